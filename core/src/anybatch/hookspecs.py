@@ -1,0 +1,241 @@
+"""The hooks: the whole contract between anybatch and its plugins.
+
+A plugin is a module with functions of these names, each marked with `anybatch.hookimpl`, found
+through the entry-point group `anybatch`; the entry point's name is the plugin's name:
+
+    [project.entry-points.anybatch]
+    slurm = "anybatch_slurm.plugin"
+
+A plugin that implements `anybatch_submit` is a *batch system*. A call about a job reaches the
+plugin of its batch system and all plugins that are no batch system (containers, a site's
+defaults, observers), never another batch system. An implementation may leave out parameters
+that it does not need.
+
+An implementation that raises, or that answers something else than it should, costs only
+itself: the error names the plugin and its distribution, `anybatch systems` lists it, and the
+others work on. *settings* is always the plugin's own table, checked, defaults filled in.
+*host* is the only door to the outside (see `anybatch.host.Host`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from anybatch.host import Host
+    from anybatch.model import Job
+    from anybatch.records import (
+        Change,
+        Detection,
+        Environment,
+        JobStatus,
+        Limits,
+        Rendered,
+        Setting,
+        SiteDefault,
+        Submission,
+        Transfer,
+    )
+
+PROJECT = "anybatch"
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+# -- What is there: asked before any job is known ------------------------------------------
+
+
+@hookspec
+def anybatch_settings() -> Iterable[Setting | SiteDefault]:  # type: ignore[empty-body]
+    """The settings that the plugin reads, and a site's defaults for settings of any plugin.
+
+    Called once when settings are first needed; every plugin is asked. The core checks,
+    documents (`docs/reference/settings.md`) and explains (`anybatch settings`) them.
+
+    Returns:
+        `Setting` records, whose names are keys in the table named like the plugin;
+        `SiteDefault` records where the plugin speaks for a site.
+
+    Example:
+        return [Setting(name="partition", help="Partition the job is queued in.")]
+    """
+
+
+@hookspec
+def anybatch_detect(host: Host, settings: Mapping[str, Any]) -> Detection | None:
+    """Are this plugin's tools here, and do they answer?
+
+    Called for every plugin when the system is `auto`, and by `anybatch systems` and `doctor`.
+    It may run a few quick commands. Where it raises, the system counts as not available.
+
+    Returns:
+        A `Detection`; None from a plugin that is no batch system and has nothing to check.
+
+    Example:
+        if host.which("sbatch") is None:
+            return Detection(available=False, reason="sbatch is not on the PATH")
+    """
+
+
+@hookspec
+def anybatch_limits(host: Host, settings: Mapping[str, Any]) -> Limits | None:
+    """What the batch system allows. Called once for each run, before it is planned.
+
+    Returns:
+        `Limits`; None: one job for each submit command, no dependencies of its own.
+    """
+
+
+# -- From a job to text: pure, nothing is touched -------------------------------------------
+
+
+@hookspec
+def anybatch_environment(  # type: ignore[empty-body]
+    job: Job, settings: Mapping[str, Any], host: Host
+) -> Environment | None:
+    """What must be set up before the command runs, and what wraps it.
+
+    Called once for all jobs that differ in nothing but command, files and variables, with the
+    first of them, for its batch system and all plugins that are no batch system.
+    Contributions compose: the batch system's first, then in the order of the plugins' names.
+    *host* may be asked what is installed, nothing else.
+
+    Returns:
+        An `Environment`, or None for "nothing".
+
+    Raises:
+        UsageError: the job cannot run as described; nothing is submitted.
+    """
+
+
+@hookspec
+def anybatch_transfer(
+    job: Job, settings: Mapping[str, Any], host: Host
+) -> Transfer | None:
+    """Who moves the files of a job. Called like `anybatch_environment`; the first answer holds.
+
+    Returns:
+        A `Transfer`; None: no opinion. Without any opinion the file system is shared.
+    """
+
+
+@hookspec
+def anybatch_render(submission: Submission) -> Rendered:  # type: ignore[empty-body]
+    """A submission of 1..N jobs as text: files and the command that submits them.
+
+    Called for the job's batch system, once for each submission (N is at most
+    `Limits.array`). Pure: the same submission gives the same text, nothing is touched. The dry
+    run shows it, `anybatch_submit` gets it.
+
+    The command that runs the job of task t (1..count) on the worker is
+    `/bin/sh FOLDER/job.sh NUMBER t RESTARTS`, RESTARTS being how often the system has run the
+    job again by itself (0 where it cannot tell). The files must carry `submission.token` so
+    that `anybatch_find` finds the jobs by it.
+
+    Returns:
+        `Rendered`; paths of its files lie in `submission.folder`.
+
+    Raises:
+        UsageError: a setting or name cannot be written for this system; nothing is submitted.
+    """
+
+
+# -- Jobs in the batch system ---------------------------------------------------------------
+
+
+@hookspec
+def anybatch_submit(  # type: ignore[empty-body]
+    submission: Submission, rendered: Rendered, host: Host
+) -> Sequence[str]:
+    """Run what was rendered; its files are written already.
+
+    Called once for each submission, after its token was put on record. An error other than
+    `Rejected` leaves open whether there are jobs now: the core asks `anybatch_find` before it
+    calls again.
+
+    Returns:
+        The native ids of the jobs of tasks 1..count, in this order.
+
+    Raises:
+        Rejected: the system refused for good (unknown queue, impossible request).
+        CommandError: anything else that went wrong.
+    """
+
+
+@hookspec
+def anybatch_find(  # type: ignore[empty-body]
+    submission: Submission, host: Host
+) -> Sequence[str]:
+    """The native ids of the jobs that carry this submission's token.
+
+    Called after a submit command that failed, timed out, or whose caller died, before
+    anything is submitted again.
+
+    Returns:
+        The ids of tasks 1..count, in this order; empty: there are certainly none.
+
+    Raises:
+        CommandError: the system could not be asked; nothing is decided then.
+    """
+
+
+@hookspec
+def anybatch_status(  # type: ignore[empty-body]
+    ids: Sequence[str], settings: Mapping[str, Any], host: Host
+) -> Mapping[str, JobStatus]:
+    """What the system says of these jobs: one command, not one for each job.
+
+    Called at every poll with the ids of all jobs whose end is not known yet. Ask the queue
+    first and, only for ids that it no longer knows, what keeps finished jobs.
+
+    Returns:
+        A status for each id that the system knows. An id that is left out is one that the
+        system does not know (any more), which is no verdict.
+
+    Raises:
+        CommandError: the system could not be asked; no job's state changes.
+    """
+
+
+@hookspec
+def anybatch_account(  # type: ignore[empty-body]
+    ids: Sequence[str], settings: Mapping[str, Any], host: Host
+) -> Mapping[str, JobStatus]:
+    """What accounting tells of jobs that have ended: CPU time, peak memory, host, times.
+
+    Called once when a run has ended. Only the missing facts of an outcome are filled in; the
+    verdict stays. Not implemented, or an empty answer: nothing more is known.
+    """
+
+
+@hookspec
+def anybatch_terminate(
+    ids: Sequence[str], signal: str | None, settings: Mapping[str, Any], host: Host
+) -> None:
+    """Stop jobs, or send them a signal: as few commands as the system allows.
+
+    Called when a user asks for it. A job that is gone already is no error.
+
+    Args:
+        signal: a name without SIG (`USR1`), sent to the command; None: stop the jobs.
+
+    Raises:
+        UsageError: the system cannot send that signal.
+        CommandError: the system could not be asked.
+    """
+
+
+# -- Observers -----------------------------------------------------------------------------
+
+
+@hookspec
+def anybatch_job_changed(change: Change) -> None:
+    """A job has changed its state. Called in order, in the process that watches the run.
+
+    Keep it short: it runs between two looks at the jobs.
+    """

@@ -1,0 +1,122 @@
+"""The one door to the outside: where commands run and files lie.
+
+Hooks get a `Host` and touch nothing else: no `subprocess`, no `open`, no `os.environ`. So a
+plugin works unchanged on this machine, in a test, and behind whatever else may implement
+`Host` later.
+"""
+
+from __future__ import annotations
+
+import shlex
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Mapping, Sequence
+
+
+def _words(words: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(words, str):
+        raise TypeError(f"a command is a sequence of words, not the text {words!r}")
+    return tuple(words)
+
+
+def _nonempty(_: object, __: object, words: tuple[str, ...]) -> None:
+    if not words or not all(isinstance(word, str) for word in words):
+        raise ValueError(f"a command needs at least one word, and only words: {words!r}")
+
+
+@attrs.frozen
+class Command:
+    """A command to run: words, never a shell line.
+
+    Attributes:
+        argv: the program and its arguments.
+        stdin: text for its standard input.
+        cwd: where it runs; None: wherever the program that uses anybatch runs.
+        timeout: after which it is ended (TERM, then KILL).
+        only_env: None: it sees the environment of the calling program. Otherwise names or
+            patterns (`SLURM_CONF`, `KRB5*`), and it sees only those; what a submit command
+            would carry over to the job is kept from it this way.
+        hide_env: names or patterns that it must not see.
+        env: variables set on top.
+    """
+
+    argv: tuple[str, ...] = attrs.field(converter=_words, validator=_nonempty)
+    stdin: str = attrs.field(default="", kw_only=True)
+    cwd: Path | None = attrs.field(default=None, kw_only=True)
+    timeout: timedelta = attrs.field(default=timedelta(seconds=60), kw_only=True)
+    only_env: tuple[str, ...] | None = attrs.field(default=None, kw_only=True)
+    hide_env: tuple[str, ...] = attrs.field(default=(), kw_only=True)
+    env: Mapping[str, str] = attrs.field(factory=dict, kw_only=True, repr=False)
+
+    def __str__(self) -> str:
+        return shlex.join(self.argv)
+
+
+@attrs.frozen
+class Completed:
+    """How a command ended.
+
+    Attributes:
+        returncode: its exit status; negative: the signal that killed it.
+        stdout, stderr: what it printed, decoded as UTF-8 (other bytes replaced).
+        seconds: how long it took.
+    """
+
+    returncode: int
+    stdout: str = ""
+    stderr: str = ""
+    seconds: float = 0.0
+
+    @property
+    def ok(self) -> bool:
+        """Whether the exit status is 0."""
+        return self.returncode == 0
+
+
+class Host(Protocol):
+    """A machine: commands and files. `LocalHost` is this one.
+
+    Attributes:
+        name: the machine's name.
+        user: the user's login name.
+        environ: the environment of the program that uses anybatch.
+        commands: how many commands were run so far, for each program.
+    """
+
+    name: str
+    user: str
+    environ: Mapping[str, str]
+    commands: Counter[str]
+
+    def run(self, command: Command) -> Completed:
+        """Run *command* to its end. An exit status other than 0 is an answer, not an error.
+
+        Raises:
+            CommandNotFound: the program is not there.
+            CommandTimeout: it was ended after its time limit.
+        """
+
+    def which(self, program: str) -> str | None:
+        """The path of *program*, or None where it is not on the PATH."""
+
+    def read(self, path: Path) -> str:
+        """The text of a file (UTF-8, other bytes kept as surrogates); OSError where not."""
+
+    def write(self, path: Path, text: str, mode: int = 0o600) -> None:
+        """Write a file in one step (temporary file, then rename), folders made as needed.
+
+        Raises:
+            FolderError: it cannot be written.
+        """
+
+    def list(self, folder: Path) -> list[str]:
+        """The names in a folder, unordered; empty where the folder is not there."""
+
+    def glob(self, pattern: str) -> list[Path]:
+        """The paths that match, sorted. `**` crosses folders."""

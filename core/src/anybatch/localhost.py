@@ -1,0 +1,164 @@
+"""`LocalHost`: this machine. The one module that starts processes for hooks."""
+
+from __future__ import annotations
+
+import contextlib
+import fnmatch
+import getpass
+import glob
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from anybatch.errors import CommandNotFound, CommandTimeout, FolderError
+from anybatch.host import Completed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from anybatch.host import Command
+
+_KILL_AFTER = 5.0
+
+
+class LocalHost:
+    """This machine, as hooks see it.
+
+    Args:
+        environ: stands in for the environment of this process.
+
+    Every command runs in a session of its own, so that Ctrl-C on the terminal does not cut a
+    submission in two, under `LC_ALL=C.UTF-8`: program texts in English, file names whole.
+    """
+
+    def __init__(self, environ: Mapping[str, str] | None = None) -> None:
+        self.environ: Mapping[str, str] = dict(os.environ if environ is None else environ)
+        self.name = socket.gethostname()
+        self.user = _user()
+        self.commands: Counter[str] = Counter()
+        self._inherited: list[int] = []
+        self._count = threading.Lock()
+
+    @contextlib.contextmanager
+    def inheriting(self, descriptor: int) -> Iterator[None]:
+        """Commands started inside hold *descriptor* open, so that a lock outlives us in them."""
+        self._inherited.append(descriptor)
+        try:
+            yield
+        finally:
+            self._inherited.remove(descriptor)
+
+    def run(self, command: Command) -> Completed:
+        """See `Host.run`."""
+        program = os.path.basename(command.argv[0])
+        with self._count:
+            self.commands[program] += 1
+        started = time.monotonic()
+        process = self._start(command)
+        text = command.stdin.encode("utf-8", "surrogateescape")
+        try:
+            out, err = process.communicate(text, timeout=command.timeout.total_seconds())
+        except subprocess.TimeoutExpired:
+            _end(process)
+            limit = f"{command.timeout.total_seconds():g} s"
+            raise CommandTimeout(command, f"no answer within {limit}; it was ended") from None
+        except BaseException:
+            _end(process)
+            raise
+        return Completed(process.returncode, _text(out), _text(err), time.monotonic() - started)
+
+    def _start(self, command: Command) -> subprocess.Popen[bytes]:
+        try:
+            return subprocess.Popen(
+                command.argv,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                cwd=command.cwd,
+                env=self._environment(command),
+                start_new_session=True,
+                pass_fds=tuple(self._inherited),
+            )
+        except FileNotFoundError as error:
+            missing = command.cwd if command.cwd and not command.cwd.is_dir() else None
+            what = f"folder {str(missing)!r} is not there" if missing else "program not found"
+            raise CommandNotFound(command, what) from error
+        except OSError as error:
+            raise CommandNotFound(command, f"cannot be started: {error}") from error
+
+    def _environment(self, command: Command) -> dict[str, str]:
+        names = list(self.environ)
+        if command.only_env is not None:
+            names = [name for name in names if matches(name, command.only_env)]
+        kept = {n: self.environ[n] for n in names if not matches(n, command.hide_env)}
+        return {**kept, "LC_ALL": "C.UTF-8", **command.env}
+
+    def which(self, program: str) -> str | None:
+        """See `Host.which`."""
+        return shutil.which(program, path=self.environ.get("PATH"))
+
+    def read(self, path: Path) -> str:
+        """See `Host.read`."""
+        return path.read_text("utf-8", "surrogateescape")
+
+    def write(self, path: Path, text: str, mode: int = 0o600) -> None:
+        """See `Host.write`."""
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            new = path.with_name(f".new-{os.urandom(4).hex()}")
+            try:
+                descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+                with open(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
+                    file.write(text)
+                new.rename(path)
+            except BaseException:
+                new.unlink(missing_ok=True)
+                raise
+        except OSError as error:
+            raise FolderError(f"cannot write {str(path)!r}: {error.strerror}") from error
+
+    def list(self, folder: Path) -> list[str]:
+        """See `Host.list`."""
+        try:
+            return os.listdir(folder)
+        except FileNotFoundError:
+            return []
+
+    def glob(self, pattern: str) -> list[Path]:
+        """See `Host.glob`."""
+        return [Path(name) for name in sorted(glob.glob(pattern, recursive=True))]
+
+
+def matches(name: str, patterns: Sequence[str]) -> bool:
+    """Whether a variable's *name* is one of *patterns* (`LANG`, `LC_*`)."""
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """TERM, then KILL, for the command and all that it started."""
+    for number, pause in ((signal.SIGTERM, _KILL_AFTER), (signal.SIGKILL, None)):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        try:
+            process.communicate(timeout=pause)
+        except subprocess.TimeoutExpired:
+            continue
+        return
+
+
+def _text(output: bytes) -> str:
+    return output.decode("utf-8", "replace")
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())

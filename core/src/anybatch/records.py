@@ -1,0 +1,227 @@
+"""What hooks take and give. A plugin author reads this beside `hookspecs.py`."""
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from anybatch.host import Command
+from anybatch.model import Reason, Resources, State
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@attrs.frozen(kw_only=True)
+class Detection:
+    """A plugin's answer to "are your tools here?".
+
+    Attributes:
+        available: whether jobs can be handed to it now.
+        reason: why, or why not, in one sentence.
+        version: the system's version.
+        priority: `auto` takes the available system with the highest; `local` has 0.
+        auto: False: never chosen by `auto`, only when asked for by name.
+        details: further facts for `anybatch doctor`, such as the default queue.
+    """
+
+    available: bool
+    reason: str
+    version: str | None = None
+    priority: int = 50
+    auto: bool = True
+    details: Mapping[str, str] = attrs.field(factory=dict)
+
+
+class Kind(str, enum.Enum):
+    """The types that a setting can have; texts (environment, command line) are read as such."""
+
+    TEXT = "text"
+    INTEGER = "integer"
+    NUMBER = "number"
+    FLAG = "flag"  #: true or false
+    SIZE = "size"  #: bytes, or a text such as "2 GiB"
+    DURATION = "duration"  #: seconds, or a text such as "1h30m"
+    LIST = "list"  #: texts; in the environment separated by commas
+    TABLE = "table"  #: names to texts; only in files and from programs
+    OPTION = "option"  #: an option of the system's own: a text, a number, or true for a bare flag
+
+
+@attrs.frozen(kw_only=True)
+class Setting:
+    """A setting that a plugin reads.
+
+    Attributes:
+        name: its key in the plugin's table.
+        kind: its type.
+        default: None: not set.
+        choices: the texts it may have; empty: any.
+        help: what it is for, in a sentence.
+    """
+
+    name: str
+    kind: Kind = Kind.TEXT
+    default: Any = None
+    choices: tuple[str, ...] = ()
+    help: str = ""
+
+
+@attrs.frozen
+class SiteDefault:
+    """A site's default for a setting of any plugin: `SiteDefault("slurm.partition", "short")`."""
+
+    name: str
+    value: Any
+
+
+@attrs.frozen(kw_only=True)
+class Environment:
+    """A plugin's part in a job's environment.
+
+    Attributes:
+        scrub: names or patterns that no job inherits (`SLURM_*`), whatever `inherit_env` says.
+        keep: exceptions from `scrub` (`SLURM_CONF`).
+        env: variables for the job; what the job sets itself wins.
+        setup: shell lines before the job's own.
+        wrap: words put before the command, which is then run by the program they name
+            (`apptainer exec IMAGE`). `env_script`, `env` and `setup` take effect inside it.
+    """
+
+    scrub: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
+    env: Mapping[str, str] = attrs.field(factory=dict)
+    setup: tuple[str, ...] = ()
+    wrap: tuple[str, ...] = ()
+
+
+class Transfer(str, enum.Enum):
+    """Who moves a job's files."""
+
+    SHARED = "shared"  #: nobody: the job sees the same folders; inputs elsewhere are linked
+    SCRIPT = "script"  #: the job script copies them
+    SYSTEM = "system"  #: the batch system
+
+
+@attrs.frozen(kw_only=True)
+class Limits:
+    """What a batch system allows.
+
+    Attributes:
+        array: the most jobs that one submit command takes.
+        dependencies: whether it can start jobs after others by itself.
+    """
+
+    array: int = 1
+    dependencies: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class Submission:
+    """N jobs with equal directives, to be handed over by one submit command.
+
+    The job of task *t* (1..count) is run by `argv(t)`.
+
+    Attributes:
+        token: travels with the jobs (name, comment, attribute), so that they are found again;
+            letters, digits and `-`.
+        run: the run's id.
+        number: the submission's number in the run, from 0.
+        folder: the run's folder, seen by workers on a shared file system.
+        count: how many jobs.
+        name: of the job.
+        resources: what each job needs.
+        settings: the system's settings for these jobs, checked, defaults filled in.
+        after: ids of jobs that must be done first, where `Limits.dependencies`.
+        container: the image, where the job has one.
+        transfer: who moves files.
+        limits: what `anybatch_limits` answered.
+    """
+
+    token: str
+    run: str
+    number: int
+    folder: Path
+    count: int
+    name: str
+    resources: Resources = attrs.field(factory=Resources)
+    settings: Mapping[str, Any] = attrs.field(factory=dict)
+    after: tuple[str, ...] = ()
+    container: str | None = None
+    transfer: Transfer = Transfer.SHARED
+    limits: Limits = attrs.field(factory=Limits)
+
+    @property
+    def script(self) -> Path:
+        """The job script."""
+        return self.folder / "job.sh"
+
+    @property
+    def system_log(self) -> Path:
+        """Where the batch system may append what it has to say about jobs by itself."""
+        return self.folder / "logs" / "system.log"
+
+
+@attrs.frozen
+class RenderedFile:
+    """A file that a submission needs, with its whole text."""
+
+    path: Path
+    text: str = attrs.field(repr=False)
+    mode: int = 0o600
+
+
+@attrs.frozen(kw_only=True)
+class Rendered:
+    """A submission as text: the files, written first, then the command."""
+
+    files: tuple[RenderedFile, ...] = ()
+    command: Command
+
+
+@attrs.frozen(kw_only=True)
+class JobStatus:
+    """What a batch system says of a job.
+
+    Attributes:
+        state: any but new and lost. A final one is a verdict.
+        native: the system's own word.
+        source: who said so, for the evidence: `squeue`, `sacct`, `condor event log`.
+        reason: for a state that is not done, where the system's word tells it; None: the exit
+            code and the signal decide.
+        message: more from the system: why it is held, why it was killed.
+        exit_code, signal: kept apart; None: not known.
+        host, submitted, started, ended: where and when (aware, UTC).
+        restarts: how often the system has run it again by itself.
+        cpu_time, max_memory: what it used, where accounted.
+    """
+
+    state: State
+    native: str
+    source: str
+    reason: Reason | None = None
+    message: str | None = None
+    exit_code: int | None = None
+    signal: int | None = None
+    host: str | None = None
+    submitted: datetime | None = None
+    started: datetime | None = None
+    ended: datetime | None = None
+    restarts: int = 0
+    cpu_time: timedelta | None = None
+    max_memory: int | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Change:
+    """A job's change of state, for observers."""
+
+    run: str
+    index: int
+    id: str | None
+    old: State
+    new: State
+    time: datetime
