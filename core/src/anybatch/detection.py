@@ -1,0 +1,54 @@
+"""Which batch system is here: every plugin is asked, `auto` chooses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from anybatch.errors import AnybatchError, UnknownSystem
+from anybatch.records import Detection
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from anybatch.host import Host
+    from anybatch.plugins import Plugins
+    from anybatch.settings import Settings
+
+AUTO = "auto"
+
+
+def detect(
+    plugins: Plugins, settings: Settings, host: Host, names: Iterable[str] | None = None
+) -> dict[str, Detection]:
+    """The answers of all plugins (or those named) that have one, by name."""
+    answers: dict[str, Detection] = {}
+    for plugin in plugins:
+        if names is not None and plugin.name not in names:
+            continue
+        try:
+            table = settings.table(plugin.name)
+            answer = plugins.call(plugin.name, "anybatch_detect", host=host, settings=table)
+            if answer is None and not plugin.is_system:
+                continue
+            if not isinstance(answer, Detection):
+                raise plugins.fault(plugin.name, f"anybatch_detect answered {answer!r:.100}")
+        except AnybatchError as error:
+            answer = Detection(available=False, reason=str(error))
+        answers[plugin.name] = answer
+    return answers
+
+
+def choose(name: str, plugins: Plugins, settings: Settings, host: Host) -> str:
+    """The batch system called *name*, or for `auto` the best that is here.
+
+    Raises:
+        UnknownSystem: there is none.
+    """
+    if name != AUTO:
+        return plugins.system(name).name
+    answers = detect(plugins, settings, host, names=plugins.systems)
+    usable = {n: answer for n, answer in answers.items() if answer.available and answer.auto}
+    if not usable:
+        reasons = "; ".join(f"{n}: {answer.reason}" for n, answer in answers.items())
+        raise UnknownSystem(f"no batch system is usable here ({reasons or 'none installed'})")
+    return max(sorted(usable), key=lambda n: usable[n].priority)
