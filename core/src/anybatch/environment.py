@@ -1,0 +1,62 @@
+"""The environment of a job: what it inherits, and what plugins contribute."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import attrs
+
+from anybatch.localhost import matches
+from anybatch.records import Environment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_NEVER = ("ANYBATCH_*", "BASH_*", "SHELLOPTS", "BASHOPTS", "EUID", "UID", "PPID", "_", "SHLVL")
+_NEVER += ("PWD", "OLDPWD", "ab_*")
+
+
+@attrs.frozen
+class Composed:
+    """The contributions of all plugins to one job, as one."""
+
+    scrub: tuple[str, ...]
+    keep: tuple[str, ...]
+    env: Mapping[str, str]
+    setup: tuple[str, ...]
+    wrap: tuple[str, ...]
+
+
+def compose(contributions: Iterable[Environment]) -> Composed:
+    """The contributions one after the other; the wrapper of the first is the innermost."""
+    scrub: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
+    env: dict[str, str] = {}
+    setup: tuple[str, ...] = ()
+    wrap: tuple[str, ...] = ()
+    for one in contributions:
+        scrub, keep, setup = scrub + one.scrub, keep + one.keep, setup + one.setup
+        env.update(one.env)
+        wrap = one.wrap + wrap
+    return Composed(scrub, keep, env, setup, wrap)
+
+
+def inherited(
+    environ: Mapping[str, str], patterns: Sequence[str], composed: Composed
+) -> dict[str, str]:
+    """The variables that a job gets from the submitting program.
+
+    Args:
+        patterns: the setting `inherit_env`.
+        composed: whose `scrub` is left out, `keep` excepted.
+    """
+    return {
+        name: value
+        for name, value in sorted(environ.items())
+        if matches(name, patterns)
+        and _NAME.fullmatch(name)
+        and not matches(name, _NEVER)
+        and (matches(name, composed.keep) or not matches(name, composed.scrub))
+    }

@@ -1,0 +1,90 @@
+"""A job's files: which inputs there are and where they go, before anything is submitted."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from anybatch.errors import JobError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from anybatch.host import Host
+    from anybatch.model import Job
+
+_MAGIC = frozenset("*?[")
+
+
+def resolve_inputs(
+    job: Job, base: Path, host: Host
+) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
+    """The sources of a job's inputs, and where each goes in the working folder.
+
+    A relative input keeps its layout below *base*, where the submitting program runs; one from
+    elsewhere goes to the top.
+
+    Returns:
+        Pairs of an absolute source and a relative destination; notes on what was dropped.
+
+    Raises:
+        JobError: an input that is not there, a pattern without a match, two inputs of one name.
+    """
+    placed: dict[str, str] = {}
+    notes = []
+    for pattern in job.inputs:
+        for source in _matches(pattern, base, host):
+            destination = _destination(source, base, job.flat)
+            if placed.get(destination) == source:
+                notes.append(f"input {source} is named twice")
+            elif destination in placed:
+                raise JobError(
+                    f"inputs {placed[destination]} and {source} would both become "
+                    f"{destination!r} in the working folder"
+                )
+            placed[destination] = source
+    pairs = tuple((source, destination) for destination, source in placed.items())
+    return pairs, tuple(notes)
+
+
+def _matches(pattern: str, base: Path, host: Host) -> Sequence[str]:
+    path = os.path.normpath(base / pattern)
+    if os.path.lexists(path):
+        return [path]
+    if _MAGIC.isdisjoint(pattern):
+        raise JobError(f"input {pattern!r} is not there (looked for {path})")
+    found = [str(match) for match in host.glob(str(base / pattern))]
+    if not pattern or not found:
+        raise JobError(f"input {pattern!r} matches nothing in {base}")
+    return found
+
+
+def _destination(source: str, base: Path, flat: bool) -> str:
+    path = PurePosixPath(source)
+    if not flat and path.is_relative_to(base):
+        return str(path.relative_to(base))
+    return path.name
+
+
+def without_needless(
+    inputs: Iterable[tuple[str, str]], workdir: str
+) -> Iterator[tuple[str, str]]:
+    """The inputs that are not where the job looks for them anyway."""
+    for source, destination in inputs:
+        if os.path.join(workdir, destination) != source:
+            yield source, destination
+
+
+def check_outputs(job: Job) -> None:
+    """That every output pattern stays in the working folder.
+
+    Raises:
+        JobError: an absolute path, `..`, or `**`, which a shell does not know.
+    """
+    for pattern in job.outputs:
+        parts = PurePosixPath(pattern).parts
+        if not parts or parts[0] == "/" or ".." in parts:
+            raise JobError(f"output {pattern!r} must be a path in the working folder")
+        if "**" in pattern:
+            raise JobError(f"output {pattern!r}: '**' is not possible; name the folders")

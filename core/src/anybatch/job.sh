@@ -1,0 +1,257 @@
+# ---- How a job is run ------------------------------------------------------------------------
+#
+# outside: logs, working folder, files in, the command, files out, the exit record
+# inside:  (in a child, or in the container) variables, env_script, env, setup, the command itself
+#
+# An exit record is an empty file whose name says it all, so making it is one step:
+#     exit/INDEX.ATTEMPT.RESTARTS.PHASE.exit-CODE[.SIGNAL CAUGHT BY THE SCRIPT]
+#     exit/INDEX.ATTEMPT.RESTARTS.PHASE.signal-NUMBER[...]
+
+# bash where it is there, because scripts to be sourced are written for it; any POSIX shell does.
+if [ -z "${BASH_VERSION-}" ] && command -v bash >/dev/null 2>&1; then
+    unset BASH_ENV ENV
+    exec bash "$0" "$@"
+fi
+[ -z "${BASH_VERSION-}" ] || set +o posix
+unset CDPATH
+LC_ALL=C # the shell's own words are read below
+
+ab_fail() { # TEXT
+    echo "anybatch: job $ab_index: $1" >&2
+    exit 1
+}
+
+ab_read_task() {
+    if [ -n "${BASH_VERSION-}" ]; then
+        mapfile -t -n 1 -s "$((ab_task - 1))" ab_line <"$ab_run/tasks-$ab_submission"
+    else
+        ab_line=$(sed -n "${ab_task}{p;q;}" "$ab_run/tasks-$ab_submission")
+    fi
+    if [ -z "$ab_line" ]; then
+        echo "anybatch: no task $ab_task in $ab_run/tasks-$ab_submission" >&2
+        exit 1
+    fi
+}
+
+ab_name_records() {
+    read -r ab_host </proc/sys/kernel/hostname 2>/dev/null || ab_host=$(uname -n)
+    ab_key=$ab_index.$ab_attempt.$ab_restarts
+    ab_start=$ab_run/start/$ab_key.$ab_host
+}
+
+ab_record() { # PHASE exit|signal NUMBER
+    true >"$ab_run/exit/$ab_key.$1.$2-$3${ab_caught:+.$ab_caught}"
+}
+
+# ---- inside
+
+ab_load_env_script() { # a function, so that the script does not see the command as its "$@"
+    . "$ab_env_script"
+}
+
+ab_setup_line() { # LINE
+    eval "$1" || ab_setup_failed "$?" "setup: $1"
+}
+
+ab_setup_failed() { # STATUS WHAT
+    trap - EXIT
+    echo "anybatch: job $ab_index: ended with status $1: $2" >&2
+    ab_record setup exit "$1"
+    exit "$1"
+}
+
+ab_inside() { # COMMAND...
+    trap 'ab_setup_failed "$?" "the set-up left the shell"' EXIT
+    trap - INT QUIT # a shell lets what it starts in the background ignore these
+    unset LC_ALL
+    ab_inherit || ab_setup_failed "$?" "inherited variables"
+    if [ -n "$ab_env_script" ]; then
+        ab_load_env_script || ab_setup_failed "$?" "env_script $ab_env_script"
+        set +eu
+    fi
+    ab_env || ab_setup_failed "$?" "env"
+    ab_setup || ab_setup_failed "$?" "setup"
+    trap - EXIT
+    ab_exec "$@"
+}
+
+ab_exec() { # COMMAND...
+    # dash and its like keep INT and QUIT ignored for good; env (coreutils 8.31) undoes it.
+    if [ -z "${BASH_VERSION-}" ] && env --default-signal=INT true 2>/dev/null; then
+        case $1 in
+        *=*) ;;
+        *) exec env --default-signal=INT,QUIT -- "$@" ;;
+        esac
+    fi
+    exec "$@"
+}
+
+# ---- outside
+
+ab_open_logs() {
+    : "${ab_stdout:=$ab_run/logs/$ab_index$ab_log_suffix.out}"
+    : "${ab_stderr:=$ab_run/logs/$ab_index$ab_log_suffix.err}"
+    for ab_log in "$ab_stdout" "$ab_stderr"; do
+        [ -d "${ab_log%/*}" ] || mkdir -p -- "${ab_log%/*}" || return 1
+        if [ "$ab_restarts" -eq 0 ]; then true >"$ab_log"; else true >>"$ab_log"; fi || return 1
+    done
+    exec >>"$ab_stdout"
+    if [ "$ab_stdout" = "$ab_stderr" ]; then exec 2>&1; else exec 2>>"$ab_stderr"; fi
+    true <"$ab_stdin" || return 1
+    exec <"$ab_stdin"
+}
+
+ab_enter_workdir() {
+    [ -z "$ab_make_workdir" ] || mkdir -p -- "$ab_workdir" || return 1
+    cd -- "$ab_workdir"
+}
+
+ab_link() { # SOURCE DESTINATION
+    ab_place "$1" "$2" ln -s
+}
+
+ab_copy() { # SOURCE DESTINATION
+    ab_place "$1" "$2" cp -R -p
+}
+
+ab_place() { # SOURCE DESTINATION COMMAND...
+    ab_source=$1 ab_target=$2
+    shift 2
+    [ -e "$ab_source" ] || ab_fail "input $ab_source is not there"
+    [ "$ab_source" -ef "$ab_target" ] && return
+    case $ab_target in
+    */*) mkdir -p -- "${ab_target%/*}" || ab_fail "cannot make ${ab_target%/*} for an input" ;;
+    esac
+    # Another job of the run may put the same file there at the same moment.
+    "$@" -- "$ab_source" "$ab_target" 2>/dev/null || [ "$ab_source" -ef "$ab_target" ] ||
+        cmp -s -- "$ab_source" "$ab_target" ||
+        ab_fail "input $ab_source: another file $ab_target is in the working folder"
+}
+
+ab_collect() { # PATTERN MATCH...
+    ab_pattern=$1
+    shift
+    if [ "$#" -eq 0 ] || { [ ! -e "$1" ] && [ ! -L "$1" ]; }; then
+        if [ "$ab_status" -eq 0 ]; then
+            echo "anybatch: job $ab_index: output $ab_pattern: nothing matches in $PWD" >&2
+            ab_missing=1
+        fi
+        return
+    fi
+    [ -n "$ab_output_dir" ] || return 0
+    for ab_file; do
+        ab_bring "$ab_file" || ab_missing=1
+    done
+}
+
+ab_bring() { # FILE
+    ab_target=$ab_output_dir/$1
+    mkdir -p -- "${ab_target%/*}" || return 1
+    [ "$1" -ef "$ab_target" ] && return
+    if [ -d "$1" ] && [ -d "$ab_target" ]; then
+        cp -R -- "$1/." "$ab_target/" && rm -rf -- "$1"
+    else
+        # Across file systems mv copies: under another name, so that no half file is seen.
+        mv -f -- "$1" "$ab_target.part" && mv -f -- "$ab_target.part" "$ab_target"
+    fi
+}
+
+ab_on_signal() { # NAME
+    ab_caught=$1 ab_interrupted=1
+    if [ -n "$ab_child" ]; then
+        kill -s "$1" "$ab_child" 2>/dev/null
+    elif [ "$ab_phase" != command ]; then
+        exit 1
+    fi
+}
+
+ab_run_command() { # COMMAND...
+    # The shell's list of its jobs tells "Killed" from "Exit 137", which $? does not; it is
+    # complete only while the child's end is not yet taken note of.
+    trap 'jobs -l >"$ab_start"' CHLD
+    (ab_"$ab_launch" "$@") <&0 &
+    ab_child=$!
+    [ -z "$ab_caught" ] || kill -s "$ab_caught" "$ab_child" 2>/dev/null
+    ab_interrupted=1
+    while [ -n "$ab_interrupted" ]; do
+        ab_interrupted=
+        wait "$ab_child" 2>/dev/null
+        ab_status=$?
+    done
+    trap - CHLD
+    ab_child=
+}
+
+ab_signalled() { # whether a status over 128 stands for a signal
+    read -r ab_line <"$ab_start" 2>/dev/null
+    case $ab_line in
+    *" Exit "[1-9]* | *" Done("*) return 1 ;;
+    esac
+}
+
+ab_setup_was_recorded() {
+    for ab_file in "$ab_run/exit/$ab_key.setup."*; do
+        [ -e "$ab_file" ] && return
+    done
+    return 1
+}
+
+ab_finish() { # at every exit; the command's end is recorded by ab_main
+    ab_code=$?
+    trap - EXIT
+    ab_record "$ab_phase" exit "$ab_code"
+    exit "$ab_code"
+}
+
+ab_main() { # COMMAND...
+    true >"$ab_start"
+    ab_open_logs || ab_fail "cannot open $ab_stdin, $ab_stdout and $ab_stderr"
+    ab_enter_workdir || ab_fail "cannot enter the working folder $ab_workdir"
+    ab_phase=stage_in
+    ab_stage_in
+    ab_phase=command
+    ab_run_command "$@"
+    if [ "$ab_status" -ne 0 ] && ab_setup_was_recorded; then
+        trap - EXIT
+        exit "$ab_status"
+    fi
+    if [ -z "$ab_caught" ] || [ "$ab_status" -eq 0 ]; then
+        ab_phase=stage_out ab_missing=
+        ab_stage_out
+        [ -z "$ab_missing" ] || exit 1
+        ab_phase=command
+    fi
+    trap - EXIT
+    if [ "$ab_status" -gt 128 ] && ab_signalled; then
+        ab_record command signal "$((ab_status - 128))"
+    else
+        ab_record command exit "$ab_status"
+    fi
+    exit "$ab_status"
+}
+
+# ---- begin
+
+ab_where=outside
+if [ "$1" = --inside ]; then
+    ab_where=inside
+    shift
+fi
+ab_submission=$1 ab_task=$2 ab_restarts=${3:-0}
+ab_phase=setup ab_child='' ab_caught='' ab_status=0 ab_log_suffix='' ab_line=''
+ab_nl='
+'
+ab_read_task
+eval "$ab_line"
+ab_name_records
+[ "$ab_attempt" -eq 0 ] || ab_log_suffix=.$ab_attempt
+export ANYBATCH_RUN="$ab_run_id" ANYBATCH_INDEX="$ab_index" ANYBATCH_COUNT="$ab_count" \
+    ANYBATCH_ATTEMPT="$ab_attempt"
+if [ "$ab_where" = inside ]; then
+    ab_inside "$@"
+fi
+trap ab_finish EXIT
+for ab_signal in HUP INT QUIT USR1 USR2 TERM; do
+    trap "ab_on_signal $ab_signal" "$ab_signal"
+done
+ab_main "$@"

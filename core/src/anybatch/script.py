@@ -1,0 +1,172 @@
+"""The job script and the task files of a run, as text. Pure: nothing is touched.
+
+`job.sh` is one file for the whole run: what its jobs share, then how a job is run (the static
+`job.sh` beside this module). `tasks-N` has a line of shell for each job of submission N: its
+index, what differs from the shared part, and its command.
+"""
+
+from __future__ import annotations
+
+import re
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+_PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
+_GLOB = re.compile(r"(\*|\?|\[[^]\[]+\])")
+_ATTEMPT = re.compile(r"(?<= ab_attempt=)\d+(?=;)")
+INDEX = "{index}"
+
+
+def quote(text: str) -> str:
+    """*text* as one shell word on one line; a line break is the variable `ab_nl`.
+
+    Bytes that are no UTF-8 pass through as surrogates.
+    """
+    if _PLAIN.fullmatch(text):
+        return text
+    inner = text.replace("'", "'\\''").replace("\n", "'\"$ab_nl\"'")
+    return f"'{inner}'"
+
+
+def quote_indexed(text: str) -> str:
+    """Like `quote`, with `{index}` standing for the job's number."""
+    return '"$ab_index"'.join(quote(part) if part else "" for part in text.split(INDEX)) or "''"
+
+
+def quote_pattern(pattern: str) -> str:
+    """A glob pattern for the shell: `*`, `?` and `[...]` left to it, all else quoted."""
+    parts = _GLOB.split(pattern)
+    words = [part if _GLOB.fullmatch(part) else quote_indexed(part) for part in parts if part]
+    return "".join(words)
+
+
+def quote_words(words: Iterable[str]) -> str:
+    """Words as they stand in a command."""
+    return " ".join(quote(word) for word in words)
+
+
+@attrs.frozen(kw_only=True)
+class Surroundings:
+    """All of a job but its command, resolved: paths absolute, contributions composed.
+
+    Attributes:
+        workdir: may hold `{index}`; it is made then.
+        inherit: variables set before `env_script`.
+        env: variables set after it.
+        setup: lines run after that.
+        wrap: words before the command; empty: no wrapper.
+        inputs: sources and where they go, relative to the working folder.
+        copy: inputs are copied, not linked.
+        outputs: glob patterns.
+    """
+
+    workdir: str
+    inherit: Mapping[str, str] = attrs.field(factory=dict)
+    env_script: str = ""
+    env: Mapping[str, str] = attrs.field(factory=dict)
+    setup: tuple[str, ...] = ()
+    wrap: tuple[str, ...] = ()
+    inputs: tuple[tuple[str, str], ...] = ()
+    copy: bool = False
+    outputs: tuple[str, ...] = ()
+    output_dir: str = ""
+    stdin: str = "/dev/null"
+    stdout: str = ""
+    stderr: str = ""
+
+
+def definitions(around: Surroundings) -> dict[str, str]:
+    """The shell definitions, each on one line, by the name that they define."""
+    values = {
+        "ab_workdir": around.workdir,
+        "ab_make_workdir": "1" if INDEX in around.workdir else "",
+        "ab_env_script": around.env_script,
+        "ab_output_dir": around.output_dir,
+        "ab_stdin": around.stdin,
+        "ab_stdout": around.stdout,
+        "ab_stderr": around.stderr,
+    }
+    place = "ab_copy" if around.copy else "ab_link"
+    functions = {
+        "ab_inherit": _exports(around.inherit),
+        "ab_env": _exports(around.env),
+        "ab_setup": [f"ab_setup_line {quote(line)}" for line in around.setup],
+        "ab_stage_in": [f"{place} {quote(s)} {quote(_plain(d))}" for s, d in around.inputs],
+        "ab_stage_out": [
+            f"ab_collect {quote_indexed(p)} {quote_pattern(_plain(p))}" for p in around.outputs
+        ],
+        "ab_wrapped": _wrapper(around.wrap),
+    }
+    texts = {name: f"{name}={quote_indexed(value)}" for name, value in values.items()}
+    texts["ab_launch"] = "ab_launch=" + ("wrapped" if around.wrap else "inside")
+    for name, commands in functions.items():
+        texts[name] = f"{name}() {{ {'; '.join(commands) or ':'}; }}"
+    return texts
+
+
+def _exports(variables: Mapping[str, str]) -> list[str]:
+    if not variables:
+        return []
+    return ["export " + " ".join(f"{name}={quote(value)}" for name, value in variables.items())]
+
+
+def _wrapper(words: Sequence[str]) -> list[str]:
+    if not words:
+        return []
+    inside = '/bin/sh "$ab_run/job.sh" --inside "$ab_submission" "$ab_task" "$ab_restarts"'
+    return ["trap - INT QUIT", f"exec {quote_words(words)} {inside}"]
+
+
+def _plain(path: str) -> str:
+    """A relative path that no program takes for an option."""
+    return f"./{path}" if path.startswith("-") else path
+
+
+def render_script(run: str, folder: Path, count: int, shared: Mapping[str, str]) -> str:
+    """The text of `job.sh`.
+
+    Args:
+        run: the run's id.
+        folder: the run's folder as workers see it.
+        count: how many jobs the run has.
+        shared: the definitions that tasks do not repeat.
+    """
+    body = files("anybatch").joinpath("job.sh").read_text("utf-8")
+    lines = [
+        "#!/bin/sh",
+        f"# Runs every job of anybatch run {run}:  /bin/sh job.sh SUBMISSION TASK [RESTARTS]",
+        "# TASK is a line of the file tasks-SUBMISSION, which calls ab_shared.",
+        "",
+        "ab_nl='",
+        "'",
+        f"ab_run={quote(str(folder))}",
+        f"ab_run_id={quote(run)}",
+        f"ab_count={count}",
+        "",
+        "ab_shared() {",
+        *(f"    {text}" for text in shared.values()),
+        "}",
+        "",
+        body,
+    ]
+    return "\n".join(lines)
+
+
+def render_task(
+    index: int, command: Sequence[str], own: Mapping[str, str], shared: Mapping[str, str]
+) -> str:
+    """A job's line in its task file, with its line break."""
+    different = [text for name, text in own.items() if text != shared[name]]
+    parts = [f"ab_index={index} ab_attempt=0", "ab_shared", *different]
+    return f"{'; '.join(parts)}; set -- {quote_words(command)}\n"
+
+
+def next_attempt(task: str, attempt: int) -> str:
+    """The line of a job that is run again."""
+    return _ATTEMPT.sub(str(attempt), task, count=1)
