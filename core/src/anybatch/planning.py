@@ -1,0 +1,396 @@
+"""From jobs to a plan: checked, grouped, and written out as text. Nothing is submitted.
+
+Jobs that differ in nothing but command, files and variables share one submission, up to the
+batch system's array limit; what is special to each stands in its line of the task file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import datetime, timezone
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from anybatch import environment, files
+from anybatch.errors import JobError
+from anybatch.model import Job, Resources, Retry
+from anybatch.records import (
+    Environment,
+    Limits,
+    Rendered,
+    RenderedFile,
+    Submission,
+    Transfer,
+)
+from anybatch.script import INDEX, Surroundings, definitions, render_script, render_task
+from anybatch.text import spans
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from anybatch.host import Host
+    from anybatch.plugins import Plugins
+    from anybatch.settings import Settings
+
+Wait = tuple[str, "int | None"]  #: a run's id and a job of it, or all of them
+
+_UNKNOWN_ID = "ID-OF-{run}-{index}"
+
+
+@attrs.frozen(kw_only=True)
+class Planned:
+    """A submission with what the core needs to know of it.
+
+    Attributes:
+        submission: as plugins see it; its `after` is filled in when it is submitted.
+        indices: the jobs' numbers in the run, in the order of the tasks.
+        waits: what must be done first.
+        retry: when its jobs are run again.
+        attempt: 0, or the number of the retry that it makes.
+    """
+
+    submission: Submission
+    indices: tuple[int, ...]
+    waits: tuple[Wait, ...] = ()
+    retry: Retry = attrs.field(factory=Retry)
+    attempt: int = 0
+
+
+@attrs.frozen(kw_only=True)
+class Plan:
+    """A run before it is submitted.
+
+    Attributes:
+        run: its id.
+        system: the batch system.
+        folder: the run's folder, not made yet.
+        base: the folder that relative paths start from.
+        created: in UTC.
+        count: how many jobs.
+        submissions: what will be handed over, one submit command each.
+        settings: the system's settings of the run as a whole.
+        stdout, stderr: log files by runs of jobs (`("0-9", "out-{index}")`); empty text: in
+            the run's folder.
+        files: the job script, the task files and scripts given as text.
+        notes: what a user may want to know, such as inputs named twice.
+    """
+
+    run: str
+    system: str
+    folder: Path
+    base: Path
+    created: datetime
+    count: int
+    submissions: tuple[Planned, ...]
+    settings: Mapping[str, Any]
+    stdout: tuple[tuple[str, str], ...]
+    stderr: tuple[tuple[str, str], ...]
+    files: tuple[RenderedFile, ...] = attrs.field(repr=False)
+    notes: tuple[str, ...] = ()
+
+
+def new_run_id(now: datetime) -> str:
+    """A run's id: readable, in order of time, never used before."""
+    return f"{now:%Y%m%d-%H%M%S}-{os.urandom(3).hex()}"
+
+
+@attrs.define
+class _Group:
+    """Jobs with equal directives."""
+
+    job: Job
+    composed: environment.Composed
+    inherit: Mapping[str, str]
+    transfer: Transfer
+    settings: Mapping[str, Any]
+    indices: list[int] = attrs.field(factory=list)
+
+
+class Planner:
+    """Makes plans for one batch system.
+
+    Args:
+        system: the plugin's name.
+        base: the folder that relative paths start from.
+        limits: what the system allows.
+    """
+
+    def __init__(
+        self,
+        system: str,
+        *,
+        plugins: Plugins,
+        settings: Settings,
+        host: Host,
+        base: Path,
+        limits: Limits,
+    ) -> None:
+        self._system = system
+        self._plugins = plugins
+        self._settings = settings
+        self._host = host
+        self._base = base
+        self._limits = limits
+
+    def plan(self, jobs: Sequence[Job], runs: Path, waits: Sequence[Sequence[Wait]]) -> Plan:
+        """The plan for *jobs*.
+
+        Args:
+            runs: the folder of run folders.
+            waits: for each job what it runs after; in a wait for a job of the same
+                submission the run's id is empty.
+
+        Raises:
+            UsageError: a job or setting that cannot be; nothing was written.
+        """
+        if not jobs:
+            raise JobError("there is no job to submit")
+        now = datetime.now(timezone.utc)
+        run = new_run_id(now)
+        work = _Work(run, runs / run, len(jobs))
+        groups = self._grouped(jobs, waits)
+        tables = _Tasks(self, work)
+        planned = []
+        for (group_waits, group), number in zip(groups, _numbers(groups, self._limits.array)):
+            own = tuple((name or run, index) for name, index in group_waits)
+            planned += self._submissions(jobs, group, own, number, work, tables)
+        planned.sort(key=lambda one: one.submission.number)
+        script = render_script(run, work.folder, work.count, tables.shared)
+        return Plan(
+            run=run,
+            system=self._system,
+            folder=work.folder,
+            base=self._base,
+            created=now,
+            count=len(jobs),
+            submissions=tuple(planned),
+            settings=self._settings.table(self._system),
+            stdout=tuple(spans([self._log(job.stdout) for job in jobs])),
+            stderr=tuple(spans([self._log(job.stderr) for job in jobs])),
+            files=(RenderedFile(work.folder / "job.sh", script, 0o700), *tables.files()),
+            notes=tuple(dict.fromkeys(tables.notes)),
+        )
+
+    def _log(self, path: Path | None) -> str:
+        return "" if path is None else self.absolute(path)
+
+    def absolute(self, path: Path | str) -> str:
+        """*path* from the base folder, without `..`."""
+        return os.path.normpath(self._base / path)
+
+    # -- grouping
+
+    def _grouped(
+        self, jobs: Sequence[Job], waits: Sequence[Sequence[Wait]]
+    ) -> list[tuple[tuple[Wait, ...], _Group]]:
+        groups: dict[Any, _Group] = {}
+        for index, (job, wait) in enumerate(zip(jobs, waits)):
+            key = (_directives(job), tuple(wait))
+            if key not in groups:
+                groups[key] = self._group(job)
+            groups[key].indices.append(index)
+        return [(key[1], group) for key, group in groups.items()]
+
+    def _group(self, job: Job) -> _Group:
+        settings = self._settings.with_layer("call", job.settings)
+        reached = self._plugins.about(self._system)
+        arguments = {
+            name: {"job": job, "settings": settings.table(name), "host": self._host}
+            for name in reached
+        }
+        found = list(self._plugins.collect("anybatch_environment", arguments))
+        for plugin, answer in found:
+            if not isinstance(answer, Environment):
+                raise self._plugins.fault(plugin.name, f"anybatch_environment gave {answer!r}")
+        composed = environment.compose(answer for _, answer in found)
+        patterns = settings.core("inherit_env")
+        transfers = self._plugins.collect("anybatch_transfer", arguments)
+        transfer = next((answer for _, answer in transfers), Transfer.SHARED)
+        return _Group(
+            job=job,
+            composed=composed,
+            inherit=environment.inherited(self._host.environ, patterns, composed),
+            transfer=transfer,
+            settings=settings.table(self._system),
+        )
+
+    # -- submissions
+
+    def _submissions(
+        self,
+        jobs: Sequence[Job],
+        group: _Group,
+        waits: tuple[Wait, ...],
+        first: int,
+        work: _Work,
+        tables: _Tasks,
+    ) -> Iterator[Planned]:
+        size = self._limits.array
+        for start in range(0, len(group.indices), size):
+            indices = tuple(group.indices[start : start + size])
+            number = first + start // size
+            tables.add(number, group, [(index, jobs[index]) for index in indices])
+            submission = Submission(
+                token=f"ab-{work.run}-{number}",
+                run=work.run,
+                number=number,
+                folder=work.folder,
+                count=len(indices),
+                name=_name(group.job),
+                resources=group.job.resources,
+                settings=group.settings,
+                after=_placeholders(waits) if self._limits.dependencies else (),
+                container=group.job.container,
+                transfer=group.transfer,
+                limits=self._limits,
+            )
+            render(self._plugins, self._system, submission)
+            yield Planned(
+                submission=submission, indices=indices, waits=waits, retry=group.job.retry
+            )
+
+    def surroundings(self, job: Job, group: _Group) -> tuple[Surroundings, tuple[str, ...]]:
+        """All of a job but its command, and notes for the user.
+
+        Raises:
+            JobError: a file or folder that the job names is not there.
+        """
+        shared = group.transfer is not Transfer.SYSTEM
+        workdir = self.absolute(job.workdir or ".")
+        if shared and INDEX not in workdir and not os.path.isdir(workdir):
+            raise JobError(f"workdir {workdir} is no folder")
+        env_script = self._existing("env_script", job.env_script)
+        stdin = self._existing("stdin", job.stdin)
+        files.check_outputs(job)
+        inputs, notes = files.resolve_inputs(job, self._base, self._host)
+        around = Surroundings(
+            workdir=workdir,
+            inherit=group.inherit,
+            env_script=env_script,
+            env={**group.composed.env, **job.env},
+            setup=group.composed.setup + job.setup,
+            wrap=group.composed.wrap,
+            inputs=tuple(files.without_needless(inputs, workdir)),
+            copy=group.transfer is Transfer.SCRIPT,
+            outputs=job.outputs,
+            output_dir=self._output_dir(job, workdir),
+            stdin=stdin or "/dev/null",
+            stdout=self._log(job.stdout),
+            stderr=self._log(job.stderr),
+        )
+        return around, notes
+
+    def _output_dir(self, job: Job, workdir: str) -> str:
+        folder = "" if job.output_dir is None else self.absolute(job.output_dir)
+        return "" if folder == workdir else folder
+
+    def _existing(self, field: str, path: Path | None) -> str:
+        if path is None:
+            return ""
+        name = self.absolute(path)
+        if INDEX not in name and not os.path.isfile(name):
+            raise JobError(f"{field} {name} is no file")
+        return name
+
+
+@attrs.frozen
+class _Work:
+    """The run that is being planned."""
+
+    run: str
+    folder: Path
+    count: int
+
+
+class _Tasks:
+    """The task files in the making, and what all tasks share."""
+
+    def __init__(self, planner: Planner, work: _Work) -> None:
+        self.shared: dict[str, str] = {}
+        self.notes: list[str] = []
+        self._planner = planner
+        self._work = work
+        self._texts: dict[int, str] = {}
+        self._scripts: dict[str, Path] = {}
+        self._definitions: dict[Any, dict[str, str]] = {}
+
+    def add(self, number: int, group: _Group, jobs: Sequence[tuple[int, Job]]) -> None:
+        """Write the lines of a submission's jobs."""
+        lines = []
+        for index, job in jobs:
+            own = self._own(job, group)
+            self.shared = self.shared or own
+            lines.append(render_task(index, self._words(job.command), own, self.shared))
+        self._texts[number] = "".join(lines)
+
+    def _own(self, job: Job, group: _Group) -> dict[str, str]:
+        key = (id(group), tuple(job.env.items()), *(getattr(job, name) for name in _AROUND))
+        if key not in self._definitions:
+            around, notes = self._planner.surroundings(job, group)
+            self.notes += notes
+            if len(self._definitions) >= _CACHED:
+                self._definitions.clear()
+            self._definitions[key] = definitions(around)
+        return self._definitions[key]
+
+    def _words(self, command: str | tuple[str, ...]) -> Sequence[str]:
+        if not isinstance(command, str):
+            return command
+        name = f"command-{len(self._scripts)}.sh"
+        path = self._scripts.setdefault(command, self._work.folder / name)
+        return (str(path),) if command.startswith("#!") else ("/bin/sh", str(path))
+
+    def files(self) -> Iterator[RenderedFile]:
+        """The task files and the scripts that were given as text."""
+        for number, text in self._texts.items():
+            yield RenderedFile(self._work.folder / f"tasks-{number}", text)
+        for text, path in self._scripts.items():
+            yield RenderedFile(path, text, 0o700)
+
+
+_AROUND = ("workdir", "env_script", "setup", "inputs", "flat", "outputs", "output_dir")
+_AROUND += ("stdin", "stdout", "stderr")
+_CACHED = 1000  #: distinct surroundings held at once; a run of 100,000 jobs stays small
+
+
+def render(plugins: Plugins, system: str, submission: Submission) -> Rendered:
+    """A submission as its batch system writes it.
+
+    Raises:
+        UsageError: it cannot be written for this system.
+        PluginError: the plugin raised or gave no `Rendered`.
+    """
+    rendered = plugins.ask(system, "anybatch_render", Rendered, submission=submission)
+    assert isinstance(rendered, Rendered)
+    return rendered
+
+
+def _numbers(groups: Sequence[tuple[Any, _Group]], size: int) -> Iterator[int]:
+    number = 0
+    for _, group in groups:
+        yield number
+        number += -(-len(group.indices) // size)
+
+
+def _directives(job: Job) -> Any:
+    """Equal for jobs that can share a submission."""
+    settings = json.dumps(job.settings, sort_keys=True, default=str) if job.settings else ""
+    resources: Resources = job.resources
+    return (_name(job), resources, job.container, job.retry, settings)
+
+
+def _name(job: Job) -> str:
+    if job.name is not None:
+        return job.name
+    program = "script" if isinstance(job.command, str) else PurePosixPath(job.command[0]).name
+    return "".join(c if c.isprintable() else "?" for c in program) or "job"
+
+
+def _placeholders(waits: Sequence[Wait]) -> tuple[str, ...]:
+    return tuple(
+        _UNKNOWN_ID.format(run=run, index="all" if index is None else index)
+        for run, index in waits
+    )

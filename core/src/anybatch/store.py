@@ -1,0 +1,254 @@
+"""Run folders on disk, and the index that finds them again.
+
+    .anybatch/runs/RUN/
+        run.json            what the run is; written once, before anything is submitted
+        job.sh  tasks-N     the job script and a line for each job (`script.py`)
+        submit-N...         what the plugin rendered
+        journal-*.jsonl     what happened, a file for each writing process (`journal.py`)
+        start/  exit/       records that jobs leave by their names (`exits.py`)
+        logs/               output of jobs
+
+The index is a folder of small files under the user's state folder, one for each run: `active`
+for runs that may still change, `ended` for the others.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import platformdirs
+
+from anybatch.errors import FolderError, RunNotFound, did_you_mean
+from anybatch.model import Retry
+from anybatch.planning import Planned
+from anybatch.records import Submission
+from anybatch.serial import from_plain, to_plain
+from anybatch.text import read_ranges, write_ranges
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from anybatch.host import Host
+    from anybatch.planning import Plan
+
+FORMAT = 1
+_FOLDERS = ("logs", "start", "exit")
+
+
+@attrs.frozen(kw_only=True)
+class RunFile:
+    """A run as it was planned: the content of `run.json`.
+
+    Attributes:
+        run, system, folder, base, created, count, submissions, settings, stdout, stderr: as
+            in `Plan`.
+        host, user: where and by whom it was submitted.
+    """
+
+    run: str
+    system: str
+    folder: Path
+    base: Path
+    created: datetime
+    count: int
+    submissions: tuple[Planned, ...]
+    settings: Mapping[str, Any]
+    stdout: tuple[tuple[str, str], ...]
+    stderr: tuple[tuple[str, str], ...]
+    host: str
+    user: str
+
+
+def create(plan: Plan, host: Host) -> RunFile:
+    """Make the run's folder with everything in it that does not depend on the batch system.
+
+    Raises:
+        FolderError: it cannot be written (permissions, a full disk); nothing was submitted.
+    """
+    record = RunFile(
+        run=plan.run,
+        system=plan.system,
+        folder=plan.folder,
+        base=plan.base,
+        created=plan.created,
+        count=plan.count,
+        submissions=plan.submissions,
+        settings=plan.settings,
+        stdout=plan.stdout,
+        stderr=plan.stderr,
+        host=host.name,
+        user=host.user,
+    )
+    try:
+        for name in _FOLDERS:
+            (plan.folder / name).mkdir(mode=0o700, parents=True)
+        plan.folder.chmod(0o700)
+    except OSError as error:
+        raise FolderError(
+            f"cannot make the run's folder {str(plan.folder)!r}: {error.strerror}; nothing was "
+            f"submitted. The setting runs_dir puts run folders elsewhere."
+        ) from error
+    for file in plan.files:
+        host.write(file.path, file.text, file.mode)
+    host.write(plan.folder / "run.json", json.dumps(_plain(record)))
+    return record
+
+
+def _plain(record: RunFile) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        **{name: getattr(record, name) for name in ("run", "system", "count", "host", "user")},
+        "base": str(record.base),
+        "created": record.created.isoformat(),
+        "settings": to_plain(dict(record.settings)),
+        "stdout": record.stdout,
+        "stderr": record.stderr,
+        "submissions": [plain_planned(one) for one in record.submissions],
+    }
+
+
+def plain_planned(planned: Planned) -> dict[str, Any]:
+    """A planned submission for JSON."""
+    submission = to_plain(planned.submission)
+    submission["settings"] = to_plain(dict(planned.submission.settings))
+    for name in ("run", "folder", "after"):
+        submission.pop(name, None)
+    return {
+        "submission": submission,
+        "indices": write_ranges(planned.indices),
+        "waits": planned.waits,
+        "retry": to_plain(planned.retry),
+        "attempt": planned.attempt,
+    }
+
+
+def read_planned(plain: Mapping[str, Any], run: str, folder: Path, fit: Fit) -> Planned:
+    """The inverse of `plain_planned`."""
+    fields = {**plain["submission"], "run": run, "folder": str(folder)}
+    settings = fields.pop("settings", {})
+    submission = from_plain(fields, Submission)
+    return Planned(
+        submission=attrs.evolve(submission, settings=fit(settings)),
+        indices=tuple(read_ranges(plain["indices"])),
+        waits=tuple((name, index) for name, index in plain["waits"]),
+        retry=from_plain(plain["retry"], Retry),
+        attempt=plain["attempt"],
+    )
+
+
+Fit = "Callable[[Mapping[str, Any]], Mapping[str, Any]]"
+
+
+def read(folder: Path, host: Host, fit: Callable[[str, Mapping[str, Any]], Any]) -> RunFile:
+    """The run of a folder.
+
+    Args:
+        fit: gives a plugin's settings, as read from JSON, their types back.
+
+    Raises:
+        FolderError: the folder or its `run.json` cannot be read or makes no sense.
+    """
+    try:
+        plain = json.loads(host.read(folder / "run.json"))
+        if plain["format"] != FORMAT:
+            raise ValueError(f"format {plain['format']}, this anybatch knows {FORMAT}")
+        system = plain["system"]
+
+        def fit_system(values: Mapping[str, Any]) -> Any:
+            return fit(system, values)
+
+        return RunFile(
+            **{name: plain[name] for name in ("run", "system", "count", "host", "user")},
+            folder=folder,
+            base=Path(plain["base"]),
+            created=datetime.fromisoformat(plain["created"]),
+            settings=fit_system(plain["settings"]),
+            stdout=tuple((indices, name) for indices, name in plain["stdout"]),
+            stderr=tuple((indices, name) for indices, name in plain["stderr"]),
+            submissions=tuple(
+                read_planned(one, plain["run"], folder, fit_system)
+                for one in plain["submissions"]
+            ),
+        )
+    except OSError as error:
+        raise FolderError(
+            f"the run's folder {str(folder)!r} cannot be read: {error.strerror}"
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise FolderError(f"{str(folder / 'run.json')!r} makes no sense: {error!r}") from error
+
+
+class Index:
+    """Where this user's runs are.
+
+    Args:
+        folder: of the index; default: `runs` in platformdirs' user state folder.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder or platformdirs.user_state_path("anybatch") / "runs"
+
+    def add(self, run: str, folder: Path) -> None:
+        """Remember a run, before anything is submitted.
+
+        Raises:
+            FolderError: the state folder cannot be written.
+        """
+        path = self._folder / "active" / run
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.write_text(str(folder), "utf-8", "surrogateescape")
+        except OSError as error:
+            raise FolderError(
+                f"cannot remember the run in {str(path)!r}: {error.strerror}; nothing was "
+                f"submitted. XDG_STATE_HOME may name another state folder."
+            ) from error
+
+    def end(self, run: str) -> None:
+        """Note that the run will not change any more. Best effort: it is only slower without."""
+        ended = self._folder / "ended"
+        with contextlib.suppress(OSError):
+            ended.mkdir(mode=0o700, exist_ok=True)
+            (self._folder / "active" / run).rename(ended / run)
+
+    def active(self) -> list[str]:
+        """The runs that may still change, oldest first."""
+        return self._names("active")
+
+    def forget(self, run: str) -> None:
+        """Drop a run whose folder is gone."""
+        with contextlib.suppress(OSError):
+            (self._folder / "active" / run).unlink()
+
+    def folder(self, name: str) -> Path:
+        """The folder of the run *name*: its id, or a part of it that only one run has.
+
+        Raises:
+            RunNotFound: none or several have it.
+        """
+        for kind in ("active", "ended"):
+            with contextlib.suppress(OSError):
+                text = (self._folder / kind / name).read_text("utf-8", "surrogateescape")
+                return Path(text)
+        known = self._names("active") + self._names("ended")
+        found = [run for run in known if name and name in run]
+        if len(found) == 1:
+            return self.folder(found[0])
+        if found:
+            raise RunNotFound(f"{name!r} could be any of the runs {', '.join(found[:5])}")
+        raise RunNotFound(
+            f"there is no run {name!r}{did_you_mean(name, known)}; "
+            f"`anybatch status` lists those that are not finished"
+        )
+
+    def _names(self, kind: str) -> list[str]:
+        try:
+            return sorted(os.listdir(self._folder / kind))
+        except OSError:
+            return []

@@ -1,0 +1,43 @@
+"""Short forms for many numbers and many equal values, as journals and run folders hold them."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+T = TypeVar("T")
+
+
+def write_ranges(numbers: Iterable[int]) -> str:
+    """`0-3,7` for 0, 1, 2, 3, 7; the order is kept."""
+    parts: list[list[int]] = []
+    for number in numbers:
+        if parts and number == parts[-1][1] + 1:
+            parts[-1][1] = number
+        else:
+            parts.append([number, number])
+    return ",".join(f"{a}-{b}" if b > a else f"{a}" for a, b in parts)
+
+
+def read_ranges(text: str) -> list[int]:
+    """The inverse of `write_ranges`.
+
+    Raises:
+        ValueError: the text is none of its results.
+    """
+    numbers: list[int] = []
+    for part in text.split(",") if text else []:
+        first, _, last = part.partition("-")
+        numbers.extend(range(int(first), int(last or first) + 1))
+    return numbers
+
+
+def spans(values: Sequence[T]) -> list[tuple[str, T]]:
+    """Runs of equal values: `[("0-2", "a"), ("3", "b")]` for a, a, a, b."""
+    found = []
+    for value, indices in groupby(range(len(values)), key=values.__getitem__):
+        found.append((write_ranges(indices), value))
+    return found
