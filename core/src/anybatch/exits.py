@@ -1,0 +1,133 @@
+"""Exit and start records: what jobs leave in their run's folder, read from file names.
+
+`exit/INDEX.ATTEMPT.RESTARTS.PHASE.exit-CODE[.CAUGHT]` (or `signal-NUMBER`); the record's time
+of change is when the job ended. `start/INDEX.ATTEMPT.RESTARTS.HOST` likewise for its start.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+
+import attrs
+
+_RECORD = re.compile(
+    r"(?P<index>\d+)\.(?P<attempt>\d+)\.(?P<restarts>\d+)\.(?P<phase>[a-z_]+)"
+    r"\.(?P<how>exit|signal)-(?P<number>\d+)(?:\.(?P<caught>[A-Z0-9]+))?"
+)
+_CLOCK_STEP = 100_000_000  #: nanoseconds; file systems of today are far better
+
+
+@attrs.frozen
+class ExitRecord:
+    """How a job's script ended.
+
+    Attributes:
+        index, attempt, restarts: which job, and which of its runs.
+        phase: setup, stage_in, command or stage_out.
+        exit_code, signal: of the command (or of the phase that failed); one of them is None.
+        caught: name of the signal that the script itself was sent, if any.
+        name: of the file.
+    """
+
+    index: int
+    attempt: int
+    restarts: int
+    phase: str
+    exit_code: int | None
+    signal: int | None
+    caught: str | None
+    name: str
+
+    @property
+    def conclusive(self) -> bool:
+        """Whether it says all: no signal came from outside that only the system explains."""
+        return self.caught is None and self.signal is None
+
+
+def parse_record(name: str) -> ExitRecord | None:
+    """The record that a file name is; None for any other name."""
+    match = _RECORD.fullmatch(name)
+    if not match:
+        return None
+    number = int(match["number"])
+    return ExitRecord(
+        index=int(match["index"]),
+        attempt=int(match["attempt"]),
+        restarts=int(match["restarts"]),
+        phase=match["phase"],
+        exit_code=number if match["how"] == "exit" else None,
+        signal=number if match["how"] == "signal" else None,
+        caught=match["caught"],
+        name=name,
+    )
+
+
+class ExitFolder:
+    """The exit records of a run, read as they appear.
+
+    A listing is made only when the folder has changed. It is opened each time, because that is
+    what makes a network file system look again.
+    """
+
+    def __init__(self, run_folder: Path) -> None:
+        self.path = run_folder / "exit"
+        self._starts = run_folder / "start"
+        self._seen: set[str] = set()
+        self._changed = -1
+        self._started: dict[str, str] = {}
+
+    def new(self, *, thorough: bool = False) -> list[ExitRecord]:
+        """The records that were not there at the last call.
+
+        Args:
+            thorough: list the folder even if its time of change is the same.
+
+        Raises:
+            OSError: the folder cannot be listed now.
+        """
+        descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            changed = os.fstat(descriptor).st_mtime_ns
+            if changed == self._changed and not thorough:
+                return []
+            names = [name for name in os.listdir(descriptor) if name not in self._seen]
+        finally:
+            os.close(descriptor)
+        # A file made within the clock's step of this listing would leave the time as it is.
+        settled = time.time_ns() - changed > _CLOCK_STEP
+        self._changed = changed if settled else -1
+        self._seen.update(names)
+        return [record for record in map(parse_record, names) if record]
+
+    def ended(self, record: ExitRecord) -> datetime | None:
+        """When the record was made."""
+        return _changed_at(self.path / record.name)
+
+    def start(self, index: int, attempt: int, restarts: int) -> tuple[str, datetime] | None:
+        """The host and time of a job's start; None: its script never ran."""
+        key = f"{index}.{attempt}.{restarts}"
+        if key not in self._started:
+            self._read_starts()
+        if key not in self._started:
+            return None
+        host = self._started[key]
+        started = _changed_at(self._starts / f"{key}.{host}")
+        return (host, started) if started else None
+
+    def _read_starts(self) -> None:
+        with contextlib.suppress(OSError):
+            for name in os.listdir(self._starts):
+                index, attempt, restarts, host = name.split(".", 3)
+                self._started[f"{index}.{attempt}.{restarts}"] = host
+
+
+def _changed_at(path: Path) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(path.stat().st_mtime, timezone.utc)
+    except OSError:
+        return None

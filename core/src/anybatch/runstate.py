@@ -1,0 +1,309 @@
+"""The state of a run: the fold over its journal.
+
+Nothing is changed but by `RunState.record`, which writes an event to the journal and then
+applies it; so a process that comes later and reads the journal arrives at the same state.
+
+    submitting  {s, until}          a submit command is about to run, for so long at most
+    submitted   {s, ids}            the batch system has the jobs
+    not_found   {s}                 the token was looked up: there are no jobs, it may be tried again
+    refused     {s, reason, text}   the batch system or a dependency said no for good
+    retry       {planned}           jobs that are run again, as a further submission
+    state       {jobs, state, native, message}
+    terminate   {jobs}              somebody asked for it
+    ended       {outcomes}          the verdicts
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from anybatch.model import JobId, Outcome, Reason, State
+from anybatch.script import INDEX
+from anybatch.serial import from_plain, to_plain
+from anybatch.store import plain_planned, read_planned
+from anybatch.text import read_ranges, write_ranges
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from anybatch.journal import Event, Journal
+    from anybatch.planning import Planned
+    from anybatch.records import JobStatus
+    from anybatch.store import RunFile
+
+
+@attrs.define
+class Tracked:
+    """A job as the watcher sees it.
+
+    Attributes:
+        index: its number in the run.
+        submission: number of the submission that it is in (the latest, after a retry).
+        attempt: 0, or the number of the retry.
+        native: the batch system's id; None before it is submitted.
+        state: the last known.
+        word: the system's own word for it.
+        message: what the system said beside it.
+        submitted: when.
+        outcome: the verdict.
+        terminated: somebody asked for its end.
+        status: the last answer of the system, in this process.
+        missing_since: since when nothing knows it; monotonic seconds, in this process.
+    """
+
+    index: int
+    submission: int = -1
+    attempt: int = 0
+    native: str | None = None
+    state: State = State.NEW
+    word: str | None = None
+    message: str | None = None
+    submitted: float | None = None
+    outcome: Outcome | None = None
+    terminated: bool = False
+    status: JobStatus | None = None
+    missing_since: float | None = None
+
+
+class Phase:
+    """How far a submission is."""
+
+    WAITING = "waiting"  #: not tried yet
+    SUBMITTING = "submitting"  #: announced; whether there are jobs is not known
+    SUBMITTED = "submitted"
+    REFUSED = "refused"
+
+
+@attrs.define
+class SubmissionState:
+    """A submission as the submitter sees it.
+
+    Attributes:
+        planned: what it is.
+        phase: how far it is.
+        until: when an announced submit command has certainly ended; seconds since 1970.
+    """
+
+    planned: Planned
+    phase: str = Phase.WAITING
+    until: float = 0.0
+
+
+class RunState:
+    """A run and all that is known of it.
+
+    Args:
+        file: what was planned.
+        journal: where events are written to and read from.
+        fit: gives the settings of a retried submission their types back.
+    """
+
+    def __init__(
+        self,
+        file: RunFile,
+        journal: Journal,
+        fit: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+    ) -> None:
+        self.file = file
+        self.jobs = [Tracked(index) for index in range(file.count)]
+        self.submissions: list[SubmissionState] = []
+        self.counts: Counter[State] = Counter({State.NEW: file.count})
+        self.unfinished = file.count
+        self.changed: Callable[[Tracked, State], None] = lambda job, old: None
+        self._journal = journal
+        self._fit = fit
+        self._by_native: dict[str, Tracked] = {}
+        self._stdout = _by_index(file.stdout, file.count)
+        self._stderr = _by_index(file.stderr, file.count)
+        for planned in file.submissions:
+            self._add(planned)
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+        return self.file.run
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder."""
+        return self.file.folder
+
+    @property
+    def finished(self) -> bool:
+        """Whether all jobs have their verdict."""
+        return self.unfinished == 0
+
+    def job_of(self, native: str) -> Tracked | None:
+        """The job with this id of the batch system."""
+        return self._by_native.get(native)
+
+    def id_of(self, job: Tracked) -> JobId | None:
+        """The job's id."""
+        return JobId(self.file.system, job.native) if job.native else None
+
+    def submitted_at(self, job: Tracked) -> datetime | None:
+        """When the job was handed to the batch system."""
+        return datetime.fromtimestamp(job.submitted, timezone.utc) if job.submitted else None
+
+    def logs(self, job: Tracked) -> tuple[Path, Path]:
+        """Where the job's output and errors go (the latest attempt's)."""
+        suffix = f".{job.attempt}" if job.attempt else ""
+        names = (self._stdout[job.index], "out"), (self._stderr[job.index], "err")
+        default = self.folder / "logs"
+        out, err = (
+            Path(name.replace(INDEX, str(job.index)))
+            if name
+            else default / f"{job.index}{suffix}.{ending}"
+            for name, ending in names
+        )
+        return out, err
+
+    # -- events
+
+    def record(self, kind: str, *, durable: bool = False, **fields: Any) -> None:
+        """Write an event to the journal, then apply it.
+
+        Raises:
+            FolderError: the journal cannot be written; nothing has changed then.
+        """
+        event: Event = {"e": kind, **fields}
+        self._journal.append(event, durable=durable)
+        self._apply(event)
+
+    def catch_up(self) -> None:
+        """Apply what other processes wrote to the journal."""
+        for event in self._journal.read():
+            self._apply(event)
+
+    def _apply(self, event: Event) -> None:
+        apply = getattr(self, f"_on_{event['e']}", None)
+        if apply is not None:  # a later version may write more kinds
+            apply(event)
+
+    def _on_submitting(self, event: Event) -> None:
+        one = self.submissions[event["s"]]
+        if one.phase == Phase.WAITING:
+            one.phase, one.until = Phase.SUBMITTING, event["until"]
+
+    def _on_not_found(self, event: Event) -> None:
+        one = self.submissions[event["s"]]
+        if one.phase == Phase.SUBMITTING:
+            one.phase = Phase.WAITING
+
+    def _on_submitted(self, event: Event) -> None:
+        one = self.submissions[event["s"]]
+        if one.phase == Phase.SUBMITTED:
+            return
+        one.phase = Phase.SUBMITTED
+        for index, native in zip(one.planned.indices, event["ids"]):
+            job = self.jobs[index]
+            job.native, job.submitted = native, event.get("t")
+            self._by_native[native] = job
+            self._move(job, State.QUEUED)
+
+    def _on_refused(self, event: Event) -> None:
+        self.submissions[event["s"]].phase = Phase.REFUSED
+
+    def _on_retry(self, event: Event) -> None:
+        planned = read_planned(event["planned"], self.id, self.folder, self._fit)
+        if planned.submission.number == len(self.submissions):
+            self._add(planned)
+
+    def _on_state(self, event: Event) -> None:
+        for index in read_ranges(event["jobs"]):
+            job = self.jobs[index]
+            job.word, job.message = event.get("native"), event.get("message")
+            self._move(job, State(event["state"]))
+
+    def _on_terminate(self, event: Event) -> None:
+        for index in read_ranges(event["jobs"]):
+            self.jobs[index].terminated = True
+
+    def _on_ended(self, event: Event) -> None:
+        for plain in event["outcomes"]:
+            outcome = from_plain({**plain, "run": self.id}, Outcome)
+            self._end(self.jobs[outcome.index], outcome)
+
+    def _end(self, job: Tracked, outcome: Outcome) -> None:
+        job.outcome, job.word = outcome, outcome.native_state or job.word
+        self._move(job, outcome.state, ended=True)
+
+    def _move(self, job: Tracked, state: State, *, ended: bool = False) -> None:
+        old = job.state
+        if old is state or (old.final and not ended):
+            return
+        job.state = state
+        self.counts[old] -= 1
+        self.counts[state] += 1
+        self.unfinished += old.final - state.final
+        self.changed(job, old)
+
+    def _add(self, planned: Planned) -> None:
+        self.submissions.append(SubmissionState(planned))
+        for index in planned.indices:
+            job = self.jobs[index]
+            job.submission, job.attempt = planned.submission.number, planned.attempt
+            if planned.attempt:
+                job.native, job.status, job.missing_since = None, None, None
+                job.terminated = False
+                self._move(job, State.NEW)
+
+    # -- events, as the watcher and the submitter write them
+
+    def record_ended(self, outcomes: Sequence[Outcome]) -> None:
+        """Write verdicts."""
+        plain = [to_plain(outcome) for outcome in outcomes]
+        for one in plain:
+            one.pop("run")
+        self._journal.append({"e": "ended", "outcomes": plain})
+        for outcome in outcomes:
+            self._end(self.jobs[outcome.index], outcome)
+
+    def record_states(self, jobs: Iterable[tuple[Tracked, JobStatus]]) -> None:
+        """Write what the batch system says of jobs that have not ended, where it is new."""
+        groups: dict[tuple[State, str, str | None], list[int]] = {}
+        for job, status in jobs:
+            if (job.state, job.word, job.message) != (status.state, status.native, status.message):
+                key = (status.state, status.native, status.message)
+                groups.setdefault(key, []).append(job.index)
+        for (state, native, message), indices in groups.items():
+            extra = {"message": message} if message else {}
+            ranges = write_ranges(sorted(indices))
+            self.record("state", jobs=ranges, state=state.value, native=native, **extra)
+
+    def record_retry(self, planned: Planned) -> None:
+        """Write that jobs are run again."""
+        self.record("retry", durable=True, planned=plain_planned(planned))
+
+    def outcome(self, job: Tracked, state: State, reason: Reason | None, **facts: Any) -> Outcome:
+        """A verdict on *job*, with what is known of it anyway filled in."""
+        stdout, stderr = self.logs(job)
+        known: dict[str, Any] = {
+            "native_state": job.word,
+            "attempt": job.attempt,
+            "submitted": self.submitted_at(job),
+        }
+        return Outcome(
+            run=self.id,
+            index=job.index,
+            id=self.id_of(job),
+            state=state,
+            reason=reason,
+            stdout=stdout,
+            stderr=stderr,
+            **{**known, **facts},
+        )
+
+
+def _by_index(spans: Iterable[tuple[str, str]], count: int) -> Sequence[str]:
+    values = [""] * count
+    for indices, value in spans:
+        if value:
+            for index in read_ranges(indices):
+                values[index] = value
+    return values

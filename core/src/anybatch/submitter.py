@@ -1,0 +1,228 @@
+"""Handing a run's submissions to the batch system, each exactly once.
+
+A submission's token is on record before its submit command runs. After a time-out, an error or
+the death of a process the token is looked up, and only what is certainly not there is submitted
+again. One process at a time submits for a run: the one that holds its lease.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import TYPE_CHECKING
+
+import attrs
+
+from anybatch.errors import AnybatchError, CommandError, PluginError, Rejected, UsageError
+from anybatch.localhost import LocalHost
+from anybatch.model import Outcome, Reason, State
+from anybatch.planning import render
+from anybatch.runstate import Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from anybatch.host import Host
+    from anybatch.lease import Lease
+    from anybatch.planning import Wait
+    from anybatch.plugins import Plugins
+    from anybatch.records import Submission
+    from anybatch.runstate import RunState, SubmissionState
+
+#: Pauses before a submit command that failed is tried again; then it is left for later.
+PAUSES = (1.0, 3.0, 9.0)
+
+
+class Submitter:
+    """Submits for one run.
+
+    Args:
+        run: its state.
+        lease: the right to submit.
+        timeout: how long a submit command may take, in seconds.
+        find_run: gives the state of another run, for jobs that run after it.
+        say: told about what goes wrong and is tried again.
+    """
+
+    def __init__(
+        self,
+        run: RunState,
+        lease: Lease,
+        *,
+        plugins: Plugins,
+        host: Host,
+        timeout: float,
+        find_run: Callable[[str], RunState],
+        say: Callable[[str], None],
+    ) -> None:
+        self._run = run
+        self._lease = lease
+        self._plugins = plugins
+        self._host = host
+        self._timeout = timeout
+        self._find_run = find_run
+        self._say = say
+        self._failures = 0
+        self._not_before = 0.0
+
+    @property
+    def pending(self) -> bool:
+        """Whether anything is left to be submitted or looked up."""
+        return any(self._open())
+
+    def may_submit(self) -> bool:
+        """Whether this process is the one that submits for the run."""
+        return self._lease.take()
+
+    def step(self, *, submit: bool = True) -> None:
+        """Submit all that is due now, if this process may.
+
+        Errors of the batch system are told to the user and tried again at a later step.
+
+        Args:
+            submit: False: submissions that were announced are looked up, nothing is submitted.
+        """
+        if time.monotonic() < self._not_before or not self.pending or not self._lease.take():
+            return
+        self._run.catch_up()
+        for one in list(self._open()):
+            try:
+                if one.phase == Phase.SUBMITTING and not self._looked_up(one):
+                    continue
+                if submit:
+                    self._advance(one)
+            except (CommandError, PluginError) as error:
+                self._failed(error)
+                return
+        self._failures = 0
+
+    def _failed(self, error: AnybatchError) -> None:
+        pause = PAUSES[min(self._failures, len(PAUSES) - 1)]
+        self._failures += 1
+        self._not_before = time.monotonic() + pause
+        self._say(f"submission is tried again in {pause:g} s: {error}")
+
+    def _open(self) -> Iterator[SubmissionState]:
+        return (
+            one
+            for one in self._run.submissions
+            if one.phase in (Phase.WAITING, Phase.SUBMITTING) and not self._is_over(one)
+        )
+
+    def _is_over(self, one: SubmissionState) -> bool:
+        """Whether its jobs have their verdict already (terminated before they were submitted)."""
+        return all(self._run.jobs[index].state.final for index in one.planned.indices)
+
+    def _advance(self, one: SubmissionState) -> None:
+        verdict = self._ready(one)
+        if isinstance(verdict, str):
+            self._refuse(one, Reason.DEPENDENCY, verdict, State.TERMINATED)
+        elif verdict is not None:
+            self._submit(one, verdict)
+
+    # -- exactly once
+
+    def _looked_up(self, one: SubmissionState) -> bool:
+        """Look for jobs of an announced submission; whether it may be submitted (again)."""
+        submission = one.planned.submission
+        ids = self._plugins.ask(
+            self._run.file.system,
+            "anybatch_find",
+            (list, tuple),
+            submission=submission,
+            host=self._host,
+        )
+        if ids:
+            self._submitted(one, list(ids))
+            return False
+        if self._run.file.host != self._host.name and time.time() < one.until:
+            return False  # a submit command may still run over there
+        if self._left_records(one):
+            self._submitted(one, [f"unknown-{task}" for task in range(submission.count)])
+            return False
+        self._run.record("not_found", durable=True, s=submission.number)
+        return True
+
+    def _left_records(self, one: SubmissionState) -> bool:
+        """Whether a job of it has run: then it was submitted, though nobody knows its ids."""
+        names = self._host.list(self._run.folder / "start")
+        keys = {f"{index}.{one.planned.attempt}" for index in one.planned.indices}
+        return any(".".join(name.split(".", 2)[:2]) in keys for name in names)
+
+    def _submit(self, one: SubmissionState, after: tuple[str, ...]) -> None:
+        submission = attrs.evolve(one.planned.submission, after=after)
+        system = self._run.file.system
+        rendered = render(self._plugins, system, submission)
+        for file in rendered.files:
+            self._host.write(file.path, file.text, file.mode)
+        until = time.time() + self._timeout + 60
+        self._run.record("submitting", durable=True, s=submission.number, until=until)
+        try:
+            with self._inheriting_lease():
+                ids = self._plugins.ask(
+                    system,
+                    "anybatch_submit",
+                    (list, tuple),
+                    submission=submission,
+                    rendered=rendered,
+                    host=self._host,
+                )
+            self._submitted(one, list(ids))
+        except (Rejected, UsageError) as error:
+            self._refuse(one, Reason.REJECTED, str(error), State.FAILED)
+
+    def _inheriting_lease(self) -> contextlib.AbstractContextManager[None]:
+        if isinstance(self._host, LocalHost):
+            return self._host.inheriting(self._lease.descriptor)
+        return contextlib.nullcontext()
+
+    def _submitted(self, one: SubmissionState, ids: list[str]) -> None:
+        submission: Submission = one.planned.submission
+        if len(ids) != submission.count or not all(isinstance(one, str) for one in ids):
+            raise self._plugins.fault(
+                self._run.file.system, f"it gave {len(ids)} ids for {submission.count} jobs"
+            )
+        self._run.record("submitted", durable=True, s=submission.number, ids=ids)
+
+    def _refuse(self, one: SubmissionState, reason: Reason, text: str, state: State) -> None:
+        number = one.planned.submission.number
+        self._run.record("refused", durable=True, s=number, reason=reason.value, text=text)
+        self._run.record_ended(list(self._refused(one, reason, text, state)))
+
+    def _refused(
+        self, one: SubmissionState, reason: Reason, text: str, state: State
+    ) -> Iterator[Outcome]:
+        for index in one.planned.indices:
+            job = self._run.jobs[index]
+            if not job.state.final:
+                yield self._run.outcome(job, state, reason, message=text)
+
+    # -- after
+
+    def _ready(self, one: SubmissionState) -> tuple[str, ...] | str | None:
+        """The native ids it has to wait for; None: not yet; a text: never, and why."""
+        natives: list[str] = []
+        for wait in one.planned.waits:
+            answer = self._waited(wait)
+            if isinstance(answer, str):
+                return answer
+            if answer is None:
+                return None
+            natives += answer
+        native = one.planned.submission.limits.dependencies
+        return tuple(natives) if native or not natives else None
+
+    def _waited(self, wait: Wait) -> list[str] | str | None:
+        name, index = wait
+        run = self._run if name == self._run.id else self._find_run(name)
+        jobs = run.jobs if index is None else [run.jobs[index]]
+        natives: list[str] = []
+        for job in jobs:
+            if job.state is State.DONE:
+                continue
+            if job.state.final:
+                return f"job {run.id}:{job.index}, which it was to run after, is {job.state.value}"
+            if job.native is None or run.file.system != self._run.file.system:
+                return None
+            natives.append(job.native)
+        return natives
