@@ -1,0 +1,74 @@
+"""anybatch: submit, watch and stop batch jobs on any batch system.
+
+    from anybatch import Job, Resources, Session
+
+    with Session("auto") as session:
+        run = session.submit(Job(["python", "fit.py"], resources=Resources(cores=4)))
+        for outcome in run.wait():
+            print(outcome.describe())
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from anybatch.errors import (
+    AnybatchError,
+    CommandError,
+    FolderError,
+    JobError,
+    JobFailed,
+    PluginError,
+    Rejected,
+    RunNotFound,
+    SettingError,
+    UnknownSystem,
+    UsageError,
+)
+from anybatch.hookspecs import hookimpl
+from anybatch.model import Job, JobId, Outcome, Reason, Resources, Retry, State
+
+if TYPE_CHECKING:
+    from anybatch.executor import Executor
+    from anybatch.session import JobView, Run, Session
+
+__all__ = [
+    "AnybatchError",
+    "CommandError",
+    "Executor",
+    "FolderError",
+    "Job",
+    "JobError",
+    "JobFailed",
+    "JobId",
+    "JobView",
+    "Outcome",
+    "PluginError",
+    "Reason",
+    "Rejected",
+    "Resources",
+    "Retry",
+    "Run",
+    "RunNotFound",
+    "Session",
+    "SettingError",
+    "State",
+    "UnknownSystem",
+    "UsageError",
+    "hookimpl",
+]
+
+__version__ = "0.1.0"
+
+#: Loaded when first asked for: a program that only describes jobs starts in half the time.
+_LATER = {
+    "Executor": "anybatch.executor",
+    "JobView": "anybatch.session",
+    "Run": "anybatch.session",
+    "Session": "anybatch.session",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_LATER[name]), name)

@@ -1,0 +1,105 @@
+"""The same sessions and runs under asyncio: `async with`, `await`, `async for`.
+
+    from anybatch import Job, aio
+
+    async with aio.Session("auto") as session:
+        run = await session.submit(Job(["true"]))
+        outcomes = await run.wait()
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+from anybatch import session as sync
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable
+    from types import TracebackType
+
+    from anybatch.model import Job, Outcome
+
+_SLICE = 0.5  #: seconds; how long a thread may wait on after its task was cancelled
+
+
+class Session:
+    """An `anybatch.Session` that never blocks the event loop.
+
+    Args:
+        system, arguments: as for `anybatch.Session`, which is `blocking`.
+    """
+
+    def __init__(self, system: str | None = None, **arguments: Any) -> None:
+        self.blocking = sync.Session(system, **arguments)
+
+    async def submit(self, jobs: Job | Iterable[Job]) -> Run:
+        """See `anybatch.Session.submit`."""
+        return Run(await asyncio.to_thread(self.blocking.submit, jobs), self.blocking)
+
+    async def attach(self, name: str) -> Run:
+        """See `anybatch.Session.attach`."""
+        return Run(await asyncio.to_thread(self.blocking.attach, name), self.blocking)
+
+    async def __aenter__(self) -> Session:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await asyncio.to_thread(self.blocking.close)
+
+
+class Run:
+    """An `anybatch.Run` that never blocks the event loop; made by a `Session`.
+
+    Attributes:
+        blocking: the run itself, with all that needs no waiting: `id`, `jobs`, `counts`.
+    """
+
+    def __init__(self, run: sync.Run, session: sync.Session) -> None:
+        self.blocking = run
+        self._session = session
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+        return self.blocking.id
+
+    async def wait(self, timeout: float | None = None) -> list[Outcome]:
+        """See `anybatch.Run.wait`."""
+        await self._until(lambda: self.blocking.finished, timeout)
+        return await asyncio.to_thread(self.blocking.wait)
+
+    async def as_completed(self, timeout: float | None = None) -> AsyncIterator[Outcome]:
+        """See `anybatch.Run.as_completed`."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        pending = list(range(len(self.blocking)))
+        while pending:
+            left = None if deadline is None else deadline - time.monotonic()
+            waiting = list(pending)
+            await self._until(lambda: any(map(self.blocking.outcome, waiting)), left)  # noqa: B023
+            for index in waiting:
+                outcome = self.blocking.outcome(index)
+                if outcome is not None:
+                    pending.remove(index)
+                    yield outcome
+
+    async def terminate(
+        self, indices: Iterable[int] | None = None, signal: str | None = None
+    ) -> int:
+        """See `anybatch.Run.terminate`."""
+        return await asyncio.to_thread(self.blocking.terminate, indices, signal)
+
+    async def _until(self, ready: Callable[[], bool], timeout: float | None) -> None:
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            left = _SLICE if deadline is None else min(_SLICE, deadline - time.monotonic())
+            if await asyncio.to_thread(self._session.wait_until, ready, max(left, 0)):
+                return
+            if deadline is not None and time.monotonic() >= deadline:
+                raise TimeoutError(f"run {self.id}: not all jobs have ended")
