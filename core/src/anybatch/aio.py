@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from anybatch import session as sync
@@ -81,13 +82,15 @@ class Run:
         pending = list(range(len(self.blocking)))
         while pending:
             left = None if deadline is None else deadline - time.monotonic()
-            waiting = list(pending)
-            await self._until(lambda: any(map(self.blocking.outcome, waiting)), left)  # noqa: B023
-            for index in waiting:
+            await self._until(partial(self._any_ended, tuple(pending)), left)
+            for index in tuple(pending):
                 outcome = self.blocking.outcome(index)
                 if outcome is not None:
                     pending.remove(index)
                     yield outcome
+
+    def _any_ended(self, indices: Iterable[int]) -> bool:
+        return any(map(self.blocking.outcome, indices))
 
     async def terminate(
         self, indices: Iterable[int] | None = None, signal: str | None = None

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import attrs
 
 from anybatch.localhost import matches
-from anybatch.records import Environment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
+
+    from anybatch.records import Environment
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_NEVER = ("ANYBATCH_*", "BASH_*", "SHELLOPTS", "BASHOPTS", "EUID", "UID", "PPID", "_", "SHLVL")
-_NEVER += ("PWD", "OLDPWD", "ab_*")
+_NEVER = (
+    *("ANYBATCH_*", "ab_*", "BASH_*", "SHELLOPTS", "BASHOPTS"),
+    *("EUID", "UID", "PPID", "_", "SHLVL", "PWD", "OLDPWD"),
+)
 
 
 @attrs.frozen

@@ -125,7 +125,7 @@ class JobFailed(AnybatchError):
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A hint for a misspelt *word*, or an empty text: `; did you mean 'partition'?`."""
-    import difflib  # noqa: PLC0415 - takes 6 ms, and only errors need it
+    import difflib
 
     close = difflib.get_close_matches(word, list(known), n=1)
     return f"; did you mean {close[0]!r}?" if close else ""

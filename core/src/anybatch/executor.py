@@ -101,7 +101,7 @@ class Executor:
             self._fail_all(error)
 
     def _has_work(self) -> bool:
-        return bool(self._pending) or self._ending and not self._open or self._any_ended()
+        return bool(self._pending) or self._any_ended() or (self._ending and not self._open)
 
     def _any_ended(self) -> bool:
         return any(

@@ -11,9 +11,12 @@ import os
 import re
 import time
 from datetime import datetime, timezone
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import attrs
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _RECORD = re.compile(
     r"(?P<index>\d+)\.(?P<attempt>\d+)\.(?P<restarts>\d+)\.(?P<phase>[a-z_]+)"

@@ -95,7 +95,7 @@ def anybatch_limits(host: Host, settings: Mapping[str, Any]) -> Limits | None:
 
 
 @hookspec
-def anybatch_environment(  # type: ignore[empty-body]
+def anybatch_environment(
     job: Job, settings: Mapping[str, Any], host: Host
 ) -> Environment | None:
     """What must be set up before the command runs, and what wraps it.

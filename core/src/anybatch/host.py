@@ -8,6 +8,7 @@ plugin works unchanged on this machine, in a test, and behind whatever else may 
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -16,7 +17,7 @@ import attrs
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
 
 def _words(words: Sequence[str]) -> tuple[str, ...]:
@@ -115,7 +116,7 @@ class Host(Protocol):
             FolderError: it cannot be written.
         """
 
-    def list(self, folder: Path) -> list[str]:
+    def listdir(self, folder: Path) -> list[str]:
         """The names in a folder, unordered; empty where the folder is not there."""
 
     def glob(self, pattern: str) -> list[Path]:

@@ -1,18 +1,15 @@
-"""Who may submit for a run: one process at a time.
+"""Who may submit for a run: one process at a time on a machine.
 
-The lease is a lock on a file of this machine (never on a network file system). Submit commands
-inherit it, so it lasts until a command that outlived its killed caller has ended: who gets the
-lease knows that no submission is under way on this machine.
+The lease is the name of a Unix socket in Linux's abstract namespace (unix(7)): one process can
+have it, it needs no file, and it is free when the last process that holds it open is gone.
+Submit commands inherit it, so it outlasts a killed caller until its command has ended: who gets
+the lease knows that no submission is under way on this machine.
 """
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
-from pathlib import Path
-
-import platformdirs
+import socket
 
 
 class Lease:
@@ -23,46 +20,30 @@ class Lease:
     """
 
     def __init__(self, run: str) -> None:
-        self._path = platformdirs.user_runtime_path("anybatch") / "leases" / run
-        self._descriptor: int | None = None
-
-    @property
-    def held(self) -> bool:
-        """Whether this process has it."""
-        return self._descriptor is not None
+        self._name = f"\0anybatch-lease-{os.getuid()}-{run}"
+        self._socket: socket.socket | None = None
 
     @property
     def descriptor(self) -> int:
-        """What submit commands inherit."""
-        assert self._descriptor is not None
-        return self._descriptor
+        """What submit commands inherit, while it is held."""
+        assert self._socket is not None
+        return self._socket.fileno()
 
     def take(self) -> bool:
         """Try to get it; whether this process has it now."""
-        if self._descriptor is not None:
+        if self._socket is not None:
             return True
-        descriptor = self._open()
-        if descriptor is None:
-            return False
+        attempt = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            attempt.bind(self._name)
         except OSError:
-            os.close(descriptor)
+            attempt.close()
             return False
-        self._descriptor = descriptor
+        self._socket = attempt
         return True
 
-    def _open(self) -> int | None:
-        with contextlib.suppress(OSError):
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        return None
-
-    def drop(self, *, ended: bool = False) -> None:
-        """Give it back; *ended*: nobody will want it again."""
-        if self._descriptor is not None:
-            if ended:
-                with contextlib.suppress(OSError):
-                    Path(self._path).unlink()
-            os.close(self._descriptor)
-            self._descriptor = None
+    def drop(self) -> None:
+        """Give it back."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None

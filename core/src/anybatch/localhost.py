@@ -124,8 +124,8 @@ class LocalHost:
         except OSError as error:
             raise FolderError(f"cannot write {str(path)!r}: {error.strerror}") from error
 
-    def list(self, folder: Path) -> list[str]:
-        """See `Host.list`."""
+    def listdir(self, folder: Path) -> list[str]:
+        """See `Host.listdir`."""
         try:
             return os.listdir(folder)
         except FileNotFoundError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import re
 import signal as signals
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,9 +16,10 @@ from anybatch.errors import JobError
 from anybatch.units import format_duration, format_size, parse_duration, parse_size
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from anybatch.session import Run
+    from anybatch.session import Run  # noqa: TC004 - jobs are never read from plain tables
+
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SHELL_OWNED = frozenset({"BASHOPTS", "BASH_VERSINFO", "EUID", "PPID", "SHELLOPTS", "UID", "_"})
@@ -125,6 +127,10 @@ class Resources:
         return ", ".join(parts)
 
 
+def _reasons(values: Iterable[Reason | str]) -> frozenset[Reason]:
+    return frozenset(Reason(value) for value in values)
+
+
 @attrs.frozen
 class Retry:
     """When a job is run again by itself.
@@ -137,7 +143,7 @@ class Retry:
     times: int = attrs.field(default=0, validator=_at_least(0))
     on: frozenset[Reason] = attrs.field(
         default=frozenset({Reason.NODE_FAILURE, Reason.PREEMPTED, Reason.LOST}),
-        converter=lambda reasons: frozenset(Reason(reason) for reason in reasons),
+        converter=_reasons,
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -29,7 +30,7 @@ from anybatch.script import INDEX, Surroundings, definitions, render_script, ren
 from anybatch.text import spans
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from anybatch.host import Host
     from anybatch.plugins import Plugins
@@ -153,8 +154,10 @@ class Planner:
         work = _Work(run, runs / run, len(jobs))
         groups = self._grouped(jobs, waits)
         tables = _Tasks(self, work)
-        planned = []
-        for (group_waits, group), number in zip(groups, _numbers(groups, self._limits.array)):
+        planned: list[Planned] = []
+        for (group_waits, group), number in zip(
+            groups, _numbers(groups, self._limits.array), strict=True
+        ):
             own = tuple((name or run, index) for name, index in group_waits)
             planned += self._submissions(jobs, group, own, number, work, tables)
         planned.sort(key=lambda one: one.submission.number)
@@ -187,7 +190,7 @@ class Planner:
         self, jobs: Sequence[Job], waits: Sequence[Sequence[Wait]]
     ) -> list[tuple[tuple[Wait, ...], _Group]]:
         groups: dict[Any, _Group] = {}
-        for index, (job, wait) in enumerate(zip(jobs, waits)):
+        for index, (job, wait) in enumerate(zip(jobs, waits, strict=True)):
             key = (_directives(job), tuple(wait))
             if key not in groups:
                 groups[key] = self._group(job)
@@ -351,8 +354,10 @@ class _Tasks:
             yield RenderedFile(path, text, 0o700)
 
 
-_AROUND = ("workdir", "env_script", "setup", "inputs", "flat", "outputs", "output_dir")
-_AROUND += ("stdin", "stdout", "stderr")
+_AROUND = (
+    *("workdir", "env_script", "setup", "inputs", "flat", "outputs", "output_dir"),
+    *("stdin", "stdout", "stderr"),
+)
 _CACHED = 1000  #: distinct surroundings held at once; a run of 100,000 jobs stays small
 
 

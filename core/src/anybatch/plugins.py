@@ -154,7 +154,9 @@ class Plugins:
         except Exception as error:
             raise self._fault(name, f"{hook} raised {_one_line(error)}") from error
 
-    def ask(self, name: str, hook: str, answer_type: type | tuple[type, ...], **arguments: Any) -> Any:
+    def ask(
+        self, name: str, hook: str, answer_type: type | tuple[type, ...], **arguments: Any
+    ) -> Any:
         """Like `call`, and the answer must be of *answer_type* (or None where allowed)."""
         answer = self.call(name, hook, **arguments)
         if not isinstance(answer, answer_type):
@@ -223,7 +225,7 @@ def load_plugins(disabled: Iterable[str] = ()) -> Plugins:
 
 
 def _candidates() -> dict[str, list[EntryPoint]]:
-    from importlib.metadata import EntryPoint, entry_points  # noqa: PLC0415 - takes 10 ms
+    from importlib.metadata import EntryPoint, entry_points
 
     built_in = [EntryPoint(name, module, GROUP) for name, module in BUILT_IN.items()]
     candidates: dict[str, list[EntryPoint]] = defaultdict(list)

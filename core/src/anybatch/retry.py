@@ -60,4 +60,4 @@ def plan_retries(run: RunState, outcomes: Iterable[Outcome], host: Host) -> Iter
 
 def _tasks(run: RunState, planned: Planned, host: Host) -> dict[int, str]:
     text = host.read(run.folder / f"tasks-{planned.submission.number}")
-    return dict(zip(planned.indices, text.splitlines(keepends=True)))
+    return dict(zip(planned.indices, text.splitlines(keepends=True), strict=True))

@@ -5,7 +5,7 @@ applies it; so a process that comes later and reads the journal arrives at the s
 
     submitting  {s, until}          a submit command is about to run, for so long at most
     submitted   {s, ids}            the batch system has the jobs
-    not_found   {s}                 the token was looked up: there are no jobs, it may be tried again
+    not_found   {s}                 the token was looked up: no jobs, it may be tried again
     refused     {s, reason, text}   the batch system or a dependency said no for good
     retry       {planned}           jobs that are run again, as a further submission
     state       {jobs, state, native, message}
@@ -23,6 +23,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from anybatch.model import JobId, Outcome, Reason, State
+from anybatch.planning import Planned
+from anybatch.records import JobStatus
 from anybatch.script import INDEX
 from anybatch.serial import from_plain, to_plain
 from anybatch.store import plain_planned, read_planned
@@ -32,8 +34,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from anybatch.journal import Event, Journal
-    from anybatch.planning import Planned
-    from anybatch.records import JobStatus
     from anybatch.store import RunFile
 
 
@@ -200,7 +200,7 @@ class RunState:
         if one.phase == Phase.SUBMITTED:
             return
         one.phase = Phase.SUBMITTED
-        for index, native in zip(one.planned.indices, event["ids"]):
+        for index, native in zip(one.planned.indices, event["ids"], strict=True):
             job = self.jobs[index]
             job.native, job.submitted = native, event.get("t")
             self._by_native[native] = job
@@ -272,9 +272,10 @@ class RunState:
                 key = (status.state, status.native, status.message)
                 groups.setdefault(key, []).append(job.index)
         for (state, native, message), indices in groups.items():
-            extra = {"message": message} if message else {}
             ranges = write_ranges(sorted(indices))
-            self.record("state", jobs=ranges, state=state.value, native=native, **extra)
+            self.record(
+                "state", jobs=ranges, state=state.value, native=native, message=message
+            )
 
     def record_retry(self, planned: Planned) -> None:
         """Write that jobs are run again."""

@@ -8,14 +8,15 @@ index, what differs from the shared part, and its command.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from importlib.resources import files
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import attrs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
 _PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
 _GLOB = re.compile(r"(\*|\?|\[[^]\[]+\])")

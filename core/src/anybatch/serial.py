@@ -7,8 +7,6 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import attrs
-
 if TYPE_CHECKING:
     from cattrs import Converter
 
@@ -46,5 +44,4 @@ def from_plain(plain: Any, kind: type[T]) -> T:
     Raises:
         cattrs.BaseValidationError: it does not fit.
     """
-    assert attrs.has(kind)
     return converter().structure(plain, kind)

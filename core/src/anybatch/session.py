@@ -6,6 +6,7 @@ import contextlib
 import os
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,6 @@ import attrs
 from anybatch import store
 from anybatch.detection import choose
 from anybatch.errors import AnybatchError, FolderError, JobError, RunNotFound
-from anybatch.exits import ExitFolder
 from anybatch.journal import Journal
 from anybatch.lease import Lease
 from anybatch.localhost import LocalHost
@@ -131,7 +131,7 @@ class Session:
         self._index.add(file.run, file.folder)
         with self._lock:
             run = self._open(file)
-            run._submitter.step()  # noqa: SLF001 - a run is a part of its session
+            run._submitter.step()
         return run
 
     def _limits_of(self, system: str) -> Limits:
@@ -215,7 +215,7 @@ class Session:
             plugins=self.plugins,
             host=self.host,
             timeout=self.settings.core("submit_timeout").total_seconds(),
-            find_run=lambda name: self.attach(name)._state,  # noqa: SLF001
+            find_run=lambda name: self.attach(name)._state,
             say=self.say,
         )
         run = Run(self, state, submitter, lease)
@@ -289,8 +289,8 @@ class Session:
     def _announce(self) -> None:
         """Take finished runs out of the index, and wake who waits."""
         for run in list(self._runs.values()):
-            if run.finished and not run._closed:  # noqa: SLF001
-                run._close(ended=True)  # noqa: SLF001
+            if run.finished and not run._closed:
+                run._close(ended=True)
                 self._index.end(run.id)
         self._news.notify_all()
 
@@ -336,7 +336,7 @@ class Session:
         with self._lock:
             self._thread = None
             for run in self._runs.values():
-                run._close(ended=run.finished)  # noqa: SLF001
+                run._close(ended=run.finished)
 
     def __enter__(self) -> Session:
         return self
@@ -415,7 +415,7 @@ class Run:
     @property
     def jobs(self) -> list[JobView]:
         """All jobs in order of index, as last seen."""
-        with self._session._lock:  # noqa: SLF001
+        with self._session._lock:
             return [self._view(job) for job in self._state.jobs]
 
     @property
@@ -468,7 +468,7 @@ class Run:
             TimeoutError: *timeout* has passed.
             FolderError: the run's journal cannot be written any more.
         """
-        if not self._session.wait_until(lambda: self.finished, timeout):  # noqa: SLF001
+        if not self._session.wait_until(lambda: self.finished, timeout):
             raise TimeoutError(f"run {self.id}: {self._state.unfinished} jobs have not ended")
         self._account()
         return [outcome for outcome in self.outcomes if outcome is not None]
@@ -483,7 +483,8 @@ class Run:
         pending = list(range(len(self)))
         while pending:
             left = None if deadline is None else deadline - time.monotonic()
-            if not self._session.wait_until(lambda: self._any_ended(pending), left):  # noqa: SLF001
+            ready = partial(self._any_ended, pending)
+            if not self._session.wait_until(ready, left):
                 raise TimeoutError(f"run {self.id}: {len(pending)} jobs have not ended")
             ended = [index for index in pending if self._state.jobs[index].outcome]
             pending = [index for index in pending if not self._state.jobs[index].outcome]
@@ -510,7 +511,7 @@ class Run:
             CommandError: the system could not be asked.
         """
         session = self._session
-        with session._lock:  # noqa: SLF001
+        with session._lock:
             self._state.catch_up()
             wanted = range(len(self)) if indices is None else indices
             jobs = [self._state.jobs[i] for i in wanted if not self._state.jobs[i].state.final]
@@ -526,7 +527,7 @@ class Run:
                     settings=session.settings.table(self.system),
                     host=session.host,
                 )
-            session._announce()  # noqa: SLF001
+            session._announce()
         return len(jobs) if signal is None else len(native)
 
     def _note_terminate(self, jobs: Sequence[Tracked]) -> None:
@@ -563,7 +564,7 @@ class Run:
     def _account(self) -> None:
         """Fill in what only accounting knows; once, and without it life goes on."""
         session = self._session
-        with session._lock:  # noqa: SLF001
+        with session._lock:
             jobs = {job.native: job for job in self._state.jobs if _lacks_use(job)}
             if self._accounted or not jobs:
                 return
@@ -581,7 +582,7 @@ class Run:
 
     def _close(self, *, ended: bool) -> None:
         self._closed = self._closed or ended
-        self._lease.drop(ended=ended)
+        self._lease.drop()
 
 
 def _lacks_use(job: Tracked) -> bool:

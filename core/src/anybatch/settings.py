@@ -7,7 +7,7 @@ call's own. Tables are merged key by key and never changed in place.
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -23,7 +23,8 @@ else:
     import tomli as tomllib
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
+    from pathlib import Path
 
     from anybatch.plugins import Plugins
 
@@ -36,9 +37,16 @@ CORE_SETTINGS = (
         name="inherit_env",
         kind=Kind.LIST,
         default=(
-            "PATH LD_LIBRARY_PATH PYTHONPATH VIRTUAL_ENV CONDA_PREFIX MODULEPATH "
-            "LANG LC_* TZ"
-        ).split(),
+            "PATH",
+            "LD_LIBRARY_PATH",
+            "PYTHONPATH",
+            "VIRTUAL_ENV",
+            "CONDA_PREFIX",
+            "MODULEPATH",
+            "LANG",
+            "LC_*",
+            "TZ",
+        ),
         help="Variables (names or patterns) that jobs get from the submitting program; "
         "`*` for all but what batch systems set themselves.",
     ),

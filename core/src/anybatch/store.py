@@ -17,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +33,7 @@ from anybatch.serial import from_plain, to_plain
 from anybatch.text import read_ranges, write_ranges
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from anybatch.host import Host
     from anybatch.planning import Plan
@@ -128,7 +129,9 @@ def plain_planned(planned: Planned) -> dict[str, Any]:
     }
 
 
-def read_planned(plain: Mapping[str, Any], run: str, folder: Path, fit: Fit) -> Planned:
+def read_planned(
+    plain: Mapping[str, Any], run: str, folder: Path, fit: Callable[[Mapping[str, Any]], Any]
+) -> Planned:
     """The inverse of `plain_planned`."""
     fields = {**plain["submission"], "run": run, "folder": str(folder)}
     settings = fields.pop("settings", {})
@@ -140,9 +143,6 @@ def read_planned(plain: Mapping[str, Any], run: str, folder: Path, fit: Fit) -> 
         retry=from_plain(plain["retry"], Retry),
         attempt=plain["attempt"],
     )
-
-
-Fit = "Callable[[Mapping[str, Any]], Mapping[str, Any]]"
 
 
 def read(folder: Path, host: Host, fit: Callable[[str, Mapping[str, Any]], Any]) -> RunFile:

@@ -145,7 +145,7 @@ class Submitter:
 
     def _left_records(self, one: SubmissionState) -> bool:
         """Whether a job of it has run: then it was submitted, though nobody knows its ids."""
-        names = self._host.list(self._run.folder / "start")
+        names = self._host.listdir(self._run.folder / "start")
         keys = {f"{index}.{one.planned.attempt}" for index in one.planned.indices}
         return any(".".join(name.split(".", 2)[:2]) in keys for name in names)
 

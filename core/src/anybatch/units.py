@@ -31,7 +31,8 @@ def parse_size(value: int | str) -> int:
         raise ValueError(f"{value!r} is no size; write for example '2 GiB', '500MB' or '4G'")
     number, letter, binary = match.groups()
     decimal = letter and not binary and value.strip().lower().endswith("b")
-    return round(float(number) * (1000 if decimal else 1024) ** _POWER[letter.lower()])
+    base = 1000.0 if decimal else 1024.0
+    return round(float(number) * base ** _POWER[letter.lower()])
 
 
 def format_size(size: int) -> str:
@@ -72,8 +73,9 @@ def _duration(value: timedelta | float | str) -> timedelta:
         words = _WORDS.fullmatch(text.lower())
         if words and text:
             days, hours, minutes = (int(part or 0) for part in words.groups()[:3])
-            seconds = float(words[4] or 0)
-            return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+            return timedelta(
+                days=days, hours=hours, minutes=minutes, seconds=float(words[4] or 0)
+            )
         if text.isdecimal():
             raise ValueError(f"{value!r} has no unit; write for example '{text}m' or '{text}s'")
     raise ValueError(f"{value!r} is no duration; write for example '1h30m', '90s' or '2:00:00'")

@@ -6,15 +6,13 @@ not evidence. `judge` answers None where the evidence is not enough yet.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 
+from anybatch.exits import ExitRecord
 from anybatch.model import Reason, State
-
-if TYPE_CHECKING:
-    from anybatch.exits import ExitRecord
-    from anybatch.records import JobStatus
+from anybatch.records import JobStatus
 
 _PHASES = {
     "setup": Reason.SETUP,

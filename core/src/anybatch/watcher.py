@@ -10,25 +10,25 @@ from __future__ import annotations
 
 import time
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
 from anybatch.errors import AnybatchError, CommandError, PluginError
-from anybatch.exits import ExitFolder
+from anybatch.exits import ExitFolder, ExitRecord
 from anybatch.model import Outcome, Reason, State
 from anybatch.records import Change, JobStatus
 from anybatch.retry import plan_retries, to_be_retried
+from anybatch.runstate import RunState
+from anybatch.submitter import Submitter
 from anybatch.verdict import Evidence, Verdict, judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from anybatch.exits import ExitRecord
     from anybatch.host import Host
     from anybatch.plugins import Plugins
-    from anybatch.runstate import RunState, Tracked
-    from anybatch.submitter import Submitter
+    from anybatch.runstate import Tracked
 
 TICK = 0.25  #: seconds between two looks at exit records
 PATIENCE = 10.0  #: seconds that a second witness of a job's end is waited for
@@ -189,7 +189,7 @@ class Watcher:
             if not isinstance(native, str) or not isinstance(status, JobStatus):
                 problem = f"{hook} answered {native!r:.50}: {status!r:.150}"
                 raise self._plugins.fault(self._system, problem)
-        return answers
+        return cast("dict[str, JobStatus]", answers)
 
     def _unreachable(self, error: AnybatchError) -> None:
         pause = UNREACHABLE[min(self._failures, len(UNREACHABLE) - 1)]
