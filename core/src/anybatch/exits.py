@@ -1,7 +1,8 @@
 """Exit and start records: what jobs leave in their run's folder, read from file names.
 
 `exit/INDEX.ATTEMPT.RESTARTS.PHASE.exit-CODE[.CAUGHT]` (or `signal-NUMBER`); the record's time
-of change is when the job ended. `start/INDEX.ATTEMPT.RESTARTS.HOST` likewise for its start.
+of change is when the job ended. `start/INDEX.ATTEMPT.RESTARTS.SECONDS.HOST` tells its start, in
+seconds since 1970.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ class ExitFolder:
         self._starts = run_folder / "start"
         self._seen: set[str] = set()
         self._changed = -1
-        self._started: dict[str, str] = {}
+        self._started: dict[str, tuple[str, datetime]] = {}
 
     def new(self, *, thorough: bool = False) -> list[ExitRecord]:
         """The records that were not there at the last call.
@@ -116,17 +117,14 @@ class ExitFolder:
         key = f"{index}.{attempt}.{restarts}"
         if key not in self._started:
             self._read_starts()
-        if key not in self._started:
-            return None
-        host = self._started[key]
-        started = _changed_at(self._starts / f"{key}.{host}")
-        return (host, started) if started else None
+        return self._started.get(key)
 
     def _read_starts(self) -> None:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):
             for name in os.listdir(self._starts):
-                index, attempt, restarts, host = name.split(".", 3)
-                self._started[f"{index}.{attempt}.{restarts}"] = host
+                index, attempt, restarts, seconds, host = name.split(".", 4)
+                started = datetime.fromtimestamp(int(seconds), timezone.utc)
+                self._started[f"{index}.{attempt}.{restarts}"] = (host, started)
 
 
 def _changed_at(path: Path) -> datetime | None:

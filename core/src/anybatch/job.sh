@@ -35,8 +35,13 @@ ab_read_task() {
 
 ab_name_records() {
     read -r ab_host </proc/sys/kernel/hostname 2>/dev/null || ab_host=$(uname -n)
+    if [ -n "${BASH_VERSION-}" ]; then
+        printf -v ab_now '%(%s)T' -1
+    else
+        ab_now=$(date +%s)
+    fi
     ab_key=$ab_index.$ab_attempt.$ab_restarts
-    ab_start=$ab_run/start/$ab_key.$ab_host
+    ab_start=$ab_run/start/$ab_key.$ab_now.$ab_host
 }
 
 ab_record() { # PHASE exit|signal NUMBER

@@ -137,12 +137,15 @@ class Retry:
 
     Attributes:
         times: how many attempts are made after the first.
-        on: for which reasons.
+        on: for which reasons; by default what may pass by itself. A lost job may still be
+            running somewhere: it is run again only where `Reason.LOST` is named.
     """
 
     times: int = attrs.field(default=0, validator=_at_least(0))
     on: frozenset[Reason] = attrs.field(
-        default=frozenset({Reason.NODE_FAILURE, Reason.PREEMPTED, Reason.LOST}),
+        default=frozenset(
+            {Reason.EXIT_CODE, Reason.SIGNAL, Reason.NODE_FAILURE, Reason.PREEMPTED}
+        ),
         converter=_reasons,
     )
 

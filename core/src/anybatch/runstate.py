@@ -15,6 +15,7 @@ applies it; so a process that comes later and reads the journal arrives at the s
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from datetime import datetime, timezone
 from pathlib import Path
@@ -45,7 +46,8 @@ class Tracked:
         index: its number in the run.
         submission: number of the submission that it is in (the latest, after a retry).
         attempt: 0, or the number of the retry.
-        native: the batch system's id; None before it is submitted.
+        native: the batch system's id; None before it is submitted; empty where the system has
+            the job and nobody knows its id.
         state: the last known.
         word: the system's own word for it.
         message: what the system said beside it.
@@ -117,7 +119,6 @@ class RunState:
         self.changed: Callable[[Tracked, State], None] = lambda job, old: None
         self._journal = journal
         self._fit = fit
-        self._by_native: dict[str, Tracked] = {}
         self._stdout = _by_index(file.stdout, file.count)
         self._stderr = _by_index(file.stderr, file.count)
         for planned in file.submissions:
@@ -137,10 +138,6 @@ class RunState:
     def finished(self) -> bool:
         """Whether all jobs have their verdict."""
         return self.unfinished == 0
-
-    def job_of(self, native: str) -> Tracked | None:
-        """The job with this id of the batch system."""
-        return self._by_native.get(native)
 
     def id_of(self, job: Tracked) -> JobId | None:
         """The job's id."""
@@ -171,7 +168,7 @@ class RunState:
         Raises:
             FolderError: the journal cannot be written; nothing has changed then.
         """
-        event: Event = {"e": kind, **fields}
+        event: Event = {"t": round(time.time(), 3), "e": kind, **fields}
         self._journal.append(event, durable=durable)
         self._apply(event)
 
@@ -203,7 +200,6 @@ class RunState:
         for index, native in zip(one.planned.indices, event["ids"], strict=True):
             job = self.jobs[index]
             job.native, job.submitted = native, event.get("t")
-            self._by_native[native] = job
             self._move(job, State.QUEUED)
 
     def _on_refused(self, event: Event) -> None:

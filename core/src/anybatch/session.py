@@ -14,7 +14,7 @@ import attrs
 
 from anybatch import store
 from anybatch.detection import choose
-from anybatch.errors import AnybatchError, FolderError, JobError, RunNotFound
+from anybatch.errors import AnybatchError, FolderError, JobError, RunNotFound, UnknownSystem
 from anybatch.journal import Journal
 from anybatch.lease import Lease
 from anybatch.localhost import LocalHost
@@ -112,7 +112,7 @@ class Session:
             base=self.folder,
             limits=self._limits_of(self.system),
         )
-        return planner.plan(listed, self._runs_folder(), self._waits(listed))
+        return planner.plan(listed, self.runs_folder, self._waits(listed))
 
     def submit(self, jobs: Job | Iterable[Job]) -> Run:
         """Submit one job or many as one run.
@@ -143,7 +143,9 @@ class Session:
             self._limits[system] = answer or Limits()
         return self._limits[system]
 
-    def _runs_folder(self) -> Path:
+    @property
+    def runs_folder(self) -> Path:
+        """Where the folders of new runs go."""
         if named := self.settings.core("runs_dir"):
             return Path(os.path.normpath(self.folder / named))
         project = project_file(self.folder)
@@ -163,10 +165,7 @@ class Session:
             return ("", numbers[id(item)])
         if isinstance(item, Run):
             return (item.id, None)
-        name, index = split_job_name(item)
-        run = self.attach(name)
-        if index is not None and index >= len(run):
-            raise RunNotFound(f"run {run.id} has no job {index}, only 0 to {len(run) - 1}")
+        run, index = self.find(item)
         return (run.id, index)
 
     # -- coming back
@@ -187,17 +186,30 @@ class Session:
             file = store.read(self._index.folder(name), self.host, self._fit)
             return self._runs.get(file.run) or self._open(file)
 
+    def find(self, name: str) -> tuple[Run, int | None]:
+        """`RUN:3` as run and index, `RUN` as run and None.
+
+        Raises:
+            RunNotFound: there is no such run, or no such job of it.
+            FolderError: the run's folder cannot be read.
+        """
+        name, index = split_job_name(name)
+        run = self.attach(name)
+        if index is not None:
+            run.logs(index)
+        return run, index
+
     def runs(self) -> list[Run]:
-        """This user's runs that may still change, oldest first."""
+        """This user's runs that may still change, oldest first; what hinders one is said."""
         found = []
         for name in self._index.active():
             try:
                 found.append(self.attach(name))
-            except FolderError as error:
+            except (FolderError, UnknownSystem) as error:
                 if not self._index.folder(name).exists():
                     self._index.forget(name)
                 else:
-                    self.say(str(error))
+                    self.say(f"run {name}: {error}")
         return found
 
     def _open(self, file: store.RunFile) -> Run:
@@ -219,8 +231,8 @@ class Session:
             say=self.say,
         )
         run = Run(self, state, submitter, lease)
-        self._runs[file.run] = run
         self._watcher(file.system).watch(state, submitter)
+        self._runs[file.run] = run
         return run
 
     def _fit(self, system: str, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -380,6 +392,7 @@ class Run:
         id: the run's id; `Session.attach` takes it.
         system: the batch system.
         folder: the run's folder.
+        created: when it was submitted, in UTC.
     """
 
     def __init__(
@@ -388,6 +401,7 @@ class Run:
         self.id = state.id
         self.system = state.file.system
         self.folder = state.folder
+        self.created = state.file.created
         self._session = session
         self._state = state
         self._submitter = submitter
@@ -405,6 +419,11 @@ class Run:
     def finished(self) -> bool:
         """Whether every job has its verdict, as last seen."""
         return self._state.finished
+
+    @property
+    def unattended(self) -> bool:
+        """Whether jobs wait to be submitted and no other process on this machine is at it."""
+        return self._submitter.pending and self._submitter.may_submit()
 
     @property
     def counts(self) -> dict[State, int]:

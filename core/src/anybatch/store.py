@@ -221,6 +221,10 @@ class Index:
         """The runs that may still change, oldest first."""
         return self._names("active")
 
+    def known(self) -> list[str]:
+        """All runs, those that may still change first."""
+        return self._names("active") + self._names("ended")
+
     def forget(self, run: str) -> None:
         """Drop a run whose folder is gone."""
         with contextlib.suppress(OSError):
@@ -236,7 +240,7 @@ class Index:
             with contextlib.suppress(OSError):
                 text = (self._folder / kind / name).read_text("utf-8", "surrogateescape")
                 return Path(text)
-        known = self._names("active") + self._names("ended")
+        known = self.known()
         found = [run for run in known if name and name in run]
         if len(found) == 1:
             return self.folder(found[0])

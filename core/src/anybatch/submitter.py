@@ -138,7 +138,7 @@ class Submitter:
         if self._run.file.host != self._host.name and time.time() < one.until:
             return False  # a submit command may still run over there
         if self._left_records(one):
-            self._submitted(one, [f"unknown-{task}" for task in range(submission.count)])
+            self._submitted(one, [""] * submission.count)
             return False
         self._run.record("not_found", durable=True, s=submission.number)
         return True

@@ -60,7 +60,9 @@ class Watched:
 
     def active(self) -> Iterator[Tracked]:
         """The jobs that the batch system has and that have no verdict."""
-        return (job for job in self.state.jobs if job.native and not job.state.final)
+        return (
+            job for job in self.state.jobs if job.native is not None and not job.state.final
+        )
 
     def forget(self, index: int) -> None:
         """Drop what was seen of a job's end."""
@@ -103,6 +105,12 @@ class Watcher:
         self._due = 0.0
         self._pause = FIRST_POLL
         self._watching_since = time.monotonic()
+        about = plugins.about(system)
+        self._observers = [
+            plugin.name
+            for plugin in plugins
+            if plugin.name in about and "anybatch_job_changed" in plugin.hooks
+        ]
 
     def watch(self, state: RunState, submitter: Submitter) -> None:
         """Begin to watch a run."""
@@ -166,18 +174,15 @@ class Watcher:
             self._due = min(self._due, time.monotonic() + SOON)
 
     def _poll(self, watched: Iterable[Watched]) -> None:
-        jobs = {job.native: (one, job) for one in watched for job in one.active() if job.native}
-        if not jobs:
-            self._due = time.monotonic() + self._pause
-            return
+        ids = [job.native for one in watched for job in one.active() if job.native]
         started = time.monotonic()
         try:
-            answers = self._ask(list(jobs))
+            answers = self._ask(ids) if ids else {}
         except (CommandError, PluginError) as error:
             self._unreachable(error)
             return
         self._reached(time.monotonic() - started)
-        for one in {id(one): one for one, _ in jobs.values()}.values():
+        for one in watched:
             self._take_answers(one, answers)
 
     def _ask(self, ids: list[str]) -> dict[str, JobStatus]:
@@ -247,19 +252,21 @@ class Watcher:
     def _suspects(self, one: Watched) -> list[Tracked]:
         """The jobs that may have ended."""
         jobs = (one.state.jobs[index] for index in sorted({*one.signs, *one.missing}))
-        return [job for job in jobs if job.native and not job.state.final]
+        return [job for job in jobs if job.native is not None and not job.state.final]
 
     def _evidence(self, one: Watched, job: Tracked, now: float) -> Evidence:
         status, record = job.status, one.records.get(job.index)
-        restarts = record.restarts if record else status.restarts if status else 0
-        started = one.exits.start(job.index, job.attempt, restarts) is not None
         return Evidence(
             record=record,
             status=status,
             terminated=job.terminated,
-            started=started,
+            started=record is not None or self._script_ran(one, job),
             patience=now - one.signs.get(job.index, now) < PATIENCE,
         )
+
+    def _script_ran(self, one: Watched, job: Tracked) -> bool:
+        restarts = job.status.restarts if job.status else 0
+        return one.exits.start(job.index, job.attempt, restarts) is not None
 
     def _lost(self, one: Watched, job: Tracked, now: float) -> Verdict | None:
         if job.missing_since is None or now - job.missing_since < self._lost_after:
@@ -316,6 +323,8 @@ class Watcher:
     # -- observers
 
     def _tell(self, state: RunState, job: Tracked, old: State) -> None:
+        if not self._observers:
+            return
         change = Change(
             run=state.id,
             index=job.index,
@@ -324,7 +333,5 @@ class Watcher:
             new=job.state,
             time=datetime.now(timezone.utc),
         )
-        reached = self._plugins.about(self._system)
-        arguments = {name: {"change": change} for name in reached}
-        for _ in self._plugins.collect("anybatch_job_changed", arguments):
-            pass
+        arguments = {name: {"change": change} for name in self._observers}
+        list(self._plugins.collect("anybatch_job_changed", arguments))

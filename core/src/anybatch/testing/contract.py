@@ -1,0 +1,400 @@
+"""What every batch system must do, as tests that run real jobs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from anybatch import Job, Outcome, Reason, Resources, Session, State, UsageError
+from anybatch.host import Command
+from anybatch.testing.texts import awkward_texts, file_names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from subprocess import Popen
+
+_REAL_JOBS = settings(
+    max_examples=3,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+_SHOW_WORDS = ("printf", "%s\\0")
+
+_SUBMIT_AND_DIE = """
+import os, signal, sys
+from anybatch import Job, Session
+from anybatch.runstate import RunState
+
+moment, count = sys.argv[2], int(sys.argv[3])
+record = RunState.record
+
+def die(self, kind, **fields):
+    if kind == moment.removeprefix("before-"):
+        if not moment.startswith("before-"):
+            record(self, kind, **fields)
+        os.kill(os.getpid(), signal.SIGKILL)
+    record(self, kind, **fields)
+
+RunState.record = die
+mark = 'echo "$ANYBATCH_INDEX" >>"$0"'
+Session(sys.argv[1]).submit([Job(["sh", "-c", mark, os.path.abspath("marks")])] * count)
+"""
+
+
+class SystemContract:
+    """Subclass it as `Test...` and name your system.
+
+    Attributes:
+        system: the plugin's name.
+        patience: seconds within which a few short jobs certainly run.
+    """
+
+    system: ClassVar[str]
+    patience: ClassVar[float] = 60
+
+    @pytest.fixture
+    def session(self, new_session: Callable[..., Session]) -> Session:
+        """A session on the system."""
+        return new_session(self.system)
+
+    # -- how jobs end
+
+    def test_exit_codes_and_signals_are_told_apart(self, session: Session) -> None:
+        """Every kind of end is reported as what it was, each job for itself."""
+        codes = [0, 1, 2, 77, 126, 127, 128, 137, 143, 255]
+        numbers = [signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM, signal.SIGUSR1]
+        jobs = [Job(["sh", "-c", f"exit {code}"], name="ends") for code in codes]
+        jobs += [Job(["sh", "-c", f"kill -{int(n)} $$"], name="ends") for n in numbers]
+        outcomes = session.submit(jobs).wait(self.patience)
+        assert [o.state for o in outcomes] == [State.DONE] + [State.FAILED] * (len(jobs) - 1)
+        assert [o.exit_code for o in outcomes[: len(codes)]] == codes
+        assert [o.signal for o in outcomes[len(codes) :]] == numbers
+        assert {o.reason for o in outcomes[1 : len(codes)]} == {Reason.EXIT_CODE}
+        assert {o.reason for o in outcomes[len(codes) :]} == {Reason.SIGNAL}
+
+    def test_outcomes_tell_when_where_and_why_it_is_known(self, session: Session) -> None:
+        """An outcome has id, host, times in order, evidence and logs."""
+        [outcome] = session.submit(Job(["echo", "hello"])).wait(self.patience)
+        assert outcome.id is not None
+        assert outcome.host
+        assert outcome.submitted
+        assert outcome.started
+        assert outcome.ended
+        assert outcome.started <= outcome.ended
+        assert outcome.evidence
+        assert outcome.stdout
+        assert outcome.stdout.read_text() == "hello\n"
+
+    def test_a_command_that_is_not_there_fails_with_127(self, session: Session) -> None:
+        """The shell's own exit code for it, and its words in the log."""
+        [outcome] = session.submit(Job(["no-such-program"])).wait(self.patience)
+        assert (outcome.state, outcome.exit_code) == (State.FAILED, 127)
+        assert outcome.stderr
+        assert "no-such-program" in outcome.stderr.read_text()
+
+    # -- text stays text
+
+    @_REAL_JOBS
+    @given(
+        words=st.lists(st.lists(awkward_texts(), min_size=1, max_size=4), min_size=5, max_size=30)
+    )
+    def test_arguments_arrive_byte_for_byte(
+        self, session: Session, words: list[list[str]]
+    ) -> None:
+        """Whatever the words of a command hold, the command gets the same bytes."""
+        run = session.submit([Job([*_SHOW_WORDS, *each]) for each in words])
+        outcomes = run.wait(self.patience)
+        got = [_read(outcome).split("\0")[:-1] for outcome in outcomes]
+        assert got == words
+
+    @_REAL_JOBS
+    @given(st.lists(st.tuples(awkward_texts(), file_names()), min_size=3, max_size=8))
+    def test_values_and_names_arrive_byte_for_byte(
+        self, session: Session, pairs: list[tuple[str, str]]
+    ) -> None:
+        """Values of the environment, names of working folders, logs and jobs stay as they are."""
+        base = Path.cwd()
+        for _, name in pairs:
+            (base / "dirs" / name).mkdir(parents=True, exist_ok=True)
+        script = 'printf "%s\\0" "$VALUE" "$(pwd; echo .)"'
+        jobs = [
+            Job(
+                ["sh", "-c", script],
+                name="names",
+                env={"VALUE": value},
+                workdir=base / "dirs" / name,
+                stdout=base / "logs" / str(number) / name,
+            )
+            for number, (value, name) in enumerate(pairs)
+        ]
+        outcomes = session.submit(jobs).wait(self.patience)
+        for (value, name), outcome in zip(pairs, outcomes, strict=True):
+            assert outcome.stdout
+            assert outcome.stdout.name == name
+            got_value, got_folder = _read(outcome).split("\0")[:2]
+            assert got_value == value
+            assert got_folder.removesuffix("\n.") == str(base / "dirs" / name)
+
+    @_REAL_JOBS
+    @given(awkward_texts(min_size=1).filter(lambda t: t.strip() and t.isprintable()))
+    def test_names_are_carried_or_refused(self, session: Session, name: str) -> None:
+        """A job's name with any printable text adds no directive: the job just runs."""
+        [outcome] = session.submit(Job(["true"], name=name)).wait(self.patience)
+        assert outcome.done
+
+    def test_a_name_of_two_lines_is_refused(self, session: Session) -> None:
+        """Nothing is submitted for a job whose name could add a line."""
+        with pytest.raises(UsageError, match="name"):
+            session.submit(Job(["true"], name="a\n#SBATCH --hold"))
+
+    # -- environment, files
+
+    def test_the_environment_is_built_by_the_job_script(
+        self, new_session: Callable[..., Session], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Jobs get what is on the list, `env_script` first, then `env`, then `setup`."""
+        monkeypatch.setenv("SECRET_OF_SUBMITTER", "leaked")
+        monkeypatch.setenv("TZ", "Asia/Tokyo")
+        Path("site.sh").write_text("ORDER=site; export ORDER; SITE=1; export SITE\n")
+        job = Job(
+            ["sh", "-c", 'echo "$TZ|$SECRET_OF_SUBMITTER|$ORDER|$SITE|$LATE"'],
+            env_script=Path("site.sh"),
+            env={"ORDER": "env"},
+            setup=["LATE=$ORDER-setup; export LATE"],
+        )
+        [outcome] = new_session(self.system).submit(job).wait(self.patience)
+        assert _read(outcome) == "Asia/Tokyo||env|1|env-setup\n"
+
+    def test_a_failing_set_up_is_told_from_a_failing_command(self, session: Session) -> None:
+        """The reason is `setup`, and the line is in the log."""
+        [outcome] = session.submit(Job(["true"], setup=["false && no"])).wait(self.patience)
+        assert (outcome.state, outcome.reason) == (State.FAILED, Reason.SETUP)
+        assert outcome.stderr
+        assert "false && no" in outcome.stderr.read_text()
+
+    def test_a_job_inside_a_job_sees_nothing_of_the_outer(
+        self, new_session: Callable[..., Session]
+    ) -> None:
+        """What the system and anybatch set for the outer job does not reach the inner one."""
+        program = (
+            "import sys; from anybatch import Job, Session\n"
+            "s = Session(sys.argv[1]); r = s.submit(Job(['env'], name='inner'))\n"
+            "print(r.wait(60)[0].stdout.read_text())"
+        )
+        keep = {
+            name: value
+            for name, value in os.environ.items()
+            if name.startswith(("XDG_", "SLURM_CONF", "CONDOR_CONFIG", "LSF_"))
+        }
+        outer = Job([sys.executable, "-c", program, self.system], env={**keep, "OUTER": "1"})
+        [outcome] = new_session(self.system).submit(outer).wait(2 * self.patience)
+        assert outcome.done, outcome.stderr and outcome.stderr.read_text()
+        inner = dict(line.partition("=")[::2] for line in _read(outcome).splitlines())
+        assert inner["ANYBATCH_RUN"] != outcome.run
+        assert "OUTER" not in inner
+        assert outcome.id
+        assert outcome.id.native.partition("_")[0] not in inner.values()
+
+    def test_inputs_and_outputs_are_brought(self, session: Session) -> None:
+        """Inputs keep their layout; outputs go to `output_dir`; `{index}` tells jobs apart."""
+        Path("data/deep").mkdir(parents=True)
+        Path("data/a.txt").write_text("a")
+        Path("data/deep/b.txt").write_text("b")
+        job = Job(
+            ["sh", "-c", "mkdir out; cat data/a.txt data/deep/b.txt >out/sum-$ANYBATCH_INDEX"],
+            workdir=Path("work-{index}"),
+            inputs=["data/*.txt", "data/deep"],
+            outputs=["out/sum-*"],
+            output_dir=Path("results/{index}"),
+        )
+        outcomes = session.submit([job, job]).wait(self.patience)
+        assert all(outcome.done for outcome in outcomes), outcomes
+        assert Path("results/0/out/sum-0").read_text() == "ab"
+        assert Path("results/1/out/sum-1").read_text() == "ab"
+
+    def test_a_missing_output_is_a_failure_of_its_own(self, session: Session) -> None:
+        """A pattern that matches nothing is reason `stage_out` though the command succeeded."""
+        [outcome] = session.submit(Job(["true"], outputs=["*.root"])).wait(self.patience)
+        assert (outcome.state, outcome.reason) == (State.FAILED, Reason.STAGE_OUT)
+
+    def test_missing_inputs_are_refused(self, session: Session) -> None:
+        """Nothing is submitted for a job whose input is not there."""
+        with pytest.raises(UsageError, match="no-such-file"):
+            session.submit(Job(["true"], inputs=["no-such-file"]))
+
+    def test_a_working_folder_that_vanished_is_a_failed_set_up(self, session: Session) -> None:
+        """The script says so, whatever the system does about it."""
+        Path("gone").mkdir()
+        first = Job(["rmdir", Path("gone").absolute().as_posix()], name="first")
+        second = Job(["true"], name="second", workdir=Path("gone"), after=first)
+        outcomes = session.submit([first, second]).wait(self.patience)
+        assert outcomes[0].done
+        assert (outcomes[1].state, outcomes[1].reason) == (State.FAILED, Reason.SETUP)
+
+    # -- order
+
+    def test_a_job_after_others_starts_when_they_are_done(self, session: Session) -> None:
+        """What it needs is there; it never runs where one of them failed."""
+        parts = [
+            Job(["sh", "-c", f"sleep 1; echo {n} >part-{n}"], name="part") for n in range(3)
+        ]
+        total = Job(["sh", "-c", "cat part-0 part-1 part-2"], after=parts, name="total")
+        bad = Job(["false"], name="bad")
+        never = Job(["touch", "ran"], after=bad, name="never")
+        outcomes = session.submit([*parts, total, bad, never]).wait(self.patience)
+        assert _read(outcomes[3]) == "0\n1\n2\n"
+        assert (outcomes[5].state, outcomes[5].reason) == (State.TERMINATED, Reason.DEPENDENCY)
+        assert not Path("ran").exists()
+
+    def test_a_run_after_another_run(self, session: Session) -> None:
+        """`after` takes runs and names of jobs as well."""
+        first = session.submit([Job(["touch", "one"]), Job(["touch", "two"])])
+        second = session.submit(Job(["ls", "one", "two"], after=[first, f"{first.id}:1"]))
+        assert second.wait(self.patience)[0].done
+
+    # -- stop
+
+    def test_terminate_takes_the_children_along(self, session: Session) -> None:
+        """A terminated job is `terminated`, and nothing that it started is left."""
+        child = "import time; open('child', 'w').close(); time.sleep(600)"
+        job = Job(["sh", "-c", f'{sys.executable} -c "{child}" & wait'], name="parent")
+        run = session.submit(job)
+        _await(lambda: Path("child").exists(), self.patience)
+        run.terminate()
+        [outcome] = run.wait(self.patience)
+        assert (outcome.state, outcome.reason) == (State.TERMINATED, Reason.TERMINATED)
+        _await(lambda: not _processes_with("time.sleep(600)", Path.cwd()), self.patience)
+
+    def test_terminate_some_of_many(self, session: Session) -> None:
+        """Elements are stopped by their index, in one command, the others go on."""
+        run = session.submit([Job(["sh", "-c", "test -e stop || sleep 60"])] * 4)
+        before = sum(session.host.commands.values())
+        run.terminate([1, 3])
+        assert sum(session.host.commands.values()) - before == 1
+        Path("stop").touch()
+        _await(lambda: sum(map(bool, run.outcomes)) >= 2, self.patience, run.refresh)
+        states = [outcome and outcome.state for outcome in run.outcomes]
+        assert states[1] is states[3] is State.TERMINATED
+        run.terminate()
+        run.wait(self.patience)
+
+    def test_a_signal_reaches_the_command(self, session: Session) -> None:
+        """The command gets it once and may go on."""
+        script = "trap 'echo got >>got' USR1; touch ready; while ! test -s got; do sleep 0.1; done"
+        run = session.submit(Job(["sh", "-c", f"{script}; sleep 0.5"]))
+        _await(lambda: Path("ready").exists(), self.patience)
+        run.terminate(signal="USR1")
+        [outcome] = run.wait(self.patience)
+        assert outcome.done
+        assert Path("got").read_text() == "got\n"
+
+    # -- coming back
+
+    def test_another_process_attaches(
+        self, session: Session, run_python: Callable[..., Popen[str]]
+    ) -> None:
+        """A run that one process submitted is waited for and read by another."""
+        program = "import sys; from anybatch import Job, Session\n"
+        program += "print(Session(sys.argv[1]).submit([Job(['echo', 'x'])] * 3).id)"
+        submitter = run_python(program, self.system)
+        name = submitter.communicate(timeout=self.patience)[0].strip()
+        outcomes = session.attach(name).wait(self.patience)
+        assert [_read(outcome) for outcome in outcomes] == ["x\n"] * 3
+
+    @pytest.mark.parametrize(
+        "moment",
+        ["before-submitting", "submitting", "before-submitted", "submitted"],
+    )
+    def test_killed_at_any_moment_nothing_is_lost_or_run_twice(
+        self, moment: str, new_session: Callable[..., Session], run_python: Callable[..., Popen[str]]
+    ) -> None:
+        """Who comes back finds the run, is told the truth, and each job runs exactly once."""
+        dying = run_python(_SUBMIT_AND_DIE, self.system, moment, "5")
+        dying.communicate(timeout=self.patience)
+        assert dying.returncode == -signal.SIGKILL
+        [run] = new_session(self.system).runs()
+        run.refresh()
+        submitted = "submitted" in moment
+        assert (State.NEW in run.counts) is not submitted
+        outcomes = run.wait(self.patience)
+        assert all(outcome.done for outcome in outcomes)
+        assert sorted(Path("marks").read_text().split()) == list("01234")
+
+    # -- few commands, what was shown is what runs
+
+    def test_many_jobs_are_one_command(self, session: Session) -> None:
+        """Equal directives share a submit command; finished jobs cost no command each."""
+        run = session.submit([Job(["true"])] * 20)
+        submitted = sum(session.host.commands.values())
+        run.wait(self.patience)
+        assert len(run._state.submissions) == 1
+        assert submitted <= 3
+        assert sum(session.host.commands.values()) - submitted <= 6
+
+    def test_what_was_shown_is_what_runs(self, session: Session) -> None:
+        """The files of a run are those of its plan, to the byte."""
+        run = session.submit([Job(["true"], name="shown", resources=Resources(cores=2))] * 2)
+        from anybatch.planning import render
+
+        submission = run._state.submissions[0].planned.submission
+        rendered = render(session.plugins, self.system, submission)
+        for file in rendered.files:
+            assert session.host.read(file.path) == file.text
+        assert isinstance(rendered.command, Command)
+        run.wait(self.patience)
+
+    def test_an_unknown_id_is_left_out(self, session: Session) -> None:
+        """What the system does not know is no failure and spoils no answer."""
+        run = session.submit(Job(["sleep", "5"]))
+        native = run.jobs[0].id
+        assert native
+        answers = session.plugins.call(
+            self.system,
+            "anybatch_status",
+            ids=[native.native, _never(native.native)],
+            settings=session.settings.table(self.system),
+            host=session.host,
+        )
+        assert list(answers) == [native.native]
+        run.terminate()
+
+
+def _never(native: str) -> str:
+    """An id of the same form that no job has."""
+    head = native.split("_")[0].split(".")[0]
+    return native.replace(head, "987654", 1)
+
+
+def _read(outcome: Outcome) -> str:
+    assert outcome.stdout
+    return outcome.stdout.read_bytes().decode("utf-8", "surrogateescape")
+
+
+def _await(
+    ready: Callable[[], object], patience: float, look: Callable[[], object] = lambda: None
+) -> None:
+    deadline = time.monotonic() + patience
+    while not ready():
+        assert time.monotonic() < deadline, "it did not come to pass in time"
+        time.sleep(0.05)
+        look()
+
+
+def _processes_with(text: str, folder: Path) -> list[int]:
+    """The processes whose command line holds *text* and that work in *folder*."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdecimal() and text in (entry / "cmdline").read_text():
+                if (entry / "cwd").resolve() == folder:
+                    found.append(int(entry.name))
+    return found
