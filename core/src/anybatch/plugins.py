@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pluggy import HookImpl
 
 GROUP = "anybatch"
+SWITCHED_OFF = "switched off by ANYBATCH_DISABLED_PLUGINS"
 BUILT_IN = {"local": "anybatch.local.plugin"}
 
 
@@ -213,7 +214,7 @@ def load_plugins(disabled: Iterable[str] = ()) -> Plugins:
     off = set(disabled)
     for name, candidates in sorted(_candidates().items()):
         if name in off:
-            plugins.refuse(name, "", "switched off by ANYBATCH_DISABLED_PLUGINS")
+            plugins.refuse(name, "", SWITCHED_OFF)
         elif len(candidates) > 1:
             claimed = " and ".join(_source(entry) or "anybatch itself" for entry in candidates)
             for entry in candidates:

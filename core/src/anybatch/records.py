@@ -195,6 +195,8 @@ class JobStatus:
         host, submitted, started, ended: where and when (aware, UTC).
         restarts: how often the system has run it again by itself.
         cpu_time, max_memory: what it used, where accounted.
+        never_started: the system concludes that the job ended before it was started; where the
+            job has left a start record this is no answer.
     """
 
     state: State
@@ -211,6 +213,7 @@ class JobStatus:
     restarts: int = 0
     cpu_time: timedelta | None = None
     max_memory: int | None = None
+    never_started: bool = False
 
 
 @attrs.frozen(kw_only=True)

@@ -595,7 +595,11 @@ class Run:
             }
             with contextlib.suppress(AnybatchError):
                 found = session.plugins.call(self.system, "anybatch_account", **arguments) or {}
-                filled = [_filled(jobs[native].outcome, found[native]) for native in found]
+                filled = [
+                    _filled(job.outcome, found[native])
+                    for native, job in jobs.items()
+                    if native in found
+                ]
                 if filled:
                     self._state.record_ended(filled)
 

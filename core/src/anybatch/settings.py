@@ -165,12 +165,16 @@ def load_settings(plugins: Plugins, environ: Mapping[str, str], folder: Path) ->
     """
     declared, site = _declarations(plugins)
     layers = [checked_layer(declared, source, tables) for source, tables in site]
-    user_file = platformdirs.user_config_path("anybatch") / PROJECT_FILE
-    for path in (user_file, project_file(folder)):
-        if path and path.is_file():
-            layers.append(checked_layer(declared, str(path), _read_file(path, declared)))
+    for path in settings_files(folder):
+        layers.append(checked_layer(declared, str(path), _read_file(path, declared)))
     layers.append(_environment_layer(declared, environ))
     return Settings(declared, layers)
+
+
+def settings_files(folder: Path) -> list[Path]:
+    """The files that are there to be read, lowest first: the user's, the project's."""
+    user_file = platformdirs.user_config_path("anybatch") / PROJECT_FILE
+    return [path for path in (user_file, project_file(folder)) if path and path.is_file()]
 
 
 def project_file(folder: Path) -> Path | None:

@@ -217,7 +217,7 @@ class Watcher:
         current = []
         for job in one.active():
             status = answers.get(job.native or "")
-            if status is None:
+            if status is None or (status.never_started and self._script_ran(one, job)):
                 job.missing_since = job.missing_since or now
                 one.missing.add(job.index)
                 continue

@@ -1,0 +1,1 @@
+"""Slurm for anybatch: 20.11 to 26.05."""

@@ -1,0 +1,148 @@
+"""A submission as Slurm wants it: a script with `#SBATCH` lines, and the command. Pure.
+
+sbatch(1): https://slurm.schedmd.com/sbatch.html
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from anybatch.errors import UsageError
+from anybatch.host import Command
+from anybatch.records import Rendered, RenderedFile
+from anybatch.script import quote
+
+from anybatch_slurm.settings import OPTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from anybatch.model import Resources
+    from anybatch.records import Submission
+
+_PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./\[\]-]+")
+
+#: What sbatch sees of the environment, and with it the job, whose environment the job script
+#: builds: enough to find home, cluster and credentials.
+CLIENT_ENVIRONMENT = (
+    *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LD_LIBRARY_PATH"),
+    *("SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_CLUSTERS", "SLURM_JWT", "SACK_*", "KRB5*"),
+    *("SBATCH_ACCOUNT", "SBATCH_CLUSTERS", "SBATCH_CONSTRAINT", "SBATCH_PARTITION"),
+    *("SBATCH_QOS", "SBATCH_RESERVATION"),
+)
+
+
+def render(submission: Submission, timeout: timedelta = timedelta(minutes=2)) -> Rendered:
+    """The batch script and the `sbatch` command of a submission."""
+    directives = dict(_directives(submission))
+    for name in submission.settings["skip"]:
+        directives.pop(name, None)
+    lines = ["#!/bin/sh", *(_line(name, value) for name, value in directives.items())]
+    path = submission.folder / f"submit-{submission.number}.sh"
+    return Rendered(
+        files=(RenderedFile(path, "\n".join([*lines, _start(submission), ""]), 0o700),),
+        command=Command(
+            ("sbatch", "--parsable", str(path)),
+            cwd=submission.folder,
+            timeout=timeout,
+            only_env=CLIENT_ENVIRONMENT,
+            # In the environment they would win over the script's own lines.
+            hide_env=tuple(_variable(name) for name in directives),
+        ),
+    )
+
+
+def _start(submission: Submission) -> str:
+    task = '"$((SLURM_ARRAY_TASK_ID + 1))"' if submission.count > 1 else "1"
+    script = quote_for_shell(str(submission.script))
+    return f'exec /bin/sh {script} {submission.number} {task} "${{SLURM_RESTART_COUNT:-0}}"'
+
+
+def quote_for_shell(text: str) -> str:
+    """One shell word; unlike in a task file it may go over several lines."""
+    return quote(text) if "\n" not in text else "'" + text.replace("'", "'\\''") + "'"
+
+
+def _directives(submission: Submission) -> Iterator[tuple[str, Any]]:
+    """Every option in use; settings of the user come last and win."""
+    yield "job-name", submission.name
+    if submission.count > 1:
+        yield "array", f"0-{submission.count - 1}"
+    if submission.after:
+        yield "dependency", "afterok:" + ":".join(_dependencies(submission.after))
+        yield "kill-on-invalid-dep", "yes"
+    yield "output", "logs/system.log"
+    yield "open-mode", "append"
+    yield from _resources(submission.resources)
+    own = submission.settings
+    yield from ((name, own[name]) for name in OPTIONS if own.get(name) is not None)
+    yield "comment", f"{submission.token} {own.get('comment') or ''}".rstrip()
+    if own.get("signal"):
+        yield "signal", _signal(str(own["signal"]))
+
+
+def _resources(resources: Resources) -> Iterator[tuple[str, Any]]:
+    """Options for what a job needs; nothing for what it leaves to the site."""
+    if resources.nodes > 1:
+        yield "nodes", resources.nodes
+    if resources.tasks > 1:
+        yield "ntasks", resources.tasks
+    if resources.cores > 1:
+        yield "cpus-per-task", resources.cores
+    if resources.gpus:
+        yield "gpus-per-task", resources.gpus
+        yield "ntasks", resources.tasks
+    if resources.memory is not None:
+        yield "mem", f"{math.ceil(resources.memory / 1024)}K"
+    if resources.disk is not None:
+        yield "tmp", f"{math.ceil(resources.disk / 1024)}K"
+    if resources.time is not None:
+        yield "time", format_time(resources.time)
+    if resources.queue is not None:
+        yield "partition", resources.queue
+    if resources.exclusive:
+        yield "exclusive", True
+
+
+def _dependencies(after: tuple[str, ...]) -> list[str]:
+    return [native.replace("+", "_") for native in after]
+
+
+def format_time(duration: timedelta) -> str:
+    """`1-02:03:04`; Slurm counts whole minutes and rounds up."""
+    seconds = math.ceil(duration.total_seconds())
+    minutes, second = divmod(seconds, 60)
+    hours, minute = divmod(minutes, 60)
+    day, hour = divmod(hours, 24)
+    return f"{day}-{hour:02}:{minute:02}:{second:02}"
+
+
+def _signal(value: str) -> str:
+    """The warning signal goes to the batch shell (`B:`), whose job script passes it on.
+
+    Without it Slurm signals only steps that srun has started.
+    """
+    return value if value.startswith(("B:", "R:", "RB:", "BR:")) else f"B:{value}"
+
+
+def _line(name: str, value: Any) -> str:
+    if value is True:
+        return f"#SBATCH --{name}"
+    return f"#SBATCH --{name}={_value(name, str(value))}"
+
+
+def _value(name: str, value: str) -> str:
+    """As sbatch reads a directive: in double quotes, backslash and quote escaped."""
+    if any(character in value for character in "\0\n\r"):
+        raise UsageError(f"slurm: the value of {name} is more than one line: {value!r}")
+    if _PLAIN.fullmatch(value):
+        return value
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _variable(option: str) -> str:
+    """The variable that sbatch reads in place of an option."""
+    return "SBATCH_" + option.upper().replace("-", "_")

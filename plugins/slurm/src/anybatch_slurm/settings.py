@@ -1,0 +1,57 @@
+"""The settings of the Slurm plugin: every long option of sbatch, by its own name."""
+
+from __future__ import annotations
+
+from anybatch.records import Kind, Setting
+
+MANUAL = "https://slurm.schedmd.com/sbatch.html"
+
+#: Long options of `sbatch` from 20.11 to 26.05 that a user may set.
+OPTIONS = (
+    *("account", "acctg-freq", "batch", "bb", "bbf", "begin", "cluster-constraint"),
+    *("clusters", "comment", "consolidate-segments", "constraint", "container", "container-id"),
+    *("contiguous", "core-spec", "cores-per-socket", "cpu-freq", "cpus-per-gpu"),
+    *("cpus-per-task", "deadline", "delay-boot", "distribution", "exclude", "exclusive"),
+    *("export", "export-file", "external-launcher", "extra", "extra-node-info", "get-user-env"),
+    *("gid", "gpu-bind", "gpu-freq", "gpus", "gpus-per-node", "gpus-per-socket"),
+    *("gpus-per-task", "gres", "gres-flags", "hint", "hold", "ignore-pbs", "job-name"),
+    *("kill-on-invalid-dep", "licenses", "mail-type", "mail-user", "mcs-label", "mem"),
+    *("mem-bind", "mem-per-cpu", "mem-per-gpu", "mincpus", "network", "nice", "no-kill"),
+    *("no-requeue", "nodefile", "nodelist", "nodes", "ntasks", "ntasks-per-core"),
+    *("ntasks-per-gpu", "ntasks-per-node", "ntasks-per-socket", "oom-kill-step"),
+    *("overcommit", "oversubscribe", "partition", "power", "prefer"),
+    *("priority", "profile", "propagate", "qos", "reboot", "requeue", "reservation"),
+    *("resv-ports", "segment", "signal", "sockets-per-node", "spread-job", "spread-segments"),
+    *("stepmgr", "switches", "thread-spec", "threads-per-core", "time", "time-min", "tmp"),
+    *("tres-bind", "tres-per-job", "tres-per-task", "uid", "use-min-nodes", "wait-all-nodes"),
+    "wckey",
+)
+
+#: Long options that anybatch itself needs, and what to use instead.
+MANAGED = {
+    "array": "submit several jobs",
+    "chdir": "the job's workdir",
+    "dependency": "the job's `after`",
+    "error": "the job's stderr",
+    "input": "the job's stdin",
+    "output": "the job's stdout",
+}
+
+SETTINGS = (
+    *(
+        Setting(name=name, kind=Kind.OPTION, help=f"`sbatch --{name}`; see {MANUAL}.")
+        for name in OPTIONS
+    ),
+    Setting(
+        name="max_array",
+        kind=Kind.INTEGER,
+        help="Most jobs in one array; default: what the cluster allows (MaxArraySize).",
+    ),
+    Setting(
+        name="skip",
+        kind=Kind.LIST,
+        default=(),
+        help="Options that are never given to sbatch, because the site forbids them; "
+        'for example `skip = ["mem"]`.',
+    ),
+)
