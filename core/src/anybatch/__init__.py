@@ -1,11 +1,11 @@
 """anybatch: submit, watch and stop batch jobs on any batch system.
 
-    from anybatch import Job, Resources, Session
+from anybatch import Job, Resources, Session
 
-    with Session("auto") as session:
-        run = session.submit(Job(["python", "fit.py"], resources=Resources(cores=4)))
-        for outcome in run.wait():
-            print(outcome.describe())
+with Session("auto") as session:
+    run = session.submit(Job(["python", "fit.py"], resources=Resources(cores=4)))
+    for outcome in run.wait():
+        print(outcome.describe())
 """
 
 from importlib import import_module

@@ -1,10 +1,10 @@
 """The same sessions and runs under asyncio: `async with`, `await`, `async for`.
 
-    from anybatch import Job, aio
+from anybatch import Job, aio
 
-    async with aio.Session("auto") as session:
-        run = await session.submit(Job(["true"]))
-        outcomes = await run.wait()
+async with aio.Session("auto") as session:
+    run = await session.submit(Job(["true"]))
+    outcomes = await run.wait()
 """
 
 from __future__ import annotations

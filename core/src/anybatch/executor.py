@@ -104,9 +104,7 @@ class Executor:
         return bool(self._pending) or self._any_ended() or (self._ending and not self._open)
 
     def _any_ended(self) -> bool:
-        return any(
-            run.outcome(index) for run, futures in self._open.values() for index in futures
-        )
+        return any(run.outcome(index) for run, futures in self._open.values() for index in futures)
 
     def _submit(self, pending: list[tuple[Job, Future[Outcome]]]) -> None:
         live = [(job, future) for job, future in pending if future.set_running_or_notify_cancel()]

@@ -67,9 +67,7 @@ def _destination(source: str, base: Path, flat: bool) -> str:
     return path.name
 
 
-def without_needless(
-    inputs: Iterable[tuple[str, str]], workdir: str
-) -> Iterator[tuple[str, str]]:
+def without_needless(inputs: Iterable[tuple[str, str]], workdir: str) -> Iterator[tuple[str, str]]:
     """The inputs that are not where the job looks for them anyway."""
     for source, destination in inputs:
         if os.path.join(workdir, destination) != source:

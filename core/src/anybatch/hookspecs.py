@@ -95,9 +95,7 @@ def anybatch_limits(host: Host, settings: Mapping[str, Any]) -> Limits | None:
 
 
 @hookspec
-def anybatch_environment(
-    job: Job, settings: Mapping[str, Any], host: Host
-) -> Environment | None:
+def anybatch_environment(job: Job, settings: Mapping[str, Any], host: Host) -> Environment | None:
     """What must be set up before the command runs, and what wraps it.
 
     Called once for all jobs that differ in nothing but command, files and variables, with the
@@ -114,9 +112,7 @@ def anybatch_environment(
 
 
 @hookspec
-def anybatch_transfer(
-    job: Job, settings: Mapping[str, Any], host: Host
-) -> Transfer | None:
+def anybatch_transfer(job: Job, settings: Mapping[str, Any], host: Host) -> Transfer | None:
     """Who moves the files of a job. Called like `anybatch_environment`; the first answer holds.
 
     Returns:

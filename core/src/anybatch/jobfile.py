@@ -1,4 +1,4 @@
-"""Job files: a `Job` written down as TOML, its keys the job's fields.
+"""Job files: a `Job` written down as TOML.
 
     command = ["python", "fit.py", "{}"]
     env_script = "setup.sh"
@@ -11,6 +11,8 @@
 
     [settings.slurm]
     qos = "long"
+
+The keys are the job's fields.
 """
 
 from __future__ import annotations
@@ -65,7 +67,9 @@ def _job(content: Mapping[str, Any]) -> Job:
     if "command" not in fields:
         raise JobError("there is no command")
     if "resources" in fields:
-        fields["resources"] = Resources(**_checked(fields["resources"], RESOURCE_KEYS, "resources."))
+        fields["resources"] = Resources(
+            **_checked(fields["resources"], RESOURCE_KEYS, "resources.")
+        )
     if isinstance(fields.get("retry"), dict):
         fields["retry"] = Retry(**_checked(fields["retry"], RETRY_KEYS, "retry."))
     return Job(**fields)

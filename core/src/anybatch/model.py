@@ -143,9 +143,7 @@ class Retry:
 
     times: int = attrs.field(default=0, validator=_at_least(0))
     on: frozenset[Reason] = attrs.field(
-        default=frozenset(
-            {Reason.EXIT_CODE, Reason.SIGNAL, Reason.NODE_FAILURE, Reason.PREEMPTED}
-        ),
+        default=frozenset({Reason.EXIT_CODE, Reason.SIGNAL, Reason.NODE_FAILURE, Reason.PREEMPTED}),
         converter=_reasons,
     )
 

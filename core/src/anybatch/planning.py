@@ -396,6 +396,5 @@ def _name(job: Job) -> str:
 
 def _placeholders(waits: Sequence[Wait]) -> tuple[str, ...]:
     return tuple(
-        _UNKNOWN_ID.format(run=run, index="all" if index is None else index)
-        for run, index in waits
+        _UNKNOWN_ID.format(run=run, index="all" if index is None else index) for run, index in waits
     )

@@ -87,8 +87,7 @@ class Plugins:
         for hook in hooks:
             if hook not in specified or not self._manager.hook.__dict__[hook].has_spec():
                 raise ValueError(
-                    f"it implements {hook!r}, which is no hook"
-                    f"{did_you_mean(hook, _hook_names())}"
+                    f"it implements {hook!r}, which is no hook{did_you_mean(hook, _hook_names())}"
                 )
         if not hooks:
             raise ValueError("it implements no hook; are its functions marked with hookimpl?")

@@ -269,9 +269,7 @@ class RunState:
                 groups.setdefault(key, []).append(job.index)
         for (state, native, message), indices in groups.items():
             ranges = write_ranges(sorted(indices))
-            self.record(
-                "state", jobs=ranges, state=state.value, native=native, message=message
-            )
+            self.record("state", jobs=ranges, state=state.value, native=native, message=message)
 
     def record_retry(self, planned: Planned) -> None:
         """Write that jobs are run again."""

@@ -172,8 +172,7 @@ def read(folder: Path, host: Host, fit: Callable[[str, Mapping[str, Any]], Any])
             stdout=tuple((indices, name) for indices, name in plain["stdout"]),
             stderr=tuple((indices, name) for indices, name in plain["stderr"]),
             submissions=tuple(
-                read_planned(one, plain["run"], folder, fit_system)
-                for one in plain["submissions"]
+                read_planned(one, plain["run"], folder, fit_system) for one in plain["submissions"]
             ),
         )
     except OSError as error:

@@ -73,9 +73,7 @@ def _duration(value: timedelta | float | str) -> timedelta:
         words = _WORDS.fullmatch(text.lower())
         if words and text:
             days, hours, minutes = (int(part or 0) for part in words.groups()[:3])
-            return timedelta(
-                days=days, hours=hours, minutes=minutes, seconds=float(words[4] or 0)
-            )
+            return timedelta(days=days, hours=hours, minutes=minutes, seconds=float(words[4] or 0))
         if text.isdecimal():
             raise ValueError(f"{value!r} has no unit; write for example '{text}m' or '{text}s'")
     raise ValueError(f"{value!r} is no duration; write for example '1h30m', '90s' or '2:00:00'")

@@ -107,9 +107,7 @@ def _by_record(record: ExitRecord, status: JobStatus | None) -> Verdict:
     )
 
 
-def _by_status(
-    evidence: Evidence, record: ExitRecord | None, status: JobStatus
-) -> Verdict | None:
+def _by_status(evidence: Evidence, record: ExitRecord | None, status: JobStatus) -> Verdict | None:
     """The system says that it has ended; the record adds how the command did."""
     if record is None and evidence.patience and _record_may_come(evidence, status):
         return None
@@ -150,9 +148,7 @@ def _by_signal(record: ExitRecord, status: JobStatus | None, *, terminated: bool
     named = (f"exit record {record.name}", *_said(status))
     facts: dict[str, Any] = {"exit_code": record.exit_code, "signal": record.signal}
     if terminated:
-        return Verdict(
-            state=State.TERMINATED, reason=Reason.TERMINATED, evidence=named, **facts
-        )
+        return Verdict(state=State.TERMINATED, reason=Reason.TERMINATED, evidence=named, **facts)
     if record.exit_code == 0 and record.phase == "command":
         return Verdict(state=State.DONE, exit_code=0, evidence=named)
     reason = _PHASES.get(record.phase)

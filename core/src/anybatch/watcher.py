@@ -60,9 +60,7 @@ class Watched:
 
     def active(self) -> Iterator[Tracked]:
         """The jobs that the batch system has and that have no verdict."""
-        return (
-            job for job in self.state.jobs if job.native is not None and not job.state.final
-        )
+        return (job for job in self.state.jobs if job.native is not None and not job.state.final)
 
     def forget(self, index: int) -> None:
         """Drop what was seen of a job's end."""

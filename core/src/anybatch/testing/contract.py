@@ -107,9 +107,7 @@ class SystemContract:
     @given(
         words=st.lists(st.lists(awkward_texts(), min_size=1, max_size=4), min_size=5, max_size=30)
     )
-    def test_arguments_arrive_byte_for_byte(
-        self, session: Session, words: list[list[str]]
-    ) -> None:
+    def test_arguments_arrive_byte_for_byte(self, session: Session, words: list[list[str]]) -> None:
         """Whatever the words of a command hold, the command gets the same bytes."""
         run = session.submit([Job([*_SHOW_WORDS, *each]) for each in words])
         outcomes = run.wait(self.patience)
@@ -244,9 +242,7 @@ class SystemContract:
 
     def test_a_job_after_others_starts_when_they_are_done(self, session: Session) -> None:
         """What it needs is there; it never runs where one of them failed."""
-        parts = [
-            Job(["sh", "-c", f"sleep 1; echo {n} >part-{n}"], name="part") for n in range(3)
-        ]
+        parts = [Job(["sh", "-c", f"sleep 1; echo {n} >part-{n}"], name="part") for n in range(3)]
         total = Job(["sh", "-c", "cat part-0 part-1 part-2"], after=parts, name="total")
         bad = Job(["false"], name="bad")
         never = Job(["touch", "ran"], after=bad, name="never")
@@ -315,7 +311,10 @@ class SystemContract:
         ["before-submitting", "submitting", "before-submitted", "submitted"],
     )
     def test_killed_at_any_moment_nothing_is_lost_or_run_twice(
-        self, moment: str, new_session: Callable[..., Session], run_python: Callable[..., Popen[str]]
+        self,
+        moment: str,
+        new_session: Callable[..., Session],
+        run_python: Callable[..., Popen[str]],
     ) -> None:
         """Who comes back finds the run, is told the truth, and each job runs exactly once."""
         dying = run_python(_SUBMIT_AND_DIE, self.system, moment, "5")

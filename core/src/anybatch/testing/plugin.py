@@ -42,9 +42,7 @@ def notices() -> list[str]:
 
 
 @pytest.fixture
-def new_session(
-    anybatch_home: Path, notices: list[str]
-) -> Iterator[Callable[..., Session]]:
+def new_session(anybatch_home: Path, notices: list[str]) -> Iterator[Callable[..., Session]]:
     """Makes sessions in `anybatch_home`, and closes them after the test."""
     made: list[Session] = []
 

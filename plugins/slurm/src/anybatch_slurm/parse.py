@@ -106,9 +106,7 @@ def _numbers(part: str) -> Iterable[int]:
     return range(int(first), int(last or first) + 1, int(step or 1))
 
 
-def removed_elements(
-    ids: Sequence[str], answers: Mapping[str, JobStatus]
-) -> dict[str, JobStatus]:
+def removed_elements(ids: Sequence[str], answers: Mapping[str, JobStatus]) -> dict[str, JobStatus]:
     """The elements that are missing from an array of which Slurm knows others.
 
     An element that is cancelled while it is pending leaves its array without a trace, in squeue,

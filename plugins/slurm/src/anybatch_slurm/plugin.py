@@ -145,9 +145,7 @@ def anybatch_status(
     return {**parse.removed_elements(ids, answers), **answers}
 
 
-def _squeue(
-    ids: Sequence[str], settings: Mapping[str, Any], host: Host
-) -> dict[str, JobStatus]:
+def _squeue(ids: Sequence[str], settings: Mapping[str, Any], host: Host) -> dict[str, JobStatus]:
     jobs = _jobs(ids)
     which = f"--jobs={','.join(jobs)}" if len(jobs) <= MOST_IDS else f"--user={host.user}"
     fields = ",".join(f"{field}:|" for field in parse.SQUEUE_FIELDS)
@@ -155,20 +153,23 @@ def _squeue(
     return parse.read_squeue(_ask(host, settings, "squeue", *options))
 
 
-def _sacct(
-    ids: Sequence[str], settings: Mapping[str, Any], host: Host
-) -> dict[str, JobStatus]:
-    options = ("--noheader", "--parsable2", "--starttime=1970-01-01", f"--jobs={','.join(_jobs(ids))}")
+def _sacct(ids: Sequence[str], settings: Mapping[str, Any], host: Host) -> dict[str, JobStatus]:
+    options = (
+        "--noheader",
+        "--parsable2",
+        "--starttime=1970-01-01",
+        f"--jobs={','.join(_jobs(ids))}",
+    )
     fields = f"--format={','.join(parse.SACCT_FIELDS)}"
     return parse.read_sacct(_ask(host, settings, "sacct", *options, fields))
 
 
-def _scontrol(
-    ids: Sequence[str], settings: Mapping[str, Any], host: Host
-) -> dict[str, JobStatus]:
+def _scontrol(ids: Sequence[str], settings: Mapping[str, Any], host: Host) -> dict[str, JobStatus]:
     jobs = _jobs(ids)
     which = jobs if len(jobs) == 1 else []
-    return parse.read_scontrol(_ask(host, settings, "scontrol", "--oneliner", "show", "job", *which))
+    return parse.read_scontrol(
+        _ask(host, settings, "scontrol", "--oneliner", "show", "job", *which)
+    )
 
 
 def _jobs(ids: Sequence[str]) -> list[str]:
@@ -230,5 +231,7 @@ def _ask(host: Host, settings: Mapping[str, Any], program: str, *arguments: str)
 
 def _cluster(host: Host, settings: Mapping[str, Any]) -> parse.Cluster:
     if host not in _clusters:
-        _clusters[host] = parse.read_config(_run(host, settings, "scontrol", "show", "config").stdout)
+        _clusters[host] = parse.read_config(
+            _run(host, settings, "scontrol", "show", "config").stdout
+        )
     return _clusters[host]

@@ -1,0 +1,52 @@
+# make demo     a virtual environment with everything in it, then the main example
+# make test     the same, then lint, types and all tests
+# make bench    the benchmarks; rewrites docs/benchmarks.md
+# make engines  installs and starts the real batch systems that tests run on (root, Debian)
+# make docs     writes the generated pages of docs/reference anew
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+
+PROJECTS = core/pyproject.toml $(wildcard plugins/*/pyproject.toml)
+EDITABLE = $(foreach project,$(PROJECTS),-e ./$(dir $(project)))
+
+.PHONY: demo test lint bench engines docs clean
+
+demo: $(VENV)/installed
+	$(BIN)/python examples/average.py
+
+test: lint
+	$(BIN)/python -m pytest $(PYTEST)
+
+lint: $(VENV)/development
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/development
+	$(BIN)/python -m benchmarks
+
+engines:
+	tests/engines/slurm start
+
+docs: $(VENV)/development
+	$(BIN)/python docs/generate.py
+
+clean:
+	rm -rf $(VENV)
+
+# Debian ships venv apart from Python; root can do something about it.
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV) && apt-get update -q && \
+	  apt-get install -qy --no-install-recommends python3-venv && $(PYTHON) -m venv $(VENV); }
+
+$(VENV)/installed: $(VENV)/bin/python $(PROJECTS)
+	$(BIN)/python -m pip install --quiet $(EDITABLE)
+	touch $@
+
+# `pip install --group` needs pip 25.1.
+$(VENV)/development: $(VENV)/installed pyproject.toml
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --group dev
+	touch $@
