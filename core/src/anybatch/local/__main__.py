@@ -1,0 +1,94 @@
+"""The batch system's command line, `python -m anybatch.local`: what the plugin calls.
+
+Prints one JSON object; errors go to standard error with exit status 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from anybatch.errors import AnybatchError
+from anybatch.local.client import ask
+from anybatch.local.folder import state_folder
+
+
+def main() -> int:
+    """Run the command line; the exit status."""
+    options = _parser().parse_args()
+    try:
+        answer = options.run(options)
+    except (AnybatchError, OSError, ValueError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    sys.stdout.write(answer)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("python -m anybatch.local", description=__doc__)
+    commands = parser.add_subparsers(required=True)
+
+    submit = commands.add_parser("submit", help="hand over a request file; prints the jobs' ids")
+    submit.add_argument("file", type=Path)
+    submit.set_defaults(run=_submit)
+
+    find = commands.add_parser("find", help="the ids of the jobs that carry a token")
+    find.add_argument("token")
+    find.set_defaults(run=_find)
+
+    status = commands.add_parser("status", help="where jobs are; their ids on standard input")
+    status.set_defaults(run=_status)
+
+    terminate = commands.add_parser("terminate", help="stop jobs; their ids on standard input")
+    terminate.add_argument("--signal", help="only send this signal (USR1)")
+    terminate.set_defaults(run=_terminate)
+
+    machine = commands.add_parser("machine", help="what this machine has")
+    machine.set_defaults(run=_machine)
+
+    serve = commands.add_parser("serve", help="be the supervisor; others start it on demand")
+    serve.add_argument("--idle", type=float, default=10.0, help="ends after seconds of rest")
+    serve.set_defaults(run=_serve)
+    return parser
+
+
+def _submit(options: argparse.Namespace) -> str:
+    request = json.loads(options.file.read_text("ascii"))
+    return _ask({"do": "submit", "request": request})
+
+
+def _find(options: argparse.Namespace) -> str:
+    return _ask({"do": "find", "token": options.token})
+
+
+def _status(_: argparse.Namespace) -> str:
+    return _ask({"do": "status", "ids": json.load(sys.stdin)})
+
+
+def _terminate(options: argparse.Namespace) -> str:
+    return _ask({"do": "terminate", "ids": json.load(sys.stdin), "signal": options.signal})
+
+
+def _ask(question: dict[str, object]) -> str:
+    return ask(state_folder(), question)
+
+
+def _machine(_: argparse.Namespace) -> str:
+    from anybatch.local import processes
+
+    state_folder()  # whose error says why no job could be kept here
+    return json.dumps({"cores": processes.cores(), "memory": processes.memory()}) + "\n"
+
+
+def _serve(options: argparse.Namespace) -> str:
+    from anybatch.local.server import serve  # what clients do not need to load
+
+    serve(state_folder(), options.idle)
+    return ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

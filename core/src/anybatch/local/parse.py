@@ -1,0 +1,88 @@
+"""What `python -m anybatch.local` prints, as records.
+
+Every answer is one JSON object. Refused: `{"rejected": TEXT}`; an error goes to standard error
+with an exit status other than 0, and never comes here.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+from anybatch.errors import Rejected
+from anybatch.local.states import MEANING, Word
+from anybatch.records import Detection, JobStatus
+from anybatch.units import format_size
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+SOURCE = "local supervisor"
+
+
+def ids(text: str) -> list[str]:
+    """The answer to `submit` and `find`.
+
+    Raises:
+        Rejected: the supervisor refused the submission.
+    """
+    answer = json.loads(text)
+    if "rejected" in answer:
+        raise Rejected(answer["rejected"])
+    return [str(native) for native in answer["ids"]]
+
+
+def statuses(text: str) -> dict[str, JobStatus]:
+    """The answer to `status`; facts that are not known (yet) are left out of it."""
+    return {native: _status(native, facts) for native, facts in json.loads(text)["jobs"].items()}
+
+
+def _status(native: str, facts: Mapping[str, Any]) -> JobStatus:
+    word = Word(facts["word"])
+    state, reason = MEANING[word]
+    return JobStatus(
+        state=state,
+        native=word.value,
+        source=SOURCE,
+        reason=reason,
+        message=facts.get("message"),
+        exit_code=facts.get("exit_code"),
+        signal=facts.get("signal"),
+        host=machine_of(native) if "started" in facts else None,
+        submitted=_time(facts.get("submitted")),
+        started=_time(facts.get("started")),
+        ended=_time(facts.get("ended")),
+        cpu_time=timedelta(seconds=facts["cpu"]) if "cpu" in facts else None,
+        max_memory=facts.get("max_memory"),
+    )
+
+
+def _time(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, tz=timezone.utc)
+
+
+def machine_of(native: str) -> str:
+    """The machine that a job belongs to: `login1` for `12.1@login1`; empty for no id of ours."""
+    return native.partition("@")[2]
+
+
+def strangers(ids: Sequence[str], machine: str) -> list[str]:
+    """Those of *ids* that belong to another machine, whose supervisor alone knows them."""
+    return [native for native in ids if machine_of(native) not in ("", machine)]
+
+
+def detection(text: str, settings: Mapping[str, Any]) -> Detection:
+    """The answer to `machine`; what is set takes the place of what there is."""
+    machine = json.loads(text)
+    cores, memory = settings["cores"], settings["memory"]
+    plural = "" if machine["cores"] == 1 else "s"
+    return Detection(
+        available=True,
+        reason=f"{machine['cores']} core{plural} of this machine",
+        priority=0,
+        details={
+            "cores": str(machine["cores"] if cores is None else cores),
+            "memory": format_size(machine["memory"] if memory is None else memory),
+        },
+    )

@@ -1,0 +1,113 @@
+"""What the supervisor answers: a JSON object for each question.
+
+`{"do": "submit", "request": REQUEST}`  ids of the jobs; twice the same token, twice the same ids
+`{"do": "find", "token": TOKEN}`        ids of the jobs, none where the token is not known
+`{"do": "status", "ids": [ID, ...]}`    facts of the jobs that are known
+`{"do": "terminate", "ids": [ID, ...], "signal": NAME or null}`
+"""
+
+from __future__ import annotations
+
+import json
+import signal as signals
+import time
+from typing import TYPE_CHECKING, Any
+
+from anybatch.errors import Rejected
+from anybatch.local import processes
+from anybatch.local.admission import Request, admit
+from anybatch.local.events import Ended, converter
+from anybatch.local.states import Word
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from anybatch.local.jobs import Job
+    from anybatch.local.supervisor import Supervisor
+
+
+def reply(supervisor: Supervisor, question: bytes) -> bytes:
+    """The answer to *question*, both JSON; `rejected` or `error` say why there is none."""
+    try:
+        answer = _answer(supervisor, json.loads(question))
+    except Rejected as error:
+        answer = {"rejected": str(error)}
+    except ValueError as error:  # a client that was killed while it wrote, or none of ours
+        answer = {"error": f"not understood: {error}"}
+    return json.dumps(answer, separators=(",", ":")).encode() + b"\n"
+
+
+def _answer(supervisor: Supervisor, question: Any) -> dict[str, Any]:
+    match question:
+        case {"do": "submit", "request": {} as request}:
+            return {"ids": _submit(supervisor, request)}
+        case {"do": "find", "token": str(token)}:
+            return {"ids": _find(supervisor, token)}
+        case {"do": "status", "ids": [*ids]}:
+            return {"jobs": {job.id: _facts(job) for job in _known(supervisor, ids)}}
+        case {"do": "terminate", "ids": [*ids], "signal": None}:
+            return {"terminated": _terminate(supervisor, ids)}
+        case {"do": "terminate", "ids": [*ids], "signal": str(name)}:
+            return {"signalled": _signal(supervisor, ids, name)}
+    raise ValueError(f"{question!r:.200}")
+
+
+def _submit(supervisor: Supervisor, fields: dict[str, Any]) -> list[str]:
+    try:
+        request = converter.structure(fields, Request)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"request: {error!r}") from error
+    if supervisor.table.find(request.token) is None:
+        event = admit(request, supervisor.machine, supervisor.table)
+        supervisor.record(event, flush=True)
+    return _find(supervisor, request.token)
+
+
+def _find(supervisor: Supervisor, token: str) -> list[str]:
+    submission = supervisor.table.find(token)
+    return [job.id for job in submission.jobs] if submission else []
+
+
+def _terminate(supervisor: Supervisor, ids: Sequence[Any]) -> int:
+    now = time.time()
+    queued = _known(supervisor, ids, Word.QUEUED)
+    running = _known(supervisor, ids, Word.RUNNING)
+    supervisor.record(*(Ended(job.id, now, Word.TERMINATED) for job in queued))
+    for job in running:
+        supervisor.stop(job, Word.TERMINATED)
+    return len(queued) + len(running)
+
+
+def _signal(supervisor: Supervisor, ids: Sequence[Any], name: str) -> int:
+    try:
+        number = signals.Signals[f"SIG{name}"]
+    except KeyError:
+        raise ValueError(f"there is no signal {name!r}") from None
+    running = _known(supervisor, ids, Word.RUNNING)
+    for job in running:
+        processes.signal_script(job.pid, number)
+    return len(running)
+
+
+def _known(supervisor: Supervisor, ids: Sequence[Any], word: Word | None = None) -> list[Job]:
+    """The jobs of *ids*, where there are such; with *word* only those in that state."""
+    jobs = supervisor.table.jobs
+    known = (jobs[native] for native in dict.fromkeys(map(str, ids)) if native in jobs)
+    return [job for job in known if word is None or job.word is word]
+
+
+def _facts(job: Job) -> dict[str, Any]:
+    """What is known of a job, without what is not."""
+    facts: dict[str, Any] = {"word": job.word, "submitted": job.submission.event.at}
+    if job.started:
+        facts |= {"started": job.started.at, "pid": job.started.pid}
+    if end := job.ended:
+        facts |= {
+            "ended": end.at,
+            "exit_code": end.exit_code,
+            "signal": end.signal,
+            "cpu": end.cpu,
+            "max_memory": end.max_memory,
+            "message": end.message,
+        }
+    return {name: fact for name, fact in facts.items() if fact is not None}

@@ -1,0 +1,171 @@
+"""Starts, watches and ends jobs: brings the table of jobs and the machine's processes together."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import socket
+import time
+from signal import SIGCONT, SIGKILL, SIGTERM
+from typing import TYPE_CHECKING
+
+from anybatch.local import processes
+from anybatch.local.admission import Machine
+from anybatch.local.events import Booted, Ended, Event, Started, Stopping
+from anybatch.local.jobs import Job, Table
+from anybatch.local.states import Word
+
+if TYPE_CHECKING:
+    from anybatch.local.folder import StateFolder
+    from anybatch.local.journal import Journal
+
+_REMEMBERED = 24 * 3600.0
+_TIDY_EVERY = 3600.0
+_TRY_AGAIN = frozenset({errno.EAGAIN, errno.ENOMEM})
+
+
+class Supervisor:
+    """The jobs of this user on this machine.
+
+    Whoever makes one holds the folder's lock, and calls `reap` when a child has ended, `tick` a
+    few times a second, and `start_jobs` after anything that may have made room.
+
+    Attributes:
+        table: the jobs, as the journal has them.
+        machine: what there is.
+    """
+
+    def __init__(self, folder: StateFolder, journal: Journal) -> None:
+        self.table = Table()
+        self.machine = Machine(socket.gethostname(), processes.cores(), processes.memory())
+        self._folder = folder
+        self._journal = journal
+        self._environ = processes.environment()
+        self._children: dict[int, Job] = {}
+        self._adopted: list[Job] = []
+        self._tidied = time.time()
+
+    def record(self, *events: Event, flush: bool = False) -> None:
+        """Let *events* be: first in the journal, then in the table."""
+        self._journal.append(*events, flush=flush)
+        for event in events:
+            self.table.apply(event)
+
+    # -- after another supervisor
+
+    def recover(self) -> None:
+        """Go on where the last supervisor ended, however it did.
+
+        Raises:
+            FolderError: the journal is damaged.
+        """
+        for event in self._journal.read():
+            self.table.apply(event)
+        self._find_started()
+        boot = processes.boot_id()
+        rebooted = self.table.boot != boot
+        for job in list(self.table.running.values()):
+            if rebooted:
+                self._end(job, Word.NODE_FAILURE, "the machine went down while it ran")
+            elif processes.runs(job.pid, job.born):
+                self._adopted.append(job)
+            else:
+                self._end_unseen(job)
+        self.record(Booted(boot, self.table.next_number))
+        self._tidy()
+
+    def _find_started(self) -> None:
+        """Take note of jobs that began when the last supervisor had no time left to do so."""
+        for marker in self._folder.starting.iterdir():
+            job = self.table.jobs.get(marker.name)
+            if job and job.word is Word.QUEUED:
+                pid = processes.find(job.argv)  # 0 where it has ended since, which nobody is
+                self.record(Started(job.id, time.time(), pid, processes.born(pid)))
+            marker.unlink()
+
+    # -- starting
+
+    def start_jobs(self) -> None:
+        """Start all that may start; give up on those that never may."""
+        while doomed := self.table.take_doomed():
+            now, why = time.time(), "a job that it was to run after is not done"
+            self.record(*(Ended(j.id, now, Word.DEPENDENCY, message=why) for j in doomed))
+        while (job := self.table.next_to_start()) and self._start(job):
+            pass
+
+    def _start(self, job: Job) -> bool:
+        """Start *job*; False where the machine cannot take another process now."""
+        marker = self._folder.starting / job.id
+        log = job.submission.event.log
+        try:
+            pid = processes.launch(job.argv, self._environ, log, marker)
+        except OSError as error:
+            with contextlib.suppress(FileNotFoundError):
+                marker.unlink()
+            if error.errno in _TRY_AGAIN:
+                return False
+            self._end(job, Word.NOT_STARTED, f"it cannot be started: {error}")
+            return True
+        self.record(Started(job.id, time.time(), pid, processes.born(pid)))
+        marker.unlink()
+        self._children[pid] = job
+        return True
+
+    # -- ending
+
+    def stop(self, job: Job, word: Word) -> None:
+        """Tell a running job to end; *word* says why. `tick` kills it in the end."""
+        if not job.stopping:
+            self.record(Stopping(job.id, time.time(), word))
+            processes.signal_group(job.pid, SIGTERM, SIGCONT)
+
+    def reap(self) -> None:
+        """Take note of children that have ended."""
+        for end in processes.reap():
+            job = self._children.pop(end.pid)
+            word = Word.DONE if end.exit_code == 0 else Word.FAILED
+            self.record(
+                Ended(
+                    job.id,
+                    time.time(),
+                    job.word_at_end(word),
+                    end.exit_code,
+                    end.signal,
+                    end.cpu,
+                    end.max_memory,
+                )
+            )
+
+    def tick(self) -> None:
+        """What time brings: limits, ends of jobs that are no children of ours, forgetting."""
+        now = time.time()
+        for job in list(self.table.running.values()):
+            if job.to_be_killed(now):
+                processes.signal_group(job.pid, SIGKILL)
+            elif job.over_time(now):
+                self.stop(job, Word.TIME_LIMIT)
+        self._look_after_adopted()
+        if now - self._tidied > _TIDY_EVERY:
+            self._tidy()
+
+    def _look_after_adopted(self) -> None:
+        ended = [job for job in self._adopted if not processes.runs(job.pid, job.born)]
+        for job in ended:
+            self._adopted.remove(job)
+            if processes.born(job.pid) in (0, job.born):  # else the number is another's by now
+                processes.signal_group(job.pid, SIGKILL)
+            self._end_unseen(job)
+
+    def _end_unseen(self, job: Job) -> None:
+        why = "it ended while no supervisor was there to see how"
+        self._end(job, job.word_at_end(Word.GONE), why)
+
+    def _end(self, job: Job, word: Word, message: str) -> None:
+        self.record(Ended(job.id, time.time(), word, message=message))
+
+    # -- keeping it small
+
+    def _tidy(self) -> None:
+        self._tidied = time.time()
+        if self.table.forget(self._tidied - _REMEMBERED):
+            self._journal.rewrite(self.table.events())
