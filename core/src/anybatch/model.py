@@ -164,6 +164,10 @@ def _path(value: str | Path | None) -> Path | None:
     return None if value is None else Path(value)
 
 
+def _variables(value: Mapping[str, str]) -> Mapping[str, str]:
+    return dict(value)
+
+
 def _retry(value: int | Retry) -> Retry:
     return value if isinstance(value, Retry) else Retry(value)
 
@@ -206,7 +210,7 @@ class Job:
     command: str | tuple[str, ...] = attrs.field(converter=_command)
     name: str | None = attrs.field(default=None, kw_only=True)
     workdir: Path | None = attrs.field(default=None, converter=_path, kw_only=True)
-    env: Mapping[str, str] = attrs.field(factory=dict, converter=dict, kw_only=True)
+    env: Mapping[str, str] = attrs.field(factory=dict, converter=_variables, kw_only=True)
     env_script: Path | None = attrs.field(default=None, converter=_path, kw_only=True)
     setup: tuple[str, ...] = attrs.field(default=(), converter=_lines, kw_only=True)
     resources: Resources = attrs.field(factory=Resources, kw_only=True)

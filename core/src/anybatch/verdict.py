@@ -119,6 +119,8 @@ def _by_status(evidence: Evidence, record: ExitRecord | None, status: JobStatus)
         return Verdict(state=State.DONE, **{**facts, "exit_code": 0})
     if status.state is State.TERMINATED:
         return Verdict(state=State.TERMINATED, reason=status.reason or Reason.TERMINATED, **facts)
+    if status.reason is Reason.LOST and record is None:
+        return Verdict(state=State.LOST, reason=Reason.LOST, **facts)
     if status.reason in _STRONGER:
         return Verdict(state=status.state, reason=status.reason, **facts)
     if evidence.terminated:
@@ -129,7 +131,7 @@ def _by_status(evidence: Evidence, record: ExitRecord | None, status: JobStatus)
 
 
 def _why(evidence: Evidence, facts: dict[str, Any], status: JobStatus) -> Reason:
-    if status.reason:
+    if status.reason and status.reason is not Reason.LOST:
         return status.reason
     if facts["signal"] is not None:
         return Reason.SIGNAL

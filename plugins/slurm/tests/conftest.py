@@ -3,15 +3,71 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from anybatch import Session
+
+ENGINE_SCRIPT = Path(__file__).parents[3] / "tests" / "engines" / "slurm"
 ENGINES = Path(os.environ.get("ANYBATCH_ENGINE_DIR", "/var/tmp/anybatch-engines"))
+CLUSTERS = ("plain", "accounting")
 
 
-@pytest.fixture(params=["plain", "accounting"])
-def slurm_cluster(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+@pytest.fixture(scope="session")
+def slurm_engines() -> None:
+    """The clusters answer; named in ANYBATCH_ENGINES they must, otherwise tests are skipped."""
+    if "slurm" not in os.environ.get("ANYBATCH_ENGINES", "").split(","):
+        pytest.skip("needs real Slurm: `make engines`, then ANYBATCH_ENGINES=slurm make test")
+    for cluster in CLUSTERS:
+        environment = {**os.environ, "SLURM_CONF": str(configuration(cluster))}
+        ping = subprocess.run(
+            ["scontrol", "ping"], env=environment, capture_output=True, text=True, check=False
+        )
+        if ping.returncode != 0:
+            pytest.fail(f"Slurm cluster {cluster} does not answer: {ping.stdout}{ping.stderr}")
+
+
+def configuration(cluster: str) -> Path:
+    """The configuration file that leads to a cluster."""
+    return ENGINES / f"slurm-{cluster}" / "slurm.conf"
+
+
+@pytest.fixture(params=CLUSTERS)
+def slurm_cluster(
+    request: pytest.FixtureRequest, slurm_engines: None, monkeypatch: pytest.MonkeyPatch
+) -> str:
     """Each of the two clusters in turn: without and with accounting."""
-    monkeypatch.setenv("SLURM_CONF", str(ENGINES / f"slurm-{request.param}" / "slurm.conf"))
+    monkeypatch.setenv("SLURM_CONF", str(configuration(request.param)))
     return str(request.param)
+
+
+@pytest.fixture
+def slurm(slurm_cluster: str, new_session: Callable[..., Session]) -> Session:
+    """A session on the cluster."""
+    return new_session("slurm")
+
+
+@pytest.fixture
+def tool(slurm_cluster: str) -> Callable[..., str]:
+    """Runs a command of Slurm as an administrator would, behind anybatch's back."""
+
+    def run(*argv: str) -> str:
+        return subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+
+    return run
+
+
+@pytest.fixture
+def engine(slurm_cluster: str) -> Callable[[str], None]:
+    """Stops and starts the cluster's controller."""
+
+    def run(action: str) -> None:
+        subprocess.run([ENGINE_SCRIPT, action, slurm_cluster], check=True, capture_output=True)
+
+    return run

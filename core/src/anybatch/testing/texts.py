@@ -10,7 +10,7 @@ _PIECES = (
     *("=", ",", "-", "--", "-n", "é", "ß", "😀", "日本", "\u200b", "\x7f", "\x01", "a", "b c"),
 )
 
-_any_character = st.characters(exclude_characters="\0", exclude_categories=("Cs",))
+_any_character = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
 
 
 def awkward_texts(*, min_size: int = 0) -> st.SearchStrategy[str]:

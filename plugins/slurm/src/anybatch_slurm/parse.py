@@ -14,7 +14,6 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 import attrs
-
 from anybatch.model import Reason, State
 from anybatch.records import JobStatus
 
@@ -176,7 +175,7 @@ def read_scontrol(stdout: str) -> dict[str, JobStatus]:
     """The status of every job in `scontrol --oneliner show job`."""
     found: dict[str, JobStatus] = {}
     for line in stdout.splitlines():
-        row = dict(_SCONTROL.findall(line))
+        row: dict[str, str] = dict(_SCONTROL.findall(line))
         if "JobId" in row and "JobState" in row:
             array, tasks = row.get("ArrayJobId", row["JobId"]), row.get("ArrayTaskId", "")
             found.update(dict.fromkeys(natives(array, tasks), _scontrol_status(row)))
@@ -218,9 +217,8 @@ class Cluster:
 
 def read_config(stdout: str) -> Cluster:
     """The cluster of `scontrol show config`."""
-    values = dict(
-        (part.strip() for part in line.split("=", 1)) for line in stdout.splitlines() if "=" in line
-    )
+    lines = (line.partition("=") for line in stdout.splitlines())
+    values = {name.strip(): value.strip() for name, equals, value in lines if equals}
     storage = values.get("AccountingStorageType", "(null)")
     return Cluster(
         version=values.get("SLURM_VERSION", ""),
@@ -277,10 +275,8 @@ def _exit(text: str) -> tuple[int | None, int | None]:
     code, colon, signal = text.partition(":")
     if not code.isdecimal() or (colon and not signal.isdecimal()):
         return None, None
-    if colon:
-        pair = int(code), int(signal)
-    else:
-        pair = int(code) >> 8, int(code) & 0x7F
+    number = int(code)
+    pair = (number, int(signal)) if colon else (number >> 8, number & 0x7F)
     return (None, pair[1]) if pair[1] else (pair[0], None)
 
 

@@ -125,7 +125,7 @@ def anybatch_find(submission: Submission, host: Host) -> Sequence[str]:
 
 
 def _carries(comment: str, submission: Submission) -> bool:
-    return comment.split(" ")[0] == submission.token
+    return comment.split(" ", maxsplit=1)[0] == submission.token
 
 
 def _ids(job: str, count: int) -> list[str]:

@@ -18,7 +18,7 @@ from anybatch.script import quote
 from anybatch_slurm.settings import OPTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from anybatch.model import Resources
     from anybatch.records import Submission

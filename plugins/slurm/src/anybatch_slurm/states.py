@@ -67,7 +67,7 @@ def read_state(word: str) -> tuple[State, Reason | None, str]:
     `CANCELLED by 1000` and the cut `CANCELLED+` are CANCELLED; `OUT_OF_ME+` is the one word
     that begins so.
     """
-    plain = word.split(" ")[0]
+    plain = word.split(" ", maxsplit=1)[0]
     if plain.endswith(_CUT):
         begin = plain.rstrip(_CUT)
         plain = next((known for known in STATES if known.startswith(begin)), begin)

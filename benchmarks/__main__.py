@@ -1,0 +1,75 @@
+"""`python -m benchmarks [NAME...]`: measure, print, and write `docs/benchmarks.md`."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import tempfile
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anybatch
+
+from benchmarks import local, slurm, start
+
+if TYPE_CHECKING:
+    from benchmarks.measure import Row
+
+PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+
+GROUPS = {
+    "start": lambda folder: start.rows(),
+    "local": local.rows,
+    "slurm": slurm.rows,
+}
+
+
+def main() -> None:
+    """Measure the groups that are named, or all; only all are written down."""
+    names = sys.argv[1:] or list(GROUPS)
+    with tempfile.TemporaryDirectory() as name:
+        os.environ["XDG_STATE_HOME"] = f"{name}/state"
+        found = [row for group in names for row in _measure(group, Path(name) / group)]
+    if names == list(GROUPS):
+        PAGE.write_text(_page(found))
+    if any(row.kept is False for row in found):
+        print("some promises are missed")
+
+
+def _measure(group: str, folder: Path) -> list[Row]:
+    folder.mkdir()
+    found = GROUPS[group](folder)
+    for row in found:
+        print(_line(row), flush=True)
+    return found
+
+
+def _line(row: Row) -> str:
+    kept = {None: "", True: "kept", False: "**missed**"}[row.kept]
+    return f"| {row.what} | {row.value} | {row.beside} | {row.limit} | {kept} |"
+
+
+def _page(found: list[Row]) -> str:
+    when = datetime.now(timezone.utc)
+    lines = [
+        "# Benchmarks",
+        "",
+        "Written by `make bench`. Raw commands and anybatch run in turn on the same cluster;",
+        "times are medians, ratios the medians of pairs.",
+        "",
+        f"{when:%Y-%m-%d}, {os.cpu_count()} cores, Linux {platform.release().split('-')[0]}, "
+        f"Python {platform.python_version()}, anybatch {anybatch.__version__}, "
+        f"Slurm {slurm.version()} (one node that claims 64 cores).",
+        "",
+        "| what | measured | beside | promised | |",
+        "|---|---|---|---|---|",
+        *map(_line, found),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""How things are timed: whole processes, several rounds in turn, medians and ratios."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+
+@attrs.frozen
+class Row:
+    """A line of the table.
+
+    Attributes:
+        what: was measured.
+        value: the measured median, with its unit.
+        beside: what it is compared with; empty: nothing.
+        limit: what was promised.
+        kept: whether the promise was kept; None: there is none.
+    """
+
+    what: str
+    value: str
+    beside: str = ""
+    limit: str = ""
+    kept: bool | None = None
+
+
+def alternate(
+    rounds: int, ours: Callable[[], float], theirs: Callable[[], float]
+) -> tuple[float, float, float]:
+    """Medians of both, and of the ratio pair by pair; in turn, so that drift hits both."""
+    pairs = [(theirs(), ours()) for _ in range(rounds)]
+    return (
+        statistics.median(own for _, own in pairs),
+        statistics.median(raw for raw, _ in pairs),
+        statistics.median(own / raw for raw, own in pairs),
+    )
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """How long *work* takes."""
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def process_seconds(argv: Sequence[str], rounds: int = 11) -> float:
+    """The median of whole runs of a program, after one that is not counted."""
+    times = [seconds(lambda: subprocess.run(argv, check=True, capture_output=True))]
+    times += [
+        seconds(lambda: subprocess.run(argv, check=True, capture_output=True))
+        for _ in range(rounds)
+    ]
+    return statistics.median(times[1:])
+
+
+def in_process(program: str, folder: Path, *arguments: str) -> Mapping[str, Any]:
+    """Run *program* in a Python of its own; what it prints last is JSON."""
+    completed = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        cwd=folder,
+        env={**os.environ, "XDG_STATE_HOME": str(folder / "state")},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    answer: Mapping[str, Any] = json.loads(completed.stdout.splitlines()[-1])
+    return answer

@@ -1,0 +1,190 @@
+"""Slurm: against `sbatch --array` and `squeue` on the same cluster."""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+import statistics
+import subprocess
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from anybatch import Job, Session
+
+from benchmarks.measure import Row, alternate, in_process, seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from anybatch import Run
+
+ENGINES = Path(os.environ.get("ANYBATCH_ENGINE_DIR", "/var/tmp/anybatch-engines"))
+_HELD = {"slurm": {"hold": True}}
+
+_SUBMIT = """
+import json, resource, sys, time
+from anybatch import Job, Session
+count = int(sys.argv[1])
+with Session("slurm") as session:
+    session.plan(Job(["true"]))  # the cluster's limits are asked once for a session
+    jobs = [
+        Job(["true", str(number)], settings={"slurm": {"hold": True}}) for number in range(count)
+    ]
+    started = time.perf_counter()
+    run = session.submit(jobs)
+    took = time.perf_counter() - started
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    sbatch = session.host.commands["sbatch"]
+    run.terminate()
+print(json.dumps({"seconds": took, "memory": memory, "sbatch": sbatch}))
+"""
+
+
+def rows(folder: Path) -> list[Row]:
+    """All that is promised of Slurm."""
+    os.environ["SLURM_CONF"] = str(ENGINES / "slurm-plain" / "slurm.conf")
+    os.chdir(folder)
+    return [
+        _whole(folder, 1000, rounds=3, limit=1.15),
+        _whole(folder, 100, rounds=5, limit=1.3),
+        *_submissions(folder),
+        *_latency(),
+        *_watching(),
+    ]
+
+
+# -- submit to last verdict
+
+
+def _whole(folder: Path, count: int, rounds: int, limit: float) -> Row:
+    ours, raw, ratio = alternate(
+        rounds,
+        ours=lambda: seconds(lambda: _run_ours(count)),
+        theirs=lambda: seconds(lambda: _run_raw(folder, count)),
+    )
+    return Row(
+        f"Slurm: {count:,} jobs of `true`, submit to last verdict",
+        f"{ours:.1f} s",
+        f"{ratio:.2f} times the raw {raw:.1f} s (`sbatch --array`, `squeue` twice a second)",
+        f"{limit:g} times",
+        ratio <= limit,
+    )
+
+
+def _run_ours(count: int) -> None:
+    with Session("slurm") as session:
+        assert all(o.done for o in session.submit([Job(["true"])] * count).wait())
+
+
+def _run_raw(folder: Path, count: int) -> None:
+    script = folder / "raw.sh"
+    script.write_text("#!/bin/sh\ntrue\n")
+    argv = ["sbatch", "--parsable", f"--array=0-{count - 1}", "--output=/dev/null", str(script)]
+    job = _output(argv).strip()
+    while _output(["squeue", "--noheader", f"--jobs={job}"]):
+        time.sleep(0.5)
+
+
+def _output(argv: list[str]) -> str:
+    return subprocess.run(argv, check=False, capture_output=True, text=True).stdout
+
+
+# -- submission alone
+
+
+def _submissions(folder: Path) -> list[Row]:
+    found = []
+    for count, limit, memory in ((1000, 0.3, 0), (10_000, 1.0, 0), (100_000, 10.0, 150)):
+        answers = [in_process(_SUBMIT, folder, str(count)) for _ in range(3)]
+        took = statistics.median(answer["seconds"] for answer in answers)
+        used = max(answer["memory"] for answer in answers)
+        kept = took <= limit and answers[0]["sbatch"] == 1 and (not memory or used <= memory)
+        found.append(
+            Row(
+                f"Slurm: submission of {count:,} jobs",
+                f"{took:.2f} s, {used:.0f} MB, {answers[0]['sbatch']} sbatch",
+                "",
+                f"{limit:g} s" + (f", {memory} MB" if memory else "") + ", 1 sbatch",
+                kept,
+            )
+        )
+    return found
+
+
+# -- from a job's end to its outcome
+
+
+def _latency() -> list[Row]:
+    with Session("slurm") as session:
+        run = session.submit([Job(["sh", "-c", f"sleep {20 + n * 2}"]) for n in range(30)])
+        delays = []
+        begun, before = time.monotonic(), 0
+        for outcome in run.as_completed():
+            assert outcome.ended
+            delays.append((datetime.now(timezone.utc) - outcome.ended).total_seconds())
+            if len(delays) == 6:
+                begun, before = time.monotonic(), sum(session.host.commands.values())
+        minutes = (time.monotonic() - begun) / 60
+        rate = (sum(session.host.commands.values()) - before) / minutes
+    delay = statistics.median(delays)
+    return [
+        Row("Slurm: a job's end to its outcome, median", f"{delay:.2f} s", "", "1 s", delay <= 1),
+        Row("Slurm: scheduler commands meanwhile", f"{rate:.1f} a minute", "", "4", rate <= 4),
+    ]
+
+
+# -- watching
+
+
+def _watching() -> list[Row]:
+    with Session("slurm") as session:
+        run = session.submit([Job(["sleep", "600"])] * 10_000)
+        run.refresh()
+        poll = _cpu(run.refresh)
+        rows = _cpu(lambda: _read_rows(run))
+        session.watch()
+        time.sleep(20)  # past the first, quicker questions
+        share = _cpu(lambda: time.sleep(40)) / 40
+        run.terminate()
+    return [
+        Row("Slurm: one poll of 10,000 jobs, own CPU", _ms(poll), "", "100 ms", poll <= 0.1),
+        Row(
+            "Slurm: reading 10,000 rows of squeue, own CPU",
+            _ms(rows),
+            "as if all were running",
+            "100 ms",
+            rows <= 0.1,
+        ),
+        Row("Slurm: watching 10,000 jobs", f"{share:.2%} of a core", "", "1 %", share <= 0.01),
+    ]
+
+
+def _read_rows(run: Run) -> None:
+    from anybatch_slurm.parse import read_squeue
+
+    native = run.jobs[0].id
+    assert native
+    array = native.native.partition("_")[0]
+    row = "{0}|{1}|{2}|RUNNING|0|0|1795167946|1795167946|NONE|node{1}|None|"
+    text = "\n".join(row.format(array, number, 90000 + number) for number in range(10_000))
+    assert len(read_squeue(text)) == 10_000
+
+
+def _cpu(work: Callable[[], object]) -> float:
+    """CPU seconds of this process, its commands left out."""
+    before = resource.getrusage(resource.RUSAGE_SELF)
+    work()
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+
+
+def _ms(value: float) -> str:
+    return f"{value * 1000:.0f} ms"
+
+
+def version() -> str:
+    """Slurm's version."""
+    return re.sub(r"^slurm\S* ", "", _output(["sbatch", "--version"]).strip())
