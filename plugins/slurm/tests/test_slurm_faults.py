@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,9 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 from anybatch import Job, Reason, Resources, State
 
+from .conftest import configuration
+
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from subprocess import Popen
 
     from anybatch import Run, Session
 
@@ -82,6 +85,7 @@ def test_a_requeued_job_is_judged_by_its_last_run(slurm: Session, tool: Callable
     """The record of the run that was cut short is no verdict."""
     run = slurm.submit(Job(["sh", "-c", f"{WAIT_FOR_GO}; exit 7"]))
     await_that(lambda: Path("ready-0").exists())
+    await_that(lambda: run.counts == {State.RUNNING: 1}, run.refresh)
     Path("ready-0").unlink()
     tool("scontrol", "requeue", native(run))
     await_that(lambda: run.counts == {State.QUEUED: 1}, run.refresh)
@@ -143,6 +147,23 @@ def test_a_submission_waits_for_a_controller_that_is_away(
     assert Path("ran").read_text() == "x\nx\n"
 
 
+def test_a_submission_that_timed_out_and_arrived_is_not_repeated(
+    slurm: Session, slurm_cluster: str
+) -> None:
+    """sbatch gives up on a controller that hangs; the job is there all the same, once."""
+    slurm.plan(Job(["true"]))
+    controller = int((configuration(slurm_cluster).parent / "slurmctld.pid").read_text())
+    os.kill(controller, signal.SIGSTOP)
+    try:
+        run = slurm.submit([Job(["sh", "-c", "echo x >>ran"])] * 3)
+        assert run.counts == {State.NEW: 3}
+    finally:
+        os.kill(controller, signal.SIGCONT)
+    assert all(outcome.done for outcome in run.wait(PATIENCE))
+    assert Path("ran").read_text() == "x\n" * 3
+    assert slurm.host.commands["sbatch"] == 1
+
+
 def test_what_slurm_refuses_is_rejected_with_its_words(slurm: Session) -> None:
     """An unknown partition is a verdict at once, not something to be tried again."""
     [outcome] = slurm.submit(Job(["true"], resources=Resources(queue="nosuch"))).wait(PATIENCE)
@@ -167,8 +188,7 @@ def test_a_warning_signal_reaches_the_command_before_the_time_limit(slurm: Sessi
 
 def test_jobs_beyond_the_largest_array_are_chunks(slurm: Session) -> None:
     """One sbatch for each chunk of the array limit, all in one run."""
-    slurm_small = slurm.settings.with_layer("call", {"slurm": {"max_array": 40}})
-    slurm.settings = slurm_small
+    slurm.settings = slurm.settings.with_layer("call", {"slurm": {"max_array": 40}})
     run = slurm.submit([Job(["sh", "-c", "exit $((ANYBATCH_INDEX % 7))"])] * 100)
     assert slurm.host.commands["sbatch"] == 3
     assert [o.exit_code for o in run.wait(PATIENCE)] == [index % 7 for index in range(100)]
@@ -196,7 +216,7 @@ def test_settings_become_directives_and_a_site_can_forbid_some(
 
 
 def test_every_one_of_many_is_reported_right(
-    slurm: Session, slurm_cluster: str, run_python: Callable[..., Popen[str]]
+    slurm: Session, slurm_cluster: str
 ) -> None:
     """Thousands of jobs, three in a hundred failing with assorted codes and signals."""
     count = 5000 if slurm_cluster == "plain" else 600
@@ -204,7 +224,7 @@ def test_every_one_of_many_is_reported_right(
     run = slurm.submit([Job(["sh", "-c", script]) for script, _, _ in wanted])
     outcomes = run.wait(600)
     got = [(outcome.exit_code, outcome.signal) for outcome in outcomes]
-    assert got == [(code, signal) for _, code, signal in wanted]
+    assert got == [(code, number) for _, code, number in wanted]
 
 
 def _end_of(index: int) -> tuple[str, int | None, int | None]:
@@ -213,7 +233,7 @@ def _end_of(index: int) -> tuple[str, int | None, int | None]:
         return "exit 0", 0, None
     number = index // 33
     if number % 5 == 4:
-        signal = (1, 2, 3, 6, 9, 11, 15)[number % 7]
-        return f"kill -{signal} $$; sleep 60", None, signal
+        killed_by = (1, 2, 3, 6, 9, 11, 15)[number % 7]
+        return f"kill -{killed_by} $$; sleep 60", None, killed_by
     code = number * 37 % 255 + 1
     return f"exit {code}", code, None
