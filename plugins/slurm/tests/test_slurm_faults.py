@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from anybatch import Job, Reason, Resources, State
 
-from .conftest import configuration
+
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -147,12 +147,11 @@ def test_a_submission_waits_for_a_controller_that_is_away(
     assert Path("ran").read_text() == "x\nx\n"
 
 
-def test_a_submission_that_timed_out_and_arrived_is_not_repeated(
-    slurm: Session, slurm_cluster: str
-) -> None:
+def test_a_submission_that_timed_out_and_arrived_is_not_repeated(slurm: Session) -> None:
     """sbatch gives up on a controller that hangs; the job is there all the same, once."""
     slurm.plan(Job(["true"]))
-    controller = int((configuration(slurm_cluster).parent / "slurmctld.pid").read_text())
+    state = Path(os.environ["SLURM_CONF"]).parent
+    controller = int((state / "run" / "slurmctld.pid").read_text())
     os.kill(controller, signal.SIGSTOP)
     try:
         run = slurm.submit([Job(["sh", "-c", "echo x >>ran"])] * 3)

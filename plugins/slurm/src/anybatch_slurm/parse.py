@@ -129,24 +129,33 @@ def removed_elements(ids: Sequence[str], answers: Mapping[str, JobStatus]) -> di
 
 
 def read_sacct(stdout: str) -> dict[str, JobStatus]:
-    """The status of every job in sacct's answer, with what its steps used."""
+    """The status of every job in sacct's answer, with what its steps used.
+
+    An exit code over 128 is printed less 128 (22.05 to 26.05), so the job's own exit record is
+    the better witness.
+    """
     found: dict[str, JobStatus] = {}
+    pending: dict[str, JobStatus] = {}
     for line in stdout.splitlines():
         fields = line.split("|")
         if len(fields) < len(SACCT_FIELDS):
             continue
         row = dict(zip(SACCT_FIELDS, fields, strict=False))
-        name, dot, step = row["JobID"].partition(".")
-        if not dot:
-            found.update(dict.fromkeys(_sacct_natives(name), _sacct_status(row)))
-        elif name in found:
-            found[name] = _with_step(found[name], step, row)
-    return found
+        name, dot, _ = row["JobID"].partition(".")
+        if dot and name in found:
+            found[name] = _with_step(found[name], row)
+        elif "_[" in name:
+            pending.update(dict.fromkeys(_elements(name), _sacct_status(row)))
+        elif not dot:
+            # With --duplicates each run of a requeued job has a row, the latest last.
+            restarts = found[name].restarts + 1 if name in found else 0
+            found[name] = attrs.evolve(_sacct_status(row), restarts=restarts)
+    return {**pending, **found}  # a started element may still be listed among the pending
 
 
-def _sacct_natives(name: str) -> Iterator[str]:
-    array, bracket, tasks = name.partition("_[")
-    return natives(array, tasks.rstrip("]") if bracket else "") if bracket else iter((name,))
+def _elements(name: str) -> Iterator[str]:
+    array, _, tasks = name.partition("_[")
+    return natives(array, tasks.rstrip("]"))
 
 
 def _sacct_status(row: Mapping[str, str]) -> JobStatus:
@@ -162,8 +171,8 @@ def _sacct_status(row: Mapping[str, str]) -> JobStatus:
     )
 
 
-def _with_step(status: JobStatus, step: str, row: Mapping[str, str]) -> JobStatus:
-    """The batch step knows the signal that a time limit or scancel sent; all know memory."""
+def _with_step(status: JobStatus, row: Mapping[str, str]) -> JobStatus:
+    """Only steps know memory."""
     memory = max(filter(None, (status.max_memory, _memory(row["MaxRSS"]))), default=None)
     return attrs.evolve(status, max_memory=memory)
 
@@ -228,12 +237,17 @@ def read_config(stdout: str) -> Cluster:
     )
 
 
-def tokens(stdout: str) -> Iterator[tuple[str, str, str]]:
-    """Array id, elements and comment from lines of `ID|ELEMENTS|COMMENT|`."""
-    for line in stdout.splitlines():
-        array, _, rest = line.partition("|")
-        tasks, _, comment = rest.partition("|")
-        yield array.strip(), tasks.strip(), comment.strip().removesuffix("|")
+def jobs_with(token: str, stdout: str) -> list[str]:
+    """The jobs whose comment begins with *token*, from lines of `ID|REASON|COMMENT`.
+
+    A submission that Slurm refused leaves a job of reason BadConstraints behind.
+    """
+    rows = (line.split("|", maxsplit=2) for line in stdout.splitlines() if line.count("|") > 1)
+    return [
+        name.partition("_")[0]
+        for name, reason, comment in rows
+        if re.match(rf"{re.escape(token)}( |\||$)", comment) and reason != "BadConstraints"
+    ]
 
 
 def default_partition(stdout: str) -> str | None:

@@ -109,23 +109,15 @@ def anybatch_submit(submission: Submission, rendered: Rendered, host: Host) -> S
 def anybatch_find(submission: Submission, host: Host) -> Sequence[str]:
     """The job whose comment begins with the token: in the queue, else in accounting."""
     settings = submission.settings
-    fields = "--Format=ArrayJobID:|,ArrayTaskID:|,Comment:|"
     user = f"--user={host.user}"
-    queue = _run(host, settings, "squeue", "--noheader", "--states=all", user, fields)
-    found = [a for a, _, comment in parse.tokens(queue.stdout) if _carries(comment, submission)]
-    if not found and _cluster(host, settings).accounting:
+    fields = "--Format=ArrayJobID:|,Reason:|,Comment:|"
+    listed = _run(host, settings, "squeue", "--noheader", "--states=all", user, fields).stdout
+    jobs = parse.jobs_with(submission.token, listed)
+    if not jobs and _cluster(host, settings).accounting:
         options = ("--noheader", "--parsable2", "--allocations", user, "--starttime=now-30days")
-        kept = _run(host, settings, "sacct", *options, "--format=JobID,User,Comment")
-        found = [
-            job.partition("_")[0]
-            for job, _, comment in parse.tokens(kept.stdout)
-            if _carries(comment, submission)
-        ]
-    return _ids(found[0], submission.count) if found else []
-
-
-def _carries(comment: str, submission: Submission) -> bool:
-    return comment.split(" ", maxsplit=1)[0] == submission.token
+        kept = _run(host, settings, "sacct", *options, "--format=JobID,Reason,Comment").stdout
+        jobs = parse.jobs_with(submission.token, kept)
+    return _ids(jobs[0], submission.count) if jobs else []
 
 
 def _ids(job: str, count: int) -> list[str]:
@@ -147,21 +139,19 @@ def anybatch_status(
 
 def _squeue(ids: Sequence[str], settings: Mapping[str, Any], host: Host) -> dict[str, JobStatus]:
     jobs = _jobs(ids)
-    which = f"--jobs={','.join(jobs)}" if len(jobs) <= MOST_IDS else f"--user={host.user}"
+    # A single id that it does not know makes squeue fail; of several it leaves out the unknown.
+    several = ",".join([*jobs, jobs[0]])
+    which = f"--jobs={several}" if len(jobs) <= MOST_IDS else f"--user={host.user}"
     fields = ",".join(f"{field}:|" for field in parse.SQUEUE_FIELDS)
     options = ("--noheader", "--all", "--states=all", which, f"--Format={fields}")
     return parse.read_squeue(_ask(host, settings, "squeue", *options))
 
 
 def _sacct(ids: Sequence[str], settings: Mapping[str, Any], host: Host) -> dict[str, JobStatus]:
-    options = (
-        "--noheader",
-        "--parsable2",
-        "--starttime=1970-01-01",
-        f"--jobs={','.join(_jobs(ids))}",
-    )
+    which = f"--jobs={','.join(_jobs(ids))}"
     fields = f"--format={','.join(parse.SACCT_FIELDS)}"
-    return parse.read_sacct(_ask(host, settings, "sacct", *options, fields))
+    options = ("--noheader", "--parsable2", "--duplicates", "--starttime=1970-01-01")
+    return parse.read_sacct(_ask(host, settings, "sacct", *options, which, fields))
 
 
 def _scontrol(ids: Sequence[str], settings: Mapping[str, Any], host: Host) -> dict[str, JobStatus]:
@@ -190,12 +180,22 @@ def anybatch_terminate(
     ids: Sequence[str], signal: str | None, settings: Mapping[str, Any], host: Host
 ) -> None:
     """One scancel; ids that are unknown or have ended are no error to it."""
-    how = (f"--signal={signal}", "--batch") if signal else ()
-    completed = host.run(_command(settings, "scancel", *how, *parse.compress(ids)))
-    if not completed.ok and "Invalid signal" in completed.stderr:
+    command = _command(settings, "scancel", *_how(signal), *parse.compress(ids))
+    completed = host.run(command)
+    if not completed.ok and "signal" in completed.stderr.lower():
         raise UsageError(f"slurm: there is no signal {signal!r}")
     if not completed.ok and parse.UNKNOWN_ID not in completed.stderr:
-        raise CommandFailed(_command(settings, "scancel", *how, *parse.compress(ids)), completed)
+        raise CommandFailed(command, completed)
+
+
+def _how(signal: str | None) -> tuple[str, ...]:
+    """To the job script alone, which passes it on; KILL it cannot pass on, so to everybody.
+
+    Without either option a signal reaches only steps that srun has started (22.05).
+    """
+    if signal is None:
+        return ()
+    return (f"--signal={signal}", "--full" if signal == "KILL" else "--batch")
 
 
 # -- commands
