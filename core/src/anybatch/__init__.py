@@ -29,7 +29,8 @@ from anybatch.model import Job, JobId, Outcome, Reason, Resources, Retry, State
 
 if TYPE_CHECKING:
     from anybatch.executor import Executor
-    from anybatch.session import JobView, Run, Session
+    from anybatch.run import JobView, Run
+    from anybatch.session import Session
 
 __all__ = [
     "AnybatchError",
@@ -62,8 +63,8 @@ __version__ = "0.1.0"
 #: Loaded when first asked for: a program that only describes jobs starts in half the time.
 _LATER = {
     "Executor": "anybatch.executor",
-    "JobView": "anybatch.session",
-    "Run": "anybatch.session",
+    "JobView": "anybatch.run",
+    "Run": "anybatch.run",
     "Session": "anybatch.session",
 }
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from anybatch.model import Job, Outcome
-    from anybatch.session import Run
+    from anybatch.run import Run
 
 #: Jobs given within so many seconds become one run, and so one submit command.
 GATHER = 0.05

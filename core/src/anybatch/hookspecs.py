@@ -183,7 +183,7 @@ def anybatch_find(  # type: ignore[empty-body]
 @hookspec
 def anybatch_status(  # type: ignore[empty-body]
     ids: Sequence[str], settings: Mapping[str, Any], host: Host
-) -> Mapping[str, JobStatus]:
+) -> Mapping[str, JobStatus | None]:
     """What the system says of these jobs: one command, not one for each job.
 
     Called at every poll with the ids of all jobs whose end is not known yet. Ask the queue
@@ -191,7 +191,8 @@ def anybatch_status(  # type: ignore[empty-body]
 
     Returns:
         A status for each id that the system knows. An id that is left out is one that the
-        system does not know (any more), which is no verdict.
+        system does not know (any more), which is no verdict. None for an id: nothing can be
+        said of it from here, and nothing changes.
 
     Raises:
         CommandError: the system could not be asked; no job's state changes.

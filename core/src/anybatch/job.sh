@@ -55,27 +55,45 @@ ab_load_env_script() { # a function, so that the script does not see the command
 }
 
 ab_setup_line() { # LINE
-    eval "$1" || ab_setup_failed "$?" "setup: $1"
+    ab_doing="setup: $1"
+    ab_eval "$1"
+    ab_must "$?"
 }
 
-ab_setup_failed() { # STATUS WHAT
+ab_eval() { # LINE; a function, so that a `return` leaves nothing but the line
+    eval "$1"
+}
+
+ab_must() { # STATUS; no `||` stands after what is checked, for that would switch off `set -e`
+    [ "$1" -eq 0 ] || ab_setup_failed "$1"
+}
+
+ab_setup_failed() { # STATUS; 0: it left the shell
     trap - EXIT
-    echo "anybatch: job $ab_index: ended with status $1: $2" >&2
+    echo "anybatch: job $ab_index: ended with status $1: $ab_doing" >&2
     ab_record setup exit "$1"
+    [ "$1" -ne 0 ] || exit 1
     exit "$1"
 }
 
 ab_inside() { # COMMAND...
-    trap 'ab_setup_failed "$?" "the set-up left the shell"' EXIT
-    trap - INT QUIT # a shell lets what it starts in the background ignore these
+    # A shell lets what it starts in the background ignore these; bash undoes it only now.
+    trap - INT QUIT
+    ab_doing="inherited variables"
+    trap 'ab_setup_failed "$?"' EXIT
     unset LC_ALL
-    ab_inherit || ab_setup_failed "$?" "inherited variables"
+    ab_inherit
+    ab_must "$?"
     if [ -n "$ab_env_script" ]; then
-        ab_load_env_script || ab_setup_failed "$?" "env_script $ab_env_script"
+        ab_doing="env_script $ab_env_script"
+        ab_load_env_script
+        ab_must "$?"
         set +eu
     fi
-    ab_env || ab_setup_failed "$?" "env"
-    ab_setup || ab_setup_failed "$?" "setup"
+    ab_doing="env"
+    ab_env
+    ab_must "$?"
+    ab_setup
     trap - EXIT
     ab_exec "$@"
 }
@@ -102,8 +120,7 @@ ab_open_logs() {
     done
     exec >>"$ab_stdout"
     if [ "$ab_stdout" = "$ab_stderr" ]; then exec 2>&1; else exec 2>>"$ab_stderr"; fi
-    true <"$ab_stdin" || return 1
-    exec <"$ab_stdin"
+    true <"$ab_stdin"
 }
 
 ab_enter_workdir() {
@@ -171,10 +188,11 @@ ab_on_signal() { # NAME
 }
 
 ab_run_command() { # COMMAND...
-    # The shell's list of its jobs tells "Killed" from "Exit 137", which $? does not; it is
-    # complete only while the child's end is not yet taken note of.
-    trap 'jobs -l >"$ab_start"' CHLD
-    (ab_"$ab_launch" "$@") <&0 &
+    # The shell's list of its jobs tells "Killed" from "Exit 137", which $? does not. In bash a job
+    # is on it until it is waited for; in dash and busybox sh until the next job, and there a
+    # trapped CHLD would end the wait. What they start with & reads nothing unless told to.
+    [ -z "${BASH_VERSION-}" ] || trap 'jobs -l >"$ab_start"' CHLD
+    (ab_"$ab_launch" "$@") <"$ab_stdin" &
     ab_child=$!
     [ -z "$ab_caught" ] || kill -s "$ab_caught" "$ab_child" 2>/dev/null
     ab_interrupted=1
@@ -182,8 +200,10 @@ ab_run_command() { # COMMAND...
         ab_interrupted=
         wait "$ab_child" 2>/dev/null
         ab_status=$?
+        # bash 5.2 says -1 where a trapped signal arrives at the moment of the child's end.
+        [ "$ab_status" -ge 0 ] || ab_interrupted=1
     done
-    trap - CHLD
+    if [ -n "${BASH_VERSION-}" ]; then trap - CHLD; else jobs -l >"$ab_start"; fi
     ab_child=
 }
 

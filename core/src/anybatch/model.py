@@ -18,7 +18,7 @@ from anybatch.units import format_duration, format_size, parse_duration, parse_s
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from anybatch.session import Run  # noqa: TC004 - jobs are never read from plain tables
+    from anybatch.run import Run  # noqa: TC004 - jobs are never read from plain tables
 
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

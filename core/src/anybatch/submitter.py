@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 #: Pauses before a submit command that failed is tried again; then it is left for later.
 PAUSES = (1.0, 3.0, 9.0)
+#: Seconds between the two look-ups after which a submission is certainly not there.
+SETTLE = 4.0
 
 
 class Submitter:
@@ -64,6 +66,7 @@ class Submitter:
         self._say = say
         self._failures = 0
         self._not_before = 0.0
+        self._not_found_since: dict[int, float] = {}
 
     @property
     def pending(self) -> bool:
@@ -137,10 +140,26 @@ class Submitter:
             return False
         if self._run.file.host != self._host.name and time.time() < one.until:
             return False  # a submit command may still run over there
+        if not self._settled(one):
+            return False
         if self._left_records(one):
             self._submitted(one, [""] * submission.count)
             return False
         self._run.record("not_found", durable=True, s=submission.number)
+        return True
+
+    def _settled(self, one: SubmissionState) -> bool:
+        """Whether it was not found twice, some time apart.
+
+        A command may have given up on a busy system that still has its request in a queue.
+        """
+        now = time.monotonic()
+        number = one.planned.submission.number
+        first = self._not_found_since.setdefault(number, now)
+        if now - first < SETTLE:
+            self._not_before = first + SETTLE
+            return False
+        del self._not_found_since[number]
         return True
 
     def _left_records(self, one: SubmissionState) -> bool:

@@ -183,16 +183,16 @@ class Watcher:
         for one in watched:
             self._take_answers(one, answers)
 
-    def _ask(self, ids: list[str]) -> dict[str, JobStatus]:
+    def _ask(self, ids: list[str]) -> dict[str, JobStatus | None]:
         hook = "anybatch_status"
         answers = self._plugins.ask(
             self._system, hook, dict, ids=ids, settings=self._settings, host=self._host
         )
         for native, status in answers.items():
-            if not isinstance(native, str) or not isinstance(status, JobStatus):
+            if not isinstance(native, str) or not isinstance(status, JobStatus | None):
                 problem = f"{hook} answered {native!r:.50}: {status!r:.150}"
                 raise self._plugins.fault(self._system, problem)
-        return cast("dict[str, JobStatus]", answers)
+        return cast("dict[str, JobStatus | None]", answers)
 
     def _unreachable(self, error: AnybatchError) -> None:
         pause = UNREACHABLE[min(self._failures, len(UNREACHABLE) - 1)]
@@ -210,10 +210,12 @@ class Watcher:
         self._pause = min(max(steady, age / 20, cost * COST), SLOWEST_POLL)
         self._due = time.monotonic() + self._pause
 
-    def _take_answers(self, one: Watched, answers: Mapping[str, JobStatus]) -> None:
+    def _take_answers(self, one: Watched, answers: Mapping[str, JobStatus | None]) -> None:
         now = time.monotonic()
         current = []
         for job in one.active():
+            if job.native in answers and answers[job.native] is None:
+                continue
             status = answers.get(job.native or "")
             if status is None or (status.never_started and self._script_ran(one, job)):
                 job.missing_since = job.missing_since or now

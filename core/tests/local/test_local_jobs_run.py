@@ -362,8 +362,8 @@ def test_another_machine_cannot_answer(local: Local) -> None:
     one = local.submission()
     ids = local.hand_over(one)
     local.host.name = "elsewhere"
+    assert plugin.anybatch_status(ids, local.host) == dict.fromkeys(ids)
     for ask in (
-        lambda: plugin.anybatch_status(ids, local.host),
         lambda: plugin.anybatch_terminate(ids, None, local.host),
         lambda: plugin.anybatch_find(one, local.host),
     ):

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 import pytest
 from anybatch import Job, Reason, Resources, State
 
-
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -148,7 +146,7 @@ def test_a_submission_waits_for_a_controller_that_is_away(
 
 
 def test_a_submission_that_timed_out_and_arrived_is_not_repeated(slurm: Session) -> None:
-    """sbatch gives up on a controller that hangs; the job is there all the same, once."""
+    """A controller that hangs lets sbatch give up; the job is there all the same, once."""
     slurm.plan(Job(["true"]))
     state = Path(os.environ["SLURM_CONF"]).parent
     controller = int((state / "run" / "slurmctld.pid").read_text())

@@ -71,9 +71,12 @@ def anybatch_find(submission: Submission, host: Host) -> Sequence[str]:
 
 
 @hookimpl
-def anybatch_status(ids: Sequence[str], host: Host) -> Mapping[str, JobStatus]:
-    """One question, however many jobs."""
-    return _ask(host, _about(ids, host, render.status(ids)), parse.statuses)
+def anybatch_status(ids: Sequence[str], host: Host) -> Mapping[str, JobStatus | None]:
+    """One question, however many jobs; about those of another machine nothing can be said."""
+    strangers = set(parse.strangers(ids, host.name))
+    own = [native for native in ids if native not in strangers]
+    answers = _ask(host, render.status(own), parse.statuses) if own else {}
+    return {**dict.fromkeys(strangers), **answers}
 
 
 @hookimpl

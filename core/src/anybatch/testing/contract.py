@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import sys
 import time
@@ -369,7 +370,7 @@ class SystemContract:
 
 def _never(native: str) -> str:
     """An id of the same form that no job has."""
-    head = native.split("_")[0].split(".")[0]
+    head = re.split(r"[_.\[]", native, maxsplit=1)[0]
     return native.replace(head, "987654", 1)
 
 
@@ -393,7 +394,7 @@ def _processes_with(text: str, folder: Path) -> list[int]:
     found = []
     for entry in Path("/proc").iterdir():
         with contextlib.suppress(OSError):
-            if entry.name.isdecimal() and text in (entry / "cmdline").read_text():
-                if (entry / "cwd").resolve() == folder:
-                    found.append(int(entry.name))
+            runs_it = entry.name.isdecimal() and text in (entry / "cmdline").read_text()
+            if runs_it and (entry / "cwd").resolve() == folder:
+                found.append(int(entry.name))
     return found
