@@ -14,7 +14,8 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from anybatch import session as sync
+from anybatch import run as blocking_run
+from anybatch import session as blocking_session
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
@@ -33,7 +34,7 @@ class Session:
     """
 
     def __init__(self, system: str | None = None, **arguments: Any) -> None:
-        self.blocking = sync.Session(system, **arguments)
+        self.blocking = blocking_session.Session(system, **arguments)
 
     async def submit(self, jobs: Job | Iterable[Job]) -> Run:
         """See `anybatch.Session.submit`."""
@@ -62,7 +63,7 @@ class Run:
         blocking: the run itself, with all that needs no waiting: `id`, `jobs`, `counts`.
     """
 
-    def __init__(self, run: sync.Run, session: sync.Session) -> None:
+    def __init__(self, run: blocking_run.Run, session: blocking_session.Session) -> None:
         self.blocking = run
         self._session = session
 

@@ -214,9 +214,10 @@ class Watcher:
         now = time.monotonic()
         current = []
         for job in one.active():
-            if job.native in answers and answers[job.native] is None:
+            native = job.native or ""
+            status = answers.get(native)
+            if status is None and native in answers:
                 continue
-            status = answers.get(job.native or "")
             if status is None or (status.never_started and self._script_ran(one, job)):
                 job.missing_since = job.missing_since or now
                 one.missing.add(job.index)
