@@ -47,8 +47,15 @@ def choose(name: str, plugins: Plugins, settings: Settings, host: Host) -> str:
     if name != AUTO:
         return plugins.system(name).name
     answers = detect(plugins, settings, host, names=plugins.systems)
-    usable = {n: answer for n, answer in answers.items() if answer.available and answer.auto}
-    if not usable:
+    wanted = {n: one for n, one in answers.items() if one.auto and (one.available or one.away)}
+    if not wanted:
         reasons = "; ".join(f"{n}: {answer.reason}" for n, answer in answers.items())
         raise UnknownSystem(f"no batch system is usable here ({reasons or 'none installed'})")
-    return max(sorted(usable), key=lambda n: usable[n].priority)
+    best = max(sorted(wanted), key=lambda n: wanted[n].priority)
+    if wanted[best].away:
+        others = ", ".join(n for n, answer in wanted.items() if answer.available)
+        raise UnknownSystem(
+            f"{best} is set up here, but {wanted[best].reason}. Try again later, or name a "
+            f"system (usable now: {others or 'none'})"
+        )
+    return best

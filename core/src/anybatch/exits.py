@@ -84,6 +84,7 @@ class ExitFolder:
         self._seen: set[str] = set()
         self._changed = -1
         self._started: dict[str, tuple[str, datetime]] = {}
+        self._starts_read = False
 
     def new(self, *, thorough: bool = False) -> list[ExitRecord]:
         """The records that were not there at the last call.
@@ -94,6 +95,7 @@ class ExitFolder:
         Raises:
             OSError: the folder cannot be listed now.
         """
+        self._starts_read = False
         descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
         try:
             changed = os.fstat(descriptor).st_mtime_ns
@@ -113,9 +115,14 @@ class ExitFolder:
         return _changed_at(self.path / record.name)
 
     def start(self, index: int, attempt: int, restarts: int) -> tuple[str, datetime] | None:
-        """The host and time of a job's start; None: its script never ran."""
+        """The host and time of a job's start; None: its script never ran.
+
+        The folder is listed once at most between two calls of `new`, for many jobs of a run may
+        never have started.
+        """
         key = f"{index}.{attempt}.{restarts}"
-        if key not in self._started:
+        if key not in self._started and not self._starts_read:
+            self._starts_read = True
             self._read_starts()
         return self._started.get(key)
 

@@ -7,6 +7,7 @@
 #     exit/INDEX.ATTEMPT.RESTARTS.PHASE.exit-CODE[.SIGNAL CAUGHT BY THE SCRIPT]
 #     exit/INDEX.ATTEMPT.RESTARTS.PHASE.signal-NUMBER[...]
 
+LC_ALL=C # the shell's own words are read below, and its start is quicker
 # bash where it is there, because scripts to be sourced are written for it; any POSIX shell does.
 if [ -z "${BASH_VERSION-}" ] && command -v bash >/dev/null 2>&1; then
     unset BASH_ENV ENV
@@ -14,7 +15,6 @@ if [ -z "${BASH_VERSION-}" ] && command -v bash >/dev/null 2>&1; then
 fi
 [ -z "${BASH_VERSION-}" ] || set +o posix
 unset CDPATH
-LC_ALL=C # the shell's own words are read below
 
 ab_fail() { # TEXT
     echo "anybatch: job $ab_index: $1" >&2

@@ -24,6 +24,8 @@ class Detection:
         version: the system's version.
         priority: `auto` takes the available system with the highest; `local` has 0.
         auto: False: never chosen by `auto`, only when asked for by name.
+        away: it is set up here and does not answer now. `auto` then chooses none rather than
+            one of lower priority: a login node is no stand-in for a cluster.
         details: further facts for `anybatch doctor`, such as the default queue.
     """
 
@@ -32,6 +34,7 @@ class Detection:
     version: str | None = None
     priority: int = 50
     auto: bool = True
+    away: bool = False
     details: Mapping[str, str] = attrs.field(factory=dict)
 
 

@@ -226,7 +226,7 @@ class RunState:
             self._end(self.jobs[outcome.index], outcome)
 
     def _end(self, job: Tracked, outcome: Outcome) -> None:
-        job.outcome, job.word = outcome, outcome.native_state or job.word
+        job.outcome, job.word = outcome, outcome.native_state
         self._move(job, outcome.state, ended=True)
 
     def _move(self, job: Tracked, state: State, *, ended: bool = False) -> None:
@@ -279,7 +279,6 @@ class RunState:
         """A verdict on *job*, with what is known of it anyway filled in."""
         stdout, stderr = self.logs(job)
         known: dict[str, Any] = {
-            "native_state": job.word,
             "attempt": job.attempt,
             "submitted": self.submitted_at(job),
         }

@@ -17,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -87,18 +88,24 @@ def create(plan: Plan, host: Host) -> RunFile:
         user=host.user,
     )
     try:
-        for name in _FOLDERS:
-            (plan.folder / name).mkdir(mode=0o700, parents=True)
-        plan.folder.chmod(0o700)
-    except OSError as error:
+        _write(plan, record, host)
+    except (OSError, FolderError) as error:
+        shutil.rmtree(plan.folder, ignore_errors=True)
+        problem = error.strerror if isinstance(error, OSError) else error
         raise FolderError(
-            f"cannot make the run's folder {str(plan.folder)!r}: {error.strerror}; nothing was "
+            f"cannot make the run's folder {str(plan.folder)!r}: {problem}; nothing was "
             f"submitted. The setting runs_dir puts run folders elsewhere."
         ) from error
+    return record
+
+
+def _write(plan: Plan, record: RunFile, host: Host) -> None:
+    for name in _FOLDERS:
+        (plan.folder / name).mkdir(mode=0o700, parents=True)
+    plan.folder.chmod(0o700)
     for file in plan.files:
         host.write(file.path, file.text, file.mode)
     host.write(plan.folder / "run.json", json.dumps(_plain(record)))
-    return record
 
 
 def _plain(record: RunFile) -> dict[str, Any]:

@@ -293,7 +293,7 @@ class Watcher:
         if status:
             names = ("message", "host", "submitted", "started", "ended", "cpu_time", "max_memory")
             facts = {name: getattr(status, name) for name in names}
-            facts["native_state"] = status.native
+            facts["native_state"] = status.native if status.state.final else None
         if record:
             started = one.exits.start(record.index, record.attempt, record.restarts)
             host, at = started or (None, None)
