@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from anybatch.settings import Settings
 
 
+CLOSE_PATIENCE = 3.0  #: seconds
+
+
 class Session:
     """Submits jobs to a batch system, and knows this user's runs on every one.
 
@@ -75,7 +78,8 @@ class Session:
         self._runs: dict[str, Run] = {}
         self._limits: dict[str, Limits] = {}
         self._lock = threading.RLock()
-        self._news = threading.Condition(self._lock)
+        # A lock of its own: who waits is not kept from Ctrl-C by a command that takes long.
+        self._news = threading.Condition()
         self._thread: threading.Thread | None = None
         self._closing = threading.Event()
         self._broken: BaseException | None = None
@@ -287,10 +291,8 @@ class Session:
                         watcher.step()
                     self._announce()
             except BaseException as error:
-                with self._lock:
-                    self._broken = error
-                    self._thread = None
-                    self._news.notify_all()
+                self._broken, self._thread = error, None
+                self.wake()
                 return
             self._closing.wait(TICK)
 
@@ -300,7 +302,7 @@ class Session:
             if run.finished and not run._closed:
                 run._close(ended=True)
                 self._index.end(run.id)
-        self._news.notify_all()
+        self.wake()
 
     def wait_until(self, ready: Callable[[], bool], timeout: float | None = None) -> bool:
         """Watch until *ready*, which is asked after each look and each `wake`.
@@ -340,7 +342,9 @@ class Session:
         self._closing.set()
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
-            thread.join()
+            thread.join(CLOSE_PATIENCE)
+            if thread.is_alive():
+                return  # in a command that hangs; it ends with this process
         with self._lock:
             self._thread = None
             for run in self._runs.values():
