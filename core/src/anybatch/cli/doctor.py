@@ -1,0 +1,192 @@
+"""`doctor`: a full check-up of what jobs will need."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import attrs
+import click
+
+from anybatch import __version__
+from anybatch.cli.base import Command, json_option, print_json, say
+from anybatch.cli.interrupts import terminable
+from anybatch.cli.params import complete_system
+from anybatch.errors import AnybatchError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from anybatch.plugins import Plugin
+    from anybatch.records import Detection
+    from anybatch.session import Session
+
+
+INDENT = "\n           "
+
+
+@attrs.frozen
+class Finding:
+    """The result of a check.
+
+    Attributes:
+        check: what was looked at.
+        ok: False: a problem, which somebody should mend.
+        text: what was found.
+        details: more of it, by name.
+    """
+
+    check: str
+    ok: bool
+    text: str
+    details: Mapping[str, str] = attrs.field(factory=dict)
+
+
+@click.command(
+    cls=Command,
+    examples="""\
+anybatch doctor
+anybatch doctor --system slurm --submit""",
+    exits={0: "no problem was found", 1: "a problem was found"},
+)
+@click.option(
+    "--system",
+    metavar="NAME",
+    shell_complete=complete_system,
+    help="Batch system; default: the best that is here.",
+)
+@click.option("--submit", is_flag=True, help="Run a job (`true`) there, and show how it ends.")
+@json_option
+def doctor(system: str | None, submit: bool, as_json: bool) -> None:
+    """Check all that jobs will need.
+
+    Folders, settings, plugins, batch systems, and with --submit a job.
+    """
+    findings = []
+    with terminable():
+        for finding in _check_up(system, submit):
+            findings.append(finding)
+            if not as_json:
+                _print(finding)
+    ok = all(finding.ok for finding in findings)
+    if as_json:
+        print_json({"ok": ok, "findings": [attrs.asdict(finding) for finding in findings]})
+    sys.exit(int(not ok))
+
+
+def _print(finding: Finding) -> None:
+    mark = click.style("ok     ", "green") if finding.ok else click.style("PROBLEM", "red")
+    click.echo(f"{mark}  {finding.check}: {finding.text}".replace("\n", INDENT))
+    for name, value in finding.details.items():
+        click.echo(f"{INDENT[1:]}{name}: {value}")
+
+
+def _check_up(system: str | None, submit: bool) -> Iterator[Finding]:
+    from anybatch.detection import detect
+    from anybatch.session import Session
+
+    yield _version()
+    yield _folder("state folder", _state_folder(), "XDG_STATE_HOME names another")
+    try:
+        session = Session(system, say=say)
+    except AnybatchError as error:
+        yield Finding("settings", False, str(error))
+        return
+    with session:
+        yield _settings(session)
+        yield _folder("run folders", session.runs_folder, "the setting runs_dir names another")
+        answers = detect(session.plugins, session.settings, session.host)
+        yield from _plugins(session, answers)
+        name = system or str(session.settings.core("system"))
+        yield from _system(session, name, answers, submit)
+
+
+def _version() -> Finding:
+    where = Path(__file__).parents[1]
+    text = f"{__version__} in {where}, Python {platform.python_version()} ({sys.executable})"
+    return Finding("anybatch", True, text)
+
+
+def _state_folder() -> Path:
+    import platformdirs
+
+    return platformdirs.user_state_path("anybatch")
+
+
+def _folder(check: str, path: Path, advice: str) -> Finding:
+    """Whether files can be made in a folder, or where it is not there yet, above it."""
+    import tempfile
+
+    try:
+        above = next(folder for folder in (path, *path.parents) if folder.exists())
+        with tempfile.TemporaryFile(dir=above):
+            return Finding(check, True, f"{path} can be written")
+    except OSError as error:
+        return Finding(check, False, f"{path} cannot be written: {error.strerror}; {advice}")
+
+
+def _settings(session: Session) -> Finding:
+    from anybatch.settings import settings_files
+
+    files = [str(path) for path in settings_files(session.folder)]
+    return Finding("settings", True, f"read from {' and '.join(files) or 'no file'}")
+
+
+def _plugins(session: Session, answers: Mapping[str, Detection]) -> Iterator[Finding]:
+    for plugin in session.plugins.found:
+        yield _plugin(plugin, session.plugins.problems(plugin.name), answers.get(plugin.name))
+
+
+def _plugin(plugin: Plugin, problems: list[str], answer: Detection | None) -> Finding:
+    from anybatch.plugins import SWITCHED_OFF
+
+    name = f"plugin {plugin.name}"
+    source = plugin.distribution or "part of anybatch"
+    if plugin.problem or problems:
+        text = plugin.problem or "; ".join(problems)
+        return Finding(name, text == SWITCHED_OFF, f"{source}: {text}")
+    if answer is None:
+        return Finding(name, True, f"{source}: no batch system")
+    here = "usable" if answer.available else "set up, but away" if answer.away else "not usable"
+    version = {"version": answer.version} if answer.version else {}
+    details = {**version, **answer.details}
+    return Finding(name, not answer.away, f"{source}: {here}: {answer.reason}", details)
+
+
+def _system(
+    session: Session, name: str, answers: Mapping[str, Detection], submit: bool
+) -> Iterator[Finding]:
+    try:
+        yield _chosen(session, name, answers)
+        if submit:
+            yield _test_job(session)
+    except AnybatchError as error:
+        yield Finding("batch system", False, str(error))
+
+
+def _chosen(session: Session, name: str, answers: Mapping[str, Detection]) -> Finding:
+    from anybatch.detection import AUTO
+
+    system = session.system
+    if name == AUTO:
+        usable = {n: answer for n, answer in answers.items() if answer.available and answer.auto}
+        listed = ", ".join(f"{n} {answer.priority}" for n, answer in usable.items())
+        text = f"{AUTO} takes {system}, the highest priority of those usable here ({listed})"
+        return Finding("batch system", True, text)
+    answer = answers[system]
+    here = "usable" if answer.available else "not usable"
+    return Finding("batch system", answer.available, f"{system}, {here}: {answer.reason}")
+
+
+def _test_job(session: Session) -> Finding:
+    from anybatch.cli.progress import progress
+    from anybatch.cli.waiting import await_runs
+    from anybatch.model import Job
+
+    with progress() as shown:
+        run = session.submit(Job(["true"], name="anybatch-doctor"))
+        [outcome] = await_runs(session, [run], shown)
+    return Finding("test job", outcome.done, outcome.describe())

@@ -1,0 +1,101 @@
+"""How parameters are read, and what completes them in a shell."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from anybatch.errors import AnybatchError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    Callback = Callable[[click.Context, click.Parameter, Any], Any]
+    Completion = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
+
+
+def read_by(read: Callable[[str], Any]) -> Callback:
+    """A callback for parameters that a function of the library reads, where one is given."""
+
+    def callback(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
+        try:
+            if isinstance(value, tuple):
+                return tuple(read(item) for item in value)
+            return None if value is None else read(value)
+        except ValueError as error:
+            raise click.BadParameter(str(error), ctx, param) from None
+
+    return callback
+
+
+def read_variable(text: str) -> tuple[str, str]:
+    """`NAME=VALUE` as a pair.
+
+    Raises:
+        ValueError: there is no `=`.
+    """
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ValueError(f"{text!r} sets nothing; write NAME=VALUE")
+    return name, value
+
+
+def _one_of(names: Callable[[], Iterable[str]]) -> Completion:
+    """Completion with names that are only asked for when a shell wants them."""
+
+    def complete(
+        ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        with contextlib.suppress(AnybatchError, OSError):
+            return [CompletionItem(name) for name in names() if name.startswith(incomplete)]
+        return []
+
+    return complete
+
+
+def _active_runs() -> Iterable[str]:
+    from anybatch.store import Index
+
+    return Index().active()
+
+
+def _known_runs() -> Iterable[str]:
+    from anybatch.store import Index
+
+    return Index().known()
+
+
+def _systems() -> Iterable[str]:
+    from anybatch.session import Session
+
+    return ["auto", *Session().plugins.systems]
+
+
+def _plugins() -> Iterable[str]:
+    from anybatch.session import Session
+
+    return Session().settings.declared
+
+
+def _assignments() -> Iterable[str]:
+    from anybatch.session import Session
+
+    declared = Session().settings.declared
+    return [f"{table}.{name}=" for table, settings in declared.items() for name in settings]
+
+
+complete_active_run = _one_of(_active_runs)
+complete_run = _one_of(_known_runs)
+complete_system = _one_of(_systems)
+complete_plugin = _one_of(_plugins)
+complete_assignment = _one_of(_assignments)
+
+
+def complete_file(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Leave it to the shell, which knows files best."""
+    return [CompletionItem(incomplete, type="file")]

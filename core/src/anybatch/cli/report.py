@@ -1,0 +1,206 @@
+"""How runs and jobs look: plain records for JSON, tables for people."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime, timezone
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from anybatch.cli.base import so_many
+from anybatch.cli.progress import write_counts
+from anybatch.model import State
+from anybatch.text import write_ranges
+from anybatch.units import format_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from anybatch.planning import Plan
+    from anybatch.records import Rendered, RenderedFile
+    from anybatch.run import JobView, Run
+
+MANY = 30  #: above so many jobs, equal ones share a line
+ROOM = 30  #: for the indices of such a line
+
+# -- for programs
+
+
+def run_record(run: Run) -> dict[str, Any]:
+    """A run and its jobs."""
+    return {
+        "run": run.id,
+        "system": run.system,
+        "folder": str(run.folder),
+        "jobs": [_job_record(job) for job in run.jobs],
+    }
+
+
+def _job_record(job: JobView) -> dict[str, Any]:
+    return {
+        "index": job.index,
+        "id": None if job.id is None else str(job.id),
+        "state": job.state.value,
+        "reason": job.reason and job.reason.value,
+        "exit_code": job.exit_code,
+        "signal": job.signal,
+        "native_state": job.native_state,
+        "host": job.host,
+        "submitted": _utc(job.submitted),
+        "started": _utc(job.started),
+        "ended": _utc(job.ended),
+        "stdout": str(job.stdout),
+        "stderr": str(job.stderr),
+    }
+
+
+def _utc(time: datetime | None) -> str | None:
+    return None if time is None else time.astimezone(timezone.utc).isoformat()
+
+
+def plan_record(plan: Plan, rendered: Sequence[Rendered]) -> dict[str, Any]:
+    """A plan, with the text of everything."""
+    return {
+        "run": plan.run,
+        "system": plan.system,
+        "folder": str(plan.folder),
+        "jobs": plan.count,
+        "notes": list(plan.notes),
+        "files": [_file_record(file) for file in plan.files],
+        "submissions": [
+            {
+                "jobs": write_ranges(planned.indices),
+                "files": [_file_record(file) for file in one.files],
+                "command": list(one.command.argv),
+                "stdin": one.command.stdin,
+            }
+            for planned, one in zip(plan.submissions, rendered, strict=True)
+        ],
+    }
+
+
+def _file_record(file: RenderedFile) -> dict[str, Any]:
+    return {"path": str(file.path), "mode": f"{file.mode:04o}", "text": file.text}
+
+
+# -- for people
+
+
+def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table as wide as the terminal; as wide as it needs to be where there is none."""
+    from rich.console import Console  # takes 100 ms
+    from rich.table import Table
+
+    width = None if sys.stdout.isatty() else 10_000
+    table = Table(*headings, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*row)
+    Console(width=width, highlight=False, markup=False, emoji=False).print(table)
+
+
+def print_overview(runs: Sequence[Run]) -> None:
+    """A line for each run."""
+    now = datetime.now(timezone.utc)
+    print_table(
+        ("RUN", "SYSTEM", "NAME", "AGE", "JOBS"),
+        [
+            (
+                run.id,
+                run.system,
+                run.jobs[0].name,
+                format_duration(now - run.created),
+                write_counts(run.counts),
+            )
+            for run in runs
+        ],
+    )
+
+
+def print_jobs(run: Run) -> None:
+    """A line for each job; of many, equal ones share a line."""
+    jobs = run.jobs
+    groups = _equal_jobs(jobs, run) if len(jobs) > MANY else [[job] for job in jobs]
+    print_table(
+        ("INDEX", "ID", "STATE", "SYSTEM SAYS", "HOST", "TIME", "WHY"),
+        [_job_row(group, run) for group in groups],
+    )
+
+
+def _equal_jobs(jobs: Sequence[JobView], run: Run) -> list[list[JobView]]:
+    order = list(State)
+
+    def key(job: JobView) -> tuple[int, str, str]:
+        return order.index(job.state), _said(job), _why(job, run)
+
+    return [list(group) for _, group in groupby(sorted(jobs, key=key), key)]
+
+
+def _job_row(group: Sequence[JobView], run: Run) -> tuple[str, ...]:
+    first, alone = group[0], len(group) == 1
+    return (
+        str(first.index) if alone else _indices([job.index for job in group]),
+        str(first.id or "") if alone else f"{first.id or ''} ...",
+        first.state.value,
+        _said(first),
+        (first.host or "") if alone else "",
+        _duration(first) if alone else "",
+        _why(first, run),
+    )
+
+
+def _indices(numbers: Sequence[int]) -> str:
+    """Which jobs, as far as there is room, and how many: `0-7,9,12... (23)`."""
+    text = write_ranges(numbers)
+    if len(text) > ROOM:
+        text = text[: text.rindex(",", 0, ROOM)] + ",..."
+    return f"{text} ({len(numbers)})"
+
+
+def _said(job: JobView) -> str:
+    """The system's own word, where it adds something."""
+    return "" if job.state is State.DONE else job.native_state or ""
+
+
+def _why(job: JobView, run: Run) -> str:
+    """Why a job is not done, or what the batch system says of it."""
+    outcome = run.outcome(job.index)
+    return outcome.why() if outcome else job.message or ""
+
+
+def _duration(job: JobView) -> str:
+    if job.started is None:
+        return ""
+    return format_duration((job.ended or datetime.now(timezone.utc)) - job.started)
+
+
+def not_submitted(run: Run) -> str:
+    """What to tell of a run that has jobs nobody submits."""
+    number = so_many(run.counts.get(State.NEW, 0))
+    return f"run {run.id}: {number} not submitted; `anybatch wait {run.id}` goes on"
+
+
+def headline(run: Run) -> str:
+    """A run in a line."""
+    age = format_duration(datetime.now(timezone.utc) - run.created)
+    counts = write_counts(run.counts)
+    return f"run {run.id} on {run.system}, {age} old, in {run.folder}: {counts}"
+
+
+def print_plan(plan: Plan, rendered: Sequence[Rendered]) -> None:
+    """Files and commands, in the order in which they are used."""
+    click.echo(f"# run {plan.run} on {plan.system}: {so_many(plan.count)}; this is a dry run")
+    for file in plan.files:
+        _print_file(file)
+    for planned, one in zip(plan.submissions, rendered, strict=True):
+        for file in one.files:
+            _print_file(file)
+        click.echo(f"\n# to submit jobs {write_ranges(planned.indices)}:")
+        click.echo(f"{one.command}")
+        if one.command.stdin:
+            click.echo(f"# with this standard input:\n{one.command.stdin}")
+
+
+def _print_file(file: RenderedFile) -> None:
+    click.echo(f"\n# file {file.path}, mode {file.mode:04o}:\n{file.text}", nl=False)

@@ -1,0 +1,171 @@
+"""`run`, `submit` and `render`: jobs from the command line."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from anybatch.cli.base import INTERRUPTED, Command, print_json, say, so_many
+from anybatch.cli.interrupts import held_back, terminable
+from anybatch.cli.options import CONTEXT, job_options, prepare
+from anybatch.cli.report import not_submitted, plan_record, print_plan, run_record
+from anybatch.cli.waiting import await_runs, how_to_come_back, tell_failures
+from anybatch.model import Reason, State
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+    from typing import BinaryIO
+
+    from anybatch.cli.interrupts import Late
+    from anybatch.cli.progress import Progress
+    from anybatch.model import Job, Outcome
+    from anybatch.run import Run
+    from anybatch.session import Session
+
+
+@click.command(
+    cls=Command,
+    context_settings=CONTEXT,
+    examples="""\
+anybatch run -- python fit.py 7
+anybatch run --cores 4 --memory 2GiB --time 1h30m -- ./simulate --events 1000
+anybatch run --each samples.txt -- python fit.py --input {}""",
+    exits={
+        0: "every job is done",
+        1: "a job is not done; of a single job its own exit code, 128+N after signal N",
+        2: "it cannot be done as asked; nothing was submitted",
+        INTERRUPTED: "Ctrl-C or SIGTERM",
+    },
+)
+@click.option(
+    "--terminate-on-interrupt",
+    is_flag=True,
+    help="Ctrl-C or SIGTERM stops the jobs, instead of leaving them alone.",
+)
+@job_options
+def run(terminate_on_interrupt: bool, as_json: bool, **given: Any) -> None:
+    """Submit jobs, wait for them, and exit like them.
+
+    Of a single job, output and errors are printed when it has ended; of many it is told where
+    they are. Ctrl-C leaves the jobs alone.
+    """
+    from anybatch.cli.progress import progress
+
+    with terminable(), progress() as shown:
+        session, jobs = prepare(given, shown.say)
+        with session:
+            with held_back() as late:
+                submitted = session.submit(jobs)
+            outcomes = _await(session, submitted, shown, late, stop=terminate_on_interrupt)
+            if as_json:
+                print_json(run_record(submitted))
+            _conclude(jobs[0], submitted, outcomes or [], copy=not as_json)
+    sys.exit(INTERRUPTED if outcomes is None else _exit_code(outcomes))
+
+
+def _await(
+    session: Session, run: Run, shown: Progress, late: Late, *, stop: bool
+) -> list[Outcome] | None:
+    """The outcomes; None after Ctrl-C, which leaves the jobs alone or stops them."""
+    try:
+        late.deliver()
+        return await_runs(session, [run], shown)
+    except KeyboardInterrupt:
+        if not stop:
+            shown.say(how_to_come_back([run]))
+        else:
+            shown.say(f"run {run.id}: {so_many(run.terminate())} told to stop")
+            await_runs(session, [run], shown)
+        return None
+
+
+def _conclude(job: Job, run: Run, outcomes: Sequence[Outcome], *, copy: bool) -> None:
+    """Give the logs of a single job, say where those of many are; tell failures."""
+    if len(outcomes) > 1:
+        say(f"logs: {run.folder / 'logs'}, or: anybatch logs {run.id}:INDEX")
+    elif outcomes and copy:
+        out, err = run.logs(0)
+        if job.stdout is None:
+            _copy(out, sys.stdout.buffer)
+        if job.stderr is None:
+            _copy(err, sys.stderr.buffer)
+    tell_failures(outcomes)
+
+
+def _copy(log: Path, stream: BinaryIO) -> None:
+    with contextlib.suppress(FileNotFoundError), log.open("rb") as file:
+        shutil.copyfileobj(file, stream)
+        stream.flush()
+
+
+def _exit_code(outcomes: Sequence[Outcome]) -> int:
+    if len(outcomes) > 1 or outcomes[0].done:
+        return int(any(not outcome.done for outcome in outcomes))
+    return _failed_like(outcomes[0])
+
+
+def _failed_like(outcome: Outcome) -> int:
+    """The exit code of a program that ended like the job."""
+    if outcome.state is State.FAILED and outcome.signal:
+        return 128 + outcome.signal
+    return outcome.exit_code or 1 if outcome.reason is Reason.EXIT_CODE else 1
+
+
+@click.command(
+    cls=Command,
+    context_settings=CONTEXT,
+    examples="""\
+anybatch submit -- python fit.py 7
+anybatch wait $(anybatch submit --count 100 -- ./simulate)
+anybatch submit --after 20261120-094725-64a26d -- ./merge""",
+    exits={
+        0: "the jobs are submitted, or on record to be submitted by `anybatch wait`",
+        1: "the batch system refused a job",
+        2: "it cannot be done as asked; nothing was submitted",
+    },
+)
+@job_options
+def submit(as_json: bool, **given: Any) -> None:
+    """Submit jobs, print the run's id, and return at once."""
+    session, jobs = prepare(given, say)
+    with session, terminable():
+        with held_back() as late:
+            submitted = session.submit(jobs)
+            if as_json:
+                print_json(run_record(submitted))
+            else:
+                click.echo(submitted.id)
+        late.deliver()
+        refused = [outcome for outcome in submitted.outcomes if outcome]
+        if submitted.unattended:
+            say(not_submitted(submitted))
+    tell_failures(refused)
+    sys.exit(int(bool(refused)))
+
+
+@click.command(
+    cls=Command,
+    context_settings=CONTEXT,
+    examples="""\
+anybatch render --cores 4 -- python fit.py 7
+anybatch render --system slurm --count 100 -- ./simulate""",
+)
+@job_options
+def render(as_json: bool, **given: Any) -> None:
+    """Show the files and commands that `submit` would use. Nothing is written or submitted."""
+    from anybatch.planning import render
+
+    session, jobs = prepare(given, say)
+    plan = session.plan(jobs)
+    rendered = [render(session.plugins, plan.system, one.submission) for one in plan.submissions]
+    for note in plan.notes:
+        say(note)
+    if as_json:
+        print_json(plan_record(plan, rendered))
+    else:
+        print_plan(plan, rendered)

@@ -1,0 +1,46 @@
+"""Waiting for runs, and telling how they ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from anybatch.cli.base import say
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from anybatch.cli.progress import Progress
+    from anybatch.model import Outcome
+    from anybatch.run import Run
+    from anybatch.session import Session
+
+SHOWN = 20  #: failures are told one by one up to so many
+
+
+def await_runs(session: Session, runs: Sequence[Run], progress: Progress) -> list[Outcome]:
+    """The outcomes of all jobs, when all have ended; progress and failures are shown."""
+
+    def ready() -> bool:
+        progress.update(runs)
+        return all(run.finished for run in runs)
+
+    session.wait_until(ready)
+    outcomes = [outcome for run in runs for outcome in run.wait()]
+    progress.finish(runs)
+    return outcomes
+
+
+def tell_failures(outcomes: Sequence[Outcome]) -> None:
+    """A line for each job that is not done; of very many only the first."""
+    failed = [outcome for outcome in outcomes if not outcome.done]
+    for outcome in failed[:SHOWN]:
+        say(outcome.describe())
+    if len(failed) > SHOWN:
+        say(f"... and {len(failed) - SHOWN} more")
+
+
+def how_to_come_back(runs: Sequence[Run]) -> str:
+    """What to tell somebody who leaves jobs alone."""
+    goes = "goes" if len(runs) == 1 else "go"
+    names = " ".join(run.id for run in runs)
+    return f"{names} {goes} on without this command; come back with: anybatch wait {names}"

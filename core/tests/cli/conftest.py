@@ -1,0 +1,162 @@
+"""Calls of the command line: in this process, and as the program that users start."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anybatch
+import pytest
+from anybatch.cli import cli
+from click.testing import CliRunner
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from click.testing import Result
+
+SOURCES = str(Path(anybatch.__file__).parents[1])
+ANYBATCH = (sys.executable, "-m", "anybatch")
+
+#: A batch system that queues jobs for ever, and has a fault while there is a file `down`.
+TOY = """
+    import os, time
+    from anybatch.errors import CommandFailed
+    from anybatch.hookspecs import hookimpl
+    from anybatch.host import Command, Completed
+    from anybatch.model import State
+    from anybatch.records import Detection, JobStatus, Rendered, Setting
+
+    def ask(what):
+        with open("asked", "a") as log:
+            log.write(what + "\\n")
+        while os.path.exists("slow"):
+            time.sleep(0.01)
+        if os.path.exists("down"):
+            completed = Completed(1, stderr="the controller is on fire")
+            raise CommandFailed(Command(("toy-" + what,)), completed)
+
+    @hookimpl
+    def anybatch_detect():
+        return Detection(available=True, reason="it is a toy", auto=False, version="7.5")
+
+    @hookimpl
+    def anybatch_settings():
+        return [Setting(name="partition", help="Where jobs queue.")]
+
+    @hookimpl
+    def anybatch_render(submission):
+        return Rendered(command=Command(("toy-submit", submission.token)))
+
+    @hookimpl
+    def anybatch_submit(submission):
+        ask("submit")
+        return [f"{submission.token}.{task}" for task in range(submission.count)]
+
+    @hookimpl
+    def anybatch_find(submission):
+        ask("find")
+        return []
+
+    @hookimpl
+    def anybatch_status(ids):
+        ask("status")
+        said = {"native": "HOLD", "source": "toy", "message": "the spool is full"}
+        return {native: JobStatus(state=State.HELD, **said) for native in ids}
+
+    @hookimpl
+    def anybatch_terminate(ids, signal):
+        ask(f"terminate {len(ids)} {signal}")
+"""
+
+
+@pytest.fixture(scope="session")
+def supervised(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The state folder of one `local` supervisor, which saves half a second a test."""
+    return tmp_path_factory.mktemp("local")
+
+
+@pytest.fixture
+def home(anybatch_home: Path, supervised: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder that the test works in; its index of runs is its own, `local` its only system."""
+    state = Path(os.environ["XDG_STATE_HOME"]) / "anybatch"
+    state.mkdir(parents=True)
+    (state / "local").symlink_to(supervised)
+    monkeypatch.setenv("PYTHONPATH", SOURCES, prepend=os.pathsep)
+    monkeypatch.setenv("ANYBATCH_SYSTEM", "local")
+    installed = {entry.name for entry in entry_points(group="anybatch")}
+    monkeypatch.setenv("ANYBATCH_DISABLED_PLUGINS", ",".join(installed))
+    return anybatch_home
+
+
+@pytest.fixture
+def install(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
+    """Installs a distribution with one plugin: its name and the text of its module."""
+    site = home.parent / "site"
+    site.mkdir()
+    monkeypatch.syspath_prepend(site)
+    monkeypatch.setenv("PYTHONPATH", str(site), prepend=os.pathsep)
+
+    def install(name: str, text: str) -> None:
+        module = f"plugin_{name}_{abs(hash(site))}"
+        info = site / f"dist_{name}-1.5.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: dist-{name}\nVersion: 1.5\n")
+        (info / "entry_points.txt").write_text(f"[anybatch]\n{name} = {module}\n")
+        (site / f"{module}.py").write_text(textwrap.dedent(text))
+
+    return install
+
+
+@pytest.fixture
+def toy(install: Callable[[str, str], None], home: Path) -> Path:
+    """The batch system `toy` is installed; the folder whose files command it."""
+    install("toy", TOY)
+    return home
+
+
+@pytest.fixture
+def call(home: Path) -> Callable[..., Result]:
+    """Calls the command line in this process."""
+
+    def call(*words: str, **arguments: Any) -> Result:
+        return CliRunner().invoke(cli, words, catch_exceptions=False, **arguments)
+
+    return call
+
+
+@pytest.fixture
+def program(home: Path) -> Callable[..., subprocess.CompletedProcess[bytes]]:
+    """Runs the program to its end."""
+
+    def run(*words: str | bytes, **arguments: Any) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            [*ANYBATCH, *words], capture_output=True, check=False, timeout=60, **arguments
+        )
+
+    return run
+
+
+@pytest.fixture
+def start(home: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """Starts the program; its output and errors are pipes unless said otherwise."""
+    started = []
+
+    def start(*words: str, **arguments: Any) -> subprocess.Popen[bytes]:
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        process = subprocess.Popen([*ANYBATCH, *words], **{**pipes, **arguments})
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+        for stream in (process.stdout, process.stderr):
+            if stream:
+                stream.close()

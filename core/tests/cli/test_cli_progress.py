@@ -1,0 +1,55 @@
+"""Lines of progress where there is no terminal, on a real run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from anybatch import Job
+from anybatch.cli.progress import PAUSE, Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from anybatch import Session
+
+
+class Clock:
+    """A clock that the test sets."""
+
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_line_for_each_change(home: Path, new_session: Callable[..., Session]) -> None:
+    """A change of the counts is a line, but not sooner than a pause after the last; the end is."""
+    lines: list[str] = []
+    clock = Clock()
+    run = new_session("local").submit([Job(["sleep", "60"])] * 2)
+    title = f"run {run.id}: "
+    with Progress(lines.append, clock) as progress:
+        progress.update([run])
+        progress.update([run])
+        assert lines == [title + "2 queued"]
+        run.terminate()
+        run.wait()
+        progress.update([run])
+        assert len(lines) == 1
+        clock.now += PAUSE
+        progress.update([run])
+        assert lines[1:] == [title + "2 terminated"]
+        progress.finish([run])
+        assert len(lines) == 2
+
+
+def test_several_runs_are_counted_together(home: Path, new_session: Callable[..., Session]) -> None:
+    """Of several runs the counts are sums."""
+    lines: list[str] = []
+    session = new_session("local")
+    runs = [session.submit(Job(["true"])), session.submit([Job(["true"])] * 2)]
+    for run in runs:
+        run.wait()
+    Progress(lines.append).finish(runs)
+    assert lines == ["2 runs: 3 done"]

@@ -1,0 +1,233 @@
+"""`run`, `submit` and `render`: jobs on the command line, on the real `local` system."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from anybatch.cli.options import for_each
+from anybatch.errors import JobError
+from anybatch.model import Job
+from anybatch.testing import awkward_texts
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable
+
+    from click.testing import Result
+
+    Call = Callable[..., Result]
+    Program = Callable[..., subprocess.CompletedProcess[bytes]]
+
+FEW = settings(
+    max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+JOB_KEYS = {"index", "id", "state", "reason", "exit_code", "signal", "native_state", "host"}
+JOB_KEYS |= {"submitted", "started", "ended", "stdout", "stderr"}
+ECHO = "import os, sys; os.write(1, b'\\0'.join(map(os.fsencode, sys.argv[1:])))"
+lines = st.lists(
+    st.binary(max_size=20).map(lambda line: line.replace(b"\n", b"").replace(b"\0", b""))
+)
+
+
+def test_a_single_job_passes_its_output_through(call: Call) -> None:
+    """The job's output and errors are printed on ours, unchanged."""
+    result = call("run", "--", "sh", "-c", r"printf 'a\377\n\000b'; printf 'c\376' >&2")
+    assert result.exit_code == 0
+    assert result.stdout_bytes == b"a\xff\n\0b"
+    assert result.stderr_bytes.endswith(b": 1 done\nc\xfe")
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [("exit 0", 0), ("exit 7", 7), ("exit 255", 255), ("kill -9 $$", 137), ("kill -TERM $$", 143)],
+)
+def test_run_ends_like_the_job(call: Call, script: str, expected: int) -> None:
+    """The exit code is the job's own, 128 and its number for a signal."""
+    assert call("run", "--", "sh", "-c", script).exit_code == expected
+
+
+def test_a_failure_before_the_command_is_exit_code_1(call: Call) -> None:
+    """A job whose set-up fails ends in 1: the set-up's exit code is not the job's own."""
+    result = call("run", "--setup", "exit 9", "--", "true")
+    assert result.exit_code == 1
+    assert "setup" in result.stderr
+
+
+def test_a_failure_is_told(call: Call) -> None:
+    """Who waits is told which job failed, why, and where its log is."""
+    result = call("run", "--", "sh", "-c", "exit 3")
+    assert ":0 failed (exit code 3); its log: " in result.stderr
+
+
+def test_one_of_many_fails(call: Call) -> None:
+    """With many jobs the exit code is 1 where any is not done; only the first failures are told."""
+    result = call("run", "--count", "25", "--", "sh", "-c", "test $ANYBATCH_INDEX = 0")
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert "1 done, 24 failed" in result.stderr
+    assert result.stderr.count(" failed (exit code 1)") == 20
+    assert "... and 4 more" in result.stderr
+    assert "logs: " in result.stderr
+
+
+def test_all_of_many_are_done(call: Call) -> None:
+    """With many jobs that are all done the exit code is 0."""
+    assert call("run", "--count", "3", "--", "true").exit_code == 0
+
+
+def test_json_of_a_run(call: Call) -> None:
+    """`run --json` prints the run, and nothing else, on standard output."""
+    result = call("run", "--json", "--", "sh", "-c", "echo out; exit 3")
+    assert result.exit_code == 3
+    run = json.loads(result.stdout)
+    assert set(run) == {"run", "system", "folder", "jobs"}
+    [job] = run["jobs"]
+    assert set(job) == JOB_KEYS
+    assert (job["state"], job["reason"], job["exit_code"]) == ("failed", "exit_code", 3)
+    assert all(job[name].endswith("+00:00") for name in ("submitted", "started", "ended"))
+    assert Path(job["stdout"]).read_text() == "out\n"
+
+
+def test_redirected_output_is_not_repeated(call: Call, home: Path) -> None:
+    """What --stdout sends to a file is there, and not on the terminal too."""
+    result = call("run", "--stdout", "here", "--", "echo", "text")
+    assert (result.stdout, (home / "here").read_text()) == ("", "text\n")
+
+
+def test_submit_prints_the_id_alone(call: Call) -> None:
+    """`submit` prints the run's id, by which `wait` finds it."""
+    result = call("submit", "--", "true")
+    assert result.exit_code == 0
+    assert result.stdout.count("\n") == 1
+    assert call("wait", result.stdout.strip()).exit_code == 0
+
+
+def test_what_is_given_reaches_the_job(call: Call, home: Path) -> None:
+    """Each option does what its field of `Job` does."""
+    (home / "env.sh").write_text("export FROM_SCRIPT=1\n")
+    (home / "in.txt").write_text("input\n")
+    (home / "stdin").write_text("typed\n")
+    script = (
+        'echo "$FROM_SCRIPT $A $SETUP $ANYBATCH_COUNT"; cat; cat in.txt; echo "$ANYBATCH_INDEX" > r'
+    )
+    options = ["--env-script", "env.sh", "--env", "A=b=c", "--env", "B=", "--setup", "SETUP=3"]
+    options += ["--input", "in.txt", "--output", "r", "--output-dir", "got-{index}"]
+    options += ["--workdir", "job-{index}", "--stdin", "stdin", "--name", "a name"]
+    options += ["--cores", "1", "--memory", "10MB", "--time", "1m", "--nodes", "1", "--tasks", "1"]
+    result = call("run", *options, "--setup", "export SETUP", "--", "sh", "-c", script)
+    assert result.stdout == "1 b=c 3 1\ntyped\ninput\n"
+    assert (home / "got-0" / "r").read_text() == "0\n"
+
+
+def test_settings_of_the_command_line_win(call: Call, home: Path) -> None:
+    """--set wins over a job file's settings, and takes the core's settings too."""
+    (home / "job.toml").write_text('command = ["true"]\n[settings.local]\nkill_wait = "5s"\n')
+    words = ["--job", "job.toml", "--set", "local.kill_wait=3s", "--set", "runs_dir=elsewhere"]
+    plan = json.loads(call("render", "--json", *words).stdout)
+    assert plan["folder"].startswith(str(home / "elsewhere"))
+    assert json.loads(plan["submissions"][0]["files"][0]["text"])["kill_wait"] == 3.0
+
+
+def test_options_win_over_a_job_file(call: Call, home: Path) -> None:
+    """Variables are merged with those of the job file, a command takes the place of its own."""
+    (home / "job.toml").write_text('command = ["false"]\nenv = { A = "1", B = "2" }\n')
+    result = call("run", "--job", "job.toml", "--env", "B=3", "--", "sh", "-c", 'echo "$A$B"')
+    assert result.stdout == "13\n"
+
+
+def test_jobs_run_after_others(call: Call) -> None:
+    """--after has a job wait for another run; one that can never start ends as a failure."""
+    failing = call("submit", "--", "false").stdout.strip()
+    result = call("run", "--after", f"{failing}:0", "--", "true")
+    assert result.exit_code == 1
+    assert "dependency" in result.stderr
+
+
+def test_retries_are_asked_for(call: Call, home: Path) -> None:
+    """--retry takes the reasons from the job file where it names some."""
+    text = 'command = ["sh", "-c", "echo x >> tries; exit 1"]\n[retry]\non = ["exit_code"]\n'
+    (home / "job.toml").write_text(text)
+    assert call("run", "--job", "job.toml", "--retry", "2").exit_code == 1
+    assert (home / "tries").read_text() == "x\n" * 3
+
+
+def test_rendering_touches_nothing(call: Call, home: Path) -> None:
+    """`render` shows the script, the task and the command, and writes nothing."""
+    result = call("render", "--", "echo", "a word")
+    assert result.exit_code == 0
+    assert "set -- echo 'a word'" in result.stdout
+    assert "# to submit jobs 0:" in result.stdout
+    assert os.listdir(home) == []
+
+
+def test_what_was_rendered_is_what_is_written(call: Call) -> None:
+    """The files of a dry run have the same text as those of the run, but for the run's id."""
+    plan = json.loads(call("render", "--json", "--count", "2", "--", "true").stdout)
+    run = json.loads(call("submit", "--json", "--count", "2", "--", "true").stdout)
+    for file in [*plan["files"], *plan["submissions"][0]["files"]]:
+        path = Path(file["path"].replace(plan["run"], run["run"]))
+        assert path.read_text() == file["text"].replace(plan["run"], run["run"])
+        assert f"{path.stat().st_mode & 0o777:04o}" == file["mode"]
+
+
+def test_words_are_not_options_after_the_first(call: Call) -> None:
+    """Options after the command's first word are the command's, with and without `--`."""
+    assert call("run", "echo", "--json", "--", "-x").stdout == "--json -- -x\n"
+    assert call("run", "--", "printf", "%s", "--json").stdout == "--json"
+
+
+@FEW
+@given(st.lists(awkward_texts(), max_size=4))
+def test_words_arrive_byte_for_byte(program: Program, words: list[str]) -> None:
+    """The words of a command arrive as they were given, whatever is in them."""
+    result = program("run", "--", sys.executable, "-c", ECHO, *words)
+    assert result.stdout == "\0".join(words).encode()
+
+
+def test_words_need_not_be_text(program: Program) -> None:
+    """Bytes that are no UTF-8 arrive too."""
+    words = [b"\xff\xfe", b"-\x80", b"caf\xe9"]
+    result = program("run", "--", sys.executable, "-c", ECHO, *words)
+    assert result.stdout == b"\0".join(words)
+
+
+@FEW
+@given(lines.filter(bool))
+def test_each_line_arrives_byte_for_byte(call: Call, home: Path, content: list[bytes]) -> None:
+    """--each runs a job for each line, with the line in the place of {}."""
+    (home / "lines").write_bytes(b"".join(line + b"\n" for line in content))
+    words = ["--each", "lines", "--", sys.executable, "-c", ECHO, "a", "<{}|{}>"]
+    jobs = json.loads(call("run", "--json", *words).stdout)["jobs"]
+    logs = [Path(job["stdout"]).read_bytes() for job in jobs]
+    assert logs == [b"a\0<%b|%b>" % (line, line) for line in content]
+
+
+@given(lines.filter(bool), st.booleans())
+def test_each_line_is_a_job(content: list[bytes], ended: bool) -> None:
+    """A line keeps every byte but the line break, which the last line need not have."""
+    text = b"\n".join(content) + b"\n" * (ended or not content[-1])
+    jobs = list(for_each(Job(["cat", "-{}-"]), BytesIO(text)))
+    words = [job.command[1] for job in jobs]
+    assert [word.encode("utf-8", "surrogateescape") for word in words] == [
+        b"-%b-" % line for line in content
+    ]
+
+
+def test_a_line_without_a_place_is_the_last_word(call: Call) -> None:
+    """A command without {} gets the line as its last word; `-` is standard input."""
+    result = call("run", "--each", "-", "--", "echo", "line", input="it is\r")
+    assert result.stdout_bytes == b"line it is\r\n"
+
+
+def test_a_script_takes_no_lines() -> None:
+    """The text of a script gets no line put in, which could become a command."""
+    with pytest.raises(JobError, match="script"):
+        list(for_each(Job("echo {}"), BytesIO(b"; rm -r ~\n")))

@@ -1,0 +1,277 @@
+"""`status`, `wait`, `logs` and `terminate`: runs that were submitted before."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable
+
+    from click.testing import Result
+
+    Call = Callable[..., Result]
+    Start = Callable[..., subprocess.Popen[bytes]]
+
+
+def states(call: Call, *runs: str) -> list[str]:
+    """The states of all jobs, from `status --json`."""
+    return [job["state"] for run in status(call, *runs) for job in run["jobs"]]
+
+
+def status(call: Call, *runs: str) -> list[dict[str, Any]]:
+    result = call("status", "--json", *runs)
+    assert result.exit_code == 0
+    found: list[dict[str, Any]] = json.loads(result.stdout)
+    return found
+
+
+def submit(call: Call, *words: str) -> str:
+    result = call("submit", *words)
+    assert result.exit_code == 0
+    return result.stdout.strip()
+
+
+# -- status and wait
+
+
+def test_status_lists_what_is_not_finished(call: Call) -> None:
+    """Without RUN only runs that may still change are shown, a line for each."""
+    done, open_one = submit(call, "--", "true"), submit(call, "--name", "mine", "--", "sleep", "60")
+    call("wait", done)
+    result = call("status")
+    assert done not in result.stdout
+    [line] = [line for line in result.stdout.splitlines() if open_one in line]
+    assert "local" in line
+    assert "mine" in line
+    call("terminate", open_one)
+
+
+def test_no_run_is_unfinished(call: Call) -> None:
+    """Where nothing is unfinished, `status` and `wait` say so and are content."""
+    assert call("status").stdout == "none of your runs is unfinished\n"
+    assert call("status", "--json").stdout == "[]\n"
+    result = call("wait", "--json")
+    assert (result.exit_code, result.stdout) == (0, "[]\n")
+
+
+def test_status_of_a_run_is_a_table_of_its_jobs(call: Call) -> None:
+    """With RUN each job has a line, with the reason where it is not done."""
+    run = submit(call, "--count", "2", "--", "sh", "-c", "exit $ANYBATCH_INDEX")
+    call("wait", run)
+    lines = call("status", run).stdout.splitlines()
+    assert lines[0].startswith(f"run {run} on local, ")
+    assert lines[0].endswith(": 1 done, 1 failed")
+    assert re.match(r"0 +\S+ +done ", lines[2])
+    assert re.match(r"1 +\S+ +failed .* exit code 1$", lines[3].rstrip())
+
+
+def test_equal_jobs_share_a_line(call: Call) -> None:
+    """Of many jobs, those that are alike share a line with their numbers."""
+    script = "exit $((ANYBATCH_INDEX >= 30))"
+    run = submit(call, "--count", "40", "--", "sh", "-c", script)
+    call("wait", run)
+    lines = call("status", run).stdout.splitlines()
+    assert [line.split()[:2] for line in lines[2:]] == [["0-29", "(30)"], ["30-39", "(10)"]]
+
+
+def test_a_part_of_the_id_will_do(call: Call) -> None:
+    """A run is found by a part of its id that no other has."""
+    run = submit(call, "--", "true")
+    assert call("wait", run[-6:]).exit_code == 0
+    assert status(call, run[-6:])[0]["run"] == run
+
+
+def test_wait_waits_for_all(call: Call) -> None:
+    """`wait` without RUN waits for every run; its exit code is 1 where a job is not done."""
+    good, bad = submit(call, "--", "true"), submit(call, "--", "false")
+    result = call("wait")
+    assert result.exit_code == 1
+    assert f"job {bad}:0 failed (exit code 1)" in result.stderr
+    assert good not in result.stderr
+    assert call("wait", good).exit_code == 0
+    assert states(call, good, bad, good) == ["done", "failed"]
+
+
+def test_json_of_wait(call: Call) -> None:
+    """`wait --json` prints a list of runs as `status --json` does."""
+    run = submit(call, "--", "true")
+    waited = call("wait", "--json", run)
+    assert json.loads(waited.stdout) == status(call, run)
+
+
+def test_a_system_that_does_not_answer(call: Call, toy: Path) -> None:
+    """What cannot be reached is told with its own words; the states stay as they were known."""
+    run = submit(call, "--system", "toy", "--", "true")
+    (toy / "down").touch()
+    result = call("status", run)
+    assert result.exit_code == 0
+    assert "queued" in result.stdout
+    assert "cannot reach toy" in result.stderr
+    assert "the controller is on fire" in result.stderr
+
+
+def test_held_jobs_say_why(call: Call, toy: Path) -> None:
+    """The batch system's message about a held job is shown, and its own word."""
+    run = submit(call, "--system", "toy", "--", "true")
+    line = call("status", run).stdout.splitlines()[-1]
+    assert "held" in line
+    assert "HOLD" in line
+    assert "the spool is full" in line
+
+
+def test_jobs_that_nobody_submits(call: Call, toy: Path) -> None:
+    """A run whose submission failed is on record, and it is told how it goes on."""
+    (toy / "down").touch()
+    result = call("submit", "--system", "toy", "--", "true")
+    assert result.exit_code == 0
+    run = result.stdout.strip()
+    hint = f"1 job not submitted; `anybatch wait {run}` goes on"
+    assert hint in result.stderr
+    (toy / "down").unlink()
+    status_now = call("status", run)
+    assert hint in status_now.stderr
+    assert "new" in status_now.stdout
+
+
+def test_the_table_of_a_plugin_that_is_gone(
+    call: Call, toy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run whose plugin is gone hides no other run; its absence is told."""
+    lost, other = submit(call, "--system", "toy", "--", "true"), submit(call, "--", "sleep", "60")
+    monkeypatch.setenv("ANYBATCH_DISABLED_PLUGINS", "toy")
+    result = call("status")
+    assert other in result.stdout
+    assert f"run {lost}: plugin 'toy' cannot be used" in result.stderr
+    call("terminate", other)
+
+
+def test_a_run_folder_that_makes_no_sense(call: Call) -> None:
+    """A `run.json` that cannot be understood is one message and exit code 2."""
+    run = submit(call, "--", "true")
+    file = Path(status(call, run)[0]["folder"]) / "run.json"
+    file.write_text(file.read_text().replace('"token"', '"tokken"'))
+    result = call("logs", run)
+    assert result.exit_code == 2
+    assert "run.json' makes no sense" in result.stderr
+    assert "tokken" in result.stderr
+
+
+# -- terminate
+
+
+def test_terminating_a_run(call: Call) -> None:
+    """All jobs that have not ended are told to stop, and are terminated then."""
+    run = submit(call, "--count", "2", "--", "sleep", "60")
+    result = call("terminate", run)
+    assert result.stdout == f"run {run}: 2 jobs told to stop\n"
+    assert call("wait", run).exit_code == 1
+    assert states(call, run) == ["terminated", "terminated"]
+    assert json.loads(call("terminate", "--json", run).stdout) == [{"run": run, "told": 0}]
+
+
+def test_terminating_some_jobs(call: Call) -> None:
+    """With an index only that job is told, once however often it is named."""
+    run = submit(call, "--count", "3", "--", "sleep", "60")
+    assert "2 jobs told" in call("terminate", f"{run}:1", f"{run}:2", f"{run}:1").stdout
+    assert "3 jobs told" in call("terminate", f"{run}:0", run).stdout
+
+
+def test_signals_reach_the_command(call: Call, home: Path) -> None:
+    """--signal sends a signal, with or without SIG before its name, and stops nothing."""
+    script = "trap 'echo got; exit 0' USR1; touch ready; while :; do sleep 0.02; done"
+    run = submit(call, "--", "sh", "-c", script)
+    wait_until((home / "ready").exists)
+    assert call("terminate", run, "--signal", "SIGusr1").stdout.endswith("1 job sent USR1\n")
+    assert call("wait", run).exit_code == 0
+    assert call("logs", run).stdout == "got\n"
+
+
+def test_a_signal_that_there_is_not(call: Call) -> None:
+    """An unknown signal is exit code 2."""
+    run = submit(call, "--", "sleep", "60")
+    result = call("terminate", "--signal", "USR3", run)
+    assert result.exit_code == 2
+    assert "did you mean" in result.stderr
+    call("terminate", run)
+
+
+def test_few_commands_end_many_jobs(call: Call, toy: Path) -> None:
+    """However many jobs of a run are named, the batch system is told once."""
+    run = submit(call, "--system", "toy", "--count", "50", "--", "true")
+    call("terminate", *(f"{run}:{index}" for index in range(40)))
+    assert (toy / "asked").read_text().splitlines()[-1] == "terminate 40 None"
+
+
+# -- logs
+
+
+def test_logs_are_bytes(call: Call) -> None:
+    """A job's log is printed as it is; --stderr takes the other one."""
+    run = submit(call, "--", "sh", "-c", r"printf 'a\377\n\0'; printf b >&2")
+    call("wait", run)
+    assert call("logs", run).stdout_bytes == b"a\xff\n\0"
+    assert call("logs", "--stderr", f"{run}:0").stdout_bytes == b"b"
+
+
+def test_logs_of_many_have_headers(call: Call) -> None:
+    """Without an index each job's log stands under a header."""
+    run = submit(call, "--count", "2", "--", "sh", "-c", "echo $ANYBATCH_INDEX")
+    call("wait", run)
+    assert call("logs", run).stdout == f"==> {run}:0 <==\n0\n==> {run}:1 <==\n1\n"
+    assert call("logs", f"{run}:1").stdout == "1\n"
+
+
+def test_json_of_logs(call: Call) -> None:
+    """`logs --json` gives path and text of each log."""
+    run = submit(call, "--", "sh", "-c", r"printf 'a\377'")
+    call("wait", run)
+    [log] = json.loads(call("logs", "--json", run).stdout)
+    assert (log["run"], log["index"], log["text"]) == (run, 0, "a\ufffd")
+    assert Path(log["path"]).read_bytes() == b"a\xff"
+
+
+def test_a_log_that_is_not_there(call: Call, toy: Path) -> None:
+    """A missing log is a message and exit code 1."""
+    run = submit(call, "--system", "toy", "--", "true")
+    result = call("logs", run)
+    assert result.exit_code == 1
+    assert f"job {run}:0 has no log" in result.stderr
+    many = submit(call, "--system", "toy", "--count", "3", "--", "true")
+    assert f"no log of jobs {many}:0-2" in call("logs", many).stderr
+    assert json.loads(call("logs", "--json", run).stdout)[0]["text"] is None
+
+
+def test_following_a_log(call: Call, start: Start, home: Path) -> None:
+    """--follow prints a log as it grows, from before it is there until the job has ended."""
+    script = (
+        "until test -e go; do sleep 0.02; done; echo one; until test -e on; do sleep 0.02; done"
+    )
+    run = submit(call, "--", "sh", "-c", script + "; printf two")
+    follower = start("logs", "--follow", run)
+    assert follower.stdout
+    (home / "go").touch()
+    assert follower.stdout.readline() == b"one\n"
+    (home / "on").touch()
+    assert follower.stdout.read() == b"two"
+    assert follower.wait() == 0
+
+
+@pytest.mark.parametrize("option", ["--json", "--follow"])
+def test_following_is_for_one_job(call: Call, option: str) -> None:
+    """--follow takes one job, and no --json: exit code 2."""
+    run = submit(call, "--count", "2", "--", "true")
+    assert call("logs", "--follow", option, run).exit_code == 2
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
