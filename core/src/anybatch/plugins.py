@@ -72,6 +72,8 @@ class Plugins:
         """
         where = getattr(module, "__name__", type(module).__name__)
         try:
+            if name == hookspecs.PROJECT:
+                raise ValueError(f"the name {name!r} is that of the core's own settings")
             self._manager.register(module, name)
             hooks = self._implemented(module)
         except Exception as error:

@@ -42,6 +42,11 @@ def from_plain(plain: Any, kind: type[T]) -> T:
     """The inverse of `to_plain`.
 
     Raises:
-        cattrs.BaseValidationError: it does not fit.
+        ValueError: it does not fit, as what a later version wrote may not.
     """
-    return converter().structure(plain, kind)
+    from cattrs import BaseValidationError, transform_error
+
+    try:
+        return converter().structure(plain, kind)
+    except BaseValidationError as error:
+        raise ValueError("; ".join(transform_error(error))) from error

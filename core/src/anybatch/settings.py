@@ -194,11 +194,14 @@ def _declarations(
         declared[plugin.name] = {}
     for plugin, records in plugins.collect("anybatch_settings", {p.name: {} for p in plugins}):
         defaults: dict[str, dict[str, Any]] = {}
+        if not hasattr(records, "__iter__"):
+            plugins.fault(plugin.name, f"anybatch_settings gave {records!r:.100}")
+            continue
         for record in records:
             if isinstance(record, Setting):
                 declared[plugin.name][record.name] = record
             elif isinstance(record, SiteDefault):
-                table, name = _split(record.name, declared)
+                table, name = _split(record.name)
                 defaults.setdefault(table, {})[name] = record.value
             else:
                 plugins.fault(plugin.name, f"anybatch_settings gave {record!r:.100}")
@@ -207,9 +210,9 @@ def _declarations(
     return declared, site
 
 
-def _split(name: str, declared: Mapping[str, object]) -> tuple[str, str]:
+def _split(name: str) -> tuple[str, str]:
     table, dot, key = name.partition(".")
-    return (table, key) if dot and table in declared else (CORE, name)
+    return (table, key) if dot else (CORE, name)
 
 
 def _read_file(path: Path, declared: Mapping[str, object]) -> dict[str, dict[str, Any]]:

@@ -9,6 +9,7 @@ Every reader leaves out what it cannot read: a missing id is no verdict, a wrong
 
 from __future__ import annotations
 
+import contextlib
 import re
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ from anybatch.records import JobStatus
 from anybatch_slurm.states import HELD_REASONS, read_state
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from anybatch.host import Completed
 
@@ -35,15 +36,29 @@ SACCT_FIELDS = (
     *("NodeList", "TotalCPU", "MaxRSS", "Reason"),
 )
 
+#: What numbers out of range raise; the line is damaged then.
+_DAMAGED = (ValueError, OverflowError)
+
 _SUBMITTED = re.compile(r"^(\d+)(?:;\S+)?$", re.MULTILINE)
+_NAME = re.compile(r"\d+(?:_\d+)?(?:\+\d+)?")
 _CPU = re.compile(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+(?:\.\d+)?)")
 _MEMORY = re.compile(r"(\d+(?:\.\d+)?)([KMGTP]?)")
 _POWER = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5}
-_SCONTROL = re.compile(r"(\w+)=(\S*)")
+_SCONTROL = re.compile(r"\b(\w+)=(\S*)")
 
 #: What Slurm prints for an id that it does not know (any more), when it is the only one.
 UNKNOWN_ID = "Invalid job id specified"
-ACCOUNTING_OFF = "Slurm accounting storage is disabled"
+
+#: What its tools print where they are installed and Slurm is not set up.
+NOT_SET_UP = re.compile(
+    "Could not establish a configuration source|Unable to process configuration file"
+)
+#: The reason of a job that no node can ever run; a refused submission leaves one behind.
+IMPOSSIBLE = "BadConstraints"
+#: Ends a list of array elements that Slurm has cut (`SLURM_BITSTR_LEN`).
+_CUT = "..."
+#: Most ranges of elements in one word of a command, whose length the system limits to 128 kB.
+_MOST_RANGES = 5000
 
 #: slurmd's own exit status where it could not open the job's output file (slurm_errno 53).
 _LAUNCH_FAILED = 53
@@ -64,52 +79,76 @@ def submitted_id(stdout: str) -> str | None:
 def read_squeue(stdout: str) -> dict[str, JobStatus]:
     """The status of every job and array element in squeue's answer."""
     found: dict[str, JobStatus] = {}
-    for line in stdout.splitlines():
-        fields = line.split("|")
-        if len(fields) >= len(SQUEUE_FIELDS):
-            row = dict(zip(SQUEUE_FIELDS, (field.strip() for field in fields), strict=False))
-            status = _squeue_status(row)
-            for native in natives(row["ArrayJobID"], row["ArrayTaskID"]):
-                found[native] = status
+    for row in _squeue_rows(stdout):
+        with contextlib.suppress(*_DAMAGED):
+            ids = natives(row["ArrayJobID"], row["ArrayTaskID"])
+            found.update(dict.fromkeys(ids, _squeue_status(row)))
     return found
+
+
+def _squeue_rows(stdout: str) -> Iterator[dict[str, str]]:
+    for line in stdout.splitlines():
+        fields = [field.strip() for field in line.split("|")]
+        if len(fields) > len(SQUEUE_FIELDS):  # the last one ends with `|` too
+            yield dict(zip(SQUEUE_FIELDS, fields, strict=False))
 
 
 def _squeue_status(row: Mapping[str, str]) -> JobStatus:
     exit_code, signal = _exit(row["exit_code"])
     status = _status("squeue", row["State"], row["Reason"], exit_code, signal)
+    status = _placed(status, row["NodeList"], row["SubmitTime"], row["StartTime"], row["EndTime"])
     return attrs.evolve(
-        status,
-        host=_host(row["NodeList"]),
-        submitted=_time(row["SubmitTime"]),
-        started=_time(row["StartTime"]) if status.state is not State.QUEUED else None,
-        ended=_time(row["EndTime"]) if status.state.final else None,
-        restarts=int(row["RestartCnt"]) if row["RestartCnt"].isdecimal() else 0,
+        status, restarts=int(row["RestartCnt"]) if row["RestartCnt"].isdecimal() else 0
     )
 
 
 def natives(array: str, tasks: str) -> Iterator[str]:
-    """The ids behind `ArrayJobID` and `ArrayTaskID`: `6-7,9%2` of 72 is 72_6, 72_7, 72_9."""
+    """The ids behind `ArrayJobID` and `ArrayTaskID`: `6-7,9%2` of 72 is 72_6, 72_7, 72_9.
+
+    Where the list is cut, the last one is `72_...`.
+    """
+    if not array.isdecimal():
+        return
     if not tasks or tasks == "N/A":
         yield array
         return
     for part in tasks.partition("%")[0].strip("[]").split(","):
         yield from (f"{array}_{number}" for number in _numbers(part))
+    if _CUT in tasks:
+        yield f"{array}_{_CUT}"
 
 
 def _numbers(part: str) -> Iterable[int]:
     """`7`, `4-9` or `0-198:2`; nothing for what is none of them."""
-    match = re.fullmatch(r"(\d+)(?:-(\d+)(?::(\d+))?)?", part)
+    match = re.fullmatch(r"(\d{1,7})(?:-(\d{1,7})(?::(\d{1,7}))?)?", part)
     if not match:
         return ()
     first, last, step = match.groups()
     return range(int(first), int(last or first) + 1, int(step or 1))
 
 
+def running_jobs(ids: Collection[str], stdout: str) -> tuple[list[str], list[str]]:
+    """Those of *ids* that run, from squeue's answer; apart those in whose array several wait."""
+    wanted = frozenset(ids)
+    running: list[str] = []
+    crowded = set()
+    for row in _squeue_rows(stdout):
+        array, state = row["ArrayJobID"], read_state(row["State"])[0]
+        listed = list(natives(array, row["ArrayTaskID"]))
+        if state is State.RUNNING:
+            running += (native for native in listed if native in wanted)
+        elif not state.final and len(listed) > 1:
+            crowded.add(array)
+    apart = [native for native in running if native.partition("_")[0] in crowded]
+    return [native for native in running if native not in set(apart)], apart
+
+
 def removed_elements(ids: Sequence[str], answers: Mapping[str, JobStatus]) -> dict[str, JobStatus]:
     """The elements that are missing from an array of which Slurm knows others.
 
     An element that is cancelled while it is pending leaves its array without a trace, in squeue,
-    scontrol and sacct alike (22.05); one that has run keeps a record of its own.
+    scontrol and sacct alike (22.05); one that has run keeps a record of its own. A list that
+    is cut says nothing of those that are missing.
     """
     arrays = {native.partition("_")[0] for native in answers}
     status = JobStatus(
@@ -121,7 +160,9 @@ def removed_elements(ids: Sequence[str], answers: Mapping[str, JobStatus]) -> di
     return {
         native: status
         for native in ids
-        if native not in answers and native.partition("_")[0] in arrays
+        if native not in answers
+        and (array := native.partition("_")[0]) in arrays
+        and f"{array}_{_CUT}" not in answers
     }
 
 
@@ -138,37 +179,37 @@ def read_sacct(stdout: str) -> dict[str, JobStatus]:
     pending: dict[str, JobStatus] = {}
     for line in stdout.splitlines():
         fields = line.split("|")
-        if len(fields) < len(SACCT_FIELDS):
-            continue
-        row = dict(zip(SACCT_FIELDS, fields, strict=False))
-        name, dot, _ = row["JobID"].partition(".")
-        if dot and name in found:
-            found[name] = _with_step(found[name], row)
-        elif "_[" in name:
-            pending.update(dict.fromkeys(_elements(name), _sacct_status(row)))
-        elif not dot:
-            # With --duplicates each run of a requeued job has a row, the latest last.
-            restarts = found[name].restarts + 1 if name in found else 0
-            found[name] = attrs.evolve(_sacct_status(row), restarts=restarts)
+        if len(fields) >= len(SACCT_FIELDS):
+            row = dict(zip(SACCT_FIELDS, fields, strict=False))
+            with contextlib.suppress(*_DAMAGED):
+                _take_row(row, found, pending)
     return {**pending, **found}  # a started element may still be listed among the pending
+
+
+def _take_row(
+    row: Mapping[str, str], found: dict[str, JobStatus], pending: dict[str, JobStatus]
+) -> None:
+    name, dot, _ = row["JobID"].partition(".")
+    if dot and name in found:
+        found[name] = _with_step(found[name], row)
+    elif "_[" in name:
+        pending.update(dict.fromkeys(_elements(name), _sacct_status(row)))
+    elif not dot and _NAME.fullmatch(name):
+        # With --duplicates each run of a requeued job has a row, the latest last.
+        restarts = found[name].restarts + 1 if name in found else 0
+        found[name] = attrs.evolve(_sacct_status(row), restarts=restarts)
 
 
 def _elements(name: str) -> Iterator[str]:
     array, _, tasks = name.partition("_[")
-    return natives(array, tasks.rstrip("]"))
+    return natives(array, f"[{tasks}")
 
 
 def _sacct_status(row: Mapping[str, str]) -> JobStatus:
     exit_code, signal = _exit(row["ExitCode"])
     status = _status("sacct", row["State"], row["Reason"], exit_code, signal)
-    return attrs.evolve(
-        status,
-        host=_host(row["NodeList"]),
-        submitted=_time(row["Submit"]),
-        started=_time(row["Start"]),
-        ended=_time(row["End"]),
-        cpu_time=_cpu(row["TotalCPU"]),
-    )
+    status = _placed(status, row["NodeList"], row["Submit"], row["Start"], row["End"])
+    return attrs.evolve(status, cpu_time=_cpu(row["TotalCPU"]))
 
 
 def _with_step(status: JobStatus, row: Mapping[str, str]) -> JobStatus:
@@ -183,25 +224,24 @@ def _with_step(status: JobStatus, row: Mapping[str, str]) -> JobStatus:
 def read_scontrol(stdout: str) -> dict[str, JobStatus]:
     """The status of every job in `scontrol --oneliner show job`."""
     found: dict[str, JobStatus] = {}
-    for line in stdout.splitlines():
-        row: dict[str, str] = dict(_SCONTROL.findall(line))
+    for line in stdout.split("\n"):
+        ids, _, rest = line.partition(" JobName=")
+        facts = rest.partition(" UserId=")[2]
+        # Texts of users (name, comment, paths) may look like fields: of each the first counts.
+        row: dict[str, str] = dict(reversed(_SCONTROL.findall(f"{ids} {facts}")))
         if "JobId" in row and "JobState" in row:
             array, tasks = row.get("ArrayJobId", row["JobId"]), row.get("ArrayTaskId", "")
-            found.update(dict.fromkeys(natives(array, tasks), _scontrol_status(row)))
+            with contextlib.suppress(*_DAMAGED):
+                found.update(dict.fromkeys(natives(array, tasks), _scontrol_status(row)))
     return found
 
 
 def _scontrol_status(row: Mapping[str, str]) -> JobStatus:
     exit_code, signal = _exit(row.get("ExitCode", ""))
     status = _status("scontrol", row["JobState"], row.get("Reason", ""), exit_code, signal)
-    return attrs.evolve(
-        status,
-        host=_host(row.get("NodeList", "")),
-        submitted=_time(row.get("SubmitTime", "")),
-        started=_time(row.get("StartTime", "")),
-        ended=_time(row.get("EndTime", "")) if status.state.final else None,
-        restarts=int(row.get("Restarts", "0")),
-    )
+    times = (row.get(name, "") for name in ("SubmitTime", "StartTime", "EndTime"))
+    status = _placed(status, row.get("NodeList", ""), *times)
+    return attrs.evolve(status, restarts=int(row.get("Restarts", "0")))
 
 
 # -- the cluster
@@ -214,7 +254,7 @@ class Cluster:
     Attributes:
         version: such as 22.05.8.
         name: the cluster's name.
-        array: MaxArraySize: elements have numbers below it.
+        array: the most elements of an array (MaxArraySize, max_array_tasks).
         accounting: whether finished jobs are kept for sacct.
     """
 
@@ -229,10 +269,13 @@ def read_config(stdout: str) -> Cluster:
     lines = (line.partition("=") for line in stdout.splitlines())
     values = {name.strip(): value.strip() for name, equals, value in lines if equals}
     storage = values.get("AccountingStorageType", "(null)")
+    size = values.get("MaxArraySize", "")
+    lower = re.search(r"max_array_tasks=(\d+)", values.get("SchedulerParameters", ""))
+    sizes = [int(text) for text in (size, lower and lower[1]) if text and text.isdecimal()]
     return Cluster(
         version=values.get("SLURM_VERSION", ""),
         name=values.get("ClusterName", ""),
-        array=int(values.get("MaxArraySize", "0")) or 1,
+        array=min(sizes, default=0) or 1,
         accounting=storage.endswith("slurmdbd"),
     )
 
@@ -242,11 +285,11 @@ def jobs_with(token: str, stdout: str) -> list[str]:
 
     A submission that Slurm refused leaves a job of reason BadConstraints behind.
     """
-    rows = (line.split("|", maxsplit=2) for line in stdout.splitlines() if line.count("|") > 1)
+    rows = (line.split("|", maxsplit=2) for line in stdout.split("\n") if line.count("|") > 1)
     return [
         name.partition("_")[0]
         for name, reason, comment in rows
-        if re.match(rf"{re.escape(token)}( |\||$)", comment) and reason != "BadConstraints"
+        if re.match(rf"{re.escape(token)}( |\||$)", comment) and reason != IMPOSSIBLE
     ]
 
 
@@ -269,9 +312,11 @@ def _status(
     if state is State.FAILED and signal == _LAUNCH_FAILED:
         reason, signal = Reason.SETUP, None
         message = "slurmd could not start the job (its output file cannot be opened?)"
+    if state is State.FAILED and why == IMPOSSIBLE:
+        reason, exit_code, signal = Reason.REJECTED, None, None
     if state is State.TERMINATED and why.startswith("Dependency"):
         reason = Reason.DEPENDENCY
-    if reason is not None and exit_code == 0:
+    if state is not State.DONE and exit_code == 0:
         exit_code = None  # a TIMEOUT row says 0:0
     return JobStatus(
         state=state,
@@ -281,6 +326,18 @@ def _status(
         message=message if not state.final or reason else None,
         exit_code=exit_code if state.final else None,
         signal=signal if state.final else None,
+    )
+
+
+def _placed(status: JobStatus, nodes: str, submitted: str, started: str, ended: str) -> JobStatus:
+    """*status* with where and when; what has no node has only an expected start."""
+    host = None if nodes in ("", "None assigned", "(null)", "N/A") else nodes
+    return attrs.evolve(
+        status,
+        host=host,
+        submitted=_time(submitted),
+        started=_time(started) if host else None,
+        ended=_time(ended) if status.state.final else None,
     )
 
 
@@ -294,15 +351,14 @@ def _exit(text: str) -> tuple[int | None, int | None]:
     return (None, pair[1]) if pair[1] else (pair[0], None)
 
 
-def _host(nodes: str) -> str | None:
-    return None if nodes in ("", "None assigned", "(null)", "N/A") else nodes
-
-
 def _time(text: str) -> datetime | None:
     """Seconds since 1970, or nothing for `N/A`, `Unknown`, `None`."""
     if not text.isdecimal():
         return None
-    return datetime.fromtimestamp(int(text), timezone.utc)
+    try:
+        return datetime.fromtimestamp(int(text), timezone.utc)
+    except (*_DAMAGED, OSError):
+        return None
 
 
 def _cpu(text: str) -> timedelta | None:
@@ -324,12 +380,25 @@ def _memory(text: str) -> int | None:
 
 def complain(completed: Completed) -> str:
     """The errors in a command's output, without the advice around them."""
-    lines = [line for line in completed.stderr.splitlines() if "error:" in line]
-    return "; ".join(lines) or completed.stderr.strip() or completed.stdout.strip()
+    said = completed.stderr.strip() or completed.stdout.strip()
+    return "; ".join(_errors(completed.stderr)) or said
+
+
+def only_unknown_ids(stderr: str) -> bool:
+    """Whether scancel complains of nothing but jobs that are gone."""
+    errors = _errors(stderr)
+    return bool(errors) and all(UNKNOWN_ID in line for line in errors)
+
+
+def _errors(stderr: str) -> list[str]:
+    return [line for line in stderr.splitlines() if "error:" in line]
 
 
 def compress(ids: Sequence[str]) -> list[str]:
-    """Ids for scancel: the elements of each array together, `3505_[0-3,7]`."""
+    """Ids for scancel: the elements of each array together, `3505_[0-3,7]`.
+
+    Very many that are far from each other make more words than one.
+    """
     from anybatch.text import write_ranges
 
     arrays: dict[str, list[int]] = {}
@@ -340,4 +409,8 @@ def compress(ids: Sequence[str]) -> list[str]:
             arrays.setdefault(array, []).append(int(element))
         else:
             single.append(native)
-    return single + [f"{a}_[{write_ranges(sorted(tasks))}]" for a, tasks in arrays.items()]
+    for array, tasks in arrays.items():
+        ranges = write_ranges(sorted(tasks)).split(",")
+        for start in range(0, len(ranges), _MOST_RANGES):
+            single.append(f"{array}_[{','.join(ranges[start : start + _MOST_RANGES])}]")
+    return single

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+import attrs
 from anybatch import hookimpl
-from anybatch.errors import CommandFailed, CommandNotFound, Rejected, UsageError
+from anybatch.errors import CommandError, CommandFailed, CommandTimeout, Rejected, UsageError
 from anybatch.host import Command
 from anybatch.records import Detection, Environment, JobStatus, Limits
 
@@ -21,8 +23,12 @@ if TYPE_CHECKING:
     from anybatch.host import Completed, Host
     from anybatch.records import Rendered, Setting, Submission
 
-#: Slurm's own variables say "you are inside a job"; a command must not believe it.
-HIDDEN = ("SLURM_JOB*", "SLURM_ARRAY*", "SLURM_STEP*", "SLURM_TASK*", "SBATCH_*", "SQUEUE_*")
+#: Slurm's own variables say "you are inside a job", and the user's choose what a command shows
+#: or whom it concerns; a command must not believe them.
+HIDDEN = (
+    *("SLURM_JOB*", "SLURM_ARRAY*", "SLURM_STEP*", "SLURM_TASK*", "SBATCH_*"),
+    *("SQUEUE_*", "SACCT_*", "SCONTROL_*", "SCANCEL_*", "SINFO_*"),
+)
 FORMATS = {"SLURM_TIME_FORMAT": "%s", "SLURM_BITSTR_LEN": "0"}
 MOST_IDS = 2000  #: more in one command line, and squeue is asked for the user's jobs instead
 
@@ -32,7 +38,7 @@ _TRANSIENT = re.compile(
     r"Slurm(ctld)? .*(not respond|in use by|busy)|Problem talking to database|"
     r"Unspecified error|Slurm backup controller in standby mode|"
     r"Job violates accounting/QOS policy|Too many open files|Protocol authentication error|"
-    r"slurm_receive_msg|Slurm controller not respond",
+    r"slurm_receive_msg|Slurm controller not respond|Could not establish a configuration source",
     re.IGNORECASE,
 )
 _clusters: WeakKeyDictionary[Host, parse.Cluster] = WeakKeyDictionary()
@@ -47,28 +53,36 @@ def anybatch_settings() -> Iterable[Setting]:
 @hookimpl
 def anybatch_detect(host: Host, settings: Mapping[str, Any]) -> Detection:
     """The tools are there and the controller answers."""
-    missing = [name for name in ("sbatch", "squeue", "scancel") if host.which(name) is None]
+    tools = ("sbatch", "squeue", "scancel", "scontrol")
+    missing = [name for name in tools if host.which(name) is None]
     if missing:
         return Detection(available=False, reason=f"{missing[0]} is not on the PATH")
     try:
         answer = _run(host, settings, "scontrol", "ping")
         cluster = _cluster(host, settings)
-    except (CommandFailed, CommandNotFound) as error:
-        return Detection(available=False, reason=f"the controller does not answer: {error}")
-    partition = parse.default_partition(
-        host.run(_command(settings, "sinfo", "--noheader", "--format=%P")).stdout
-    )
+    except CommandError as error:
+        set_up = parse.NOT_SET_UP.search(str(error)) is None
+        reason = f"the controller does not answer: {error}"
+        return Detection(available=False, away=set_up, reason=reason)
     return Detection(
         available=True,
-        reason=answer.stdout.strip().splitlines()[0],
+        reason=answer.stdout.strip().partition("\n")[0],
         version=cluster.version,
         details={
             "cluster": cluster.name,
             "accounting": "on" if cluster.accounting else "off",
-            "default partition": partition or "none",
+            "default partition": _default_partition(host, settings),
             "largest array": str(cluster.array),
         },
     )
+
+
+def _default_partition(host: Host, settings: Mapping[str, Any]) -> str:
+    try:
+        answer = _run(host, settings, "sinfo", "--noheader", "--format=%P")
+    except CommandError:
+        return "not known"
+    return parse.default_partition(answer.stdout) or "none"
 
 
 @hookimpl
@@ -95,12 +109,14 @@ def anybatch_render(submission: Submission) -> Rendered:
 
 @hookimpl
 def anybatch_submit(submission: Submission, rendered: Rendered, host: Host) -> Sequence[str]:
-    """One sbatch. What Slurm refuses for good is told from what may pass."""
+    """One sbatch. What Slurm refuses for good is told from what may pass, or may have arrived."""
     completed = host.run(rendered.command)
     job = parse.submitted_id(completed.stdout)
     if completed.ok and job:
         return _ids(job, submission.count)
-    if completed.ok or _TRANSIENT.search(completed.stderr):
+    said = completed.stderr.strip()
+    refused = completed.returncode > 0 and said and not job
+    if not refused or _TRANSIENT.search(said):
         raise CommandFailed(rendered.command, completed)
     raise Rejected(parse.complain(completed))
 
@@ -111,7 +127,8 @@ def anybatch_find(submission: Submission, host: Host) -> Sequence[str]:
     settings = submission.settings
     user = f"--user={host.user}"
     fields = "--Format=ArrayJobID:|,Reason:|,Comment:|"
-    listed = _run(host, settings, "squeue", "--noheader", "--states=all", user, fields).stdout
+    everything = ("--noheader", "--all", "--states=all")
+    listed = _run(host, settings, "squeue", *everything, user, fields).stdout
     jobs = parse.jobs_with(submission.token, listed)
     if not jobs and _cluster(host, settings).accounting:
         options = ("--noheader", "--parsable2", "--allocations", user, "--starttime=now-30days")
@@ -129,7 +146,7 @@ def anybatch_status(
     ids: Sequence[str], settings: Mapping[str, Any], host: Host
 ) -> Mapping[str, JobStatus]:
     """One squeue for all; for those that it no longer knows one sacct, else one scontrol."""
-    answers = _squeue(ids, settings, host)
+    answers = parse.read_squeue(_squeue(ids, settings, host))
     missing = [native for native in ids if native not in answers]
     if missing:
         more = _sacct if _cluster(host, settings).accounting else _scontrol
@@ -137,21 +154,25 @@ def anybatch_status(
     return {**parse.removed_elements(ids, answers), **answers}
 
 
-def _squeue(ids: Sequence[str], settings: Mapping[str, Any], host: Host) -> dict[str, JobStatus]:
+def _squeue(ids: Sequence[str], settings: Mapping[str, Any], host: Host) -> str:
     jobs = _jobs(ids)
     # A single id that it does not know makes squeue fail; of several it leaves out the unknown.
     several = ",".join([*jobs, jobs[0]])
     which = f"--jobs={several}" if len(jobs) <= MOST_IDS else f"--user={host.user}"
     fields = ",".join(f"{field}:|" for field in parse.SQUEUE_FIELDS)
     options = ("--noheader", "--all", "--states=all", which, f"--Format={fields}")
-    return parse.read_squeue(_ask(host, settings, "squeue", *options))
+    return _ask(host, settings, "squeue", *options)
 
 
 def _sacct(ids: Sequence[str], settings: Mapping[str, Any], host: Host) -> dict[str, JobStatus]:
-    which = f"--jobs={','.join(_jobs(ids))}"
     fields = f"--format={','.join(parse.SACCT_FIELDS)}"
-    options = ("--noheader", "--parsable2", "--duplicates", "--starttime=1970-01-01")
-    return parse.read_sacct(_ask(host, settings, "sacct", *options, which, fields))
+    options = ("--noheader", "--parsable2", "--duplicates", "--starttime=1970-01-01", fields)
+    jobs = _jobs(ids)
+    found: dict[str, JobStatus] = {}
+    for start in range(0, len(jobs), MOST_IDS):
+        which = f"--jobs={','.join(jobs[start : start + MOST_IDS])}"
+        found |= parse.read_sacct(_ask(host, settings, "sacct", *options, which))
+    return found
 
 
 def _scontrol(ids: Sequence[str], settings: Mapping[str, Any], host: Host) -> dict[str, JobStatus]:
@@ -180,22 +201,41 @@ def anybatch_terminate(
     ids: Sequence[str], signal: str | None, settings: Mapping[str, Any], host: Host
 ) -> None:
     """One scancel; ids that are unknown or have ended are no error to it."""
-    command = _command(settings, "scancel", *_how(signal), *parse.compress(ids))
-    completed = host.run(command)
-    if not completed.ok and "signal" in completed.stderr.lower():
-        raise UsageError(f"slurm: there is no signal {signal!r}")
-    if not completed.ok and parse.UNKNOWN_ID not in completed.stderr:
-        raise CommandFailed(command, completed)
-
-
-def _how(signal: str | None) -> tuple[str, ...]:
-    """To the job script alone, which passes it on; KILL it cannot pass on, so to everybody.
-
-    Without either option a signal reaches only steps that srun has started (22.05).
-    """
     if signal is None:
-        return ()
-    return (f"--signal={signal}", "--full" if signal == "KILL" else "--batch")
+        _scancel(_command(settings, "scancel", *parse.compress(ids)), host)
+    else:
+        _send(ids, signal, settings, host)
+
+
+def _send(ids: Sequence[str], signal: str, settings: Mapping[str, Any], host: Host) -> None:
+    """Send a signal to those that run, for which squeue is asked.
+
+    To one that waits it is of no use, and KILL would end all that wait in its array (22.05).
+    """
+    # To the job script alone, which passes it on; KILL it cannot pass on, so to everybody.
+    # Without either option a signal reaches only steps that srun has started (22.05).
+    options = (f"--signal={signal}", "--full" if signal == "KILL" else "--batch")
+    jobs, apart = parse.running_jobs(ids, _squeue(ids, settings, host))
+    if signal == "KILL":
+        jobs, apart = jobs + apart, []
+    if jobs:
+        _scancel(_command(settings, "scancel", *options, *parse.compress(jobs)), host)
+    # While several of an array wait, scancel (22.05) signals ten of those that run, takes the
+    # answer for a failure, and does so again after five seconds, ten times.
+    for start in range(0, len(apart), 10):
+        some = parse.compress(apart[start : start + 10])
+        command = _command(settings, "scancel", *options, *some)
+        with contextlib.suppress(CommandTimeout):
+            _scancel(attrs.evolve(command, timeout=timedelta(seconds=4)), host)
+
+
+def _scancel(command: Command, host: Host) -> None:
+    completed = host.run(command)
+    if completed.ok or parse.only_unknown_ids(completed.stderr):
+        return
+    if re.search(r"(unknown|invalid).* signal", completed.stderr, re.IGNORECASE):
+        raise UsageError(f"slurm: {completed.stderr.strip()}")
+    raise CommandFailed(command, completed)
 
 
 # -- commands

@@ -18,7 +18,7 @@ from anybatch.script import quote
 from anybatch_slurm.settings import OPTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from anybatch.model import Resources
     from anybatch.records import Submission
@@ -37,33 +37,37 @@ CLIENT_ENVIRONMENT = (
 
 def render(submission: Submission, timeout: timedelta = timedelta(minutes=2)) -> Rendered:
     """The batch script and the `sbatch` command of a submission."""
-    directives = dict(_directives(submission))
-    for name in submission.settings["skip"]:
-        directives.pop(name, None)
+    skipped = submission.settings["skip"]
+    directives = {
+        name: value
+        for name, value in dict(_directives(submission)).items()
+        if value is not False and name not in skipped
+    }
     lines = ["#!/bin/sh", *(_line(name, value) for name, value in directives.items())]
     path = submission.folder / f"submit-{submission.number}.sh"
     return Rendered(
-        files=(RenderedFile(path, "\n".join([*lines, _start(submission), ""]), 0o700),),
+        files=(RenderedFile(path, "\n".join([*lines, *_start(submission), ""]), 0o700),),
         command=Command(
             ("sbatch", "--parsable", str(path)),
             cwd=submission.folder,
             timeout=timeout,
             only_env=CLIENT_ENVIRONMENT,
+            env={"LC_ALL": "C"},  # goes to the job, whose shell then starts quicker
             # In the environment they would win over the script's own lines.
-            hide_env=tuple(_variable(name) for name in directives),
+            hide_env=tuple(_variables(directives)),
         ),
     )
 
 
-def _start(submission: Submission) -> str:
+def _start(submission: Submission) -> Iterator[str]:
     task = '"$((SLURM_ARRAY_TASK_ID + 1))"' if submission.count > 1 else "1"
-    script = quote_for_shell(str(submission.script))
-    return f'exec /bin/sh {script} {submission.number} {task} "${{SLURM_RESTART_COUNT:-0}}"'
-
-
-def quote_for_shell(text: str) -> str:
-    """One shell word; unlike in a task file it may go over several lines."""
-    return quote(text) if "\n" not in text else "'" + text.replace("'", "'\\''") + "'"
+    script = str(submission.script)
+    if "\n" in script:  # no line may begin with text of a path: sbatch reads #BSUB lines anywhere
+        yield from ("ab_nl='", "'")
+    words = f'{quote(script)} {submission.number} {task} "${{SLURM_RESTART_COUNT:-0}}"'
+    # The job script would start bash itself; so one shell less is started.
+    yield f"command -v bash >/dev/null && exec bash {words}"
+    yield f"exec /bin/sh {words}"
 
 
 def _directives(submission: Submission) -> Iterator[tuple[str, Any]]:
@@ -79,7 +83,8 @@ def _directives(submission: Submission) -> Iterator[tuple[str, Any]]:
     yield from _resources(submission.resources)
     own = submission.settings
     yield from ((name, own[name]) for name in OPTIONS if own.get(name) is not None)
-    yield "comment", f"{submission.token} {own.get('comment') or ''}".rstrip()
+    comment = own.get("comment")
+    yield "comment", f"{submission.token} {comment}" if comment else submission.token
     if own.get("signal"):
         yield "signal", _signal(str(own["signal"]))
 
@@ -143,6 +148,9 @@ def _value(name: str, value: str) -> str:
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _variable(option: str) -> str:
-    """The variable that sbatch reads in place of an option."""
-    return "SBATCH_" + option.upper().replace("-", "_")
+def _variables(options: Iterable[str]) -> Iterator[str]:
+    """The variables that sbatch reads in place of options."""
+    for option in options:
+        yield "SBATCH_" + option.upper().replace("-", "_")
+        if option == "clusters":
+            yield "SLURM_CLUSTERS"

@@ -34,7 +34,7 @@ STATES: dict[str, tuple[State, Reason | None]] = {
     "REQUEUE_HOLD": (State.HELD, None),
     "RESIZING": (State.RUNNING, None),
     "RESV_DEL_HOLD": (State.HELD, None),
-    "REVOKED": (State.TERMINATED, None),
+    "REVOKED": (State.RUNNING, None),  # another cluster of the federation has started it
     "SIGNALING": (State.RUNNING, None),
     "SPECIAL_EXIT": (State.HELD, None),
     "STAGE_OUT": (State.RUNNING, None),
@@ -65,11 +65,12 @@ def read_state(word: str) -> tuple[State, Reason | None, str]:
     """State, reason and the plain word for what a Slurm command printed.
 
     `CANCELLED by 1000` and the cut `CANCELLED+` are CANCELLED; `OUT_OF_ME+` is the one word
-    that begins so.
+    that begins so. A word that may be several is not known.
     """
     plain = word.split(" ", maxsplit=1)[0]
     if plain.endswith(_CUT):
         begin = plain.rstrip(_CUT)
-        plain = next((known for known in STATES if known.startswith(begin)), begin)
+        whole = [known for known in STATES if known.startswith(begin)]
+        plain = whole[0] if len(whole) == 1 else begin
     state, reason = STATES.get(plain, (State.RUNNING, None))
     return state, reason, plain

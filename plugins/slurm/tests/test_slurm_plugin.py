@@ -1,0 +1,812 @@
+"""Which command is run when, and what its answer or its failure means.
+
+A scripted host stands in for the machine: it answers with what real clusters answered (22.05),
+and fails on a command that was not expected.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections import Counter
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import pytest
+from anybatch import State, UsageError
+from anybatch.errors import CommandFailed, CommandNotFound, CommandTimeout, Rejected
+from anybatch.host import Command, Completed
+from anybatch.localhost import LocalHost
+from anybatch.records import Submission
+from anybatch_slurm import plugin
+from anybatch_slurm.parse import SQUEUE_FIELDS
+from anybatch_slurm.settings import SETTINGS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+DATA = Path(__file__).parent / "data"
+TOKEN = "tok-2"
+SETTINGS_TABLE = {setting.name: setting.default for setting in SETTINGS}
+SQUEUE = "squeue --noheader --all --states=all"
+SACCT = "sacct --noheader --parsable2 --duplicates"
+CONFIG = "scontrol show config"
+CONTROLLER_AWAY = "Unable to contact slurm controller (connect failure)"
+
+
+def data(name: str) -> str:
+    """A captured output."""
+    tool, _, rest = name.partition(" ")
+    return (DATA / f"{tool}-22.05-{rest}.txt").read_text()
+
+
+def said(name: str) -> Completed:
+    """A command that printed what was captured."""
+    return Completed(0, stdout=data(name))
+
+
+def failed(name: str, returncode: int = 1) -> Completed:
+    """A command that failed with what was captured."""
+    return Completed(returncode, stderr=data(f"{name}.stderr"))
+
+
+class Script:
+    """A host whose commands and their answers are known beforehand, in order.
+
+    Args:
+        steps: the words that a command begins with or holds, in order, and its answer.
+    """
+
+    def __init__(self, *steps: tuple[str, Completed | Exception]) -> None:
+        self.name, self.user = "login1", "alice"
+        self.environ: Mapping[str, str] = {}
+        self.commands: Counter[str] = Counter()
+        self.tools = {"sbatch", "squeue", "scancel", "scontrol", "sinfo", "sacct"}
+        self.ran: list[Command] = []
+        self._steps = list(steps)
+
+    def run(self, command: Command) -> Completed:
+        """The next answer of the script."""
+        assert self._steps, f"nothing more was expected, but: {command}"
+        expected, answer = self._steps.pop(0)
+        wanted = expected.split()
+        assert command.argv[0] == wanted[0], f"expected {expected}, not {command}"
+        assert set(wanted) <= set(command.argv), f"expected {expected}, not {command}"
+        self.commands[command.argv[0]] += 1
+        self.ran.append(command)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def which(self, program: str) -> str | None:
+        """Where a tool is."""
+        return f"/usr/bin/{program}" if program in self.tools else None
+
+    def read(self, path: Path) -> str:
+        """The plugin reads no files."""
+        raise AssertionError(path)
+
+    def write(self, path: Path, text: str, mode: int = 0o600) -> None:
+        """Nor does it write any."""
+        raise AssertionError(path)
+
+    def listdir(self, folder: Path) -> list[str]:
+        """Nor look for them."""
+        raise AssertionError(folder)
+
+    def glob(self, pattern: str) -> list[Path]:
+        """In no way."""
+        raise AssertionError(pattern)
+
+    def played(self) -> bool:
+        """Whether every step has been asked for."""
+        return not self._steps
+
+    def option(self, name: str) -> str:
+        """The value of an option of the last command."""
+        [value] = [w.partition("=")[2] for w in self.ran[-1].argv if w.startswith(f"--{name}=")]
+        return value
+
+
+def squeue_rows(ids: list[str]) -> str:
+    """Jobs that run, as squeue lists them."""
+    return "".join(f"{native}|N/A|{native}|RUNNING|0|0|1|1|NONE|n|None|\n" for native in ids)
+
+
+def table(**own: Any) -> dict[str, Any]:
+    """The plugin's settings."""
+    return {**SETTINGS_TABLE, **own}
+
+
+def submission(count: int = 1, **own: Any) -> Submission:
+    return Submission(
+        token=TOKEN,
+        run="20261120-094725-64a26d",
+        number=0,
+        folder=Path("/runs/one"),
+        count=count,
+        name="fit",
+        settings=table(**own),
+    )
+
+
+def submit(answer: Completed | Exception, count: int = 1) -> list[str]:
+    """The ids that submitting gives, its one command answered so."""
+    one = submission(count)
+    rendered = plugin.anybatch_render(one)
+    host = Script(("sbatch --parsable /runs/one/submit-0.sh", answer))
+    ids = list(plugin.anybatch_submit(one, rendered, host))
+    assert host.ran == [rendered.command]
+    return ids
+
+
+# -- submit
+
+
+@pytest.mark.parametrize(
+    ("answer", "count", "ids"),
+    [
+        (said("sbatch parsable"), 1, ["47"]),
+        (said("sbatch parsable-array"), 3, ["49_0", "49_1", "49_2"]),
+        (said("sbatch parsable-cluster"), 1, ["1250"]),
+        (Completed(0, "Welcome!\n47\nYou have 3 hours left.\n"), 2, ["47_0", "47_1"]),
+        (Completed(0, "47\n", "sbatch: warning: can't run 1 processes on 2 nodes\n"), 1, ["47"]),
+    ],
+)
+def test_submitting_is_one_sbatch_that_gives_the_ids(
+    answer: Completed, count: int, ids: list[str]
+) -> None:
+    """The elements of an array are numbered from 0, in the order of the tasks."""
+    assert submit(answer, count) == ids
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        failed("sbatch stopped"),
+        failed("sbatch nodatabase-cluster"),
+        failed("sbatch error-clusters-plain"),
+        *(
+            Completed(1, stderr=f"sbatch: error: Batch job submission failed: {words}\n")
+            for words in (
+                "Socket timed out on send/recv operation",
+                "Unable to contact slurm controller (connect failure)",
+                "Zero Bytes were transmitted or received",
+                "Connection refused",
+                "Connection reset by peer",
+                "Resource temporarily unavailable",
+                "Slurm temporarily unable to accept job, sleeping and retrying",
+                "Unspecified error",
+                "Protocol authentication error",
+                "Job violates accounting/QOS policy (job submit limit, user's size limits)",
+            )
+        ),
+        Completed(1, stderr="sbatch: fatal: Could not establish a configuration source\n"),
+        # It may have arrived:
+        Completed(0, stdout=""),
+        Completed(0, stdout="Submitted batch job 48\n"),
+        Completed(1, stdout="47\n", stderr="sbatch: error: the wrapper could not write its log\n"),
+        Completed(-9),
+        Completed(-15, stderr="sbatch: error: interrupted\n"),
+        Completed(1),
+    ],
+    ids=lambda answer: (answer.stderr or answer.stdout or str(answer.returncode)).strip()[-60:],
+)
+def test_what_may_pass_or_may_have_arrived_is_no_refusal(answer: Completed) -> None:
+    """The core then looks for the token before it submits again; Slurm's words are told."""
+    with pytest.raises(CommandFailed) as caught:
+        submit(answer)
+    assert (answer.stderr or answer.stdout or "(no output)").strip() in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "words"),
+    [
+        ("error-partition", 1, "Invalid partition name specified"),
+        ("error-memory", 1, "Memory specification can not be satisfied"),
+        ("error-gpus", 1, "Invalid generic resource (gres) specification"),
+        ("error-array-index", 1, "Invalid job array specification"),
+        ("error-array-toolong", 1, "parameter too long"),
+        ("error-clusters-accounting", 1, "No cluster 'nosuch' known by database"),
+        ("error-option", 255, "unrecognized option '--nosuch=1'"),
+        ("error-noscript", 1, "Unable to open file /nonexistent/script.sh"),
+        ("error-noshebang", 1, "This does not look like a batch script"),
+        ("enforced-cores", 1, "More processors requested than permitted"),
+        ("enforced-nodes", 1, "Node count specification invalid"),
+        ("enforced-time", 1, "Requested time limit is invalid"),
+    ],
+)
+def test_what_slurm_refuses_for_good_is_rejected_in_its_words(
+    name: str, code: int, words: str
+) -> None:
+    """Nothing is tried again."""
+    with pytest.raises(Rejected) as caught:
+        submit(failed(f"sbatch {name}", code))
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("error", [CommandNotFound, CommandTimeout])
+def test_an_sbatch_that_cannot_run_or_hangs_decides_nothing(
+    error: Callable[[Command, str], Exception],
+) -> None:
+    """The error is passed on as it is."""
+    with pytest.raises((CommandNotFound, CommandTimeout)):
+        submit(error(Command(("sbatch",)), "no answer"))
+
+
+# -- find
+
+FIND = f"{SQUEUE} --user=alice --Format=ArrayJobID:|,Reason:|,Comment:|"
+FIND_ENDED = "sacct --noheader --parsable2 --allocations --user=alice --starttime=now-30days"
+OTHERS = "12|None|somebody's own|\n13|None|(null)|\n14|None|tok-22|\n"
+
+
+@pytest.mark.parametrize(
+    ("listed", "count", "ids"),
+    [
+        ("17|None|tok-2|\n", 1, ["17"]),
+        ("17|JobHeldUser|tok-2 my own | words|\n", 1, ["17"]),
+        ("17|None|tok-2|\n17|Resources|tok-2|\n", 2, ["17_0", "17_1"]),
+    ],
+)
+def test_a_job_in_the_queue_is_found_by_its_token(listed: str, count: int, ids: list[str]) -> None:
+    """One squeue for all of the user's jobs, whatever their state and partition."""
+    host = Script((FIND, Completed(0, OTHERS + listed)))
+    assert plugin.anybatch_find(submission(count), host) == ids
+
+
+def test_a_job_that_has_left_the_queue_is_found_in_accounting() -> None:
+    """Comments are in accounting when a job has ended."""
+    kept = "9|None|\n1268|None|tok-2 mine\n"
+    config = (CONFIG, said("scontrol config-accounting"))
+    host = Script((FIND, Completed(0, OTHERS)), config, (FIND_ENDED, Completed(0, kept)))
+    assert plugin.anybatch_find(submission(), host) == ["1268"]
+    assert host.played()
+
+
+def test_elements_in_accounting_are_their_array() -> None:
+    """One that has ended is enough to know them all."""
+    kept = "1269_1|None|tok-2\n1269_[6-7,9%2]|JobArrayTaskLimit|tok-2\n"
+    config = (CONFIG, said("scontrol config-accounting"))
+    host = Script((FIND, Completed(0)), config, (FIND_ENDED, Completed(0, kept)))
+    assert plugin.anybatch_find(submission(2), host) == ["1269_0", "1269_1"]
+
+
+def test_what_is_nowhere_is_certainly_not_there() -> None:
+    """Without accounting the queue alone is asked."""
+    host = Script((FIND, Completed(0, OTHERS)), (CONFIG, said("scontrol config-plain")))
+    assert plugin.anybatch_find(submission(), host) == []
+    config = (CONFIG, said("scontrol config-accounting"))
+    host = Script((FIND, Completed(0)), config, (FIND_ENDED, Completed(0)))
+    assert plugin.anybatch_find(submission(), host) == []
+
+
+def test_what_a_refusal_left_behind_is_not_found() -> None:
+    """A job that can never run keeps its token for a while, as FAILED with BadConstraints."""
+    listed = "24|BadConstraints|tok-2|\n"
+    host = Script((FIND, Completed(0, listed)), (CONFIG, said("scontrol config-plain")))
+    assert plugin.anybatch_find(submission(), host) == []
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [(FIND, failed("squeue stopped-name"))],
+        [(FIND, Completed(0)), (CONFIG, failed("scontrol stopped"))],
+        [
+            (FIND, Completed(0)),
+            (CONFIG, said("scontrol config-accounting")),
+            (FIND_ENDED, failed("sacct nodatabase")),
+        ],
+    ],
+    ids=["queue", "configuration", "accounting"],
+)
+def test_not_being_able_to_look_is_not_finding_nothing(
+    steps: list[tuple[str, Completed | Exception]],
+) -> None:
+    """Controller or database away: nothing is decided."""
+    with pytest.raises(CommandFailed):
+        plugin.anybatch_find(submission(), Script(*steps))
+
+
+# -- status
+
+MIXED = ["14", "6_0", "6_7", "9", "2", "5_0", "7"]
+
+
+def states(ids: list[str], host: Script, **own: Any) -> dict[str, State]:
+    """The states that the plugin answers with."""
+    answers = plugin.anybatch_status(ids, table(**own), host)
+    return {native: answers[native].state for native in ids if native in answers}
+
+
+def test_jobs_that_the_queue_knows_cost_one_squeue() -> None:
+    """Arrays are asked for once; the first id twice, because a lone unknown one is an error."""
+    host = Script((SQUEUE, said("squeue mixed-long")))
+    assert states(MIXED, host) == {
+        **{"14": State.TERMINATED, "6_0": State.DONE, "6_7": State.QUEUED, "9": State.FAILED},
+        **{"2": State.HELD, "5_0": State.HELD, "7": State.RUNNING},
+    }
+    assert host.option("jobs") == "14,6,9,2,5,7,14"
+    assert host.option("Format") == ",".join(f"{field}:|" for field in SQUEUE_FIELDS)
+
+
+def test_times_and_lists_are_asked_for_in_full() -> None:
+    """Seconds since 1970, and arrays whose list is not cut after 64 bytes."""
+    host = Script((SQUEUE, said("squeue mixed-long")))
+    states(MIXED, host)
+    assert host.ran[0].env == {"SLURM_TIME_FORMAT": "%s", "SLURM_BITSTR_LEN": "0"}
+
+
+def test_jobs_that_have_left_the_queue_are_asked_of_accounting() -> None:
+    """One sacct for all that are missing, and for no other."""
+    ids = ["1284_1", "1284_2", "1284_4", "1285"]
+    raw = data("sacct purged").splitlines()
+    kept = "\n".join("|".join((row.split("|")[0], *row.split("|")[2:])) for row in raw)
+    host = Script(
+        (SQUEUE, said("squeue purged-partly")),
+        (CONFIG, said("scontrol config-accounting")),
+        (SACCT, Completed(0, kept)),
+    )
+    assert states(ids, host) == {
+        **{"1284_1": State.FAILED, "1284_2": State.FAILED},
+        **{"1284_4": State.RUNNING, "1285": State.DONE},
+    }
+    assert host.option("jobs") == "1284,1285"
+    assert host.option("starttime") == "1970-01-01"
+    assert host.played()
+
+
+def test_what_squeue_says_wins_over_accounting() -> None:
+    """Accounting lags behind."""
+    late = "1284_4|PENDING|0:0|1|Unknown|Unknown|None assigned|00:00:00||None\n"
+    host = Script(
+        (SQUEUE, said("squeue purged-partly")),
+        (CONFIG, said("scontrol config-accounting")),
+        (SACCT, Completed(0, late)),
+    )
+    assert states(["1284_4", "1285"], host) == {"1284_4": State.RUNNING}
+
+
+@pytest.mark.parametrize(
+    ("ids", "what"), [(["1285"], "show job 1285"), (["1285", "1286_0"], "show job")]
+)
+def test_without_accounting_the_controller_is_asked_once_more(ids: list[str], what: str) -> None:
+    """`scontrol show job` takes one id or none."""
+    host = Script(
+        (SQUEUE, failed("squeue purged")),
+        (CONFIG, said("scontrol config-plain")),
+        (f"scontrol --oneliner {what}", failed("scontrol job-purged")),
+    )
+    assert states(ids, host) == {}
+    assert host.ran[-1].argv == ("scontrol", "--oneliner", *what.split())
+    assert host.played()
+
+
+def test_the_configuration_is_asked_for_once() -> None:
+    """A host is one cluster, whose configuration stays."""
+    missing = ((SQUEUE, Completed(0)), ("scontrol --oneliner show job", Completed(0)))
+    host = Script(missing[0], (CONFIG, said("scontrol config-plain")), missing[1], *missing)
+    assert states(["1", "2"], host) == states(["1", "2"], host) == {}
+    assert plugin.anybatch_limits(host, table()).array == 100001
+    assert host.played()
+
+
+def test_an_element_that_was_removed_from_its_array_is_terminated() -> None:
+    """Whoever else is missing is not; there is no more to be asked."""
+    ids = ["72_1", "72_2", "72_4", "72_6", "99_0"]
+    host = Script(
+        (SQUEUE, said("squeue array-partly-cancelled")),
+        (CONFIG, said("scontrol config-plain")),
+        ("scontrol --oneliner show job", Completed(0)),
+    )
+    answers = plugin.anybatch_status(ids, table(), host)
+    assert "99_0" not in answers
+    assert answers["72_4"].never_started
+    assert answers["72_4"].state is State.TERMINATED
+    assert not answers["72_2"].never_started
+
+
+def test_very_many_single_jobs_are_asked_for_by_user() -> None:
+    """Their ids would make a command line too long for the system."""
+    ids = [str(number) for number in range(1, plugin.MOST_IDS + 2)]
+    host = Script((f"{SQUEUE} --user=alice", Completed(0, squeue_rows(ids))))
+    assert set(states(ids, host).values()) == {State.RUNNING}
+    assert not any(word.startswith("--jobs") for word in host.ran[0].argv)
+
+
+def test_many_elements_are_one_id() -> None:
+    """An array of 100,000 elements is one word."""
+    host = Script((SQUEUE, Completed(0, "7|0-99999|7|PENDING|0|0|1|N/A|N/A||Priority|\n")))
+    assert len(states([f"7_{number}" for number in range(100_000)], host)) == 100_000
+    assert host.option("jobs") == "7,7"
+
+
+def test_very_many_missing_jobs_are_asked_of_accounting_in_turns() -> None:
+    """As few as the length of a command line allows."""
+    ids = [str(number) for number in range(1, 2 * plugin.MOST_IDS + 2)]
+    rows = [f"{native}|COMPLETED|0:0|1|2|3|n|00:01.000||None\n" for native in ids]
+    parts = [rows[start : start + plugin.MOST_IDS] for start in range(0, len(ids), 2000)]
+    host = Script(
+        (f"{SQUEUE} --user=alice", Completed(0)),
+        (CONFIG, said("scontrol config-accounting")),
+        *((SACCT, Completed(0, "".join(part))) for part in parts),
+    )
+    assert set(states(ids, host).values()) == {State.DONE}
+    assert host.commands["sacct"] == 3
+    assert max(len(word) for command in host.ran for word in command.argv) < 20_000
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [(SQUEUE, failed("squeue stopped-several"))],
+        [(SQUEUE, CommandTimeout(Command(("squeue",)), "no answer"))],
+        [(SQUEUE, Completed(0)), (CONFIG, failed("scontrol stopped"))],
+        [
+            (SQUEUE, Completed(0)),
+            (CONFIG, said("scontrol config-accounting")),
+            (SACCT, failed("sacct nodatabase")),
+        ],
+        [
+            (SQUEUE, Completed(0)),
+            (CONFIG, said("scontrol config-plain")),
+            ("scontrol --oneliner show job", failed("scontrol stopped")),
+        ],
+    ],
+    ids=["queue", "hangs", "configuration", "accounting", "controller"],
+)
+def test_not_being_able_to_ask_is_not_an_answer(
+    steps: list[tuple[str, Completed | Exception]],
+) -> None:
+    """No job's state changes; Slurm's words are in the error."""
+    with pytest.raises((CommandFailed, CommandTimeout)) as caught:
+        states(["1", "2"], Script(*steps))
+    assert any(
+        words in str(caught.value)
+        for words in (CONTROLLER_AWAY, "no answer", "Problem talking to the database")
+    )
+
+
+# -- account
+
+
+def test_use_is_asked_for_where_there_is_accounting() -> None:
+    """One sacct when a run has ended."""
+    rows = "7|COMPLETED|0:0|1|2|3|n|00:01.000||None\n7.batch|COMPLETED|0:0|1|2|3|n|00:01.000|5M|\n"
+    host = Script((CONFIG, said("scontrol config-accounting")), (SACCT, Completed(0, rows)))
+    found = plugin.anybatch_account(["7"], table(), host)
+    assert (found["7"].cpu_time, found["7"].max_memory) == (timedelta(seconds=1), 5 * 1024**2)
+
+
+def test_without_accounting_nobody_is_asked_for_use() -> None:
+    """Accounting would only say that it is off."""
+    host = Script((CONFIG, said("scontrol config-plain")))
+    assert plugin.anybatch_account(["7"], table(), host) == {}
+
+
+# -- terminate
+
+
+def terminate(ids: list[str], signal: str | None, *steps: tuple[str, Any], **own: Any) -> Script:
+    host = Script(*steps)
+    plugin.anybatch_terminate(ids, signal, table(**own), host)
+    assert host.played()
+    return host
+
+
+@pytest.mark.parametrize(
+    "answer", [said("scancel several"), said("scancel unknown"), said("scancel again")]
+)
+def test_stopping_many_jobs_is_one_scancel(answer: Completed) -> None:
+    """Jobs that are unknown or have ended are no error to it."""
+    ids = ["69", "70_1", "70_2", "70_3", "70_7", "999999"]
+    host = terminate(ids, None, ("scancel", answer))
+    assert host.ran[0].argv == ("scancel", "69", "999999", "70_[1-3,7]")
+
+
+def test_nothing_to_stop_is_no_command() -> None:
+    """Without an id scancel would complain."""
+    ended = "7|N/A|7|COMPLETED|0|0|1|1|1|n|None|\n"
+    terminate(["7"], "USR1", (SQUEUE, Completed(0, ended)))
+    terminate(["7"], "KILL", (SQUEUE, failed("squeue unknown")))
+
+
+@pytest.mark.parametrize(
+    ("signal", "options"),
+    [("USR1", ("--signal=USR1", "--batch")), ("KILL", ("--signal=KILL", "--full"))],
+)
+def test_a_signal_goes_to_the_script_and_kill_to_everybody(
+    signal: str, options: tuple[str, ...]
+) -> None:
+    """The script passes signals on to the command, but it cannot pass on KILL."""
+    rows = squeue_rows(["7"]) + "8|1|20|RUNNING|0|0|1|1|NONE|n|None|\n"
+    host = terminate(["7", "8_1"], signal, (SQUEUE, Completed(0, rows)), ("scancel", Completed(0)))
+    assert host.ran[-1].argv == ("scancel", *options, "7", "8_[1]")
+
+
+@pytest.mark.parametrize("signal", ["USR1", "KILL", "TERM"])
+def test_a_signal_is_for_jobs_that_run(signal: str) -> None:
+    """KILL for an element that waits would end all that wait in its array (22.05)."""
+    queue = (SQUEUE, said("squeue mixed-long"))
+    host = terminate(["7", "2", "5_0", "9", "99"], signal, queue, ("scancel 7", Completed(0)))
+    assert host.ran[-1].argv[3:] == ("7",)
+
+
+def test_elements_get_a_signal_once_while_others_wait() -> None:
+    """Ten at a time, with a short limit: scancel (22.05) would send it again after 5 seconds."""
+    rows = "".join(f"8|{n}|{n + 20}|RUNNING|0|0|1|1|NONE|n|None|\n" for n in range(12))
+    rows += "8|12-40%12|8|PENDING|0|0|1|N/A|N/A||JobArrayTaskLimit|\n" + squeue_rows(["7"])
+    hangs = CommandTimeout(Command(("scancel",)), "no answer within 4 s; it was ended")
+    host = terminate(
+        ["7", *(f"8_{number}" for number in range(41))],
+        "USR1",
+        (SQUEUE, Completed(0, rows)),
+        ("scancel 7", Completed(0)),
+        ("scancel 8_[0-9]", hangs),
+        ("scancel 8_[10-11]", hangs),
+    )
+    assert [c.timeout.total_seconds() for c in host.ran] == [60, 60, 4, 4]
+    killed = terminate(
+        ["8_1", "8_20"], "KILL", (SQUEUE, Completed(0, rows)), ("scancel 8_[1]", Completed(0))
+    )
+    assert killed.ran[-1].timeout == timedelta(seconds=60)
+
+
+def test_an_unknown_signal_is_the_users_mistake() -> None:
+    """Slurm knows which there are."""
+    unknown = Completed(1, stderr="Unknown job signal: NOSUCH\n")
+    with pytest.raises(UsageError, match="NOSUCH"):
+        terminate(["7"], "NOSUCH", (SQUEUE, Completed(0, squeue_rows(["7"]))), ("scancel", unknown))
+
+
+GONE = "scancel: error: Kill job error on job id 7: Invalid job id specified\n"
+DENIED = "scancel: error: Kill job error on job id 8: Access/permission denied\n"
+
+
+def test_a_job_that_ended_before_its_signal_is_no_error() -> None:
+    """It is one that scancel does complain of."""
+    queue = (SQUEUE, Completed(0, squeue_rows(["7"])))
+    terminate(["7"], "USR1", queue, ("scancel", Completed(1, stderr=GONE)))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [failed("scancel stopped", 8), Completed(1, stderr=GONE + DENIED), Completed(1)],
+    ids=["away", "denied", "silent"],
+)
+def test_a_scancel_that_failed_is_an_error(answer: Completed) -> None:
+    """A job that is gone does not hide that another one could not be told."""
+    with pytest.raises(CommandFailed):
+        terminate(["7", "8"], None, ("scancel", answer))
+
+
+def test_a_signal_is_not_sent_where_nobody_can_tell_who_runs() -> None:
+    """The controller is away."""
+    with pytest.raises(CommandFailed, match="Unable to contact"):
+        terminate(["7"], "USR1", (SQUEUE, failed("squeue stopped")))
+
+
+@pytest.mark.usefixtures("slurm_cluster")
+def test_the_real_scancel_signals_an_element_once_and_leaves_those_that_wait(
+    tmp_path: Path,
+) -> None:
+    """Three of an array run and three wait: the one that is meant gets it, and one time."""
+    host = LocalHost()
+    work = "trap 'echo x >>got-$I' USR1; touch ready-$I; while test -e wait; do sleep 0.1; done"
+    script = f"I=$SLURM_ARRAY_TASK_ID; {work}"
+    (tmp_path / "wait").touch()
+    array = ("sbatch", "--parsable", "--array=0-5%3", "--output=/dev/null", "--wrap", script)
+    job = host.run(Command(array, cwd=tmp_path)).stdout.strip()
+    try:
+        deadline = time.monotonic() + 60
+        while len(list(tmp_path.glob("ready-*"))) < 3:
+            assert time.monotonic() < deadline, "they do not start"
+            time.sleep(0.1)
+        plugin.anybatch_terminate([f"{job}_0", f"{job}_4"], "USR1", table(), host)
+        plugin.anybatch_terminate([f"{job}_4", f"{job}_5"], "KILL", table(), host)
+        assert host.commands["scancel"] == 1
+        found = plugin.anybatch_status([f"{job}_{n}" for n in range(6)], table(), host)
+        assert [found[f"{job}_{n}"].state for n in range(6)] == 3 * [State.RUNNING] + 3 * [
+            State.QUEUED
+        ]
+        assert [file.read_text() for file in tmp_path.glob("got-*")] == ["x\n"]
+    finally:
+        (tmp_path / "wait").unlink()
+        host.run(Command(("scancel", job)))
+
+
+# -- detect and limits
+
+PING = ("scontrol ping", said("scontrol ping"))
+PARTITIONS = ("sinfo --noheader --format=%P", said("sinfo partitions"))
+
+
+@pytest.mark.parametrize("tool", ["sbatch", "squeue", "scancel", "scontrol"])
+def test_a_missing_tool_is_named(tool: str) -> None:
+    """No command is run then."""
+    host = Script()
+    host.tools.remove(tool)
+    found = plugin.anybatch_detect(host, table())
+    assert (found.available, found.reason) == (False, f"{tool} is not on the PATH")
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [("scontrol ping", Completed(1, stdout=data("scontrol ping-stopped")))],
+        [PING, (CONFIG, failed("scontrol stopped"))],
+        [("scontrol ping", CommandTimeout(Command(("scontrol",)), "no answer within 60 s"))],
+    ],
+    ids=["down", "no-configuration", "hangs"],
+)
+def test_a_controller_that_does_not_answer_is_a_reason(
+    steps: list[tuple[str, Completed | Exception]],
+) -> None:
+    """In Slurm's own words, never an exception; Slurm is set up here all the same."""
+    found = plugin.anybatch_detect(Script(*steps), table())
+    assert (found.available, found.away) == (False, True)
+    assert found.reason.startswith("the controller does not answer: scontrol")
+    assert any(words in found.reason for words in ("DOWN", "Unable to contact", "no answer"))
+
+
+@pytest.mark.parametrize(
+    "stderr",
+    [
+        "scontrol: fatal: Could not establish a configuration source\n",
+        "scontrol: fatal: Unable to process configuration file\n",
+    ],
+)
+def test_tools_without_a_cluster_are_not_a_cluster_that_is_away(stderr: str) -> None:
+    """Slurm may be installed where it is not set up."""
+    found = plugin.anybatch_detect(Script((PING[0], Completed(1, stderr=stderr))), table())
+    assert (found.available, found.away) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("cluster", "accounting", "largest"), [("plain", "off", "100001"), ("accounting", "on", "201")]
+)
+def test_a_cluster_is_described(cluster: str, accounting: str, largest: str) -> None:
+    """For `anybatch systems` and `doctor`."""
+    host = Script(PING, (CONFIG, said(f"scontrol config-{cluster}")), PARTITIONS)
+    found = plugin.anybatch_detect(host, table())
+    assert (found.available, found.version) == (True, "22.05.8")
+    assert found.reason == "Slurmctld(primary) at vm is UP"
+    assert found.details == {
+        **{"cluster": cluster, "accounting": accounting},
+        **{"default partition": "main", "largest array": largest},
+    }
+
+
+@pytest.mark.parametrize(
+    ("answer", "shown"),
+    [
+        (Completed(0, stdout="short\n"), "none"),
+        (failed("sinfo stopped"), "not known"),
+        (CommandNotFound(Command(("sinfo",)), "program not found"), "not known"),
+    ],
+)
+def test_a_cluster_without_a_default_partition_is_usable(
+    answer: Completed | Exception, shown: str
+) -> None:
+    """It is a detail."""
+    host = Script(PING, (CONFIG, said("scontrol config-plain")), (PARTITIONS[0], answer))
+    found = plugin.anybatch_detect(host, table())
+    assert found.available
+    assert found.details["default partition"] == shown
+
+
+@pytest.mark.parametrize(
+    ("cluster", "own", "array"),
+    [
+        ("plain", None, 100001),
+        ("accounting", None, 201),
+        ("accounting", 40, 40),
+        ("accounting", 5000, 201),
+        ("plain", 0, 100001),
+    ],
+)
+def test_the_largest_array_is_the_clusters_or_less(
+    cluster: str, own: int | None, array: int
+) -> None:
+    """`max_array` can only lower it; Slurm has dependencies."""
+    host = Script((CONFIG, said(f"scontrol config-{cluster}")))
+    limits = plugin.anybatch_limits(host, table(max_array=own))
+    assert (limits.array, limits.dependencies) == (array, True)
+
+
+def test_limits_are_not_guessed() -> None:
+    """Where the controller is away the run waits."""
+    with pytest.raises(CommandFailed):
+        plugin.anybatch_limits(Script((CONFIG, failed("scontrol stopped"))), table())
+
+
+# -- settings and the environment
+
+
+def test_the_cluster_reaches_every_command() -> None:
+    """What is submitted to one cluster is not looked for on another."""
+    config = said("scontrol config-accounting")
+    rows = Completed(0, squeue_rows(["7"]))
+    host = Script(
+        *(PING, (CONFIG, config), PARTITIONS),
+        *((SQUEUE, Completed(0)), (SACCT, Completed(0)), (SACCT, Completed(0))),
+        *((FIND, Completed(0)), (FIND_ENDED, Completed(0))),
+        *(("scancel 7", Completed(0)), (SQUEUE, rows), ("scancel 7", Completed(0))),
+    )
+    own = table(clusters="far")
+    plugin.anybatch_detect(host, own)
+    plugin.anybatch_status(["7"], own, host)
+    plugin.anybatch_account(["7"], own, host)
+    plugin.anybatch_find(submission(clusters="far"), host)
+    plugin.anybatch_terminate(["7"], None, own, host)
+    plugin.anybatch_terminate(["7"], "USR1", own, host)
+    assert host.played()
+    assert all(command.argv[1] == "--clusters=far" for command in host.ran)
+    [file] = plugin.anybatch_render(submission(clusters="far")).files
+    assert "\n#SBATCH --clusters=far\n" in file.text
+
+
+def test_what_slurm_sets_for_a_job_is_not_inherited() -> None:
+    """Where the cluster is, is."""
+    found = plugin.anybatch_environment()
+    assert {"SLURM_*", "SBATCH_*", "PMI_*"} <= set(found.scrub)
+    assert found.keep == ("SLURM_CONF", "SLURM_CLUSTERS")
+
+
+OUTER = {
+    # Set by Slurm for the job that we are in.
+    **{"SLURM_JOB_ID": "1", "SLURM_JOBID": "1", "SLURM_ARRAY_TASK_ID": "3", "SLURM_STEP_ID": "0"},
+    **{"SLURM_TASK_PID": "77", "SLURM_JOB_NAME": "outer", "SLURM_ARRAY_JOB_ID": "1"},
+    # Set by the user for the commands that they type.
+    **{"SQUEUE_FORMAT": "%i", "SQUEUE_STATES": "R", "SACCT_FEDERATION": "1", "SINFO_FORMAT": "%n"},
+    **{"SCANCEL_STATE": "PENDING", "SCANCEL_INTERACTIVE": "1", "SCONTROL_FUTURE": "1"},
+    **{"SBATCH_ARRAY_INX": "0-99", "SBATCH_JOB_NAME": "x", "SBATCH_EXPORT": "NONE"},
+    **{"SLURM_TIME_FORMAT": "relative", "SLURM_BITSTR_LEN": "8"},
+}
+KEPT = {"SLURM_CONF": "/etc/slurm/slurm.conf", "SLURM_CLUSTERS": "near", "HOME": "/home/alice"}
+FAKE = """#!/bin/sh
+export -p >>"$0.env"
+case "$(basename "$0") $*" in
+  "scontrol show config") exec {cat} {data}/scontrol-22.05-config-accounting.txt ;;
+  "scontrol ping") echo UP ;;
+  "squeue "*) echo "7|N/A|7|RUNNING|0|0|1|1|NONE|n|None|" ;;
+  "sbatch "*) echo 7 ;;
+esac
+"""
+
+
+def test_no_command_believes_that_it_is_inside_a_job(tmp_path: Path) -> None:
+    """Neither a job around us nor the user's own defaults change what commands do."""
+    text = FAKE.format(cat=shutil.which("cat"), data=DATA)
+    tools = ("sbatch", "squeue", "sacct", "scontrol", "scancel", "sinfo")
+    for tool in tools:
+        (tmp_path / tool).write_text(text)
+        (tmp_path / tool).chmod(0o755)
+    host = LocalHost({**OUTER, **KEPT, "PATH": f"{tmp_path}:{os.defpath}"})
+    one = attrs.evolve(submission(), folder=tmp_path)
+    plugin.anybatch_detect(host, table())
+    plugin.anybatch_status(["7", "8"], table(), host)
+    plugin.anybatch_find(one, host)
+    plugin.anybatch_terminate(["7"], "USR1", table(), host)
+    assert plugin.anybatch_submit(one, plugin.anybatch_render(one), host) == ["7"]
+    assert set(host.commands) == set(tools)
+    for tool in tools:
+        exported = (tmp_path / f"{tool}.env").read_text()
+        for name in OUTER.keys() - {"SLURM_TIME_FORMAT", "SLURM_BITSTR_LEN"}:
+            assert f"{name}=" not in exported, f"{tool} sees {name}"
+        for name, value in KEPT.items():
+            assert f"{name}='{value}'" in exported, f"{tool} does not see {name}"
+        if tool != "sbatch":
+            assert "SLURM_TIME_FORMAT='%s'" in exported
+            assert "SLURM_BITSTR_LEN='0'" in exported
+
+
+def test_every_command_has_a_time_limit() -> None:
+    """A controller that hangs does not hang us."""
+    host = Script((SQUEUE, said("squeue mixed-long")))
+    states(MIXED, host)
+    assert host.ran[0].timeout == timedelta(seconds=60)
