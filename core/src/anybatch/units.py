@@ -31,8 +31,11 @@ def parse_size(value: int | str) -> int:
         raise ValueError(f"{value!r} is no size; write for example '2 GiB', '500MB' or '4G'")
     number, letter, binary = match.groups()
     decimal = letter and not binary and value.strip().lower().endswith("b")
-    base = 1000.0 if decimal else 1024.0
-    return round(float(number) * base ** _POWER[letter.lower()])
+    unit: int = (1000 if decimal else 1024) ** _POWER[letter.lower()]
+    try:
+        return round(float(number) * unit) if "." in number else int(number) * unit
+    except (OverflowError, ValueError):  # Python reads no integer of thousands of digits
+        raise ValueError(f"{value!r:.50} is too much for a size") from None
 
 
 def format_size(size: int) -> str:

@@ -212,9 +212,7 @@ def test_settings_become_directives_and_a_site_can_forbid_some(
     run.terminate()
 
 
-def test_every_one_of_many_is_reported_right(
-    slurm: Session, slurm_cluster: str
-) -> None:
+def test_every_one_of_many_is_reported_right(slurm: Session, slurm_cluster: str) -> None:
     """Thousands of jobs, three in a hundred failing with assorted codes and signals."""
     count = 5000 if slurm_cluster == "plain" else 600
     wanted = [_end_of(index) for index in range(count)]

@@ -371,25 +371,28 @@ def test_what_squeue_says_wins_over_accounting() -> None:
     assert states(["1284_4", "1285"], host) == {"1284_4": State.RUNNING}
 
 
-@pytest.mark.parametrize(
-    ("ids", "what"), [(["1285"], "show job 1285"), (["1285", "1286_0"], "show job")]
-)
-def test_without_accounting_the_controller_is_asked_once_more(ids: list[str], what: str) -> None:
-    """`scontrol show job` takes one id or none."""
+def test_without_accounting_the_controller_is_asked_once_more() -> None:
+    """`scontrol show job` takes one id."""
     host = Script(
         (SQUEUE, failed("squeue purged")),
         (CONFIG, said("scontrol config-plain")),
-        (f"scontrol --oneliner {what}", failed("scontrol job-purged")),
+        ("scontrol --oneliner show job 1285", failed("scontrol job-purged")),
     )
-    assert states(ids, host) == {}
-    assert host.ran[-1].argv == ("scontrol", "--oneliner", *what.split())
+    assert states(["1285"], host) == {}
+    assert host.played()
+
+
+def test_the_whole_cluster_is_never_listed() -> None:
+    """Without accounting, several jobs that squeue does not know are just not known."""
+    host = Script((SQUEUE, failed("squeue purged")), (CONFIG, said("scontrol config-plain")))
+    assert states(["1285", "1286_0"], host) == {}
     assert host.played()
 
 
 def test_the_configuration_is_asked_for_once() -> None:
     """A host is one cluster, whose configuration stays."""
-    missing = ((SQUEUE, Completed(0)), ("scontrol --oneliner show job", Completed(0)))
-    host = Script(missing[0], (CONFIG, said("scontrol config-plain")), missing[1], *missing)
+    missing = (SQUEUE, Completed(0))
+    host = Script(missing, (CONFIG, said("scontrol config-plain")), missing)
     assert states(["1", "2"], host) == states(["1", "2"], host) == {}
     assert plugin.anybatch_limits(host, table()).array == 100001
     assert host.played()
@@ -401,7 +404,6 @@ def test_an_element_that_was_removed_from_its_array_is_terminated() -> None:
     host = Script(
         (SQUEUE, said("squeue array-partly-cancelled")),
         (CONFIG, said("scontrol config-plain")),
-        ("scontrol --oneliner show job", Completed(0)),
     )
     answers = plugin.anybatch_status(ids, table(), host)
     assert "99_0" not in answers
@@ -464,7 +466,7 @@ def test_not_being_able_to_ask_is_not_an_answer(
 ) -> None:
     """No job's state changes; Slurm's words are in the error."""
     with pytest.raises((CommandFailed, CommandTimeout)) as caught:
-        states(["1", "2"], Script(*steps))
+        states(["1"], Script(*steps))
     assert any(
         words in str(caught.value)
         for words in (CONTROLLER_AWAY, "no answer", "Problem talking to the database")

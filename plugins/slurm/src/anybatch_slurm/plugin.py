@@ -176,11 +176,14 @@ def _sacct(ids: Sequence[str], settings: Mapping[str, Any], host: Host) -> dict[
 
 
 def _scontrol(ids: Sequence[str], settings: Mapping[str, Any], host: Host) -> dict[str, JobStatus]:
+    """What the controller says of one job or array; it takes no list.
+
+    Without an id it would print every job of the cluster, and it knows no more than squeue.
+    """
     jobs = _jobs(ids)
-    which = jobs if len(jobs) == 1 else []
-    return parse.read_scontrol(
-        _ask(host, settings, "scontrol", "--oneliner", "show", "job", *which)
-    )
+    if len(jobs) > 1:
+        return {}
+    return parse.read_scontrol(_ask(host, settings, "scontrol", "--oneliner", "show", "job", *jobs))
 
 
 def _jobs(ids: Sequence[str]) -> list[str]:
