@@ -127,8 +127,11 @@ class ExitFolder:
         return self._started.get(key)
 
     def _read_starts(self) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            for name in os.listdir(self._starts):
+        names: list[str] = []
+        with contextlib.suppress(OSError):
+            names = os.listdir(self._starts)
+        for name in names:
+            with contextlib.suppress(OSError, ValueError, OverflowError):  # no start record
                 index, attempt, restarts, seconds, host = name.split(".", 4)
                 started = datetime.fromtimestamp(int(seconds), timezone.utc)
                 self._started[f"{index}.{attempt}.{restarts}"] = (host, started)

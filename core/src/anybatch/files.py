@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -36,6 +37,8 @@ def resolve_inputs(
     for pattern in job.inputs:
         for source in _matches(pattern, base, host):
             destination = _destination(source, base, job.flat)
+            if destination in ("", "."):
+                raise JobError(f"input {pattern!r} is the folder that inputs are looked for in")
             if placed.get(destination) == source:
                 notes.append(f"input {source} is named twice")
             elif destination in placed:
@@ -54,10 +57,15 @@ def _matches(pattern: str, base: Path, host: Host) -> Sequence[str]:
         return [path]
     if _MAGIC.isdisjoint(pattern):
         raise JobError(f"input {pattern!r} is not there (looked for {path})")
-    found = [str(match) for match in host.glob(str(base / pattern))]
-    if not pattern or not found:
+    found = [os.path.normpath(match) for match in host.glob(_below(base, pattern))]
+    if not found:
         raise JobError(f"input {pattern!r} matches nothing in {base}")
     return found
+
+
+def _below(base: Path, pattern: str) -> str:
+    """A pattern that starts from *base*, whose own name is none."""
+    return os.path.join(glob.escape(str(base)), pattern)
 
 
 def _destination(source: str, base: Path, flat: bool) -> str:

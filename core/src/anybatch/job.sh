@@ -80,6 +80,7 @@ ab_inside() { # COMMAND...
     # A shell lets what it starts in the background ignore these; bash undoes it only now.
     trap - INT QUIT
     ab_doing="inherited variables"
+    ab_let_signals_end_it
     trap 'ab_setup_failed "$?"' EXIT
     unset LC_ALL
     ab_inherit
@@ -94,8 +95,26 @@ ab_inside() { # COMMAND...
     ab_env
     ab_must "$?"
     ab_setup
-    trap - EXIT
+    ab_forget_traps
     ab_exec "$@"
+}
+
+ab_let_signals_end_it() { # and not the trap for EXIT, which bash runs for signals too
+    [ -n "${BASH_VERSION-}" ] || return 0
+    for ab_signal in $ab_signals; do
+        trap "trap - EXIT $ab_signal; kill -s $ab_signal \"\$BASHPID\"" "$ab_signal"
+    done
+}
+
+ab_forget_traps() {
+    trap - EXIT $ab_signals
+    [ -z "${BASH_VERSION-}" ] || [ "$ab_where" = inside ] || ab_heed_missed
+}
+
+ab_heed_missed() { # a signal that arrives while a shell takes its traps away is lost
+    while read -r ab_word ab_line; do
+        [ "$ab_word" != caught ] || exec /bin/sh -c 'kill -s "$0" "$$"; exit 1' "$ab_line"
+    done <"$ab_start"
 }
 
 ab_exec() { # COMMAND...
@@ -181,37 +200,72 @@ ab_bring() { # FILE
 ab_on_signal() { # NAME
     ab_caught=$1 ab_interrupted=1
     if [ -n "$ab_child" ]; then
-        kill -s "$1" "$ab_child" 2>/dev/null
+        ab_forward "$1"
     elif [ "$ab_phase" != command ]; then
         exit 1
     fi
 }
 
+ab_forward() { # NAME
+    ab_pid=$ab_child
+    if [ -n "${BASH_VERSION-}" ]; then
+        until read -r ab_line ab_pid ab_line <"$ab_start"; do
+            kill -0 "$ab_child" 2>/dev/null || return
+            sleep 0.01
+        done
+    fi
+    echo "caught $1" >>"$ab_start"
+    kill -s "$1" "$ab_pid" 2>/dev/null
+}
+
+# $? does not tell "Killed" from "Exit 137"; the shell's list of its jobs does. dash and busybox sh
+# keep a job on it until the next one starts, and their wait would end at a trapped CHLD. bash
+# takes it off when it was waited for, hence the trap. And bash loses the status of a child that
+# ends in the moment of a trapped signal (5.2: CHECK_WAIT_INTR after waitpid in jobs.c), as the
+# child does when the whole process group is sent one. So there a process that is deaf to signals
+# waits for the command, and writes down what it sees.
 ab_run_command() { # COMMAND...
-    # The shell's list of its jobs tells "Killed" from "Exit 137", which $? does not. In bash a job
-    # is on it until it is waited for; in dash and busybox sh until the next job, and there a
-    # trapped CHLD would end the wait. What they start with & reads nothing unless told to.
-    [ -z "${BASH_VERSION-}" ] || trap 'jobs -l >"$ab_start"' CHLD
-    (ab_"$ab_launch" "$@") <"$ab_stdin" &
+    if [ -n "${BASH_VERSION-}" ]; then
+        (ab_watch_command "$@") &
+    else
+        (ab_heed_missed && ab_"$ab_launch" "$@") <"$ab_stdin" & # else & gives it nothing to read
+    fi
     ab_child=$!
-    [ -z "$ab_caught" ] || kill -s "$ab_caught" "$ab_child" 2>/dev/null
+    [ -z "$ab_caught" ] || ab_forward "$ab_caught"
     ab_interrupted=1
     while [ -n "$ab_interrupted" ]; do
         ab_interrupted=
         wait "$ab_child" 2>/dev/null
         ab_status=$?
-        # bash 5.2 says -1 where a trapped signal arrives at the moment of the child's end.
-        [ "$ab_status" -ge 0 ] || ab_interrupted=1
     done
-    if [ -n "${BASH_VERSION-}" ]; then trap - CHLD; else jobs -l >"$ab_start"; fi
     ab_child=
+    ab_how=exit
+    if [ "$ab_status" -gt 128 ] || [ "$ab_status" -lt 0 ]; then ab_read_end; fi
 }
 
-ab_signalled() { # whether a status over 128 stands for a signal
-    read -r ab_line <"$ab_start" 2>/dev/null
-    case $ab_line in
-    *" Exit "[1-9]* | *" Done("*) return 1 ;;
-    esac
+ab_watch_command() { # COMMAND...
+    trap 'jobs -l >>"$ab_start"' CHLD
+    (ab_"$ab_launch" "$@") <"$ab_stdin" &
+    trap '' $ab_signals
+    jobs -l >>"$ab_start"
+    wait "$!" 2>/dev/null
+    ab_status=$?
+    trap - CHLD
+    echo "status $ab_status" >>"$ab_start"
+    exit "$ab_status"
+}
+
+ab_read_end() { # sets ab_how to exit or signal
+    ab_how=signal
+    [ -n "${BASH_VERSION-}" ] || jobs -l >"$ab_start"
+    while read -r ab_word ab_line; do
+        case "$ab_word $ab_line" in
+        "status "*) ab_status=$ab_line ;;
+        *" Exit "[1-9]* | *" Done"*) ab_how=exit ;;
+        esac
+    done <"$ab_start"
+    # Where that process too was ended before it could write, by what has ended the command.
+    [ "$ab_status" -ge 0 ] || ab_status=$((128 + $(kill -l "$ab_caught")))
 }
 
 ab_setup_was_recorded() {
@@ -224,6 +278,9 @@ ab_setup_was_recorded() {
 ab_finish() { # at every exit; the command's end is recorded by ab_main
     ab_code=$?
     trap - EXIT
+    # bash runs this too when a signal ends it that is not trapped, also in a child that has not
+    # become its own yet; that says nothing of how the job has ended.
+    [ "${BASHPID:-$$}" -eq "$$" ] && [ "$ab_phase" != command ] && [ "$ab_code" -ne 0 ] || exit
     ab_record "$ab_phase" exit "$ab_code"
     exit "$ab_code"
 }
@@ -247,7 +304,7 @@ ab_main() { # COMMAND...
         ab_phase=command
     fi
     trap - EXIT
-    if [ "$ab_status" -gt 128 ] && ab_signalled; then
+    if [ "$ab_how" = signal ]; then
         ab_record command signal "$((ab_status - 128))"
     else
         ab_record command exit "$ab_status"
@@ -263,6 +320,7 @@ if [ "$1" = --inside ]; then
     shift
 fi
 ab_submission=$1 ab_task=$2 ab_restarts=${3:-0}
+ab_signals='HUP INT QUIT ALRM USR1 USR2 XCPU TERM'
 ab_phase=setup ab_child='' ab_caught='' ab_status=0 ab_log_suffix='' ab_line=''
 ab_nl='
 '
@@ -275,8 +333,8 @@ export ANYBATCH_RUN="$ab_run_id" ANYBATCH_INDEX="$ab_index" ANYBATCH_COUNT="$ab_
 if [ "$ab_where" = inside ]; then
     ab_inside "$@"
 fi
-trap ab_finish EXIT
-for ab_signal in HUP INT QUIT USR1 USR2 TERM; do
+for ab_signal in $ab_signals; do
     trap "ab_on_signal $ab_signal" "$ab_signal"
 done
+trap ab_finish EXIT # not before: bash would keep what it then does at signals in its children
 ab_main "$@"

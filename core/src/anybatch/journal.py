@@ -6,6 +6,7 @@ will do; a torn last line is ignored; `grep` works.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import time
@@ -32,6 +33,7 @@ class Journal:
         self._folder = folder
         self._own = folder / f"journal-{writer}.jsonl"
         self._read_to: dict[str, int] = {}
+        self._torn = False
 
     def append(self, event: Event, *, durable: bool = False) -> None:
         """Write one event.
@@ -47,7 +49,7 @@ class Journal:
             new = not self._own.exists()
             descriptor = os.open(self._own, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
             try:
-                os.write(descriptor, line.encode("utf-8"))
+                self._write(descriptor, line.encode("utf-8"))
                 if durable:
                     os.fsync(descriptor)
             finally:
@@ -59,12 +61,29 @@ class Journal:
                 f"cannot write the journal {str(self._own)!r}: {error.strerror}"
             ) from error
 
+    def _write(self, descriptor: int, line: bytes) -> None:
+        data = b"\n" + line if self._torn else line
+        written = os.write(descriptor, data)
+        if written < len(data):  # the disk is full: the next line must not be lost with this one
+            self._torn = True
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._torn = False
+
     def read(self) -> list[Event]:
-        """What other processes wrote since the last call; at first what all wrote, in order."""
+        """What other processes wrote since the last call; at first what all wrote, in order.
+
+        Raises:
+            FolderError: the folder cannot be read.
+        """
         events: list[Event] = []
-        for name in sorted(os.listdir(self._folder)):
-            if name.startswith("journal-") and (self._folder / name) != self._own:
-                events += self._new_lines(name)
+        try:
+            for name in sorted(os.listdir(self._folder)):
+                if name.startswith("journal-") and (self._folder / name) != self._own:
+                    events += self._new_lines(name)
+        except OSError as error:
+            raise FolderError(
+                f"cannot read the journal in {str(self._folder)!r}: {error.strerror}"
+            ) from error
         return sorted(events, key=lambda event: float(event["t"]))
 
     def _new_lines(self, name: str) -> Iterator[Event]:

@@ -61,8 +61,8 @@ class LocalHost:
         with self._count:
             self.commands[program] += 1
         started = time.monotonic()
-        process = self._start(command)
         text = command.stdin.encode("utf-8", "surrogateescape")
+        process = self._start(command)
         try:
             out, err = process.communicate(text, timeout=command.timeout.total_seconds())
         except subprocess.TimeoutExpired:
@@ -106,7 +106,7 @@ class LocalHost:
 
     def read(self, path: Path) -> str:
         """See `Host.read`."""
-        return path.read_text("utf-8", "surrogateescape")
+        return path.read_bytes().decode("utf-8", "surrogateescape")
 
     def write(self, path: Path, text: str, mode: int = 0o600) -> None:
         """See `Host.write`."""
@@ -143,14 +143,20 @@ def matches(name: str, patterns: Sequence[str]) -> bool:
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """TERM, then KILL, for the command and all that it started."""
-    for number, pause in ((signal.SIGTERM, _KILL_AFTER), (signal.SIGKILL, None)):
+    for number in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)
         try:
-            process.communicate(timeout=pause)
+            process.communicate(timeout=_KILL_AFTER)
         except subprocess.TimeoutExpired:
             continue
         return
+    # What has left the session may hold the pipes open for as long as it likes.
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        if pipe is not None:
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
+    process.wait()
 
 
 def _text(output: bytes) -> str:

@@ -259,7 +259,8 @@ def _source(entry: EntryPoint) -> str:
 def _one_line(error: BaseException) -> str:
     last = traceback.extract_tb(error.__traceback__)[-1:]
     where = f" ({last[0].filename}:{last[0].lineno})" if last else ""
-    return f"{type(error).__name__}: {error}{where}"
+    text = " ".join(str(error).splitlines())
+    return f"{type(error).__name__}: {text}{where}"
 
 
 def _hook_names() -> list[str]:

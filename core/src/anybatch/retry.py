@@ -60,4 +60,5 @@ def plan_retries(run: RunState, outcomes: Iterable[Outcome], host: Host) -> Iter
 
 def _tasks(run: RunState, planned: Planned, host: Host) -> dict[int, str]:
     text = host.read(run.folder / f"tasks-{planned.submission.number}")
-    return dict(zip(planned.indices, text.splitlines(keepends=True), strict=True))
+    lines = [f"{line}\n" for line in text.split("\n")[:-1]]  # a job's text may hold \r or \x85
+    return dict(zip(planned.indices, lines, strict=True))

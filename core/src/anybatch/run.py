@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ import attrs
 
 from anybatch.errors import AnybatchError, RunNotFound
 from anybatch.model import JobId, Outcome, Reason, State
+from anybatch.records import JobStatus
 from anybatch.runstate import Phase
 from anybatch.text import write_ranges
 
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from anybatch.lease import Lease
-    from anybatch.records import JobStatus
     from anybatch.runstate import RunState, Tracked
     from anybatch.session import Session
     from anybatch.submitter import Submitter
@@ -258,11 +259,13 @@ class Run:
                 "host": session.host,
             }
             with contextlib.suppress(AnybatchError):
-                found = session.plugins.call(self.system, "anybatch_account", **arguments) or {}
+                found = session.plugins.call(self.system, "anybatch_account", **arguments)
+                if not isinstance(found, Mapping):
+                    return
                 filled = [
                     _filled(job.outcome, found[native])
                     for native, job in jobs.items()
-                    if native in found
+                    if isinstance(found.get(native), JobStatus)
                 ]
                 if filled:
                     self._state.record_ended(filled)

@@ -213,6 +213,8 @@ class RunState:
     def _on_state(self, event: Event) -> None:
         for index in read_ranges(event["jobs"]):
             job = self.jobs[index]
+            if job.state.final:
+                continue  # another process had the verdict already
             job.word, job.message = event.get("native"), event.get("message")
             self._move(job, State(event["state"]))
 
@@ -246,6 +248,7 @@ class RunState:
             job.submission, job.attempt = planned.submission.number, planned.attempt
             if planned.attempt:
                 job.native, job.status, job.missing_since = None, None, None
+                job.word, job.message, job.submitted = None, None, None
                 job.terminated = False
                 self._move(job, State.NEW)
 

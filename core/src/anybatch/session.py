@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 import time
 from pathlib import Path
@@ -128,7 +129,11 @@ class Session:
         for note in plan.notes:
             self.say(note)
         file = store.create(plan, self.host)
-        self._index.add(file.run, file.folder)
+        try:
+            self._index.add(file.run, file.folder)
+        except FolderError:
+            shutil.rmtree(file.folder, ignore_errors=True)
+            raise
         with self._lock:
             run = self._open(file)
             run._submitter.step()

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import platformdirs
 
-from anybatch.errors import FolderError, RunNotFound, did_you_mean
+from anybatch.errors import FolderError, RunNotFound, SettingError, did_you_mean
 from anybatch.model import Retry
 from anybatch.planning import Planned
 from anybatch.records import Submission
@@ -186,7 +186,7 @@ def read(folder: Path, host: Host, fit: Callable[[str, Mapping[str, Any]], Any])
         raise FolderError(
             f"the run's folder {str(folder)!r} cannot be read: {error.strerror}"
         ) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, SettingError) as error:
         raise FolderError(f"{str(folder / 'run.json')!r} makes no sense: {error!r}") from error
 
 

@@ -241,7 +241,7 @@ class Submitter:
                 continue
             if job.state.final:
                 return f"job {run.id}:{job.index}, which it was to run after, is {job.state.value}"
-            if job.native is None or run.file.system != self._run.file.system:
+            if not job.native or run.file.system != self._run.file.system:
                 return None
             natives.append(job.native)
         return natives

@@ -8,6 +8,7 @@ state changes, the pause grows, and the user is told.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, cast
@@ -157,6 +158,8 @@ class Watcher:
         if record.index >= len(one.state.jobs):
             return
         job = one.state.jobs[record.index]
+        if record.attempt > job.attempt:
+            one.state.catch_up()  # another process has run it again
         known = one.records.get(record.index)
         if record.attempt != job.attempt or (known and known.restarts > record.restarts):
             return
@@ -324,6 +327,8 @@ class Watcher:
     # -- observers
 
     def _tell(self, state: RunState, job: Tracked, old: State) -> None:
+        if job.state is State.NEW:
+            self.runs[state.id].forget(job.index)  # it is run again, perhaps by another process
         if not self._observers:
             return
         change = Change(
@@ -334,5 +339,6 @@ class Watcher:
             new=job.state,
             time=datetime.now(timezone.utc),
         )
-        arguments = {name: {"change": change} for name in self._observers}
-        list(self._plugins.collect("anybatch_job_changed", arguments))
+        for name in self._observers:
+            with contextlib.suppress(AnybatchError):
+                self._plugins.call(name, "anybatch_job_changed", change=change)

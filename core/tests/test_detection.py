@@ -1,0 +1,182 @@
+"""Which batch system is chosen, and what is said when none can be."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from anybatch.detection import choose, detect
+from anybatch.errors import CommandError, UnknownSystem
+from anybatch.hookspecs import hookimpl
+from anybatch.host import Command
+from anybatch.plugins import Plugins
+from anybatch.records import Detection
+from anybatch.settings import load_settings
+
+from .toy import Toy, local_host, plugins_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def system(answer: object) -> Toy:
+    """A batch system that answers so."""
+    toy = Toy()
+    toy.scripted["detect"] = [answer] * 3
+    return toy
+
+
+def here(priority: int = 50, *, auto: bool = True) -> Toy:
+    """A batch system that is usable."""
+    return system(Detection(available=True, reason="here", priority=priority, auto=auto))
+
+
+def gone(reason: str, *, away: bool = False, priority: int = 50) -> Toy:
+    """A batch system that is not usable."""
+    return system(Detection(available=False, reason=reason, away=away, priority=priority))
+
+
+def chosen(folder: Path, plugins: Plugins, name: str = "auto") -> str:
+    """The batch system that is taken."""
+    return choose(name, plugins, load_settings(plugins, {}, folder), local_host())
+
+
+def refusal(folder: Path, plugins: Plugins, name: str = "auto") -> str:
+    """Why there is none."""
+    with pytest.raises(UnknownSystem) as caught:
+        chosen(folder, plugins, name)
+    return str(caught.value)
+
+
+def test_auto_takes_the_highest_priority(isolated: Path) -> None:
+    """The best available system wins, whatever its name."""
+    assert chosen(isolated, plugins_of(a=here(0), b=here(60), c=here(50))) == "b"
+
+
+def test_ties_are_settled_by_name(isolated: Path) -> None:
+    """Of equal systems the first by name wins, in whatever order they were found."""
+    assert chosen(isolated, plugins_of(c=here(), b=here(), d=here())) == "b"
+
+
+def test_what_is_not_available_is_passed_over(isolated: Path) -> None:
+    """A system without its tools is no choice, however high its priority."""
+    assert chosen(isolated, plugins_of(a=gone("no qsub", priority=99), b=here(0))) == "b"
+
+
+def test_a_system_can_keep_out_of_auto(isolated: Path) -> None:
+    """`auto=False` is never chosen unless asked for by name."""
+    plugins = plugins_of(a=here(99, auto=False), b=here(0))
+    assert chosen(isolated, plugins) == "b"
+    assert chosen(isolated, plugins, "a") == "a"
+    assert "no batch system is usable here" in refusal(isolated, plugins_of(a=here(auto=False)))
+
+
+def test_a_system_that_is_away_is_not_replaced(isolated: Path) -> None:
+    """A login node is no stand-in for its cluster: the error names what is usable instead."""
+    away = gone("its controller is down", away=True, priority=50)
+    assert refusal(isolated, plugins_of(big=away, small=here(0), tiny=here(1))) == (
+        "big is set up here, but its controller is down. Try again later, or name a system "
+        "(usable now: small, tiny)"
+    )
+    assert "(usable now: none)" in refusal(isolated, plugins_of(big=away))
+
+
+def test_a_better_system_is_taken_though_a_lesser_one_is_away(isolated: Path) -> None:
+    """Only the best one decides."""
+    plugins = plugins_of(a=here(60), b=gone("down", away=True))
+    assert chosen(isolated, plugins) == "a"
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        (ValueError("no sense"), "anybatch_detect raised ValueError: no sense"),
+        (CommandError(Command(["sinfo"]), "no answer"), "sinfo: no answer"),
+        ("yes", "anybatch_detect answered 'yes'"),
+        (lambda: None, "anybatch_detect answered None"),
+    ],
+)
+def test_a_detection_that_fails_means_not_available(
+    isolated: Path, answer: object, text: str
+) -> None:
+    """Its text is the reason, and the others are asked all the same."""
+    plugins = plugins_of(a=system(answer), b=here(0))
+    found = detect(plugins, load_settings(plugins, {}, isolated), local_host())
+    assert (found["a"].available, found["b"].available) == (False, True)
+    assert text in found["a"].reason
+    assert chosen(isolated, plugins) == "b"
+    assert text in refusal(isolated, plugins_of(a=system(answer)))
+
+
+def test_nothing_usable_tells_every_reason(isolated: Path) -> None:
+    """The error lists what each system said."""
+    assert refusal(isolated, plugins_of(b=gone("no qsub"), a=gone("no sbatch"))) == (
+        "no batch system is usable here (a: no sbatch; b: no qsub)"
+    )
+    assert refusal(isolated, Plugins()) == "no batch system is usable here (none installed)"
+
+
+def test_a_system_asked_for_by_name_is_not_asked(isolated: Path) -> None:
+    """Who names a system gets it, even where its tools do not answer."""
+    plugins = plugins_of(a=system(AssertionError("asked")), b=here())
+    assert chosen(isolated, plugins, "a") == "a"
+
+
+def test_a_misspelt_name_gets_a_hint(isolated: Path) -> None:
+    """The nearest system is offered, with those installed and how to get more."""
+    assert refusal(isolated, plugins_of(slurm=here(), lsf=here()), "slrum") == (
+        "there is no batch system 'slrum'; did you mean 'slurm'? (installed: lsf, slurm; "
+        "a plugin is a package: pip install anybatch-slrum)"
+    )
+
+
+def test_a_plugin_that_is_no_system_cannot_be_chosen(isolated: Path) -> None:
+    """An observer is no place to run jobs, and only answers for itself."""
+
+    class Observer:
+        @hookimpl
+        def anybatch_detect(self) -> Detection | None:
+            return None
+
+    plugins = plugins_of(observer=Observer(), toy=here())
+    assert "there is no batch system 'observer'" in refusal(isolated, plugins, "observer")
+    found = detect(plugins, load_settings(plugins, {}, isolated), local_host())
+    assert list(found) == ["toy"]
+
+
+def test_only_those_named_are_asked(isolated: Path) -> None:
+    """A check-up of one system runs no commands of another."""
+    plugins = plugins_of(a=system(AssertionError("asked")), b=here())
+    assert list(detect(plugins, load_settings(plugins, {}, isolated), local_host(), ["b"])) == ["b"]
+    assert plugins.problems("a") == []
+
+
+class Misspelt:
+    """A plugin with a hook that is none."""
+
+    @hookimpl
+    def anybatch_submitt(self) -> None:
+        """Never called."""
+
+
+@pytest.mark.parametrize(
+    ("name", "module", "text"),
+    [
+        ("odd", Misspelt(), "implements 'anybatch_submitt', which is no hook; did you mean"),
+        ("odd", object(), "it implements no hook; are its functions marked with hookimpl?"),
+        ("anybatch", Toy(), "the name 'anybatch' is that of the core's own settings"),
+    ],
+)
+def test_a_plugin_refused_at_load_says_why(
+    isolated: Path, name: str, module: object, text: str
+) -> None:
+    """Who asks for it learns what is wrong with it, and the others work on."""
+    plugins = plugins_of(toy=here())
+    plugins.add(name, module, "anybatch-odd 1.0")
+    told = refusal(isolated, plugins, name)
+    assert told.startswith(f"plugin {name!r} cannot be used: ")
+    assert text in told
+    assert chosen(isolated, plugins) == "toy"
+    assert [plugin.distribution for plugin in plugins.found if plugin.problem] == [
+        "anybatch-odd 1.0"
+    ]

@@ -1,0 +1,275 @@
+"""Jobs, resources, retries and outcomes; the short forms and hints that go with them."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+from anybatch.errors import JobError, JobFailed, PluginError, did_you_mean, shorten
+from anybatch.model import Job, JobId, Outcome, Reason, Resources, Retry, State, signal_name
+from anybatch.text import read_ranges, spans, write_ranges
+from hypothesis import given
+from hypothesis import strategies as st
+
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"command": ""}, "the command is empty"),
+    ({"command": " \n"}, "the command is empty"),
+    ({"command": []}, "the command is empty"),
+    ({"command": [""]}, "the command's first word is empty"),
+    ({"command": ["a", 1]}, "word 1 of the command is no text: 1"),
+    ({"command": ["a", Path("b")]}, "word 1 of the command is no text"),
+    ({"command": ["a", "b\0"]}, "word 1 of the command holds a NUL character"),
+    ({"command": "a\0"}, "command holds a NUL character"),
+    ({"name": ""}, "a job's name is one line of text: ''"),
+    ({"name": " "}, "a job's name is one line of text"),
+    ({"name": "a\nb"}, "a job's name is one line of text"),
+    ({"name": "a\0"}, "a job's name is one line of text"),
+    ({"env": {"1A": ""}}, "env: '1A' is no name of a variable"),
+    ({"env": {"A-B": ""}}, "env: 'A-B' is no name of a variable"),
+    ({"env": {"": ""}}, "env: '' is no name of a variable"),
+    ({"env": {"A\n": ""}}, "is no name of a variable"),
+    ({"env": {"É": ""}}, "is no name of a variable"),
+    ({"env": {1: ""}}, "env: 1 is no name of a variable"),
+    ({"env": {"UID": "0"}}, "env: 'UID' belongs to the shell or to anybatch"),
+    ({"env": {"_": "0"}}, "env: '_' belongs to the shell or to anybatch"),
+    ({"env": {"ANYBATCH_INDEX": "0"}}, "env: 'ANYBATCH_INDEX' belongs to the shell or to"),
+    ({"env": {"ab_x": "0"}}, "env: 'ab_x' belongs to the shell or to anybatch"),
+    ({"env": {"A": 1}}, "env: the value of 'A' is no text: 1"),
+    ({"env": {"A": "\0"}}, "env: the value of 'A' holds a NUL character"),
+    ({"workdir": "\0"}, "workdir holds a NUL character"),
+    ({"env_script": "\0"}, "env_script holds a NUL character"),
+    ({"setup": ["a", "\0"]}, "setup holds a NUL character"),
+    ({"inputs": "\0"}, "inputs holds a NUL character"),
+    ({"outputs": "\0"}, "outputs holds a NUL character"),
+    ({"output_dir": "\0"}, "output_dir holds a NUL character"),
+    ({"stdin": "\0"}, "stdin holds a NUL character"),
+    ({"stdout": "\0"}, "stdout holds a NUL character"),
+    ({"stderr": "\0"}, "stderr holds a NUL character"),
+    ({"container": "\0"}, "container holds a NUL character"),
+]
+
+
+@pytest.mark.parametrize(("fields", "text"), REFUSED, ids=lambda value: repr(value)[:40])
+def test_what_cannot_be_a_job_is_refused(fields: dict[str, Any], text: str) -> None:
+    """The error names the field and what is wrong with it."""
+    with pytest.raises(JobError) as caught:
+        Job(**{"command": ["true"], **fields})
+    assert text in str(caught.value)
+
+
+@pytest.mark.parametrize("field", ["nodes", "tasks", "cores", "gpus"])
+@pytest.mark.parametrize("value", [-1, 1.5, "1", True, None])
+def test_numbers_of_resources_are_whole_and_in_range(field: str, value: object) -> None:
+    """The error names the field, its least value and what was given."""
+    least = 0 if field == "gpus" else 1
+    with pytest.raises(ValueError, match=f"^{field} must be {least} or more: "):
+        Resources(**{field: value})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"cores": 0}, "cores must be 1 or more: 0"),
+        ({"memory": "lots"}, "'lots' is no size"),
+        ({"memory": -1}, "a size cannot be negative"),
+        ({"disk": "1 EB"}, "'1 EB' is no size"),
+        ({"time": "90"}, "'90' has no unit"),
+        ({"time": "soon"}, "'soon' is no duration"),
+        ({"time": 0}, "a duration must be longer than nothing"),
+    ],
+)
+def test_resources_that_make_no_sense_are_refused(fields: dict[str, Any], text: str) -> None:
+    """Sizes and durations are checked where they are written down."""
+    with pytest.raises(ValueError, match=text):
+        Resources(**fields)
+
+
+@pytest.mark.parametrize("times", [-1, 1.5, "2", True])
+def test_a_retry_is_a_number_of_times(times: object) -> None:
+    """Less than none, and what is no whole number, is refused, for a job's short form too."""
+    with pytest.raises(ValueError, match=r"^times must be 0 or more: "):
+        Retry(times)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"^times must be 0 or more: "):
+        Job("true", retry=times)  # type: ignore[arg-type]
+
+
+def test_a_retry_knows_its_reasons() -> None:
+    """An unknown reason is refused, and a lost job is run again only where that is asked for."""
+    with pytest.raises(ValueError, match="'bad_luck' is not a valid Reason"):
+        Retry(1, on={"bad_luck"})
+    assert Retry(1, on=["lost", Reason.SIGNAL]).on == {Reason.LOST, Reason.SIGNAL}
+    assert Reason.LOST not in Retry(1).on
+
+
+def test_a_job_takes_what_people_have_at_hand() -> None:
+    """Lists, single texts, paths as texts and a bare number of retries are all understood."""
+    job = Job(
+        ["fit", "x"],
+        workdir="w",  # type: ignore[arg-type]
+        setup="module load x",  # type: ignore[arg-type]
+        inputs=["a", "b"],  # type: ignore[arg-type]
+        outputs="*.out",  # type: ignore[arg-type]
+        after="run-1",  # type: ignore[arg-type]
+        retry=2,  # type: ignore[arg-type]
+        resources=Resources(memory="2 GiB", disk="10 GB", time="1h30m"),  # type: ignore[arg-type]
+    )
+    assert job.command == ("fit", "x")
+    assert (job.workdir, job.setup, job.inputs) == (Path("w"), ("module load x",), ("a", "b"))
+    assert (job.outputs, job.after, job.retry) == (("*.out",), ("run-1",), Retry(2))
+    assert job.resources == Resources(memory=2 * 1024**3, disk=10**10, time=timedelta(minutes=90))
+    assert Job("a | b").command == "a | b"
+    assert Job("true", after=[job]).after == (job,)  # type: ignore[arg-type]
+
+
+def test_a_job_keeps_nothing_of_its_maker() -> None:
+    """Tables given to a job may be changed afterwards without changing the job."""
+    env, words, table = {"A": "1"}, ["true"], {"slurm": {"qos": "long"}}
+    job = Job(words, env=env, settings=table)
+    env["A"] = "2"
+    words.append("x")
+    table["slurm"]["qos"] = "short"
+    assert (job.env, job.command) == ({"A": "1"}, ("true",))
+    assert job.settings == {"slurm": {"qos": "long"}}
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        job.name = "other"  # type: ignore[misc]
+
+
+@given(st.text(st.characters(exclude_characters="\0"), min_size=1))
+def test_any_text_without_nul_can_be_a_word(word: str) -> None:
+    """What a program can be given, a job can hold unchanged."""
+    job = Job([word, word], env={"A": word}, stdout=Path("logs", word))
+    assert (job.command, job.env["A"]) == ((word, word), word)
+
+
+def test_resources_tell_what_differs_from_the_default() -> None:
+    """The description is short, and empty for the default."""
+    some = Resources(cores=4, memory="2 GiB", time="1h")  # type: ignore[arg-type]
+    assert (some.describe(), Resources().describe()) == ("4 cores, 2 GiB, 1h", "")
+
+
+WHY = [
+    (None, {}, ""),
+    (Reason.EXIT_CODE, {"exit_code": 3}, "exit code 3"),
+    (Reason.SIGNAL, {"signal": 9}, "SIGKILL"),
+    (Reason.SIGNAL, {"signal": 99}, "signal 99"),
+    (Reason.OUT_OF_MEMORY, {}, "out of memory"),
+    (Reason.TIME_LIMIT, {}, "time limit"),
+    (Reason.NODE_FAILURE, {}, "node failure"),
+    (Reason.PREEMPTED, {}, "preempted"),
+    (Reason.SETUP, {"message": "setup 2 failed"}, "setup: setup 2 failed"),
+    (Reason.STAGE_IN, {}, "stage in"),
+    (Reason.STAGE_OUT, {"message": "*.out"}, "stage out: *.out"),
+    (Reason.HELD, {}, "held"),
+    (Reason.REJECTED, {"message": "no such queue"}, "rejected: no such queue"),
+    (Reason.TERMINATED, {}, "terminated"),
+    (Reason.DEPENDENCY, {}, "dependency"),
+    (Reason.LOST, {}, "lost"),
+]
+
+
+@pytest.mark.parametrize(("reason", "facts", "why"), WHY)
+def test_an_outcome_tells_why(reason: Reason | None, facts: dict[str, Any], why: str) -> None:
+    """Each reason reads as people would say it, followed by the message."""
+    outcome = Outcome(run="r", index=1, state=State.FAILED, reason=reason, **facts)
+    assert outcome.why() == why
+    assert outcome.describe() == "job r:1 failed" + (f" ({why})" if why else "")
+
+
+def test_every_reason_is_told() -> None:
+    """No reason is missing in the table above."""
+    assert {reason for reason, _, _ in WHY} == {None, *Reason}
+
+
+def test_an_outcome_names_its_log_unless_all_is_well() -> None:
+    """Who reads of a failure learns where to look next."""
+    log = Path("/x/err")
+    failed = Outcome(run="r", index=0, state=State.LOST, reason=Reason.LOST, stderr=log)
+    assert failed.describe() == "job r:0 lost (lost); its log: /x/err"
+    assert str(JobFailed(failed)) == failed.describe()
+    done = Outcome(run="r", index=0, state=State.DONE, stderr=log)
+    assert (done.describe(), done.done, failed.done) == ("job r:0 done", True, False)
+
+
+def test_the_states_that_are_final() -> None:
+    """Done, failed, terminated and lost never change again."""
+    assert [state.value for state in State if state.final] == [
+        "done",
+        "failed",
+        "terminated",
+        "lost",
+    ]
+
+
+def test_a_job_id_reads_as_the_system_spells_it() -> None:
+    """Its text is the native id alone."""
+    assert str(JobId("slurm", "3505_7")) == "3505_7"
+
+
+@pytest.mark.parametrize(
+    ("number", "name"), [(9, "SIGKILL"), (15, "SIGTERM"), (99, "signal 99"), (0, "signal 0")]
+)
+def test_signals_have_names(number: int, name: str) -> None:
+    """A number without a name is shown as a number."""
+    assert signal_name(number) == name
+
+
+# -- Short forms and hints ------------------------------------------------------------------
+
+
+@given(st.lists(st.integers(0, 60)))
+def test_ranges_come_back(numbers: list[int]) -> None:
+    """Any numbers in any order are read as they were written."""
+    assert read_ranges(write_ranges(numbers)) == numbers
+
+
+@given(st.lists(st.sampled_from("ab")))
+def test_spans_hold_every_value_once(values: list[str]) -> None:
+    """Runs of equal values give back the values, and neighbours differ."""
+    found = spans(values)
+    assert [value for text, value in found for _ in read_ranges(text)] == values
+    indices = [index for text, _ in found for index in read_ranges(text)]
+    assert indices == list(range(len(values)))
+    assert all(one[1] != two[1] for one, two in itertools.pairwise(found))
+
+
+def test_ranges_are_short() -> None:
+    """Neighbours are written as first and last."""
+    assert write_ranges([0, 1, 2, 3, 7]) == "0-3,7"
+    assert (write_ranges([]), read_ranges("")) == ("", [])
+
+
+@pytest.mark.parametrize("text", ["a", "1,,2", "1-x", "-", ",", "1-2-3"])
+def test_what_is_no_range_is_refused(text: str) -> None:
+    """A text that cannot have been written by us is a ValueError."""
+    with pytest.raises(ValueError, match="invalid literal"):
+        read_ranges(text)
+
+
+def test_a_misspelt_word_gets_a_hint() -> None:
+    """The nearest known word is offered, and nothing where none is near."""
+    known = ["partition", "qos"]
+    assert did_you_mean("partion", known) == "; did you mean 'partition'?"
+    assert did_you_mean("xyz", known) == did_you_mean("xyz", []) == ""
+
+
+@given(st.text(max_size=60), st.integers(2, 40).map(lambda half: 2 * half))
+def test_long_texts_keep_both_ends(text: str, limit: int) -> None:
+    """A text within the limit is unchanged, a longer one says how much is left out."""
+    short = shorten(text, limit)
+    if len(text) <= limit:
+        assert short == text
+    else:
+        assert short.startswith(text[: limit // 2])
+        assert short.endswith(text[-(limit // 2) :])
+        assert f"[... {len(text) - limit} characters ...]" in short
+
+
+def test_a_plugin_error_names_plugin_and_distribution() -> None:
+    """Who reads it knows what to uninstall."""
+    error = PluginError("slurm", "anybatch-slurm 1.0", "no")
+    assert str(error) == "plugin 'slurm' (anybatch-slurm 1.0): no"
+    assert str(PluginError("local", "", "no")) == "plugin 'local': no"

@@ -1,0 +1,469 @@
+"""Settings: the order of layers, what each source may hold, and what errors say."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from anybatch.errors import SettingError
+from anybatch.hookspecs import hookimpl
+from anybatch.records import Kind, Setting, SiteDefault
+from anybatch.settings import (
+    CORE_SETTINGS,
+    Settings,
+    Value,
+    check,
+    load_settings,
+    parse_assignment,
+    project_file,
+    read_text,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+from .toy import Toy, plugins_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+class Kinds:
+    """A plugin with a setting of each kind, spelt with hyphens."""
+
+    @hookimpl
+    def anybatch_settings(self) -> list[Setting]:
+        some = [Setting(name=f"a-{kind.value}", kind=kind) for kind in Kind]
+        return [*some, Setting(name="colour", choices=("red", "green"))]
+
+
+class Site:
+    """A site's plugin."""
+
+    def __init__(self, *records: object) -> None:
+        self.records = records or (
+            SiteDefault("toy.partition", "site"),
+            SiteDefault("toy.options", {"account": "site", "mail": "no"}),
+            SiteDefault("toy.grace", "6s"),
+            SiteDefault("poll_interval", "1m"),
+            SiteDefault("absent.partition", "x"),
+        )
+
+    @hookimpl
+    def anybatch_settings(self) -> tuple[object, ...]:
+        return self.records
+
+
+def load(
+    folder: Path, environ: Mapping[str, str] | None = None, *, site: object = None
+) -> Settings:
+    """The settings of the toy system, a plugin `all-kinds` and perhaps a site's."""
+    others = {} if site is None else {"site": site}
+    plugins = plugins_of(toy=Toy(), all_kinds=Kinds(), **others)
+    return load_settings(plugins, environ or {}, folder)
+
+
+def write_user(isolated: Path, text: str) -> Path:
+    """The user's file."""
+    path = isolated.parent / "config/anybatch/anybatch.toml"
+    path.parent.mkdir(parents=True)
+    path.write_text(text, "utf-8")
+    return path
+
+
+def write_project(isolated: Path, text: str) -> Path:
+    """The project's file."""
+    path = isolated / "anybatch.toml"
+    path.write_text(text, "utf-8")
+    return path
+
+
+# -- Layers ---------------------------------------------------------------------------------
+
+
+def test_each_layer_wins_over_those_below(isolated: Path) -> None:
+    """Default, site, user file, project file, environment and call, each with its source."""
+    expected = [("default", timedelta(seconds=5))]
+    seen = [load(isolated).explain("toy")["grace"]]
+    seen.append(load(isolated, site=Site()).explain("toy")["grace"])
+    expected.append(("plugin site", timedelta(seconds=6)))
+    user = write_user(isolated, "[toy]\ngrace = '7s'\n")
+    seen.append(load(isolated, site=Site()).explain("toy")["grace"])
+    expected.append((str(user), timedelta(seconds=7)))
+    project = write_project(isolated, "[toy]\ngrace = 8\n")
+    seen.append(load(isolated, site=Site()).explain("toy")["grace"])
+    expected.append((str(project), timedelta(seconds=8)))
+    settings = load(isolated, {"ANYBATCH_TOY__GRACE": "9s"}, site=Site())
+    seen.append(settings.explain("toy")["grace"])
+    expected.append(("environment", timedelta(seconds=9)))
+    called = settings.with_layer("call", {"toy": {"grace": "10s"}})
+    seen.append(called.explain("toy")["grace"])
+    expected.append(("call", timedelta(seconds=10)))
+    assert seen == [Value(value, source) for source, value in expected]
+    assert called.table("toy")["partition"] == "site"
+
+
+def test_tables_are_merged_key_by_key(isolated: Path) -> None:
+    """A layer replaces what it names in a table and keeps the rest, and no layer is changed."""
+    write_user(isolated, "[toy.options]\nmail = 'yes'\nnice = 5\n")
+    settings = load(isolated, site=Site())
+    given_table = {"nice": "7"}
+    called = settings.with_layer("call", {"toy": {"options": given_table}})
+    assert called.table("toy")["options"] == {"account": "site", "mail": "yes", "nice": "7"}
+    assert settings.table("toy")["options"] == {"account": "site", "mail": "yes", "nice": "5"}
+    assert given_table == {"nice": "7"}
+    again = settings.with_layer("call", {"toy": {"options": {"mail": "no"}}})
+    assert again.table("toy")["options"] == {"account": "site", "mail": "no", "nice": "5"}
+
+
+def test_a_table_may_be_changed_by_who_got_it(isolated: Path) -> None:
+    """A plugin that writes into its settings changes nobody else's."""
+    settings = load(isolated)
+    settings.table("toy")["partition"] = "mine"
+    assert settings.table("toy")["partition"] is None
+
+
+def test_every_declared_setting_is_there(isolated: Path) -> None:
+    """A setting without a value is None in the table and left out of the explanation."""
+    settings = load(isolated)
+    assert settings.table("toy") == {
+        "partition": None,
+        "options": None,
+        "grace": timedelta(seconds=5),
+        "size": None,
+    }
+    assert list(settings.explain("toy")) == ["grace"]
+    assert settings.core("poll_interval") == timedelta(seconds=15)
+    assert settings.table("unknown") == {}
+
+
+def test_the_core_settings_stand_at_the_top_of_files(isolated: Path) -> None:
+    """They need no table, and a site or the environment sets them likewise."""
+    assert load(isolated, site=Site()).core("poll_interval") == timedelta(minutes=1)
+    write_project(isolated, "system = 'toy'\ninherit_env = 'HOME'\n")
+    settings = load(isolated, {"ANYBATCH_POLL_INTERVAL": "3m"}, site=Site())
+    assert (settings.core("system"), settings.core("inherit_env")) == ("toy", ("HOME",))
+    assert settings.core("poll_interval") == timedelta(minutes=3)
+
+
+def test_every_default_of_the_core_fits(isolated: Path) -> None:
+    """The core's own declarations pass the core's own check, and each has a help text."""
+    values = load(isolated).explain("anybatch")
+    assert set(values) == {s.name for s in CORE_SETTINGS if s.default is not None}
+    assert all(setting.help for setting in CORE_SETTINGS)
+
+
+# -- Files ----------------------------------------------------------------------------------
+
+
+def test_the_nearest_project_file_upwards_holds(isolated: Path) -> None:
+    """Only the nearest file is read; those further up count for nothing."""
+    deep = isolated / "a/b/c"
+    deep.mkdir(parents=True)
+    write_project(isolated, "[toy]\npartition = 'far'\nsize = 7\n")
+    assert load(deep).table("toy")["partition"] == "far"
+    near = isolated / "a/anybatch.toml"
+    near.write_text("[toy]\npartition = 'near'\n")
+    (isolated / "a/b/anybatch.toml").mkdir()
+    assert project_file(deep) == near
+    assert load(deep).table("toy")["partition"] == "near"
+    assert load(deep).table("toy")["size"] is None
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[toy]\npartion = 'x'", "[toy] in {file}: unknown setting 'partion'; did you mean"),
+        ("poll_intervall = 5", "{file}: unknown setting 'poll_intervall'; did you mean"),
+        ("[toy]\ngrace = 'soon'", "setting toy.grace ({file}): 'soon' is no duration"),
+        ("poll_interval = 'x'", "setting poll_interval ({file}): 'x' is no duration"),
+        ("[toy]\noptions = 5", "setting toy.options ({file}): 5 is no table"),
+        ("[toy\n", "{file} is no valid TOML: "),
+        ("system = 'a'\nsystem = 'b'", "{file} is no valid TOML: "),
+    ],
+)
+def test_a_bad_file_is_named(isolated: Path, text: str, problem: str) -> None:
+    """The error tells the file, the setting, what is wrong and what may have been meant."""
+    file = write_project(isolated, text)
+    with pytest.raises(SettingError) as caught:
+        load(isolated)
+    assert problem.format(file=file) in str(caught.value)
+
+
+def test_a_file_of_other_bytes_is_no_toml(isolated: Path) -> None:
+    """A file in another encoding is refused, not read wrongly."""
+    file = isolated / "anybatch.toml"
+    file.write_bytes(b"system = 'caf\xe9'")
+    with pytest.raises(SettingError, match=f"{file} is no valid TOML"):
+        load(isolated)
+
+
+def test_a_file_that_cannot_be_read_is_named(isolated: Path) -> None:
+    """A file that is there and gives an error when read is no reason to go on without it."""
+    file = isolated / "anybatch.toml"
+    file.symlink_to("/proc/self/mem")
+    with pytest.raises(SettingError, match=f"{file} cannot be read: Input/output error"):
+        load(isolated)
+
+
+def test_a_file_may_name_plugins_that_are_not_installed(isolated: Path) -> None:
+    """A project file is shared between sites, so their tables are left out."""
+    write_project(isolated, "[elsewhere]\npartition = 'x'\n[toy]\npartition = 'y'\n")
+    settings = load(isolated)
+    assert settings.table("toy")["partition"] == "y"
+    assert "elsewhere" not in settings.declared
+
+
+# -- The call -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("tables", "problem"),
+    [
+        ({"tyo": {"partition": "x"}}, "call: there is no plugin 'tyo'; did you mean 'toy'?"),
+        ({"zzz": {}}, "call: there is no plugin 'zzz'"),
+        ({"toy": {"partion": "x"}}, "[toy] in call: unknown setting 'partion'; did you mean"),
+        ({"toy": {"size": "x"}}, "setting toy.size (call): 'x' is no size"),
+        ({"anybatch": {"sistem": "x"}}, "call: unknown setting 'sistem'; did you mean 'system'?"),
+    ],
+)
+def test_a_call_is_checked_strictly(isolated: Path, tables: Any, problem: str) -> None:
+    """From the call itself an unknown plugin is an error too."""
+    with pytest.raises(SettingError) as caught:
+        load(isolated).with_layer("call", tables)
+    assert problem in str(caught.value)
+
+
+def test_hyphens_and_underscores_are_the_same(isolated: Path) -> None:
+    """A setting `a-text` can be written `a_text`, as Python and the environment need it."""
+    settings = load(isolated).with_layer("call", {"all-kinds": {"a_text": "x"}})
+    assert settings.table("all-kinds")["a-text"] == "x"
+
+
+# -- The environment ------------------------------------------------------------------------
+
+
+def test_the_environment_names_plugin_and_key(isolated: Path) -> None:
+    """ANYBATCH_<PLUGIN>__<KEY>, with an underscore for each hyphen."""
+    environ = {
+        "ANYBATCH_TOY__PARTITION": "x",
+        "ANYBATCH_ALL_KINDS__A_TEXT": "y",
+        "ANYBATCH_ALL_KINDS__COLOUR": "red",
+        "ANYBATCH_SYSTEM": "toy",
+        "OTHER_TOY__PARTITION": "z",
+    }
+    settings = load(isolated, environ)
+    kinds = settings.table("all-kinds")
+    assert (settings.table("toy")["partition"], kinds["a-text"]) == ("x", "y")
+    assert (kinds["colour"], settings.core("system")) == ("red", "toy")
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "problem"),
+    [
+        ("ANYBATCH_TOY__PARTION", "x", "did you mean 'toy.partition'?"),
+        ("ANYBATCH_TOY__SIZE", "x", "setting toy.size (ANYBATCH_TOY__SIZE): 'x' is no size"),
+        ("ANYBATCH_TOY__OPTIONS", "x", "setting toy.options (ANYBATCH_TOY__OPTIONS): 'x' is no"),
+        ("ANYBATCH_TYO__SIZE", "1", "environment variable ANYBATCH_TYO__SIZE: no such setting"),
+        ("ANYBATCH_LOST_AFTER", "x", "setting lost_after (ANYBATCH_LOST_AFTER): 'x' is no"),
+        ("ANYBATCH_TOY__PARTITION", "a\nb", "is more than one line"),
+    ],
+)
+def test_a_bad_variable_is_named(isolated: Path, variable: str, text: str, problem: str) -> None:
+    """The error tells the variable and what is wrong with it."""
+    with pytest.raises(SettingError) as caught:
+        load(isolated, {variable: text})
+    assert variable in str(caught.value)
+    assert problem in str(caught.value)
+
+
+def test_what_jobs_find_in_their_environment_is_no_setting(isolated: Path) -> None:
+    """A program that submits from within a job is not refused for the job's own variables."""
+    names = ("INDEX", "RUN", "COUNT", "ATTEMPT", "ENGINES", "DISABLED_PLUGINS", "WHATEVER")
+    settings = load(isolated, {f"ANYBATCH_{name}": "1" for name in names})
+    assert {value.source for value in settings.explain("anybatch").values()} == {"default"}
+
+
+# -- Kinds ----------------------------------------------------------------------------------
+
+TEXTS = [
+    (Kind.TEXT, "a b", "a b"),
+    (Kind.TEXT, "", ""),
+    (Kind.INTEGER, "12", 12),
+    (Kind.INTEGER, "-1", -1),
+    (Kind.NUMBER, "1", 1),
+    (Kind.NUMBER, "1.5", 1.5),
+    (Kind.FLAG, "true", True),
+    (Kind.FLAG, " Yes ", True),
+    (Kind.FLAG, "on", True),
+    (Kind.FLAG, "1", True),
+    (Kind.FLAG, "OFF", False),
+    (Kind.FLAG, "no", False),
+    (Kind.FLAG, "0", False),
+    (Kind.SIZE, "2 GiB", 2 * 1024**3),
+    (Kind.SIZE, "2048", 2048),
+    (Kind.DURATION, "1h30m", timedelta(minutes=90)),
+    (Kind.LIST, "a, b ,,c", ("a", "b", "c")),
+    (Kind.LIST, "", ()),
+    (Kind.OPTION, "x=y", "x=y"),
+    (Kind.OPTION, "5", "5"),
+    (Kind.OPTION, "True", True),
+    (Kind.OPTION, "false", False),
+]
+
+
+@pytest.mark.parametrize(("kind", "text", "value"), TEXTS)
+def test_each_kind_is_read_from_text(kind: Kind, text: str, value: object) -> None:
+    """The environment and the command line give texts, which are read as the kind says."""
+    found = read_text("toy", Setting(name="x", kind=kind), text, "here")
+    assert (found, type(found)) == (value, type(value))
+
+
+NATIVE = [
+    (Kind.TEXT, "a", "a"),
+    (Kind.INTEGER, 12, 12),
+    (Kind.NUMBER, 1.5, 1.5),
+    (Kind.NUMBER, 2, 2),
+    (Kind.FLAG, False, False),
+    (Kind.SIZE, 2048, 2048),
+    (Kind.SIZE, "2k", 2048),
+    (Kind.DURATION, 90, timedelta(seconds=90)),
+    (Kind.LIST, ["a", "b, c"], ("a", "b, c")),
+    (Kind.LIST, "a, b", ("a, b",)),
+    (Kind.TABLE, {"a": 1, "b": "x"}, {"a": "1", "b": "x"}),
+    (Kind.OPTION, True, True),
+    (Kind.OPTION, 5, 5),
+    (Kind.OPTION, "x", "x"),
+]
+
+
+@pytest.mark.parametrize(("kind", "value", "expected"), NATIVE)
+def test_each_kind_is_read_from_toml(kind: Kind, value: object, expected: object) -> None:
+    """Files and programs give values with a type."""
+    assert check("toy", Setting(name="x", kind=kind), value, "here") == expected
+
+
+def test_every_kind_is_in_the_tables() -> None:
+    """No kind is left out; a table cannot be written as a text."""
+    assert {kind for kind, _, _ in NATIVE} == set(Kind)
+    assert {kind for kind, _, _ in TEXTS} == set(Kind) - {Kind.TABLE}
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        (Kind.TEXT, 5),
+        (Kind.TEXT, True),
+        (Kind.TEXT, ["a"]),
+        (Kind.INTEGER, 1.5),
+        (Kind.INTEGER, True),
+        (Kind.INTEGER, "x"),
+        (Kind.NUMBER, False),
+        (Kind.NUMBER, "x"),
+        (Kind.FLAG, "maybe"),
+        (Kind.FLAG, 1),
+        (Kind.SIZE, 1.5),
+        (Kind.SIZE, "x"),
+        (Kind.DURATION, "90"),
+        (Kind.DURATION, 0),
+        (Kind.LIST, 5),
+        (Kind.LIST, ["a", 5]),
+        (Kind.TABLE, "x"),
+        (Kind.TABLE, ["x"]),
+        (Kind.OPTION, ["x"]),
+        (Kind.OPTION, {"a": "b"}),
+    ],
+)
+def test_a_value_of_another_type_is_refused(kind: Kind, value: object) -> None:
+    """The error begins with the setting and its source."""
+    with pytest.raises(SettingError, match=r"^setting toy\.x \(here\): "):
+        check("toy", Setting(name="x", kind=kind), value, "here")
+
+
+def test_a_choice_is_one_of_those_named() -> None:
+    """The error lists them and offers the nearest."""
+    setting = Setting(name="colour", choices=("red", "green"))
+    assert check("toy", setting, "red", "here") == "red"
+    with pytest.raises(SettingError, match=r"'gren' is none of red, green; did you mean 'green'"):
+        check("toy", setting, "gren", "here")
+
+
+@given(
+    st.text(max_size=5), st.sampled_from("\0\n\r"), st.text(max_size=5), st.sampled_from(list(Kind))
+)
+def test_no_value_has_a_second_line(before: str, end: str, after: str, kind: Kind) -> None:
+    """What could add a directive to a submit file is refused in texts, lists and tables."""
+    text = f"a{before}{end}{after}b"
+    value: object = {Kind.LIST: ["x", text], Kind.TABLE: {"x": text}}.get(kind, text)
+    with pytest.raises(SettingError, match=r"setting toy\.x \(here\)"):
+        check("toy", Setting(name="x", kind=kind), value, "here")
+    if kind is Kind.TABLE:
+        with pytest.raises(SettingError, match="more than one line"):
+            check("toy", Setting(name="x", kind=kind), {text: "x"}, "here")
+
+
+# -- Assignments ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("toy.partition=a=b", ("toy", "partition", "a=b")),
+        ("toy.partition=", ("toy", "partition", "")),
+        ("all-kinds.a_flag=yes", ("all-kinds", "a-flag", True)),
+        ("all-kinds.a-list=a,b", ("all-kinds", "a-list", ("a", "b"))),
+        ("system=toy", ("anybatch", "system", "toy")),
+    ],
+)
+def test_assignments_are_read(isolated: Path, text: str, found: tuple[str, str, Any]) -> None:
+    """`plugin.key=value` for a plugin, `key=value` for the core."""
+    assert parse_assignment(text, load(isolated)) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("toy.partition", "'toy.partition' sets nothing; write plugin.key=value"),
+        ("tyo.partition=x", "there is no plugin 'tyo'; did you mean 'toy'?"),
+        ("toy.partion=x", "unknown setting 'partion' of toy; did you mean 'partition'?"),
+        ("sistem=x", "unknown setting 'sistem' of anybatch; did you mean 'system'?"),
+        ("toy.size=x", "setting toy.size ('toy.size=x'): 'x' is no size"),
+        ("toy.options=x", "'x' is no table"),
+        ("toy.partition=a\nb", "more than one line"),
+        ("=x", "unknown setting ''"),
+        ("", "'' sets nothing"),
+    ],
+)
+def test_a_bad_assignment_is_explained(isolated: Path, text: str, problem: str) -> None:
+    """The error quotes it and says what is wrong."""
+    with pytest.raises(SettingError) as caught:
+        parse_assignment(text, load(isolated))
+    assert problem in str(caught.value)
+
+
+# -- Plugins that declare rubbish ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("records", [("rubbish",), (None, Setting(name="ok")), ("", 5)])
+def test_a_wrong_record_costs_only_itself(isolated: Path, records: tuple[object, ...]) -> None:
+    """What is neither a setting nor a site's default is put on record, the rest holds."""
+    plugins = plugins_of(toy=Toy(), site=Site(*records))
+    settings = load_settings(plugins, {}, isolated)
+    assert "anybatch_settings gave" in plugins.problems("site")[0]
+    assert settings.table("toy")["grace"] == timedelta(seconds=5)
+    assert list(settings.table("site")) == [r.name for r in records if isinstance(r, Setting)]
+
+
+def test_a_wrong_answer_costs_only_its_plugin(isolated: Path) -> None:
+    """An answer that is no list at all is put on record too."""
+
+    class Wrong:
+        @hookimpl
+        def anybatch_settings(self) -> int:
+            return 5
+
+    plugins = plugins_of(toy=Toy(), wrong=Wrong())
+    settings = load_settings(plugins, {}, isolated)
+    assert plugins.problems("wrong") == ["anybatch_settings gave 5"]
+    assert settings.table("toy")["grace"] == timedelta(seconds=5)

@@ -1,0 +1,187 @@
+"""A batch system in memory, through the hooks that every plugin has, and a clock to go with it."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from anybatch.hookspecs import hookimpl
+from anybatch.host import Command
+from anybatch.localhost import LocalHost
+from anybatch.model import State
+from anybatch.plugins import Plugins
+from anybatch.records import (
+    Detection,
+    Environment,
+    JobStatus,
+    Kind,
+    Limits,
+    Rendered,
+    RenderedFile,
+    Setting,
+    Transfer,
+)
+from anybatch.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from anybatch.host import Host
+    from anybatch.model import Job
+    from anybatch.records import Submission
+
+NOON = datetime(2026, 1, 2, 12, 0, 0, tzinfo=timezone.utc)
+
+
+def said(state: State, native: str = "", **facts: Any) -> JobStatus:
+    """What the toy system says of a job."""
+    return JobStatus(state=state, native=native or state.value.upper(), source="toystat", **facts)
+
+
+class Toy:
+    """A batch system that keeps its jobs in a table.
+
+    Attributes:
+        answers: what it says of each job, by native id; a job that is taken out is unknown.
+        tokens: the ids of each submission that it took, by token.
+        calls: the arguments of each call, by hook.
+        scripted: by hook, what stands in for its next answers: an error is raised, a function
+            called with no argument, anything else is the answer.
+    """
+
+    def __init__(
+        self,
+        *,
+        array: int = 100,
+        dependencies: bool = False,
+        environment: Environment | None = None,
+        transfer: Transfer = Transfer.SHARED,
+    ) -> None:
+        self.answers: dict[str, JobStatus] = {}
+        self.tokens: dict[str, list[str]] = {}
+        self.calls: dict[str, list[Any]] = defaultdict(list)
+        self.scripted: dict[str, list[Any]] = defaultdict(list)
+        self._limits = Limits(array=array, dependencies=dependencies)
+        self._environment = environment
+        self._transfer = transfer
+
+    def take(self, submission: Submission) -> list[str]:
+        """Queue the jobs of a submission."""
+        number = len(self.tokens) + 1
+        ids = [f"{number}.{task}" for task in range(1, submission.count + 1)]
+        self.tokens[submission.token] = ids
+        self.answers.update(dict.fromkeys(ids, said(State.QUEUED)))
+        return ids
+
+    def _next(self, hook: str, usual: Callable[[], Any]) -> Any:
+        if not self.scripted[hook]:
+            return usual()
+        answer = self.scripted[hook].pop(0)
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer() if callable(answer) else answer
+
+    @hookimpl
+    def anybatch_settings(self) -> Sequence[Setting]:
+        return [
+            Setting(name="partition", help="Where."),
+            Setting(name="options", kind=Kind.TABLE),
+            Setting(name="grace", kind=Kind.DURATION, default="5s"),
+            Setting(name="size", kind=Kind.SIZE),
+        ]
+
+    @hookimpl
+    def anybatch_detect(self) -> Detection:
+        answer: Detection = self._next("detect", lambda: Detection(available=True, reason="toy"))
+        return answer
+
+    @hookimpl
+    def anybatch_limits(self) -> Limits:
+        return self._limits
+
+    @hookimpl
+    def anybatch_environment(self, job: Job) -> Environment | None:
+        self.calls["environment"].append(job)
+        return self._environment
+
+    @hookimpl
+    def anybatch_transfer(self) -> Transfer:
+        return self._transfer
+
+    @hookimpl
+    def anybatch_render(self, submission: Submission) -> Rendered:
+        text = f"{submission.name} {submission.count} after {' '.join(submission.after)}\n"
+        path = submission.folder / f"submit-{submission.number}"
+        command = Command(("toysub", submission.token, str(path)))
+        return Rendered(files=(RenderedFile(path, text),), command=command)
+
+    @hookimpl
+    def anybatch_submit(self, submission: Submission, rendered: Rendered) -> Sequence[str]:
+        self.calls["submit"].append(submission)
+        answer: Sequence[str] = self._next("submit", lambda: self.take(submission))
+        return answer
+
+    @hookimpl
+    def anybatch_find(self, submission: Submission) -> Sequence[str]:
+        self.calls["find"].append(submission.token)
+        answer: Sequence[str] = self._next("find", lambda: self.tokens.get(submission.token, []))
+        return answer
+
+    @hookimpl
+    def anybatch_status(self, ids: Sequence[str]) -> Mapping[str, JobStatus]:
+        self.calls["status"].append(list(ids))
+        answer: Mapping[str, JobStatus] = self._next(
+            "status", lambda: {n: self.answers[n] for n in ids if n in self.answers}
+        )
+        return answer
+
+    @hookimpl
+    def anybatch_terminate(self, ids: Sequence[str], signal: str | None) -> None:
+        self.calls["terminate"].append((list(ids), signal))
+        self._next("terminate", lambda: None)
+        if signal is None:
+            self.answers.update(dict.fromkeys(ids, said(State.TERMINATED)))
+
+
+class Clock:
+    """Stands in for the module `time`; it goes on when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def time(self) -> float:
+        return self.now
+
+
+def plugins_of(**objects: object) -> Plugins:
+    """The given plugins, by name."""
+    plugins = Plugins()
+    for name, plugin in objects.items():
+        plugins.add(name.replace("_", "-"), plugin)
+    assert [plugin.problem for plugin in plugins.found] == [None] * len(objects)
+    return plugins
+
+
+def local_host(**environ: str) -> LocalHost:
+    """This machine, with nothing in its environment but PATH and what is given."""
+    return LocalHost({"PATH": os.environ["PATH"], **environ})
+
+
+def session_of(folder: Path, toy: Toy, **more: Any) -> Session:
+    """A session on the toy system."""
+    host: Host = more.pop("host", None) or local_host()
+    plugins = more.pop("plugins", None) or plugins_of(toy=toy, **more.pop("others", {}))
+    return Session("toy", plugins=plugins, host=host, folder=folder, **more)
+
+
+def leave_record(run_folder: Path, name: str, *, host: str = "node1") -> None:
+    """What the script of a job leaves: `0.0.0.command.exit-0`."""
+    key = ".".join(name.split(".")[:3])
+    (run_folder / "start" / f"{key}.1767355200.{host}").touch()
+    (run_folder / "exit" / name).touch()
