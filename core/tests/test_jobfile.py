@@ -140,7 +140,7 @@ def test_mistakes(tmp_path: Path, text: str, message: str) -> None:
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     """A file that cannot be read is an error that says why."""
-    with pytest.raises(JobError, match="nowhere.toml cannot be read: No such file"):
+    with pytest.raises(JobError, match=r"nowhere\.toml cannot be read: No such file"):
         read_job(tmp_path / "nowhere.toml")
 
 

@@ -174,8 +174,15 @@ class Planner:
             stdout=tuple(spans([self._log(job.stdout) for job in jobs])),
             stderr=tuple(spans([self._log(job.stderr) for job in jobs])),
             files=(RenderedFile(work.folder / "job.sh", script, 0o700), *tables.files()),
-            notes=tuple(dict.fromkeys(tables.notes)),
+            notes=tuple(dict.fromkeys([*tables.notes, *self._left_out()])),
         )
+
+    def _left_out(self) -> Iterator[str]:
+        """What plugins failed to contribute."""
+        for name in self._plugins.about(self._system):
+            for problem in self._plugins.problems(name):
+                if problem.startswith(("anybatch_environment", "anybatch_transfer")):
+                    yield f"jobs go without the part of plugin {name!r}: {problem}"
 
     def _log(self, path: Path | None) -> str:
         return "" if path is None else self.absolute(path)
@@ -204,13 +211,10 @@ class Planner:
             name: {"job": job, "settings": settings.table(name), "host": self._host}
             for name in reached
         }
-        found = list(self._plugins.collect("anybatch_environment", arguments))
-        for plugin, answer in found:
-            if not isinstance(answer, Environment):
-                raise self._plugins.fault(plugin.name, f"anybatch_environment gave {answer!r}")
+        found = self._plugins.collect("anybatch_environment", arguments, Environment)
         composed = environment.compose(answer for _, answer in found)
         patterns = settings.core("inherit_env")
-        transfers = self._plugins.collect("anybatch_transfer", arguments)
+        transfers = self._plugins.collect("anybatch_transfer", arguments, Transfer)
         transfer = next((answer for _, answer in transfers), Transfer.SHARED)
         return _Group(
             job=job,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import inspect
 import traceback
@@ -167,22 +168,25 @@ class Plugins:
         return answer
 
     def collect(
-        self, hook: str, arguments: Mapping[str, Mapping[str, Any]]
+        self,
+        hook: str,
+        arguments: Mapping[str, Mapping[str, Any]],
+        answer_type: type = object,
     ) -> Iterator[tuple[Plugin, Any]]:
         """Call *hook* of each plugin named in *arguments* that implements it, in that order.
 
-        A plugin that raises is recorded and passed over, except for what it raises on purpose.
-        Answers of None are passed over.
+        A plugin that raises, or answers anything but an *answer_type*, is recorded and passed
+        over, except for what it raises on purpose. Answers of None are passed over.
         """
         in_use = {plugin.name: plugin for plugin in self}
         for name, given in arguments.items():
             if name in in_use and hook in in_use[name].hooks:
-                try:
+                with contextlib.suppress(PluginError):
                     answer = self.call(name, hook, **given)
-                except PluginError:
-                    continue
-                if answer is not None:
-                    yield in_use[name], answer
+                    if answer is not None and not isinstance(answer, answer_type):
+                        raise self.fault(name, f"{hook} answered {answer!r:.200}")
+                    if answer is not None:
+                        yield in_use[name], answer
 
     def about(self, system: str) -> list[str]:
         """The plugins that a call about a job of *system* reaches: it, then the others."""
@@ -245,7 +249,7 @@ def _distinct(entries: Iterable[EntryPoint]) -> list[EntryPoint]:
 def _load(plugins: Plugins, entry: EntryPoint) -> None:
     try:
         module = importlib.import_module(entry.value)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         problem = f"it cannot be imported: {_one_line(error)}"
         plugins.refuse(entry.name, _source(entry), problem)
     else:

@@ -117,6 +117,11 @@ class Submitter:
         return all(self._run.jobs[index].state.final for index in one.planned.indices)
 
     def _advance(self, one: SubmissionState) -> None:
+        jobs = (self._run.jobs[index] for index in one.planned.indices)
+        if all(job.terminated or job.state.final for job in jobs):
+            text = "somebody asked for its end before it was submitted"
+            self._refuse(one, Reason.TERMINATED, text, State.TERMINATED)
+            return
         verdict = self._ready(one)
         if isinstance(verdict, str):
             self._refuse(one, Reason.DEPENDENCY, verdict, State.TERMINATED)
@@ -202,6 +207,25 @@ class Submitter:
                 self._run.file.system, f"it gave {len(ids)} ids for {submission.count} jobs"
             )
         self._run.record("submitted", durable=True, s=submission.number, ids=ids)
+        self._stop_unwanted(one)
+
+    def _stop_unwanted(self, one: SubmissionState) -> None:
+        """Stop the jobs whose end somebody asked for before their ids were known."""
+        jobs = (self._run.jobs[index] for index in one.planned.indices)
+        ids = [job.native for job in jobs if job.terminated and job.native]
+        if not ids:
+            return
+        try:
+            self._plugins.call(
+                self._run.file.system,
+                "anybatch_terminate",
+                ids=ids,
+                signal=None,
+                settings=one.planned.submission.settings,
+                host=self._host,
+            )
+        except AnybatchError as error:
+            self._say(f"run {self._run.id}: jobs {', '.join(ids)} could not be stopped: {error}")
 
     def _refuse(self, one: SubmissionState, reason: Reason, text: str, state: State) -> None:
         number = one.planned.submission.number

@@ -1,0 +1,367 @@
+"""From jobs to a plan: what shares a submission, what is refused, which files and variables."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from anybatch import environment, files
+from anybatch.errors import JobError, SettingError, UsageError
+from anybatch.model import Job, Resources, Retry
+from anybatch.planning import render
+from anybatch.records import Environment, Transfer
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from .toy import Toy, local_host, session_of
+
+if TYPE_CHECKING:
+    from anybatch.planning import Plan
+
+TRUE = ["true"]
+
+
+def texts(plan: Plan) -> dict[str, str]:
+    return {file.path.name: file.text for file in plan.files}
+
+
+def everything(folder: Path) -> list[Path]:
+    return sorted(folder.parent.rglob("*"))
+
+
+def indices(plan: Plan) -> list[tuple[int, ...]]:
+    return [planned.indices for planned in plan.submissions]
+
+
+# -- grouping
+
+
+def test_equal_directives_share_a_submission(isolated: Path, toy: Toy) -> None:
+    """Jobs that differ in command, files and variables are one submission."""
+    (isolated / "other").mkdir()
+    (isolated / "in").touch()
+    jobs = [
+        Job(["echo", "1"], name="n"),
+        Job(["echo", "2"], name="n", env={"A": "1"}, setup="true"),
+        Job("echo 3", name="n", workdir="other", stdin="in", stdout="out-{index}"),
+        Job(TRUE, name="n", inputs=["in"], outputs=["*.out"], output_dir="results"),
+    ]
+    plan = session_of(isolated, toy).plan(jobs)
+    assert indices(plan) == [(0, 1, 2, 3)]
+    assert plan.submissions[0].submission.count == 4
+
+
+@pytest.mark.parametrize(
+    "different",
+    [
+        {"name": "other"},
+        {"resources": Resources(cores=2)},
+        {"settings": {"toy": {"partition": "long"}}},
+        {"container": "image"},
+        {"retry": 1},
+        {"retry": Retry(0, on=["signal"])},
+    ],
+    ids=str,
+)
+def test_different_directives_do_not_share(
+    isolated: Path, toy: Toy, different: dict[str, Any]
+) -> None:
+    """What the batch system must be told of a job keeps it apart from others."""
+    plan = session_of(isolated, toy).plan([Job(TRUE), Job(TRUE, **different), Job(TRUE)])
+    assert indices(plan) == [(0, 2), (1,)]
+
+
+def test_jobs_with_other_dependencies_do_not_share(isolated: Path, toy: Toy) -> None:
+    """A job that runs after another stands in a submission of its own, and names its run."""
+    first = Job(TRUE)
+    plan = session_of(isolated, toy).plan([first, Job(TRUE, after=first), Job(TRUE)])
+    assert indices(plan) == [(0, 2), (1,)]
+    assert plan.submissions[1].waits == ((plan.run, 0),)
+    assert plan.submissions[1].submission.after == ()
+
+
+def test_a_plan_shows_dependencies_of_jobs_without_ids(isolated: Path) -> None:
+    """Where the system knows dependencies, a dry run stands in for ids that are not there yet."""
+    first = Job(TRUE)
+    plan = session_of(isolated, Toy(dependencies=True)).plan([first, Job(TRUE, after=first)])
+    assert plan.submissions[1].submission.after == (f"ID-OF-{plan.run}-0",)
+
+
+def test_chunks_follow_the_array_limit(isolated: Path) -> None:
+    """No submission has more jobs than one submit command takes; tokens are distinct."""
+    plan = session_of(isolated, Toy(array=2)).plan([Job(TRUE) for _ in range(5)])
+    assert indices(plan) == [(0, 1), (2, 3), (4,)]
+    assert [one.submission.number for one in plan.submissions] == [0, 1, 2]
+    assert len({one.submission.token for one in plan.submissions}) == 3
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(cores=st.lists(st.integers(1, 3), min_size=1, max_size=12), array=st.integers(1, 5))
+def test_every_job_is_planned_once(isolated: Path, cores: list[int], array: int) -> None:
+    """However groups are interleaved, each job has one line, in the order of its submission."""
+    jobs = [Job(["echo", str(n)], resources=Resources(cores=n)) for n in cores]
+    plan = session_of(isolated, Toy(array=array)).plan(jobs)
+    assert sorted(i for planned in plan.submissions for i in planned.indices) == [*range(len(jobs))]
+    for number, planned in enumerate(plan.submissions):
+        assert planned.submission.number == number
+        assert planned.submission.count == len(planned.indices) <= array
+        assert {cores[i] for i in planned.indices} == {planned.submission.resources.cores}
+        lines = texts(plan)[f"tasks-{number}"].splitlines()
+        starts = [f"ab_index={i} ab_attempt=0; " for i in planned.indices]
+        assert [line[: len(start)] for line, start in zip(lines, starts, strict=True)] == starts
+
+
+# -- texts
+
+
+def test_a_script_is_one_file_however_often_it_is_used(isolated: Path, toy: Toy) -> None:
+    """Equal commands given as text become one file each; `#!` scripts run by themselves."""
+    python = "#!/usr/bin/env python3\nprint(1)\n"
+    plan = session_of(isolated, toy).plan([Job("echo a"), Job("echo a"), Job(python)])
+    found = {name: text for name, text in texts(plan).items() if name.startswith("command")}
+    assert found == {"command-0.sh": "echo a", "command-1.sh": python}
+    ends = [line.split("set -- ")[1] for line in texts(plan)["tasks-0"].splitlines()]
+    own = [f"{plan.folder}/command-{n}.sh" for n in (0, 1)]
+    assert ends == [f"/bin/sh {own[0]}", f"/bin/sh {own[0]}", own[1]]
+
+
+def test_a_folder_for_each_job_is_made_by_the_job(isolated: Path, toy: Toy) -> None:
+    """A workdir with `{index}` need not be there; the job script puts in the number."""
+    script = texts(session_of(isolated, toy).plan(Job(TRUE, workdir="w-{index}")))["job.sh"]
+    assert f'ab_workdir={isolated}/w-"$ab_index"' in script
+    assert "ab_make_workdir=1" in script
+
+
+def test_a_plan_is_text_and_nothing_else(isolated: Path, toy: Toy) -> None:
+    """A plan writes nothing, submits nothing, and gives the same text each time."""
+    before = everything(isolated)
+    session = session_of(isolated, toy)
+    plan = session.plan([Job(["echo", "a b"]), Job(TRUE, name="x")])
+    rendered = [
+        [render(session.plugins, "toy", one.submission) for one in plan.submissions]
+        for _ in range(2)
+    ]
+    assert rendered[0] == rendered[1]
+    assert everything(isolated) == before
+    assert not toy.calls["submit"]
+
+
+def test_what_was_shown_is_what_is_written(isolated: Path, toy: Toy) -> None:
+    """The files of a submitted run are those of its plan, but for its id."""
+    session = session_of(isolated, toy)
+    jobs = [Job(["echo", "a\nb"]), Job("echo c")]
+    plan = session.plan(jobs)
+    run = session.submit(jobs)
+    session.close()
+    for file in plan.files:
+        written = (run.folder / file.path.name).read_text("utf-8")
+        assert written == file.text.replace(plan.run, run.id)
+
+
+def test_log_files_stand_in_the_plan(isolated: Path, toy: Toy) -> None:
+    """Log files are absolute, and empty for jobs that log in the run's folder."""
+    plan = session_of(isolated, toy).plan([Job(TRUE), Job(TRUE, stdout="logs/{index}")])
+    assert plan.stdout == (("0", ""), ("1", f"{isolated}/logs/{{index}}"))
+
+
+# -- refusals
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "text"),
+    [
+        ({"workdir": "missing"}, JobError, "workdir .*missing is no folder"),
+        ({"env_script": "missing.sh"}, JobError, "env_script .*missing.sh is no file"),
+        ({"stdin": "missing"}, JobError, "stdin .*missing is no file"),
+        ({"inputs": ["missing"]}, JobError, "input 'missing' is not there"),
+        ({"inputs": ["*.none"]}, JobError, r"input '\*.none' matches nothing"),
+        ({"inputs": [""]}, JobError, "input ''"),
+        ({"inputs": ["."]}, JobError, "input '.'"),
+        ({"outputs": ["../x"]}, JobError, "output '../x'"),
+        ({"outputs": ["a/../../x"]}, JobError, "must be a path in the working folder"),
+        ({"outputs": ["/etc/x"]}, JobError, "output '/etc/x'"),
+        ({"outputs": [""]}, JobError, "output ''"),
+        ({"outputs": ["**/x"]}, JobError, "is not possible"),
+        ({"settings": {"toy": {"partitoin": "x"}}}, SettingError, "partition"),
+        ({"settings": {"toy": {"size": "much"}}}, SettingError, "size"),
+        ({"after": [Job(TRUE)]}, JobError, "not part of this submission"),
+        ({"after": ["20200101-none"]}, UsageError, "there is no run"),
+    ],
+    ids=str,
+)
+def test_refusals_come_before_anything_is_written(
+    isolated: Path, toy: Toy, arguments: dict[str, Any], error: type[Exception], text: str
+) -> None:
+    """A job that cannot be is refused with its fault, and leaves nothing behind."""
+    before = everything(isolated)
+    with pytest.raises(error, match=text):
+        session_of(isolated, toy).submit([Job(TRUE), Job(TRUE, **arguments)])
+    assert everything(isolated) == before
+    assert not toy.calls["submit"]
+
+
+def test_no_job_is_refused(isolated: Path, toy: Toy) -> None:
+    """An empty submission is a mistake, not a run without jobs."""
+    before = everything(isolated)
+    with pytest.raises(JobError, match="no job"):
+        session_of(isolated, toy).submit([])
+    assert everything(isolated) == before
+
+
+def test_a_system_that_moves_files_needs_no_folder_here(isolated: Path) -> None:
+    """Where the batch system brings the files, the workdir is a folder over there."""
+    toy = Toy(transfer=Transfer.SYSTEM)
+    plan = session_of(isolated, toy).plan(Job(TRUE, workdir="/only/there"))
+    assert "ab_workdir=/only/there" in texts(plan)["job.sh"]
+
+
+def test_an_environment_that_is_none_names_the_plugin(isolated: Path) -> None:
+    """A plugin that contributes something else than an `Environment` is told by its name."""
+    toy = Toy(environment={"A": "1"})  # type: ignore[arg-type]
+    [note] = session_of(isolated, toy).plan(Job(TRUE)).notes
+    assert "without the part of plugin 'toy': anybatch_environment answered" in note
+
+
+# -- inputs
+
+
+@pytest.fixture
+def tree(isolated: Path) -> Path:
+    for name in ("a.txt", "b.txt", "sub/a.txt", "sub/c.dat", "../elsewhere/d.txt"):
+        path = Path(os.path.normpath(isolated / name))
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(name)
+    return isolated
+
+
+@pytest.mark.parametrize(
+    ("patterns", "flat", "expected"),
+    [
+        (["a.txt"], False, {"a.txt": "a.txt"}),
+        (["sub/c.dat"], False, {"sub/c.dat": "sub/c.dat"}),
+        (["sub/c.dat"], True, {"c.dat": "sub/c.dat"}),
+        (["./sub/../a.txt"], False, {"a.txt": "a.txt"}),
+        (["*.txt"], False, {"a.txt": "a.txt", "b.txt": "b.txt"}),
+        (["**/*.txt"], False, {n: n for n in ("a.txt", "b.txt", "sub/a.txt")}),
+        (["sub"], False, {"sub": "sub"}),
+        (["../elsewhere/d.txt"], False, {"d.txt": "../elsewhere/d.txt"}),
+        (["../elsewhere/*.txt"], False, {"d.txt": "../elsewhere/d.txt"}),
+    ],
+)
+def test_inputs_keep_their_layout(
+    tree: Path, patterns: list[str], flat: bool, expected: dict[str, str]
+) -> None:
+    """Inputs below the base keep their place, others and flat ones go to the top."""
+    pairs, notes = files.resolve_inputs(Job(TRUE, inputs=patterns, flat=flat), tree, local_host())
+    found = {destination: source for source, destination in pairs}
+    assert found == {place: os.path.normpath(tree / name) for place, name in expected.items()}
+    assert notes == ()
+
+
+def test_a_base_with_brackets_is_no_pattern(isolated: Path) -> None:
+    """Patterns are patterns; the folder that they start from is a name."""
+    base = isolated / "run [1]*"
+    base.mkdir()
+    (base / "a.txt").touch()
+    pairs, _ = files.resolve_inputs(Job(TRUE, inputs=["*.txt"]), base, local_host())
+    assert pairs == ((str(base / "a.txt"), "a.txt"),)
+
+
+def test_a_file_of_a_pattern_s_name_is_that_file(tree: Path) -> None:
+    """A name that is there is taken as it stands, whatever characters it has."""
+    (tree / "[ab].txt").touch()
+    pairs, _ = files.resolve_inputs(Job(TRUE, inputs=["[ab].txt"]), tree, local_host())
+    assert [destination for _, destination in pairs] == ["[ab].txt"]
+
+
+def test_an_input_named_twice_is_noted(tree: Path) -> None:
+    """The same file under two patterns is staged once, and the user is told."""
+    pairs, notes = files.resolve_inputs(Job(TRUE, inputs=["a.txt", "a*"]), tree, local_host())
+    assert len(pairs) == 1
+    assert notes == (f"input {tree}/a.txt is named twice",)
+
+
+def test_two_inputs_of_one_name_are_refused(tree: Path) -> None:
+    """Two files never take the same place without a word."""
+    job = Job(TRUE, inputs=["a.txt", "sub/a.txt"], flat=True)
+    with pytest.raises(JobError, match=r"would both become 'a.txt'"):
+        files.resolve_inputs(job, tree, local_host())
+
+
+def test_inputs_that_are_there_already_are_not_staged(tree: Path) -> None:
+    """An input that lies in the working folder under its own name stays as it is."""
+    pairs = [(str(tree / "a.txt"), "a.txt"), (str(tree / "sub/c.dat"), "c.dat")]
+    assert list(files.without_needless(pairs, str(tree))) == [pairs[1]]
+
+
+def test_notes_of_a_plan_are_told(tree: Path, toy: Toy) -> None:
+    """What a plan notes is said once when it is submitted."""
+    notices: list[str] = []
+    with session_of(tree, toy, say=notices.append) as session:
+        session.submit([Job(TRUE, inputs=["a.txt", "a.txt"])] * 2)
+    assert notices == [f"input {tree}/a.txt is named twice"]
+
+
+# -- environment
+
+
+def test_contributions_are_composed_in_order() -> None:
+    """Later variables win, set-up lines follow, and the first wrapper is the innermost."""
+    composed = environment.compose(
+        [
+            Environment(scrub=("A_*",), env={"X": "1"}, setup=("one",), wrap=("inner",)),
+            Environment(keep=("A_B",), env={"X": "2"}, setup=("two",), wrap=("outer", "-x")),
+        ]
+    )
+    assert composed == environment.Composed(
+        ("A_*",), ("A_B",), {"X": "2"}, ("one", "two"), ("outer", "-x", "inner")
+    )
+
+
+ENVIRON = {
+    "PATH": "/bin",
+    "HOME": "/home/me",
+    "TOY_JOB": "7",
+    "TOY_CONF": "/etc/toy",
+    "ANYBATCH_INDEX": "3",
+    "ab_index": "3",
+    "BASH_FUNC_f%%": "() { :; }",
+    "BASH_ENV": "x",
+    "UID": "0",
+    "PWD": "/",
+    "a.b": "no shell name",
+}
+
+
+@pytest.mark.parametrize(
+    ("patterns", "scrub", "keep", "expected"),
+    [
+        (["PATH"], (), (), {"PATH"}),
+        ([], (), (), set()),
+        (["*"], (), (), {"PATH", "HOME", "TOY_JOB", "TOY_CONF"}),
+        (["*"], ("TOY_*",), (), {"PATH", "HOME"}),
+        (["*"], ("TOY_*",), ("TOY_CONF",), {"PATH", "HOME", "TOY_CONF"}),
+        (["PATH"], (), ("TOY_CONF",), {"PATH"}),
+        (["TOY_*", "ANYBATCH_*"], ("TOY_JOB",), ("ANYBATCH_*",), {"TOY_CONF"}),
+    ],
+)
+def test_what_is_inherited(
+    patterns: list[str], scrub: tuple[str, ...], keep: tuple[str, ...], expected: set[str]
+) -> None:
+    """The setting chooses, systems scrub, and what belongs to anybatch or the shell never goes."""
+    composed = environment.Composed(scrub, keep, {}, (), ())
+    assert environment.inherited(ENVIRON, patterns, composed) == {
+        name: ENVIRON[name] for name in expected
+    }
+
+
+def test_the_job_s_own_variable_wins(isolated: Path) -> None:
+    """A plugin's variables are set for the job, and give way to its own."""
+    toy = Toy(environment=Environment(env={"A": "plugin", "B": "plugin"}, setup=("first",)))
+    script = texts(session_of(isolated, toy).plan(Job(TRUE, env={"A": "job"}, setup="then")))[
+        "job.sh"
+    ]
+    assert "export A=job B=plugin;" in script
+    assert script.index("ab_setup_line first") < script.index("ab_setup_line then")
