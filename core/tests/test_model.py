@@ -165,9 +165,10 @@ WHY = [
     (Reason.STAGE_OUT, {"message": "*.out"}, "stage out: *.out"),
     (Reason.HELD, {}, "held"),
     (Reason.REJECTED, {"message": "no such queue"}, "rejected: no such queue"),
-    (Reason.TERMINATED, {}, "terminated"),
+    (Reason.SIGNAL, {}, "a signal"),
+    (Reason.TERMINATED, {}, ""),
     (Reason.DEPENDENCY, {}, "dependency"),
-    (Reason.LOST, {}, "lost"),
+    (Reason.LOST, {"evidence": ("no exit record", "not known")}, "no exit record; not known"),
 ]
 
 
@@ -187,9 +188,11 @@ def test_every_reason_is_told() -> None:
 def test_an_outcome_names_its_log_unless_all_is_well() -> None:
     """Who reads of a failure learns where to look next."""
     log = Path("/x/err")
-    failed = Outcome(run="r", index=0, state=State.LOST, reason=Reason.LOST, stderr=log)
-    assert failed.describe() == "job r:0 lost (lost); its log: /x/err"
+    failed = Outcome(run="r", index=0, state=State.FAILED, reason=Reason.SETUP, stderr=log)
+    assert failed.describe() == "job r:0 failed (setup); its log: /x/err"
     assert str(JobFailed(failed)) == failed.describe()
+    refused = attrs.evolve(failed, reason=Reason.REJECTED)
+    assert refused.describe() == "job r:0 failed (rejected)"  # it never wrote one
     done = Outcome(run="r", index=0, state=State.DONE, stderr=log)
     assert (done.describe(), done.done, failed.done) == ("job r:0 done", True, False)
 

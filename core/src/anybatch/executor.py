@@ -37,7 +37,9 @@ class Executor:
         self._session = Session(system, **arguments)
         self._pending: list[tuple[Job, Future[Outcome]]] = []
         self._open: dict[str, tuple[Run, dict[int, Future[Outcome]]]] = {}
+        self._giving = threading.Lock()
         self._ending = False
+        self._cancelling = False
         self._thread = threading.Thread(target=self._work, name="anybatch-executor", daemon=True)
         self._thread.start()
 
@@ -47,10 +49,11 @@ class Executor:
         Raises:
             RuntimeError: the executor was shut down.
         """
-        if self._ending:
-            raise RuntimeError("this executor was shut down; make a new one")
         future: Future[Outcome] = Future()
-        self._pending.append((job, future))
+        with self._giving:
+            if self._ending:
+                raise RuntimeError("this executor was shut down; make a new one")
+            self._pending.append((job, future))
         self._session.wake()
         return future
 
@@ -75,13 +78,13 @@ class Executor:
             wait: return when all jobs have ended; else they go on, and nobody watches them.
             cancel_futures: stop the jobs that have not ended.
         """
+        self._cancelling = cancel_futures
         if cancel_futures:
-            pending, self._pending = self._pending, []
-            for _, future in pending:
+            for _, future in self._taken():
                 future.cancel()
             for run, _ in list(self._open.values()):
                 run.terminate()
-        self._ending = True
+        self._end()
         self._session.wake()
         if wait:
             self._thread.join()
@@ -94,11 +97,22 @@ class Executor:
                 self._session.wait_until(self._has_work)
                 if self._pending:
                     time.sleep(GATHER)
-                    pending, self._pending = self._pending, []
-                    self._submit(pending)
+                    self._submit(self._taken())
                 self._settle()
-        except AnybatchError as error:
+        except BaseException as error:
+            self._end()
             self._fail_all(error)
+
+    def _end(self) -> None:
+        """From here on nothing is given, so that what was given is all there is."""
+        with self._giving:
+            self._ending = True
+
+    def _taken(self) -> list[tuple[Job, Future[Outcome]]]:
+        """What was given since the last call."""
+        with self._giving:
+            pending, self._pending = self._pending, []
+        return pending
 
     def _has_work(self) -> bool:
         return bool(self._pending) or self._any_ended() or (self._ending and not self._open)
@@ -112,22 +126,30 @@ class Executor:
             return
         try:
             run = self._session.submit(job for job, _ in live)
-        except AnybatchError as error:
+        except Exception as error:
             if len(live) == 1:
                 live[0][1].set_exception(error)
                 return
             for job, future in live:  # one bad job costs only itself
                 self._submit_alone(job, future)
             return
-        self._open[run.id] = (run, {index: future for index, (_, future) in enumerate(live)})
+        self._watch(run, [future for _, future in live])
 
     def _submit_alone(self, job: Job, future: Future[Outcome]) -> None:
         try:
             run = self._session.submit(job)
-        except AnybatchError as error:
+        except Exception as error:
             future.set_exception(error)
         else:
-            self._open[run.id] = (run, {0: future})
+            self._watch(run, [future])
+
+    def _watch(self, run: Run, futures: list[Future[Outcome]]) -> None:
+        self._open[run.id] = (run, dict(enumerate(futures)))
+        if self._cancelling:  # it was not open yet when `shutdown` stopped what was
+            try:
+                run.terminate()
+            except AnybatchError as error:
+                self._session.say(f"run {run.id} could not be stopped: {error}")
 
     def _settle(self) -> None:
         for name, (run, futures) in list(self._open.items()):
@@ -138,11 +160,11 @@ class Executor:
             if not futures:
                 del self._open[name]
 
-    def _fail_all(self, error: AnybatchError) -> None:
+    def _fail_all(self, error: BaseException) -> None:
         for _, futures in self._open.values():
             for future in futures.values():
                 future.set_exception(error)
-        for _, future in self._pending:
+        for _, future in self._taken():
             future.set_exception(error)
 
     def __enter__(self) -> Executor:

@@ -228,7 +228,7 @@ ab_run_command() { # COMMAND...
     if [ -n "${BASH_VERSION-}" ]; then
         (ab_watch_command "$@") &
     else
-        (ab_heed_missed && ab_"$ab_launch" "$@") <"$ab_stdin" & # else & gives it nothing to read
+        (ab_heed_missed; ab_"$ab_launch" "$@") <"$ab_stdin" & # else & gives it nothing to read
     fi
     ab_child=$!
     [ -z "$ab_caught" ] || ab_forward "$ab_caught"

@@ -245,8 +245,8 @@ def _check_words(words: tuple[str, ...]) -> str:
     for number, word in enumerate(words):
         if not isinstance(word, str):
             return f"word {number} of the command is no text: {word!r}"
-        if "\0" in word:
-            return f"word {number} of the command holds a NUL character: {word!r}"
+        if flaw := _flaw(word):
+            return f"word {number} of the command holds {flaw}: {word!r}"
     return "" if words[0] else "the command's first word is empty"
 
 
@@ -255,7 +255,8 @@ def _check_name(name: str | None) -> str:
         return ""
     if not name.strip() or any(ord(character) < 32 for character in name):
         return f"a job's name is one line of text: {name!r}"
-    return ""
+    flaw = _flaw(name)
+    return flaw and f"a job's name holds {flaw}: {name!r}"
 
 
 def _check_env(env: Mapping[str, str]) -> str:
@@ -266,8 +267,8 @@ def _check_env(env: Mapping[str, str]) -> str:
             return f"env: {name!r} belongs to the shell or to anybatch and cannot be set"
         if not isinstance(value, str):
             return f"env: the value of {name!r} is no text: {value!r}"
-        if "\0" in value:
-            return f"env: the value of {name!r} holds a NUL character"
+        if flaw := _flaw(value):
+            return f"env: the value of {name!r} holds {flaw}"
     return ""
 
 
@@ -286,8 +287,20 @@ def _check_texts(job: Job) -> str:
         "container": (job.container,),
     }
     for field, values in texts.items():
-        if any(value is not None and "\0" in str(value) for value in values):
-            return f"{field} holds a NUL character"
+        flaws = (_flaw(str(value)) for value in values if value is not None)
+        if flaw := next(filter(None, flaws), ""):
+            return f"{field} holds {flaw}"
+    return ""
+
+
+def _flaw(text: str) -> str:
+    """What *text* holds that no program can be given; empty: nothing of the kind."""
+    if "\0" in text:
+        return "a NUL character"
+    try:
+        text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        return f"half a character ({text[error.start]!r})"
     return ""
 
 
@@ -358,24 +371,30 @@ class Outcome:
         text = f"job {self.run}:{self.index} {self.state.value}"
         if why := self.why():
             text += f" ({why})"
-        if self.stderr and not self.done:
+        if self.stderr and not self.done and self.reason not in _NEVER_RAN:
             text += f"; its log: {self.stderr}"
         return text
 
     def why(self) -> str:
         """The reason for people: `exit code 3`, `SIGKILL`, `time limit`; empty for done."""
-        if self.reason is None:
-            return ""
         words = {
+            None: "",
             Reason.EXIT_CODE: f"exit code {self.exit_code}",
             Reason.SIGNAL: signal_name(self.signal),
-        }.get(self.reason, self.reason.value.replace("_", " "))
-        return f"{words}: {self.message}" if self.message else words
+            Reason.TERMINATED: "",
+            Reason.LOST: "; ".join(self.evidence),
+        }.get(self.reason, self.reason.value.replace("_", " ") if self.reason else "")
+        return ": ".join(filter(None, (words, self.message)))
+
+
+_NEVER_RAN = frozenset({Reason.REJECTED, Reason.DEPENDENCY})
 
 
 def signal_name(number: int | None) -> str:
     """`SIGKILL` for 9; `signal 99` for a number without a name."""
+    if number is None:
+        return "a signal"
     try:
-        return signals.Signals(number or 0).name
+        return signals.Signals(number).name
     except ValueError:
         return f"signal {number}"

@@ -219,7 +219,7 @@ def load_plugins(disabled: Iterable[str] = ()) -> Plugins:
     off = set(disabled)
     for name, candidates in sorted(_candidates().items()):
         if name in off:
-            plugins.refuse(name, "", SWITCHED_OFF)
+            plugins.refuse(name, _source(candidates[0]), SWITCHED_OFF)
         elif len(candidates) > 1:
             claimed = " and ".join(_source(entry) or "anybatch itself" for entry in candidates)
             for entry in candidates:

@@ -124,7 +124,7 @@ class Limits:
 class Submission:
     """N jobs with equal directives, to be handed over by one submit command.
 
-    The job of task *t* (1..count) is run by `argv(t)`.
+    The job of task *t* (1..count) is run by `/bin/sh FOLDER/job.sh NUMBER t RESTARTS`.
 
     Attributes:
         token: travels with the jobs (name, comment, attribute), so that they are found again;

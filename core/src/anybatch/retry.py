@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 def to_be_retried(run: RunState, outcome: Outcome) -> bool:
     """Whether a job that ended so gets another attempt."""
     job = run.jobs[outcome.index]
-    retry = run.submissions[job.submission].planned.retry
-    return not job.terminated and outcome.reason in retry.on and job.attempt < retry.times
+    wanted = outcome.reason in run.submissions[job.submission].planned.retry.on
+    return wanted and run.retries(job) and not job.terminated
 
 
 def plan_retries(run: RunState, outcomes: Iterable[Outcome], host: Host) -> Iterator[Planned]:

@@ -89,11 +89,13 @@ class SubmissionState:
         planned: what it is.
         phase: how far it is.
         until: when an announced submit command has certainly ended; seconds since 1970.
+        announced: when it was about to run.
     """
 
     planned: Planned
     phase: str = Phase.WAITING
     until: float = 0.0
+    announced: float | None = None
 
 
 class RunState:
@@ -143,6 +145,10 @@ class RunState:
         """The job's id."""
         return JobId(self.file.system, job.native) if job.native else None
 
+    def retries(self, job: Tracked) -> bool:
+        """Whether another attempt may follow the one that is under way."""
+        return job.attempt < self.submissions[job.submission].planned.retry.times
+
     def submitted_at(self, job: Tracked) -> datetime | None:
         """When the job was handed to the batch system."""
         return datetime.fromtimestamp(job.submitted, timezone.utc) if job.submitted else None
@@ -186,6 +192,7 @@ class RunState:
         one = self.submissions[event["s"]]
         if one.phase == Phase.WAITING:
             one.phase, one.until = Phase.SUBMITTING, event["until"]
+            one.announced = event.get("t")
 
     def _on_not_found(self, event: Event) -> None:
         one = self.submissions[event["s"]]
@@ -199,7 +206,7 @@ class RunState:
         one.phase = Phase.SUBMITTED
         for index, native in zip(one.planned.indices, event["ids"], strict=True):
             job = self.jobs[index]
-            job.native, job.submitted = native, event.get("t")
+            job.native, job.submitted = native, one.announced or event.get("t")
             self._move(job, State.QUEUED)
 
     def _on_refused(self, event: Event) -> None:

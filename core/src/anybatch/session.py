@@ -66,7 +66,7 @@ class Session:
         say: Callable[[str], None] | None = None,
     ) -> None:
         self.host: Host = host or LocalHost()
-        self.folder = Path(folder or Path.cwd()).absolute()
+        self.folder = Path(os.path.abspath(folder or Path.cwd()))
         disabled = self.host.environ.get("ANYBATCH_DISABLED_PLUGINS", "")
         self.plugins = plugins or load_plugins(name.strip() for name in disabled.split(","))
         layers = load_settings(self.plugins, self.host.environ, self.folder)

@@ -23,7 +23,7 @@ else:
     import tomli as tomllib
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from anybatch.plugins import Plugins
@@ -164,7 +164,7 @@ def load_settings(plugins: Plugins, environ: Mapping[str, str], folder: Path) ->
         SettingError: an unknown name, a value that does not fit, a file that is no TOML.
     """
     declared, site = _declarations(plugins)
-    layers = [checked_layer(declared, source, tables) for source, tables in site]
+    layers = list(_site_layers(plugins, declared, site))
     for path in settings_files(folder):
         layers.append(checked_layer(declared, str(path), _read_file(path, declared)))
     layers.append(_environment_layer(declared, environ))
@@ -175,6 +175,19 @@ def settings_files(folder: Path) -> list[Path]:
     """The files that are there to be read, lowest first: the user's, the project's."""
     user_file = platformdirs.user_config_path("anybatch") / PROJECT_FILE
     return [path for path in (user_file, project_file(folder)) if path and path.is_file()]
+
+
+def _site_layers(
+    plugins: Plugins,
+    declared: Mapping[str, Mapping[str, Setting]],
+    site: Iterable[tuple[str, Mapping[str, Mapping[str, Any]]]],
+) -> Iterator[Layer]:
+    """The defaults of site plugins; one that gives wrong ones costs only itself."""
+    for name, tables in site:
+        try:
+            yield checked_layer(declared, f"plugin {name}", tables)
+        except SettingError as error:
+            plugins.fault(name, str(error))
 
 
 def project_file(folder: Path) -> Path | None:
@@ -206,7 +219,7 @@ def _declarations(
             else:
                 plugins.fault(plugin.name, f"anybatch_settings gave {record!r:.100}")
         if defaults:
-            site.append((f"plugin {plugin.name}", defaults))
+            site.append((plugin.name, defaults))
     return declared, site
 
 
@@ -384,4 +397,8 @@ _TYPES: dict[Kind, tuple[type, ...]] = {
 def _text(value: str) -> str:
     if any(character in value for character in "\0\n\r"):
         raise ValueError(f"{value!r} is more than one line; that could add a directive")
+    try:
+        value.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{value!r} holds half a character ({error.reason})") from None
     return value

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import time
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import attrs
 
-from anybatch.errors import AnybatchError, CommandError, PluginError, Rejected, UsageError
+from anybatch.errors import AnybatchError, FolderError, Rejected, UsageError
 from anybatch.localhost import LocalHost
 from anybatch.model import Outcome, Reason, State
 from anybatch.planning import render
@@ -94,7 +95,9 @@ class Submitter:
                     continue
                 if submit:
                     self._advance(one)
-            except (CommandError, PluginError) as error:
+            except FolderError:
+                raise
+            except AnybatchError as error:
                 self._failed(error)
                 return
         self._failures = 0
@@ -175,25 +178,31 @@ class Submitter:
 
     def _submit(self, one: SubmissionState, after: tuple[str, ...]) -> None:
         submission = attrs.evolve(one.planned.submission, after=after)
+        try:
+            self._submitted(one, self._hand_over(submission))
+        except (Rejected, UsageError) as error:
+            self._refuse(one, Reason.REJECTED, str(error), State.FAILED)
+
+    def _hand_over(self, submission: Submission) -> list[str]:
+        """Write what the plugin renders, announce it, and run the submit command."""
         system = self._run.file.system
         rendered = render(self._plugins, system, submission)
         for file in rendered.files:
             self._host.write(file.path, file.text, file.mode)
+        limit = timedelta(seconds=self._timeout)
+        command = attrs.evolve(rendered.command, timeout=limit)
         until = time.time() + self._timeout + 60
         self._run.record("submitting", durable=True, s=submission.number, until=until)
-        try:
-            with self._inheriting_lease():
-                ids = self._plugins.ask(
-                    system,
-                    "anybatch_submit",
-                    (list, tuple),
-                    submission=submission,
-                    rendered=rendered,
-                    host=self._host,
-                )
-            self._submitted(one, list(ids))
-        except (Rejected, UsageError) as error:
-            self._refuse(one, Reason.REJECTED, str(error), State.FAILED)
+        with self._inheriting_lease():
+            ids = self._plugins.ask(
+                system,
+                "anybatch_submit",
+                (list, tuple),
+                submission=submission,
+                rendered=attrs.evolve(rendered, command=command),
+                host=self._host,
+            )
+        return list(ids)
 
     def _inheriting_lease(self) -> contextlib.AbstractContextManager[None]:
         if isinstance(self._host, LocalHost):
@@ -265,7 +274,7 @@ class Submitter:
                 continue
             if job.state.final:
                 return f"job {run.id}:{job.index}, which it was to run after, is {job.state.value}"
-            if not job.native or run.file.system != self._run.file.system:
-                return None
+            if not job.native or run.file.system != self._run.file.system or run.retries(job):
+                return None  # the system knows nothing of other systems, nor of our next attempt
             natives.append(job.native)
         return natives

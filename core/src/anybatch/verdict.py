@@ -122,7 +122,8 @@ def _by_status(evidence: Evidence, record: ExitRecord | None, status: JobStatus)
     if status.reason is Reason.LOST and record is None:
         return Verdict(state=State.LOST, reason=Reason.LOST, **facts)
     if status.reason in _STRONGER:
-        return Verdict(state=status.state, reason=status.reason, **facts)
+        state = State.FAILED if status.state is State.DONE else status.state
+        return Verdict(state=state, reason=status.reason, **facts)
     if evidence.terminated:
         return Verdict(state=State.TERMINATED, reason=Reason.TERMINATED, **facts)
     if record and record.phase in _PHASES:
@@ -135,8 +136,8 @@ def _why(evidence: Evidence, facts: dict[str, Any], status: JobStatus) -> Reason
         return status.reason
     if facts["signal"] is not None:
         return Reason.SIGNAL
-    if facts["exit_code"] and (evidence.record or evidence.started):
-        return Reason.EXIT_CODE
+    if evidence.record or evidence.started:
+        return Reason.EXIT_CODE if facts["exit_code"] else Reason.SIGNAL
     return Reason.SETUP  # the script itself never came to its first line
 
 

@@ -104,8 +104,8 @@ _OPTIONS: tuple[Decorator, ...] = (
         "--retry",
         type=click.IntRange(min=0),
         metavar="TIMES",
-        help="Run it again so often where the batch system is at fault (a node failed, the job "
-        "was preempted or lost).",
+        help="Run it again so often where it fails, a signal ends it, its node fails or it is "
+        "preempted.",
     ),
     _needs("--cores", type=click.IntRange(min=1), metavar="N", help="CPU cores for each task."),
     _needs("--gpus", type=click.IntRange(min=0), metavar="N", help="GPUs for each task."),

@@ -6,6 +6,7 @@ import contextlib
 import os
 import pwd
 import resource
+import shutil
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _PROC = Path("/proc")
 _PATH = "/usr/local/bin:/usr/bin:/bin"
+_BASH = shutil.which("bash", path=_PATH)
 _BORN = 19  # fields of /proc/PID/stat after the program's name; proc(5) counts from 3
 _SESSION = 3
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_APPEND
@@ -60,6 +62,8 @@ def launch(argv: tuple[str, ...], environ: dict[str, str], log: str, marker: Pat
     Raises:
         OSError: it cannot be started.
     """
+    if argv[0] == "/bin/sh" and _BASH:
+        argv = (_BASH, *argv[1:])  # the job script would start it by itself, one shell later
     actions = [
         (os.POSIX_SPAWN_OPEN, 1, log, _WRITE, 0o600),
         (os.POSIX_SPAWN_DUP2, 1, 2),

@@ -1,0 +1,489 @@
+"""Sessions and runs as programs use them: waiting, coming back, stopping; futures; asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from concurrent.futures import CancelledError
+from concurrent.futures import TimeoutError as FutureTimeout
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from anybatch import Executor, aio
+from anybatch.errors import (
+    CommandTimeout,
+    FolderError,
+    JobError,
+    JobFailed,
+    RunNotFound,
+    UsageError,
+)
+from anybatch.hookspecs import hookimpl
+from anybatch.host import Command
+from anybatch.model import Job, Reason, State
+from anybatch.session import split_job_name
+
+from .toy import NOON, Toy, leave_record, local_host, plugins_of, said
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from anybatch.records import JobStatus, Submission
+    from anybatch.run import Run
+    from anybatch.session import Session
+
+TRUE = ["true"]
+FALSE = ["false"]
+TIMEOUT = CommandTimeout(Command(("toysub",)), "no answer within 120 s")
+
+
+class Quick(Toy):
+    """Runs jobs when it gets them: `true` is done, `false` has failed, others stay."""
+
+    def take(self, submission: Submission) -> list[str]:
+        for line in (submission.folder / f"tasks-{submission.number}").read_text().splitlines():
+            index = re.findall(r"ab_index=(\d+)", line)[0]
+            if line.endswith(("true", "false")):
+                code = 0 if line.endswith("true") else 1
+                leave_record(submission.folder, f"{index}.0.0.command.exit-{code}")
+        return super().take(submission)
+
+
+class Accounting(Toy):
+    """Knows what jobs used."""
+
+    accounts: Any = None
+
+    @hookimpl
+    def anybatch_account(self, ids: Sequence[str]) -> Mapping[str, JobStatus]:
+        self.calls["account"].append(list(ids))
+        if isinstance(self.accounts, Exception):
+            raise self.accounts
+        answer: Mapping[str, JobStatus] = self.accounts
+        return answer
+
+
+@pytest.fixture
+def start(new_session: Callable[..., Session], toy: Toy) -> Callable[..., Session]:
+    def make(system: object = toy, **more: Any) -> Session:
+        return new_session("toy", plugins=plugins_of(toy=system), host=local_host(), **more)
+
+    return make
+
+
+def finish(run: Run, index: int = 0, code: int = 0) -> None:
+    leave_record(run.folder, f"{index}.0.0.command.exit-{code}")
+
+
+# -- waiting
+
+
+def test_waiting_gives_outcomes_in_order(start: Callable[..., Session]) -> None:
+    """`wait` returns when all have ended, the outcomes by index, and the run is finished."""
+    run = start(Quick()).submit([Job(TRUE), Job(FALSE), Job(TRUE)])
+    outcomes = run.wait(timeout=10)
+    assert [outcome.index for outcome in outcomes] == [0, 1, 2]
+    assert [outcome.done for outcome in outcomes] == [True, False, True]
+    assert run.finished
+    assert run.counts == {State.DONE: 2, State.FAILED: 1}
+    assert run._session.runs() == []
+
+
+def test_waiting_has_an_end(start: Callable[..., Session]) -> None:
+    """A wait that takes too long is a `TimeoutError` with the number of jobs, and no more."""
+    run = start().submit([Job(TRUE)] * 2)
+    finish(run, 0)
+    with pytest.raises(TimeoutError, match=f"run {run.id}: 1 jobs have not ended"):
+        run.wait(timeout=0.6)
+    finish(run, 1)
+    assert len(run.wait(timeout=10)) == 2
+
+
+def test_outcomes_come_as_jobs_end(start: Callable[..., Session]) -> None:
+    """`as_completed` gives each outcome once, in the order in which jobs end."""
+    run = start().submit([Job(TRUE)] * 3)
+    order = []
+    finish(run, 2)
+    outcomes = run.as_completed(timeout=10)
+    for following in (0, 1, None):
+        order.append(next(outcomes).index)
+        if following is not None:
+            finish(run, following)
+    assert order == [2, 0, 1]
+    assert list(outcomes) == []
+
+
+def test_as_completed_has_an_end(start: Callable[..., Session]) -> None:
+    """`as_completed` gives what there is before its time is over."""
+    run = start().submit([Job(TRUE)] * 2)
+    finish(run, 1)
+    outcomes = run.as_completed(timeout=0.8)
+    assert next(outcomes).index == 1
+    with pytest.raises(TimeoutError, match="1 jobs have not ended"):
+        next(outcomes)
+
+
+def test_a_journal_that_cannot_be_written_breaks_waiting(start: Callable[..., Session]) -> None:
+    """Who waits is told that nothing can be recorded any more; when it can again, it goes on."""
+    run = start().submit(Job(TRUE))
+    (journal,) = run.folder.glob("journal-*")
+    kept = journal.read_bytes()
+    journal.unlink()
+    journal.mkdir()
+    finish(run)
+    with pytest.raises(FolderError, match="cannot write the journal"):
+        run.wait(timeout=10)
+    journal.rmdir()
+    journal.write_bytes(kept)
+    assert run.wait(timeout=10)[0].done
+
+
+def test_a_folder_that_is_gone_breaks_waiting(start: Callable[..., Session]) -> None:
+    """Who waits for a run whose folder was removed is told."""
+    run = start().submit(Job(TRUE))
+    run.folder.rename(run.folder.with_name("away"))
+    with pytest.raises(FolderError, match="the journal"):
+        run.wait(timeout=10)
+
+
+# -- coming back
+
+
+def test_a_run_goes_on_in_another_session(start: Callable[..., Session]) -> None:
+    """A run is found again by a part of its id, with all that was known, and waited for."""
+    first = start()
+    run = first.submit([Job(TRUE), Job(TRUE, name="n")])
+    first.close()
+    again = start().attach(run.id[-6:])
+    assert again.id == run.id
+    assert again.jobs == run.jobs
+    finish(run, 0)
+    finish(run, 1)
+    assert [outcome.done for outcome in again.wait(timeout=10)] == [True, True]
+    assert start().attach(run.id).finished
+
+
+def test_one_session_has_one_view_of_a_run(start: Callable[..., Session]) -> None:
+    """Attaching to a run that the session has gives the same object."""
+    session = start()
+    run = session.submit(Job(TRUE))
+    assert session.attach(run.id) is session.attach(run.id[-6:]) is run
+    assert session.runs() == [run]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("run", ("run", None)),
+        ("run:3", ("run", 3)),
+        ("run:007", ("run", 7)),
+        ("", ("", None)),
+    ],
+)
+def test_job_names(text: str, expected: tuple[str, int | None]) -> None:
+    """A run and the number of a job are told apart at the colon."""
+    assert split_job_name(text) == expected
+
+
+@pytest.mark.parametrize("text", ["run:", "run:x", "run:-1", "run:1:2", "run:1.0", "run: 1"])
+def test_names_of_no_job(text: str) -> None:
+    """What follows the colon is a number, or the name is refused."""
+    with pytest.raises(RunNotFound, match="RUN:INDEX"):
+        split_job_name(text)
+
+
+def test_jobs_are_found_by_name(start: Callable[..., Session]) -> None:
+    """`RUN:INDEX` finds a job of a run; one that it has not is told."""
+    session = start()
+    run = session.submit([Job(TRUE)] * 2)
+    assert session.find(f"{run.id}:1") == (run, 1)
+    assert session.find(run.id) == (run, None)
+    with pytest.raises(RunNotFound, match="has no job 2, only 0 to 1"):
+        session.find(f"{run.id}:2")
+
+
+def test_refreshing_submits_nothing(start: Callable[..., Session], toy: Toy) -> None:
+    """A look at a run that waits to be submitted leaves it waiting."""
+    session = start()
+    run = session.submit(Job(TRUE))
+    late = session.submit(Job(TRUE, after=run))
+    finish(run)
+    for _ in range(3):
+        late.refresh()
+    assert run.finished
+    assert late.counts == {State.NEW: 1}
+    assert len(toy.calls["submit"]) == 1
+    late_one = late.as_completed(timeout=0.6)
+    with pytest.raises(TimeoutError):
+        next(late_one)
+    assert late.counts == {State.QUEUED: 1}
+
+
+def test_after_a_job_of_another_submission_is_refused(start: Callable[..., Session]) -> None:
+    """A job that was submitted before is named by its run, and the error says so."""
+    session = start()
+    job = Job(TRUE)
+    session.submit(job)
+    with pytest.raises(JobError, match="for one that was submitted before, name its run"):
+        session.submit(Job(TRUE, after=job))
+
+
+# -- stopping
+
+
+def test_jobs_are_stopped_at_the_system(start: Callable[..., Session], toy: Toy) -> None:
+    """Jobs that have not ended are stopped in one call, and the system's word is the verdict."""
+    run = start().submit([Job(TRUE)] * 3)
+    finish(run, 0)
+    run.refresh()
+    assert run.terminate() == 2
+    assert toy.calls["terminate"] == [(["1.2", "1.3"], None)]
+    run.refresh()
+    assert [o and o.reason for o in run.outcomes] == [None, Reason.TERMINATED, Reason.TERMINATED]
+    assert run.terminate() == 0
+    assert len(toy.calls["terminate"]) == 1
+
+
+def test_jobs_that_were_never_submitted_are_stopped_here(
+    start: Callable[..., Session], toy: Toy
+) -> None:
+    """Jobs that wait in the core have their verdict at once, and are never handed over."""
+    session = start()
+    first = Job(TRUE)
+    run = session.submit([first, Job(TRUE, after=first)])
+    assert run.terminate([1]) == 1
+    outcome = run.outcome(1)
+    assert outcome is not None
+    assert (outcome.state, outcome.evidence) == (State.TERMINATED, ("it was never submitted",))
+    assert toy.calls["terminate"] == []
+    finish(run, 0)
+    assert [outcome.state for outcome in run.wait(timeout=10)] == [State.DONE, State.TERMINATED]
+    assert len(toy.calls["submit"]) == 1
+
+
+def test_a_signal_is_no_end(start: Callable[..., Session], toy: Toy) -> None:
+    """A signal goes to the jobs that the system has, and decides nothing of how they end."""
+    run = start().submit([Job(TRUE)] * 2)
+    assert run.terminate([1], signal="USR1") == 1
+    assert toy.calls["terminate"] == [(["1.2"], "USR1")]
+    finish(run, 0)
+    finish(run, 1, code=1)
+    assert [outcome.reason for outcome in run.wait(timeout=10)] == [None, Reason.EXIT_CODE]
+
+
+def test_a_system_that_cannot_be_asked_to_stop_is_told(
+    start: Callable[..., Session], toy: Toy
+) -> None:
+    """An error of the stop command reaches the caller, and the jobs stay as they are."""
+    run = start().submit(Job(TRUE))
+    toy.scripted["terminate"] = [TIMEOUT, UsageError("no such signal here")]
+    with pytest.raises(CommandTimeout):
+        run.terminate()
+    with pytest.raises(UsageError, match="no such signal"):
+        run.terminate(signal="USR9")
+    assert run.counts == {State.QUEUED: 1}
+
+
+# -- accounting
+
+
+def test_accounting_fills_in_what_is_missing(start: Callable[..., Session]) -> None:
+    """Accounting adds use and times that nobody knew; verdict and known facts stay, also later."""
+    toy = Accounting()
+    use = said(
+        State.FAILED,
+        host="other",
+        ended=NOON,
+        cpu_time=timedelta(minutes=5),
+        max_memory=7,
+        exit_code=9,
+    )
+    toy.accounts = {"1.1": use, "unasked": use}
+    run = start(toy).submit([Job(TRUE)] * 2)
+    finish(run, 0)
+    finish(run, 1)
+    one, two = run.wait(timeout=10)
+    assert (one.state, one.exit_code, one.host) == (State.DONE, 0, "node1")
+    assert (one.cpu_time, one.max_memory) == (timedelta(minutes=5), 7)
+    assert one.ended != NOON
+    assert two.cpu_time is None
+    run.wait()
+    assert toy.calls["account"] == [["1.1", "1.2"]]
+    assert start(toy).attach(run.id).outcome(0) == one
+
+
+@pytest.mark.parametrize("answer", [None, {}, {"1.1": None}, ["1.1"], TIMEOUT, KeyError("x")])
+def test_without_accounting_life_goes_on(start: Callable[..., Session], answer: Any) -> None:
+    """Accounting that fails or makes no sense costs nothing but its facts."""
+    toy = Accounting()
+    toy.accounts = answer
+    run = start(toy).submit(Job(TRUE))
+    finish(run)
+    assert run.wait(timeout=10)[0].done
+
+
+# -- futures
+
+
+@pytest.fixture
+def quick() -> Quick:
+    return Quick()
+
+
+@pytest.fixture
+def executor(anybatch_home: Path, quick: Quick) -> Any:
+    made = Executor("toy", plugins=plugins_of(toy=quick), host=local_host())
+    yield made
+    made.shutdown(cancel_futures=True)
+
+
+def eventually(condition: Callable[[], object]) -> None:
+    """Wait for another thread."""
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_many_futures_are_one_submit_command(executor: Executor, quick: Quick) -> None:
+    """Jobs given at about the same time go to the batch system together."""
+    futures = [executor.submit(Job(TRUE)) for _ in range(30)]
+    outcomes = [future.result(timeout=10) for future in futures]
+    assert [outcome.index for outcome in outcomes] == [*range(30)]
+    assert len({outcome.run for outcome in outcomes}) == len(quick.calls["submit"]) == 1
+
+
+def test_a_failed_job_raises_its_outcome(executor: Executor) -> None:
+    """`result` of a job that is not done raises `JobFailed`, which carries the outcome."""
+    with pytest.raises(JobFailed, match="exit code 1") as caught:
+        executor.submit(Job(FALSE)).result(timeout=10)
+    assert caught.value.outcome.exit_code == 1
+
+
+def test_a_bad_job_costs_only_itself(executor: Executor) -> None:
+    """A job that cannot be submitted fails alone, the others given with it run."""
+    good, bad, other = (executor.submit(Job(TRUE, workdir=name)) for name in (None, "none", "."))
+    assert good.result(timeout=10).done
+    assert other.result(timeout=10).done
+    with pytest.raises(JobError, match="is no folder"):
+        bad.result(timeout=10)
+
+
+def test_map_keeps_the_order(executor: Executor) -> None:
+    """`map` gives outcomes in the order of the jobs, and raises at the first that is not done."""
+    jobs = [Job(TRUE, name=f"n{index % 2}") for index in range(6)]
+    assert [outcome.index for outcome in executor.map(jobs, timeout=10)] == [*range(6)]
+    outcomes = executor.map([Job(TRUE), Job(FALSE), Job(TRUE)], timeout=10)
+    assert next(outcomes).done
+    with pytest.raises(JobFailed):
+        next(outcomes)
+
+
+def test_map_has_an_end(executor: Executor) -> None:
+    """`map` gives up when its time is over."""
+    with pytest.raises(FutureTimeout):
+        next(executor.map([Job(["stays"])], timeout=0.3))
+
+
+def test_shutting_down_with_cancelling_stops_jobs(executor: Executor, quick: Quick) -> None:
+    """Jobs that run are stopped, those not given to the system yet never are."""
+    running = executor.submit(Job(["stays"]))
+    eventually(lambda: executor._open)
+    pending = executor.submit(Job(["stays"]))
+    executor.shutdown(cancel_futures=True)
+    assert quick.calls["terminate"][0] == (["1.1"], None)
+    with pytest.raises(JobFailed, match="terminated"):
+        running.result(timeout=0)
+    with pytest.raises((CancelledError, JobFailed)):
+        pending.result(timeout=0)
+
+
+def test_nothing_is_taken_after_the_end(executor: Executor) -> None:
+    """An executor that was shut down takes no job, and says so; shutting down twice is fine."""
+    executor.shutdown()
+    executor.shutdown()
+    with pytest.raises(RuntimeError, match="shut down"):
+        executor.submit(Job(TRUE))
+
+
+def test_leaving_an_executor_waits(anybatch_home: Path, quick: Quick) -> None:
+    """An executor as a context manager is left when all of its jobs have ended."""
+    with Executor("toy", plugins=plugins_of(toy=quick), host=local_host()) as executor:
+        futures = [executor.submit(Job(TRUE)), executor.submit(Job(FALSE))]
+    assert all(future.done() for future in futures)
+
+
+# -- asyncio
+
+
+@pytest.fixture
+def arguments(anybatch_home: Path, quick: Quick) -> dict[str, Any]:
+    return {"system": "toy", "plugins": plugins_of(toy=quick), "host": local_host()}
+
+
+def test_waiting_in_asyncio(arguments: dict[str, Any]) -> None:
+    """`await run.wait()` gives the outcomes, and other tasks go on meanwhile."""
+
+    async def main() -> None:
+        async with aio.Session(**arguments) as session:
+            run = await session.submit([Job(TRUE), Job(FALSE)])
+            ticks = asyncio.create_task(asyncio.sleep(0, "went on"))
+            outcomes = await run.wait(timeout=10)
+            assert ticks.done()
+            assert [outcome.done for outcome in outcomes] == [True, False]
+            assert (await session.attach(run.id)).blocking is run.blocking
+
+    asyncio.run(main())
+
+
+def test_outcomes_as_they_come_in_asyncio(arguments: dict[str, Any]) -> None:
+    """An asynchronous iteration gives outcomes as jobs end, and stops at its time."""
+
+    async def main() -> None:
+        async with aio.Session(**arguments) as session:
+            run = await session.submit([Job(["stays"])] * 3)
+            finish(run.blocking, 2)
+            outcomes = run.as_completed(timeout=1.2)
+            assert (await outcomes.__anext__()).index == 2
+            finish(run.blocking, 0)
+            assert [(await outcomes.__anext__()).index] == [0]
+            with pytest.raises(TimeoutError, match=run.id):
+                await outcomes.__anext__()
+            assert await run.terminate([1]) == 1
+
+    asyncio.run(main())
+
+
+def test_a_wait_in_asyncio_has_an_end(arguments: dict[str, Any]) -> None:
+    """A wait that takes too long is a `TimeoutError`."""
+
+    async def main() -> None:
+        async with aio.Session(**arguments) as session:
+            run = await session.submit(Job(["stays"]))
+            with pytest.raises(TimeoutError, match="not all jobs have ended"):
+                await run.wait(timeout=0.2)
+
+    asyncio.run(main())
+
+
+def test_a_cancelled_wait_leaves_the_jobs_alone(arguments: dict[str, Any], quick: Quick) -> None:
+    """Cancelling a task that waits ends it at once; the run goes on and can be waited for."""
+
+    async def main() -> None:
+        async with aio.Session(**arguments) as session:
+            run = await session.submit(Job(["stays"]))
+            task = asyncio.create_task(run.wait())
+            await asyncio.sleep(0.05)
+            began = time.monotonic()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert time.monotonic() - began < 0.4
+            assert quick.calls["terminate"] == []
+            finish(run.blocking)
+            assert (await run.wait(timeout=10))[0].done
+
+    asyncio.run(main())

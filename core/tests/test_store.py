@@ -1,0 +1,399 @@
+"""What is on disk: run folders, the index, journals, and the records that jobs leave."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import resource
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import pytest
+from anybatch import store
+from anybatch.errors import FolderError, RunNotFound
+from anybatch.exits import ExitFolder, ExitRecord, parse_record
+from anybatch.journal import Journal
+from anybatch.localhost import LocalHost
+from anybatch.model import Job, Resources, Retry
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from .texts import TEXTS, raw
+from .toy import Toy, leave_record, local_host, session_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+TRUE = ["true"]
+
+
+@contextlib.contextmanager
+def full_disk(after: int) -> Iterator[None]:
+    """No file can grow beyond so many bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (after, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+# -- run.json
+
+
+def test_a_run_is_read_as_it_was_planned(isolated: Path) -> None:
+    """All of a run, with every kind of setting, waits and retries, comes back from its folder."""
+    session = session_of(isolated, Toy(array=2))
+    settings_ = {
+        "partition": "lönger",
+        "options": {"qos": "high", "n": "1"},
+        "grace": "1m30s",
+        "size": "2 GiB",
+    }
+    first = Job(TRUE, settings={"toy": settings_}, name="ä b")
+    resources = Resources(cores=2, memory="1 GiB", time="1h", queue="long", exclusive=True)
+    jobs = [
+        first,
+        Job(TRUE, after=first, retry=Retry(2, on=["lost", "exit_code"]), stdout="o-{index}"),
+        *[Job(TRUE, resources=resources, container="img") for _ in range(3)],
+    ]
+    made = store.create(session.plan(jobs), session.host)
+    read = store.read(made.folder, session.host, session._fit)
+    assert read == made
+    table = read.submissions[0].submission.settings
+    assert table["grace"] == timedelta(seconds=90)
+    assert table["size"] == 2 * 2**30
+    assert read.submissions[1].waits == ((made.run, 0),)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda plain: plain.update(format=99),
+        lambda plain: plain.pop("system"),
+        lambda plain: plain.update(created="yesterday"),
+        lambda plain: plain["submissions"][0]["submission"].update(fromthefuture=1),
+        lambda plain: plain["submissions"][0]["submission"].update(resources={"cores": "many"}),
+        lambda plain: plain["submissions"][0].update(indices=7),
+        lambda plain: plain["submissions"][0].update(retry={"times": -1}),
+        lambda plain: plain["settings"].update(size="much"),
+    ],
+)
+def test_a_foreign_run_file_is_told(
+    isolated: Path, toy: Toy, change: Callable[[dict[str, Any]], Any]
+) -> None:
+    """A `run.json` that this anybatch does not understand is a `FolderError` with its path."""
+    session = session_of(isolated, toy)
+    folder = store.create(session.plan(Job(TRUE)), session.host).folder
+    plain = json.loads((folder / "run.json").read_text())
+    change(plain)
+    (folder / "run.json").write_text(json.dumps(plain))
+    with pytest.raises(FolderError, match=r"run\.json' makes no sense"):
+        store.read(folder, session.host, session._fit)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "null", '{"format": 1', "\0"])
+def test_a_broken_run_file_is_told(isolated: Path, toy: Toy, text: str) -> None:
+    """A `run.json` that is no JSON table is a `FolderError`."""
+    (isolated / "run.json").write_text(text)
+    with pytest.raises(FolderError, match="makes no sense"):
+        store.read(isolated, local_host(), session_of(isolated, toy)._fit)
+
+
+def test_a_folder_that_is_gone_is_told(isolated: Path, toy: Toy) -> None:
+    """A run whose folder was removed is a `FolderError` that names the folder."""
+    with pytest.raises(FolderError, match="gone' cannot be read: No such file"):
+        store.read(isolated / "gone", local_host(), session_of(isolated, toy)._fit)
+
+
+@pytest.mark.parametrize("size", [0, 200, 3000])
+def test_a_full_disk_leaves_nothing_of_a_run(isolated: Path, toy: Toy, size: int) -> None:
+    """A run folder that cannot be written wholly is taken away; nothing was submitted."""
+    session = session_of(isolated, toy)
+    with full_disk(size), pytest.raises(FolderError, match="nothing was submitted"):
+        session.submit([Job(["echo", "x" * 3000])])
+    assert list(session.runs_folder.iterdir()) == []
+    assert session.runs() == []
+    assert not toy.calls["submit"]
+
+
+def test_a_run_that_cannot_be_remembered_is_not_left(isolated: Path, toy: Toy) -> None:
+    """Without a place in the index nothing is submitted and no run folder stays."""
+    (isolated.parent / "state").write_text("a file where a folder should be")
+    session = session_of(isolated, toy)
+    with pytest.raises(FolderError, match="XDG_STATE_HOME"):
+        session.submit(Job(TRUE))
+    assert list(session.runs_folder.iterdir()) == []
+    assert not toy.calls["submit"]
+
+
+def test_run_folders_are_the_user_s_own(isolated: Path, toy: Toy) -> None:
+    """Nobody else can read a run's folder, for variables may hold secrets."""
+    session = session_of(isolated, toy)
+    folder = store.create(session.plan(Job(TRUE)), session.host).folder
+    assert folder.stat().st_mode & 0o077 == 0
+
+
+# -- files of the host
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(text=TEXTS)
+def test_files_are_read_as_they_were_written(tmp_path: Path, text: str) -> None:
+    """Text goes to a file and back with every line break and every byte."""
+    host = LocalHost({})
+    host.write(tmp_path / "file", text)
+    assert raw(host.read(tmp_path / "file")) == raw(text)
+
+
+# -- the index
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> store.Index:
+    made = store.Index(tmp_path / "index")
+    made.add("20260102-120000-aaaaaa", Path("/one"))
+    made.add("20260102-130000-bbbbbb", Path("/two \udcff"))
+    return made
+
+
+def test_runs_are_known_by_id_and_by_part_of_it(index: store.Index) -> None:
+    """A run is found by its id or by a part that no other has, whatever its folder is called."""
+    assert index.folder("20260102-120000-aaaaaa") == Path("/one")
+    assert index.folder("bbb") == Path("/two \udcff")
+    assert index.active() == ["20260102-120000-aaaaaa", "20260102-130000-bbbbbb"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("20260102", "could be any of the runs .*aaaaaa, .*bbbbbb"),
+        ("20260102-120000-aaaaab", "did you mean '20260102-120000-aaaaaa'"),
+        ("nonsense", "there is no run 'nonsense'; "),
+        ("", "there is no run ''"),
+    ],
+)
+def test_names_that_are_no_run(index: store.Index, name: str, text: str) -> None:
+    """A name that fits no run or several is told, with what was perhaps meant."""
+    with pytest.raises(RunNotFound, match=text):
+        index.folder(name)
+
+
+def test_ended_runs_are_still_known(index: store.Index) -> None:
+    """A run that has ended is no longer active, and is found as before."""
+    index.end("20260102-120000-aaaaaa")
+    index.end("20260102-120000-aaaaaa")
+    assert index.active() == ["20260102-130000-bbbbbb"]
+    assert index.folder("aaaaaa") == Path("/one")
+    assert index.known() == ["20260102-130000-bbbbbb", "20260102-120000-aaaaaa"]
+
+
+def test_an_empty_index_is_no_error(tmp_path: Path) -> None:
+    """A user without runs has none, and ending or forgetting what is not there is nothing."""
+    empty = store.Index(tmp_path / "none")
+    empty.end("x")
+    empty.forget("x")
+    assert empty.active() == empty.known() == []
+
+
+def test_runs_whose_folder_is_gone_are_forgotten(isolated: Path, toy: Toy) -> None:
+    """A run whose folder the user removed is dropped from the index, the others are listed."""
+    session = session_of(isolated, toy)
+    gone, kept = session.submit(Job(TRUE)), session.submit(Job(TRUE))
+    session.close()
+    gone.folder.rename(isolated / "away")
+    for _ in range(2):
+        assert [run.id for run in session_of(isolated, toy).runs()] == [kept.id]
+    assert store.Index().active() == [kept.id]
+
+
+def test_a_run_that_makes_no_sense_hinders_no_other(isolated: Path, toy: Toy) -> None:
+    """What hinders one run is said, and the others are listed."""
+    session = session_of(isolated, toy)
+    broken, kept = session.submit(Job(TRUE)), session.submit(Job(TRUE))
+    session.close()
+    (broken.folder / "run.json").write_text("{}")
+    notices: list[str] = []
+    assert [run.id for run in session_of(isolated, toy, say=notices.append).runs()] == [kept.id]
+    assert len(notices) == 1
+    assert notices[0].startswith(f"run {broken.id}: ")
+
+
+# -- journals
+
+
+def lines(folder: Path, writer: str, *events: dict[str, Any]) -> Path:
+    """What another process has written."""
+    path = folder / f"journal-{writer}.jsonl"
+    with path.open("a") as file:
+        file.writelines(json.dumps(event) + "\n" for event in events)
+    return path
+
+
+def named(events: list[dict[str, Any]]) -> list[str]:
+    return [event["e"] for event in events]
+
+
+def test_several_writers_are_merged_in_order(tmp_path: Path) -> None:
+    """Events of all processes come in the order of their times, each once."""
+    reader = Journal(tmp_path, "reader")
+    lines(tmp_path, "a", {"t": 1.0, "e": "one"}, {"t": 3.0, "e": "three"})
+    lines(tmp_path, "b", {"t": 2.0, "e": "two"})
+    assert named(reader.read()) == ["one", "two", "three"]
+    lines(tmp_path, "b", {"t": 4.0, "e": "four"})
+    lines(tmp_path, "c", {"t": 3.5, "e": "late"})
+    assert named(reader.read()) == ["late", "four"]
+    assert reader.read() == []
+
+
+def test_a_process_does_not_read_its_own_events(tmp_path: Path) -> None:
+    """What a process wrote it has applied already; another process reads it."""
+    journal = Journal(tmp_path, "a")
+    journal.append({"e": "one"})
+    journal.append({"e": "two"}, durable=True)
+    assert journal.read() == []
+    assert named(Journal(tmp_path, "b").read()) == ["one", "two"]
+
+
+def test_a_torn_last_line_waits_for_its_end(tmp_path: Path) -> None:
+    """A line that is still being written is not read, and is read once when it is whole."""
+    reader = Journal(tmp_path, "reader")
+    path = lines(tmp_path, "a", {"t": 1.0, "e": "one"})
+    with path.open("a") as file:
+        file.write('{"t": 2.0, "e":')
+    assert named(reader.read()) == ["one"]
+    with path.open("a") as file:
+        file.write(' "two"}\n')
+    assert named(reader.read()) == ["two"]
+    assert reader.read() == []
+
+
+@pytest.mark.parametrize("torn", ['{"t": 2.0, "e"', "", "\0\0\0", "[1]", "{}", "7", "\udcff"])
+def test_a_torn_line_in_the_middle_is_passed_over(tmp_path: Path, torn: str) -> None:
+    """A line that a crash has torn costs no other event."""
+    path = lines(tmp_path, "a", {"t": 1.0, "e": "one"})
+    with path.open("ab") as file:
+        file.write(torn.encode("utf-8", "surrogateescape") + b"\n")
+    lines(tmp_path, "a", {"t": 3.0, "e": "three"})
+    assert named(Journal(tmp_path, "reader").read()) == ["one", "three"]
+
+
+def test_an_event_that_did_not_fit_is_an_error_and_tears_no_other(tmp_path: Path) -> None:
+    """On a full disk the event is not taken as written, and later ones are read again."""
+    journal = Journal(tmp_path, "a")
+    journal.append({"e": "one"})
+    with full_disk(60), pytest.raises(FolderError, match="cannot write the journal"):
+        journal.append({"e": "two", "text": "x" * 100})
+    journal.append({"e": "three"})
+    assert named(Journal(tmp_path, "b").read()) == ["one", "three"]
+
+
+def test_a_journal_without_a_folder_is_told(tmp_path: Path) -> None:
+    """A journal whose folder is gone can be neither written nor read, with a clear error."""
+    journal = Journal(tmp_path / "gone", "a")
+    with pytest.raises(FolderError, match="cannot write the journal"):
+        journal.append({"e": "one"})
+    with pytest.raises(FolderError, match="cannot read the journal"):
+        journal.read()
+
+
+# -- records of jobs
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("0.0.0.command.exit-0", (0, 0, 0, "command", 0, None, None)),
+        ("12.1.3.stage_in.exit-255", (12, 1, 3, "stage_in", 255, None, None)),
+        ("0.0.0.command.signal-9", (0, 0, 0, "command", None, 9, None)),
+        ("0.0.0.command.exit-143.TERM", (0, 0, 0, "command", 143, None, "TERM")),
+        ("0.0.0.command.exit-2.USR1", (0, 0, 0, "command", 2, None, "USR1")),
+        ("0.0.0.command.exit-0.TERM.new", None),
+        ("0.0.command.exit-0", None),
+        ("0.0.0.command.exit-", None),
+        ("0.0.0.command.exit--1", None),
+        ("0.0.0.Command.exit-0", None),
+        (".nfs000000001", None),
+        ("0.0.0.command.exit-0\n", None),
+        ("", None),
+    ],
+)
+def test_record_names(name: str, expected: tuple[Any, ...] | None) -> None:
+    """A record is all in its name; any other name is none."""
+    wanted = ExitRecord(*expected, name=name) if expected else None
+    assert parse_record(name) == wanted
+
+
+@given(name=st.text() | TEXTS)
+def test_any_name_is_a_record_or_none(name: str) -> None:
+    """No name of a file is an error, and what is read is conclusive only without a signal."""
+    record = parse_record(name)
+    assert record is None or record.conclusive == (not record.caught and record.signal is None)
+
+
+@pytest.fixture
+def run_folder(tmp_path: Path) -> Path:
+    for name in ("start", "exit"):
+        (tmp_path / name).mkdir()
+    return tmp_path
+
+
+def test_a_record_made_right_after_a_listing_is_seen(run_folder: Path) -> None:
+    """Within one step of the file system's clock nothing is missed; each record comes once."""
+    folder = ExitFolder(run_folder)
+    assert folder.new() == []
+    for index in range(50):
+        leave_record(run_folder, f"{index}.0.0.command.exit-0")
+        assert [record.index for record in folder.new()] == [index]
+    assert folder.new(thorough=True) == []
+
+
+def test_an_old_time_of_change_is_believed_until_a_thorough_look(run_folder: Path) -> None:
+    """A folder that has not changed is not listed again, but by a thorough look."""
+    folder = ExitFolder(run_folder)
+    os.utime(folder.path, (1, 1))
+    assert folder.new() == []
+    leave_record(run_folder, "0.0.0.command.exit-0")
+    os.utime(folder.path, (1, 1))
+    assert folder.new() == []
+    assert [record.index for record in folder.new(thorough=True)] == [0]
+
+
+def test_a_folder_that_cannot_be_listed_is_an_error(tmp_path: Path) -> None:
+    """Not being able to look is told, not taken for an empty folder."""
+    with pytest.raises(FileNotFoundError):
+        ExitFolder(tmp_path).new()
+
+
+def test_start_records_tell_host_and_time(run_folder: Path) -> None:
+    """A start record tells where and when, for each attempt and restart on its own."""
+    folder = ExitFolder(run_folder)
+    (run_folder / "start" / ".nfs0001").touch()
+    (run_folder / "start" / "x.0.0.soon.node").touch()
+    (run_folder / "start" / "0.1.2.1767355200.node.example.org").touch()
+    noon = datetime(2026, 1, 2, 12, tzinfo=timezone.utc)
+    assert folder.start(0, 1, 2) == ("node.example.org", noon)
+    assert folder.start(0, 1, 1) is None
+    assert folder.start(0, 0, 2) is None
+
+
+def test_starts_are_looked_for_again_after_each_look(run_folder: Path) -> None:
+    """A start that was not there is looked for again at the next look at the run."""
+    folder = ExitFolder(run_folder)
+    assert folder.start(0, 0, 0) is None
+    leave_record(run_folder, "0.0.0.command.exit-0", host="n")
+    folder.new()
+    assert (folder.start(0, 0, 0) or ("",))[0] == "n"
+
+
+def test_the_end_is_when_the_record_was_made(run_folder: Path) -> None:
+    """The time of a record's change is when the job ended."""
+    leave_record(run_folder, "0.0.0.command.exit-0")
+    folder = ExitFolder(run_folder)
+    (record,) = folder.new()
+    os.utime(folder.path / record.name, (1_767_355_200, 1_767_355_200))
+    assert folder.ended(record) == datetime(2026, 1, 2, 12, tzinfo=timezone.utc)
+    assert folder.ended(attrs.evolve(record, name="gone")) is None

@@ -1,0 +1,257 @@
+"""Verdicts from evidence: a table of all that can come together, and what must hold anyway."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+from anybatch.exits import ExitRecord, parse_record
+from anybatch.model import Reason, State
+from anybatch.records import JobStatus
+from anybatch.verdict import Evidence, judge
+from hypothesis import given
+from hypothesis import strategies as st
+
+from .toy import said
+
+STATUSES: dict[str, JobStatus | None] = {
+    "unasked": None,
+    "queued": said(State.QUEUED),
+    "held": said(State.HELD),
+    "running": said(State.RUNNING),
+    "done": said(State.DONE, exit_code=0),
+    "exit 3": said(State.FAILED, exit_code=3),
+    "signal 9": said(State.FAILED, signal=9),
+    "failed": said(State.FAILED),
+    "memory": said(State.FAILED, reason=Reason.OUT_OF_MEMORY, signal=9),
+    "time": said(State.FAILED, reason=Reason.TIME_LIMIT),
+    "node": said(State.FAILED, reason=Reason.NODE_FAILURE),
+    "terminated": said(State.TERMINATED),
+    "gone": said(State.FAILED, reason=Reason.LOST),
+}
+
+#: Records that say all: the verdict is theirs, whatever else there is.
+CONCLUSIVE = {
+    "0.0.0.command.exit-0": "done",
+    "0.0.0.command.exit-3": "exit_code",
+    "0.0.0.setup.exit-1": "setup",
+    "0.0.0.stage_in.exit-1": "stage_in",
+    "0.0.0.stage_out.exit-1": "stage_out",
+}
+
+#: Other records: what is said while more may come, later, and later of a job that somebody
+#: terminated; `-`: nothing. `a|b`: a where the script is known to have started, else b.
+OPEN = {
+    "": {
+        "unasked": "- - -",
+        "queued": "- - -",
+        "held": "- - -",
+        "running": "- - -",
+        "done": "- done done",
+        "exit 3": "- exit_code|setup terminated",
+        "signal 9": "- signal terminated",
+        "failed": "- signal|setup terminated",
+        "memory": "out_of_memory out_of_memory out_of_memory",
+        "time": "time_limit time_limit time_limit",
+        "node": "node_failure node_failure node_failure",
+        "terminated": "terminated terminated terminated",
+        "gone": "- lost lost",
+    },
+    "0.0.0.command.signal-9": {
+        "unasked": "- signal terminated",
+        "queued": "- - -",
+        "held": "- - -",
+        "running": "- signal terminated",
+        "done": "signal signal terminated",
+        "exit 3": "signal signal terminated",
+        "signal 9": "signal signal terminated",
+        "failed": "signal signal terminated",
+        "memory": "out_of_memory out_of_memory out_of_memory",
+        "time": "time_limit time_limit time_limit",
+        "node": "node_failure node_failure node_failure",
+        "terminated": "terminated terminated terminated",
+        "gone": "signal signal terminated",
+    },
+    "0.0.0.command.exit-143.TERM": {
+        "unasked": "- exit_code terminated",
+        "queued": "- - -",
+        "held": "- - -",
+        "running": "- exit_code terminated",
+        "done": "exit_code exit_code terminated",
+        "exit 3": "exit_code exit_code terminated",
+        "signal 9": "exit_code exit_code terminated",
+        "failed": "exit_code exit_code terminated",
+        "memory": "out_of_memory out_of_memory out_of_memory",
+        "time": "time_limit time_limit time_limit",
+        "node": "node_failure node_failure node_failure",
+        "terminated": "terminated terminated terminated",
+        "gone": "exit_code exit_code terminated",
+    },
+    "0.0.0.stage_in.exit-143.TERM": {
+        "unasked": "- stage_in terminated",
+        "queued": "- - -",
+        "held": "- - -",
+        "running": "- stage_in terminated",
+        "done": "stage_in stage_in terminated",
+        "exit 3": "stage_in stage_in terminated",
+        "signal 9": "stage_in stage_in terminated",
+        "failed": "stage_in stage_in terminated",
+        "memory": "out_of_memory out_of_memory out_of_memory",
+        "time": "time_limit time_limit time_limit",
+        "node": "node_failure node_failure node_failure",
+        "terminated": "terminated terminated terminated",
+        "gone": "stage_in stage_in terminated",
+    },
+    "0.0.0.command.exit-0.TERM": {
+        "unasked": "- done terminated",
+        "queued": "- - -",
+        "held": "- - -",
+        "running": "- done terminated",
+        "done": "done done done",
+        "memory": "out_of_memory out_of_memory out_of_memory",
+        "time": "time_limit time_limit time_limit",
+        "node": "node_failure node_failure node_failure",
+        "terminated": "terminated terminated terminated",
+    },
+}
+
+CELLS = [(record, status, cell) for record, row in OPEN.items() for status, cell in row.items()]
+
+
+def record_of(name: str) -> ExitRecord | None:
+    return parse_record(name) if name else None
+
+
+def word(evidence: Evidence) -> str:
+    """The verdict in a word; its state must fit its reason."""
+    verdict = judge(evidence)
+    if verdict is None:
+        return "-"
+    states = {None: State.DONE, Reason.TERMINATED: State.TERMINATED, Reason.LOST: State.LOST}
+    assert verdict.state is states.get(verdict.reason, State.FAILED)
+    assert verdict.evidence
+    return verdict.reason.value if verdict.reason else "done"
+
+
+@pytest.mark.parametrize(("name", "expected"), CONCLUSIVE.items())
+@pytest.mark.parametrize("status", STATUSES)
+def test_a_conclusive_record_decides(name: str, expected: str, status: str) -> None:
+    """A record that no signal from outside clouds decides alone, and at once."""
+    for terminated, patience in product((False, True), repeat=2):
+        evidence = Evidence(
+            record=record_of(name),
+            status=STATUSES[status],
+            terminated=terminated,
+            started=True,
+            patience=patience,
+        )
+        assert word(evidence) == expected
+
+
+@pytest.mark.parametrize(("name", "status", "cell"), CELLS)
+@pytest.mark.parametrize("started", [False, True])
+def test_open_evidence(name: str, status: str, cell: str, started: bool) -> None:
+    """Without a conclusive record system, signal and what was asked for decide together."""
+    early, late, late_terminated = (
+        text.split("|")[0 if started else -1] for text in cell.split(" ")
+    )
+    expected = {
+        (True, False): early,
+        (True, True): early if early == "-" else late_terminated,
+        (False, False): late,
+        (False, True): late_terminated,
+    }
+    found = {
+        (patience, terminated): word(
+            Evidence(
+                record=record_of(name),
+                status=STATUSES[status],
+                terminated=terminated,
+                started=started,
+                patience=patience,
+            )
+        )
+        for patience, terminated in expected
+    }
+    assert found == expected
+
+
+RECORDS = st.builds(
+    ExitRecord,
+    index=st.just(0),
+    attempt=st.just(0),
+    restarts=st.integers(0, 2),
+    phase=st.sampled_from(["setup", "stage_in", "command", "stage_out"]),
+    exit_code=st.none() | st.integers(0, 255),
+    signal=st.none() | st.integers(1, 31),
+    caught=st.none() | st.sampled_from(["TERM", "USR1"]),
+    name=st.just("0.0.0.any"),
+)
+ANSWERS = st.builds(
+    JobStatus,
+    state=st.sampled_from([state for state in State if state not in (State.NEW, State.LOST)]),
+    native=st.just("WORD"),
+    source=st.just("toystat"),
+    reason=st.none() | st.sampled_from(list(Reason)),
+    exit_code=st.none() | st.integers(0, 255),
+    signal=st.none() | st.integers(1, 31),
+    restarts=st.integers(0, 2),
+)
+EVIDENCE = st.builds(
+    Evidence,
+    record=st.none() | RECORDS,
+    status=st.none() | ANSWERS,
+    terminated=st.booleans(),
+    started=st.booleans(),
+    patience=st.booleans(),
+)
+
+
+@given(evidence=EVIDENCE)
+def test_no_verdict_without_evidence(evidence: Evidence) -> None:
+    """Without a record of this start and without the system's final word nothing is said."""
+    record, status = evidence.record, evidence.status
+    current = record and not (status and status.restarts > record.restarts)
+    if not current and not (status and status.state.final):
+        assert judge(evidence) is None
+
+
+@given(evidence=EVIDENCE)
+def test_every_verdict_is_final_and_told(evidence: Evidence) -> None:
+    """A verdict is a final state, has a reason unless it is done, and names its evidence."""
+    verdict = judge(evidence)
+    if verdict is not None:
+        assert verdict.state.final
+        assert (verdict.reason is None) == (verdict.state is State.DONE)
+        assert verdict.evidence
+
+
+@given(evidence=EVIDENCE.filter(lambda one: bool(one.record and one.record.caught)))
+def test_queued_again_is_not_ended(evidence: Evidence) -> None:
+    """A job that was sent a signal and stands in the queue has not ended."""
+    if evidence.status and evidence.status.state in (State.QUEUED, State.HELD):
+        assert judge(evidence) is None
+
+
+@pytest.mark.parametrize("name", [*CONCLUSIVE, *filter(None, OPEN)])
+def test_a_restart_outdates_the_record(name: str) -> None:
+    """The record of a start before the system's restart says nothing of the job."""
+    running = said(State.RUNNING, restarts=1)
+    assert judge(Evidence(record=parse_record(name), status=running, patience=False)) is None
+    done = said(State.DONE, restarts=1)
+    assert word(Evidence(record=parse_record(name), status=done, patience=False)) == "done"
+
+
+def test_the_record_of_the_latest_start_counts() -> None:
+    """A record as new as the system's count of restarts is believed."""
+    record = parse_record("0.0.1.command.exit-0")
+    assert word(Evidence(record=record, status=said(State.RUNNING, restarts=1))) == "done"
+
+
+def test_evidence_names_its_sources() -> None:
+    """The outcome tells the record's name and the system's own word."""
+    record = parse_record("0.0.0.command.exit-3")
+    verdict = judge(Evidence(record=record, status=said(State.FAILED, "F")))
+    assert verdict is not None
+    assert verdict.evidence == ("exit record 0.0.0.command.exit-3", "toystat: F")
+    assert verdict.exit_code == 3
