@@ -1,0 +1,1 @@
+"""tinyq for anybatch."""

@@ -1,0 +1,13 @@
+"""The words of tinyq, and what they mean. `tinyq list` prints no others."""
+
+from __future__ import annotations
+
+from anybatch import State
+
+STATES = {
+    "WAITING": State.QUEUED,
+    "RUNNING": State.RUNNING,
+    "STOPPING": State.RUNNING,
+    "ENDED": State.DONE,  # with exit code 0; FAILED with any other
+    "STOPPED": State.TERMINATED,
+}
