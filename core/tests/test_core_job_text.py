@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,11 +11,13 @@ from typing import TYPE_CHECKING
 import attrs
 import pytest
 from anybatch.model import Job
+from anybatch.records import Environment
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from .shells import write_run
 from .texts import NAMES, TEXTS, raw
+from .toy import Toy
 
 if TYPE_CHECKING:
     from .shells import RunFolder, Shell
@@ -158,3 +161,47 @@ def test_every_name_of_a_file_is_staged(
     for index, (_, result, text) in enumerate(pairs):
         made = f"{result.replace('{index}', str(index))}.made"
         assert (base / str(index) / "brought" / made).read_bytes() == raw(text)
+
+
+#: Writes the words that it was wrapped around with, then runs what follows.
+WRAPPER = """
+here=$1 count=$2
+shift 2
+: >"$here/wrapped"
+while [ "$count" -gt 0 ]; do
+    printf '%s\\0' "$1" >>"$here/wrapped"
+    shift
+    count=$((count - 1))
+done
+exec "$@"
+"""
+
+
+@FEW
+@given(
+    words=st.lists(TEXTS, max_size=6),
+    command=st.lists(TEXTS, max_size=6),
+    value=TEXTS,
+    line=TEXTS,
+)
+def test_every_text_passes_a_wrapper(
+    isolated: Path, shell: Shell, words: list[str], command: list[str], value: str, line: str
+) -> None:
+    """The wrapper gets its words, and the command in it gets its own, as they were written."""
+    base = fresh(isolated)
+    wrap = ("/bin/sh", "-c", WRAPPER, "wrapper", str(base), str(len(words)), *words)
+    setup = f"printf %s {shlex.quote(line)} >set"
+    toy = Toy(environment=Environment(wrap=wrap, setup=(setup,), env={"FROM_PLUGIN": value}))
+    job = Job(
+        ["/bin/sh", "-c", PROBE, "probe", str(base), *command],
+        env={"FROM_JOB": value},
+        setup=setup,
+    )
+    run = write_run(base, shell, job, toy)
+    run_all(run, 1)
+    assert (base / "wrapped").read_bytes().split(b"\0")[:-1] == [raw(word) for word in words]
+    seen = (base / "words").read_bytes().split(b"\0")[:-1]
+    assert seen[5:] == [raw(word) for word in command]
+    env = variables((base / "env").read_bytes())
+    assert env[b"FROM_PLUGIN"] == env[b"FROM_JOB"] == raw(value)
+    assert (base / "set").read_bytes() == raw(line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,10 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"stdout": "\0"}, "stdout holds a NUL character"),
     ({"stderr": "\0"}, "stderr holds a NUL character"),
     ({"container": "\0"}, "container holds a NUL character"),
+    ({"name": "\ud800"}, "a job's name holds half a character"),
+    ({"env": {"A": "x\udbff"}}, "env: the value of 'A' holds half a character"),
+    ({"command": "echo \ud800"}, "command holds half a character"),
+    ({"outputs": ["a", "\ud800"]}, "outputs holds half a character"),
 ]
 
 
@@ -139,8 +144,14 @@ def test_a_job_keeps_nothing_of_its_maker() -> None:
 
 
 @given(st.text(st.characters(exclude_characters="\0"), min_size=1))
-def test_any_text_without_nul_can_be_a_word(word: str) -> None:
-    """What a program can be given, a job can hold unchanged."""
+def test_any_text_that_a_program_can_be_given_can_be_a_word(word: str) -> None:
+    """What a program can be given, a job can hold unchanged; all else is refused."""
+    try:
+        os.fsencode(word)
+    except UnicodeEncodeError:
+        with pytest.raises(JobError, match="word 0 of the command holds half a character"):
+            Job([word])
+        return
     job = Job([word, word], env={"A": word}, stdout=Path("logs", word))
     assert (job.command, job.env["A"]) == ((word, word), word)
 

@@ -26,6 +26,10 @@ SWITCHED_OFF = "switched off by ANYBATCH_DISABLED_PLUGINS"
 BUILT_IN = {"local": "anybatch.local.plugin"}
 
 
+class _Refused(Exception):
+    """A plugin is none; why."""
+
+
 @attrs.frozen
 class Plugin:
     """A plugin that was found.
@@ -74,13 +78,16 @@ class Plugins:
         where = getattr(module, "__name__", type(module).__name__)
         try:
             if name == hookspecs.PROJECT:
-                raise ValueError(f"the name {name!r} is that of the core's own settings")
+                raise _Refused(f"the name {name!r} is that of the core's own settings")
+            if self._manager.has_plugin(name):
+                raise _Refused(f"there is a plugin {name!r} already")
             self._manager.register(module, name)
             hooks = self._implemented(module)
         except Exception as error:
-            if self._manager.get_plugin(name) is not None:
+            if self._manager.get_plugin(name) is module:
                 self._manager.unregister(name=name)
-            self.found.append(Plugin(name, distribution, where, problem=_one_line(error)))
+            problem = str(error) if isinstance(error, _Refused) else _one_line(error)
+            self.found.append(Plugin(name, distribution, where, problem=problem))
             return
         self.found.append(Plugin(name, distribution, where, hooks))
 
@@ -89,11 +96,11 @@ class Plugins:
         hooks = sorted(caller.name for caller in self._manager.get_hookcallers(module) or ())
         for hook in hooks:
             if hook not in specified or not self._manager.hook.__dict__[hook].has_spec():
-                raise ValueError(
+                raise _Refused(
                     f"it implements {hook!r}, which is no hook{did_you_mean(hook, _hook_names())}"
                 )
         if not hooks:
-            raise ValueError("it implements no hook; are its functions marked with hookimpl?")
+            raise _Refused("it implements no hook; are its functions marked with hookimpl?")
         return tuple(hooks)
 
     def refuse(self, name: str, distribution: str, problem: str) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
 _GLOB = re.compile(r"(\*|\?|\[[^]\[]+\])")
+_NOT_IN_A_SET = re.compile(r"[^A-Za-z0-9_@%+=:,./-]+")
 _ATTEMPT = re.compile(r"(?<= ab_attempt=)\d+(?=;)")
 INDEX = "{index}"
 
@@ -43,8 +44,15 @@ def quote_indexed(text: str) -> str:
 def quote_pattern(pattern: str) -> str:
     """A glob pattern for the shell: `*`, `?` and `[...]` left to it, all else quoted."""
     parts = _GLOB.split(pattern)
-    words = [part if _GLOB.fullmatch(part) else quote_indexed(part) for part in parts if part]
+    words = [_quote_set(p) if _GLOB.fullmatch(p) else quote_indexed(p) for p in parts if p]
     return "".join(words)
+
+
+def _quote_set(part: str) -> str:
+    """`*` and `?` as they are; of `[...]` the characters that the shell would not take as such."""
+    negation = 2 if part.startswith(("[!", "[^")) else 1
+    head, inner, end = part[:negation], part[negation:-1], part[-1:] if len(part) > 1 else ""
+    return head + _NOT_IN_A_SET.sub(lambda match: quote(match[0]), inner) + end
 
 
 def quote_words(words: Iterable[str]) -> str:
