@@ -48,8 +48,8 @@ def rows(folder: Path) -> list[Row]:
     os.environ["SLURM_CONF"] = str(ENGINES / "slurm-plain" / "slurm.conf")
     os.chdir(folder)
     return [
-        _whole(folder, 1000, rounds=3, limit=1.15),
-        _whole(folder, 100, rounds=5, limit=1.3),
+        _whole(folder, 1000, rounds=2, limit=1.15),
+        _whole(folder, 100, rounds=3, limit=1.3),
         *_submissions(folder),
         *_latency(),
         *_watching(),
@@ -97,8 +97,9 @@ def _output(argv: list[str]) -> str:
 
 def _submissions(folder: Path) -> list[Row]:
     found = []
-    for count, limit, memory in ((1000, 0.3, 0), (10_000, 1.0, 0), (100_000, 10.0, 150)):
-        answers = [in_process(_SUBMIT, folder, str(count)) for _ in range(3)]
+    plans = ((1000, 3, 0.3, 0), (10_000, 3, 1.0, 0), (100_000, 1, 10.0, 150))
+    for count, rounds, limit, memory in plans:
+        answers = [in_process(_SUBMIT, folder, str(count)) for _ in range(rounds)]
         took = statistics.median(answer["seconds"] for answer in answers)
         used = max(answer["memory"] for answer in answers)
         kept = took <= limit and answers[0]["sbatch"] == 1 and (not memory or used <= memory)
