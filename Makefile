@@ -45,8 +45,10 @@ $(VENV)/installed: $(VENV)/bin/python $(PROJECTS)
 	$(BIN)/python -m pip install --quiet $(EDITABLE)
 	touch $@
 
-# `pip install --group` needs pip 25.1.
+# Tests run the job script in busybox's shell as well. `pip install --group` needs pip 25.1.
 $(VENV)/development: $(VENV)/installed pyproject.toml
+	command -v busybox >/dev/null || { apt-get update -q && \
+	  apt-get install -qy --no-install-recommends busybox-static; }
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 	$(BIN)/python -m pip install --quiet --group dev
 	touch $@
