@@ -15,11 +15,13 @@ import anybatch
 from benchmarks import local, slurm, start
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from benchmarks.measure import Row
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 
-GROUPS = {
+GROUPS: dict[str, Callable[[Path], Iterable[Row]]] = {
     "start": lambda folder: start.rows(),
     "local": local.rows,
     "slurm": slurm.rows,
@@ -40,9 +42,10 @@ def main() -> None:
 
 def _measure(group: str, folder: Path) -> list[Row]:
     folder.mkdir()
-    found = GROUPS[group](folder)
-    for row in found:
+    found = []
+    for row in GROUPS[group](folder):
         print(_line(row), flush=True)
+        found.append(row)
     return found
 
 

@@ -17,7 +17,7 @@ from anybatch import Job, Session
 from benchmarks.measure import Row, alternate, in_process, seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from anybatch import Run
 
@@ -43,17 +43,15 @@ print(json.dumps({"seconds": took, "memory": memory, "sbatch": sbatch}))
 """
 
 
-def rows(folder: Path) -> list[Row]:
+def rows(folder: Path) -> Iterator[Row]:
     """All that is promised of Slurm."""
     os.environ["SLURM_CONF"] = str(ENGINES / "slurm-plain" / "slurm.conf")
     os.chdir(folder)
-    return [
-        _whole(folder, 1000, rounds=2, limit=1.15),
-        _whole(folder, 100, rounds=3, limit=1.3),
-        *_submissions(folder),
-        *_latency(),
-        *_watching(),
-    ]
+    yield _whole(folder, 1000, rounds=2, limit=1.15)
+    yield _whole(folder, 100, rounds=3, limit=1.3)
+    yield from _submissions(folder)
+    yield from _latency()
+    yield from _watching()
 
 
 # -- submit to last verdict
@@ -95,24 +93,20 @@ def _output(argv: list[str]) -> str:
 # -- submission alone
 
 
-def _submissions(folder: Path) -> list[Row]:
-    found = []
+def _submissions(folder: Path) -> Iterator[Row]:
     plans = ((1000, 3, 0.3, 0), (10_000, 3, 1.0, 0), (100_000, 1, 10.0, 150))
     for count, rounds, limit, memory in plans:
         answers = [in_process(_SUBMIT, folder, str(count)) for _ in range(rounds)]
         took = statistics.median(answer["seconds"] for answer in answers)
         used = max(answer["memory"] for answer in answers)
         kept = took <= limit and answers[0]["sbatch"] == 1 and (not memory or used <= memory)
-        found.append(
-            Row(
-                f"Slurm: submission of {count:,} jobs",
-                f"{took:.2f} s, {used:.0f} MB, {answers[0]['sbatch']} sbatch",
-                "",
-                f"{limit:g} s" + (f", {memory} MB" if memory else "") + ", 1 sbatch",
-                kept,
-            )
+        yield Row(
+            f"Slurm: submission of {count:,} jobs",
+            f"{took:.2f} s, {used:.0f} MB, {answers[0]['sbatch']} sbatch",
+            "",
+            f"{limit:g} s" + (f", {memory} MB" if memory else "") + ", 1 sbatch",
+            kept,
         )
-    return found
 
 
 # -- from a job's end to its outcome
