@@ -28,6 +28,7 @@ bench: $(VENV)/development
 	$(BIN)/python -m benchmarks
 
 engines:
+	tests/engines/slurm install
 	tests/engines/slurm start
 
 docs: $(VENV)/development
