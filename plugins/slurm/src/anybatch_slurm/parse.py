@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import re
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import attrs
@@ -76,6 +77,10 @@ def submitted_id(stdout: str) -> str | None:
 # -- squeue
 
 
+#: Thousands of rows have the same state and the same times.
+_REPEATED = 4096
+
+
 def read_squeue(stdout: str) -> dict[str, JobStatus]:
     """The status of every job and array element in squeue's answer."""
     found: dict[str, JobStatus] = {}
@@ -97,9 +102,8 @@ def _squeue_status(row: Mapping[str, str]) -> JobStatus:
     exit_code, signal = _exit(row["exit_code"])
     status = _status("squeue", row["State"], row["Reason"], exit_code, signal)
     status = _placed(status, row["NodeList"], row["SubmitTime"], row["StartTime"], row["EndTime"])
-    return attrs.evolve(
-        status, restarts=int(row["RestartCnt"]) if row["RestartCnt"].isdecimal() else 0
-    )
+    restarts = int(row["RestartCnt"]) if row["RestartCnt"].isdecimal() else 0
+    return attrs.evolve(status, restarts=restarts) if restarts else status
 
 
 def natives(array: str, tasks: str) -> Iterator[str]:
@@ -302,6 +306,7 @@ def default_partition(stdout: str) -> str | None:
 # -- fields
 
 
+@lru_cache(_REPEATED)
 def _status(
     source: str, word: str, why: str, exit_code: int | None, signal: int | None
 ) -> JobStatus:
@@ -351,6 +356,7 @@ def _exit(text: str) -> tuple[int | None, int | None]:
     return (None, pair[1]) if pair[1] else (pair[0], None)
 
 
+@lru_cache(_REPEATED)
 def _time(text: str) -> datetime | None:
     """Seconds since 1970, or nothing for `N/A`, `Unknown`, `None`."""
     if not text.isdecimal():
