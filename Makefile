@@ -30,6 +30,8 @@ bench: $(VENV)/development
 engines:
 	tests/engines/slurm install
 	tests/engines/slurm start
+	tests/engines/folder install
+	tests/engines/folder start
 
 docs: $(VENV)/development
 	$(BIN)/python docs/generate.py

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 ENGINE_SCRIPT = Path(__file__).parents[3] / "tests" / "engines" / "slurm"
 ENGINES = Path(os.environ.get("ANYBATCH_ENGINE_DIR", "/var/tmp/anybatch-engines"))
-CLUSTERS = ("plain", "accounting")
+CLUSTERS = tuple(os.environ.get("ANYBATCH_SLURM_CLUSTERS", "plain,accounting").split(","))
+# An administrator is root; tests may run as another user, who then may use sudo.
+AS_ROOT = [] if os.geteuid() == 0 else ["sudo", "--preserve-env=ANYBATCH_ENGINE_DIR,SLURM_CONF"]
 
 
 @pytest.fixture(scope="session")
@@ -42,7 +44,7 @@ def configuration(cluster: str) -> Path:
 def slurm_cluster(
     request: pytest.FixtureRequest, slurm_engines: None, monkeypatch: pytest.MonkeyPatch
 ) -> str:
-    """Each of the two clusters in turn: without and with accounting."""
+    """Each of the clusters in turn: without and with accounting, or those named."""
     monkeypatch.setenv("SLURM_CONF", str(configuration(request.param)))
     return str(request.param)
 
@@ -58,7 +60,7 @@ def tool(slurm_cluster: str) -> Callable[..., str]:
     """Runs a command of Slurm as an administrator would, behind anybatch's back."""
 
     def run(*argv: str) -> str:
-        return subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+        return subprocess.run([*AS_ROOT, *argv], capture_output=True, text=True, check=True).stdout
 
     return run
 
@@ -68,6 +70,7 @@ def engine(slurm_cluster: str) -> Callable[[str], None]:
     """Stops and starts the cluster's controller."""
 
     def run(action: str) -> None:
-        subprocess.run([ENGINE_SCRIPT, action, slurm_cluster], check=True, capture_output=True)
+        argv = [*AS_ROOT, str(ENGINE_SCRIPT), action, slurm_cluster]
+        subprocess.run(argv, check=True, capture_output=True)
 
     return run

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,6 +64,7 @@ def test_a_log_folder_that_vanished_is_a_failed_set_up(
     """Slurm cannot open its output file (`0:53`): the job never came to its first line."""
     run = slurm.submit(Job(["true"], settings={"slurm": {"hold": True}}))
     (run.folder / "logs").rmdir()
+    (run.folder / "logs").touch()  # newer versions make a folder that is missing
     tool("scontrol", "release", native(run))
     [outcome] = run.wait(PATIENCE)
     assert (outcome.state, outcome.reason) == (State.FAILED, Reason.SETUP)
@@ -145,17 +145,19 @@ def test_a_submission_waits_for_a_controller_that_is_away(
     assert Path("ran").read_text() == "x\nx\n"
 
 
-def test_a_submission_that_timed_out_and_arrived_is_not_repeated(slurm: Session) -> None:
+def test_a_submission_that_timed_out_and_arrived_is_not_repeated(
+    slurm: Session, tool: Callable[..., str]
+) -> None:
     """A controller that hangs lets sbatch give up; the job is there all the same, once."""
     slurm.plan(Job(["true"]))
     state = Path(os.environ["SLURM_CONF"]).parent
-    controller = int((state / "run" / "slurmctld.pid").read_text())
-    os.kill(controller, signal.SIGSTOP)
+    controller = (state / "run" / "slurmctld.pid").read_text().strip()
+    tool("kill", "-STOP", controller)
     try:
         run = slurm.submit([Job(["sh", "-c", "echo x >>ran"])] * 3)
         assert run.counts == {State.NEW: 3}
     finally:
-        os.kill(controller, signal.SIGCONT)
+        tool("kill", "-CONT", controller)
     assert all(outcome.done for outcome in run.wait(PATIENCE))
     assert Path("ran").read_text() == "x\n" * 3
     assert slurm.host.commands["sbatch"] == 1
