@@ -518,11 +518,20 @@ def test_a_failure_of_the_set_up_inside_a_wrapper_is_told(isolated: Path, shell:
 
 
 def test_a_wrapper_that_is_not_there_is_told(isolated: Path, shell: Shell) -> None:
-    """A wrapper that cannot be found shows as the command's exit code and in its log."""
+    """A wrapper that cannot be found is a failure of the set-up, and named in the log."""
     others = {"wrapper": Wrapper("no-such-wrapper", "image")}
     run = run_job(isolated, shell, ["true"], others=others)
-    assert run.how == ("command", 127, None, None)
+    assert run.how == ("setup", 127, None, None)
     assert "no-such-wrapper" in run.err()
+
+
+def test_a_wrapper_that_runs_nothing_is_a_failure_of_the_set_up(
+    isolated: Path, shell: Shell
+) -> None:
+    """A wrapper that ends, though it says with success, before the job's command began."""
+    others = {"wrapper": Wrapper("true")}
+    run = run_job(isolated, shell, ["echo", "ran"], others=others)
+    assert run.how == ("setup", 1, None, None)
 
 
 def test_every_record_has_the_form_that_is_read(isolated: Path, shell: Shell) -> None:

@@ -65,10 +65,9 @@ def test_equal_directives_share_a_submission(isolated: Path, toy: Toy) -> None:
     ],
     ids=str,
 )
-def test_different_directives_do_not_share(
-    isolated: Path, toy: Toy, different: dict[str, Any]
-) -> None:
+def test_different_directives_do_not_share(isolated: Path, different: dict[str, Any]) -> None:
     """What the batch system must be told of a job keeps it apart from others."""
+    toy = Toy(environment=Environment(contains=True))
     plan = session_of(isolated, toy).plan([Job(TRUE), Job(TRUE, **different), Job(TRUE)])
     assert indices(plan) == [(0, 2), (1,)]
 

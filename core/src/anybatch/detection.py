@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from anybatch.errors import AnybatchError, UnknownSystem
-from anybatch.records import Detection
+from anybatch.records import Alias, Detection
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,6 +36,16 @@ def detect(
             answer = Detection(available=False, reason=str(error))
         answers[plugin.name] = answer
     return answers
+
+
+def alias(name: str, plugins: Plugins) -> Alias | None:
+    """What a plugin that is no batch system means by its name; None: nothing."""
+    if not any(plugin.name == name and not plugin.is_system for plugin in plugins):
+        return None
+    answer = plugins.call(name, "anybatch_alias")
+    if answer is not None and not isinstance(answer, Alias):
+        raise plugins.fault(name, f"anybatch_alias answered {answer!r:.100}")
+    return answer
 
 
 def choose(name: str, plugins: Plugins, settings: Settings, host: Host) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from anybatch.localhost import matches
+from anybatch.records import Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,13 +25,18 @@ _NEVER = (
 
 @attrs.frozen
 class Composed:
-    """The contributions of all plugins to one job, as one."""
+    """The contributions of all plugins to one job, as one.
+
+    Attributes:
+        contained: the job's command runs in another program: a wrapper's or the batch system's.
+    """
 
     scrub: tuple[str, ...]
     keep: tuple[str, ...]
     env: Mapping[str, str]
     setup: tuple[str, ...]
-    wrap: tuple[str, ...]
+    wrap: tuple[str | Place, ...]
+    contained: bool
 
 
 def compose(contributions: Iterable[Environment]) -> Composed:
@@ -39,12 +45,14 @@ def compose(contributions: Iterable[Environment]) -> Composed:
     keep: tuple[str, ...] = ()
     env: dict[str, str] = {}
     setup: tuple[str, ...] = ()
-    wrap: tuple[str, ...] = ()
+    wrap: tuple[str | Place, ...] = ()
+    contained = False
     for one in contributions:
         scrub, keep, setup = scrub + one.scrub, keep + one.keep, setup + one.setup
         env.update(one.env)
         wrap = one.wrap + wrap
-    return Composed(scrub, keep, env, setup, wrap)
+        contained = contained or one.contains
+    return Composed(scrub, keep, env, setup, wrap, contained or bool(wrap))
 
 
 def inherited(

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from anybatch.host import Host
     from anybatch.model import Job
     from anybatch.records import (
+        Alias,
         Change,
         Detection,
         Environment,
@@ -79,6 +80,20 @@ def anybatch_detect(host: Host, settings: Mapping[str, Any]) -> Detection | None
     Example:
         if host.which("sbatch") is None:
             return Detection(available=False, reason="sbatch is not on the PATH")
+    """
+
+
+@hookspec
+def anybatch_alias() -> Alias | None:
+    """What it means to name this plugin as a system, though it is no batch system.
+
+    Called when a user does: `--system apptainer` is the system `local`, and an image is a must.
+
+    Returns:
+        An `Alias`. Not implemented, or None: the plugin's name is no system's.
+
+    Example:
+        return Alias(system="slurm", settings={"slurm": {"partition": "short"}})
     """
 
 

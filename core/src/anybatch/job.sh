@@ -77,6 +77,7 @@ ab_setup_failed() { # STATUS; 0: it left the shell
 }
 
 ab_inside() { # COMMAND...
+    [ "$ab_where" = outside ] || echo inside >>"$ab_start"
     # A shell lets what it starts in the background ignore these; bash undoes it only now.
     trap - INT QUIT
     ab_doing="inherited variables"
@@ -257,7 +258,7 @@ ab_watch_command() { # COMMAND...
 
 ab_read_end() { # sets ab_how to exit or signal
     ab_how=signal
-    [ -n "${BASH_VERSION-}" ] || jobs -l >"$ab_start"
+    [ -n "${BASH_VERSION-}" ] || jobs -l >>"$ab_start"
     while read -r ab_word ab_line; do
         case "$ab_word $ab_line" in
         "status "*) ab_status=$ab_line ;;
@@ -266,6 +267,13 @@ ab_read_end() { # sets ab_how to exit or signal
     done <"$ab_start"
     # Where that process too was ended before it could write, by what has ended the command.
     [ "$ab_status" -ge 0 ] || ab_status=$((128 + $(kill -l "$ab_caught")))
+}
+
+ab_got_inside() { # whether the wrapper came so far as to run this script
+    while read -r ab_word; do
+        [ "$ab_word" != inside ] || return 0
+    done <"$ab_start"
+    return 1
 }
 
 ab_setup_was_recorded() {
@@ -293,6 +301,12 @@ ab_main() { # COMMAND...
     ab_stage_in
     ab_phase=command
     ab_run_command "$@"
+    if [ "$ab_launch" = wrapped ] && [ -z "$ab_caught" ] && ! ab_got_inside; then
+        ab_phase=setup
+        echo "anybatch: job $ab_index: status $ab_status: the wrapper did not start the command" >&2
+        [ "$ab_status" -ne 0 ] || ab_status=1
+        exit "$ab_status"
+    fi
     if [ "$ab_status" -ne 0 ] && ab_setup_was_recorded; then
         trap - EXIT
         exit "$ab_status"
@@ -319,7 +333,7 @@ if [ "$1" = --inside ]; then
     ab_where=inside
     shift
 fi
-ab_submission=$1 ab_task=$2 ab_restarts=${3:-0}
+ab_submission=$1 ab_task=$2 ab_restarts=${3:-0} ab_mark=${4-}
 ab_signals='HUP INT QUIT ALRM USR1 USR2 XCPU TERM'
 ab_phase=setup ab_child='' ab_caught='' ab_status=0 ab_log_suffix='' ab_line=''
 ab_nl='
@@ -327,6 +341,7 @@ ab_nl='
 ab_read_task
 eval "$ab_line"
 ab_name_records
+[ "$ab_where" = outside ] || ab_start=$ab_mark
 [ "$ab_attempt" -eq 0 ] || ab_log_suffix=.$ab_attempt
 export ANYBATCH_RUN="$ab_run_id" ANYBATCH_INDEX="$ab_index" ANYBATCH_COUNT="$ab_count" \
     ANYBATCH_ATTEMPT="$ab_attempt"

@@ -30,10 +30,10 @@ from anybatch.script import INDEX, Surroundings, definitions, render_script, ren
 from anybatch.text import spans
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from anybatch.host import Host
-    from anybatch.plugins import Plugins
+    from anybatch.plugins import Plugin, Plugins
     from anybatch.settings import Settings
 
 Wait = tuple[str, "int | None"]  #: a run's id and a job of it, or all of them
@@ -212,7 +212,12 @@ class Planner:
             for name in reached
         }
         found = self._plugins.collect("anybatch_environment", arguments, Environment)
-        composed = environment.compose(answer for _, answer in found)
+        composed = environment.compose(_without_rivals(found))
+        if job.container is not None and not composed.contained:
+            raise JobError(
+                f"nobody runs {self._system} jobs in the container {job.container!r}: that takes a "
+                f"plugin (pip install anybatch-apptainer)"
+            )
         patterns = settings.core("inherit_env")
         transfers = self._plugins.collect("anybatch_transfer", arguments, Transfer)
         transfer = next((answer for _, answer in transfers), Transfer.SHARED)
@@ -375,6 +380,15 @@ def render(plugins: Plugins, system: str, submission: Submission) -> Rendered:
     rendered = plugins.ask(system, "anybatch_render", Rendered, submission=submission)
     assert isinstance(rendered, Rendered)
     return rendered
+
+
+def _without_rivals(found: Iterable[tuple[Plugin, Environment]]) -> Iterator[Environment]:
+    """The contributions; where the batch system has containers of its own, nobody else's."""
+    contains = False
+    for plugin, one in found:
+        contains = contains or (plugin.is_system and one.contains)
+        rival = contains and not plugin.is_system
+        yield attrs.evolve(one, wrap=()) if rival else one
 
 
 def _numbers(groups: Sequence[tuple[Any, _Group]], size: int) -> Iterator[int]:

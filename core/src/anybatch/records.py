@@ -80,6 +80,27 @@ class SiteDefault:
 
 
 @attrs.frozen(kw_only=True)
+class Alias:
+    """What a plugin that is no batch system means where a user names it as one.
+
+    Attributes:
+        system: the batch system that is used.
+        settings: set for the plugins named, unless something else sets them.
+    """
+
+    system: str
+    settings: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
+
+
+class Place(enum.Enum):
+    """A folder of a job whose path is known only where it runs; a word of a wrapper."""
+
+    RUN = "run"  #: the run's folder, where the job script and its records are
+    WORKDIR = "workdir"  #: the working folder
+    OUTPUT_DIR = "output_dir"  #: made if it is not there; the working folder where there is none
+
+
+@attrs.frozen(kw_only=True)
 class Environment:
     """A plugin's part in a job's environment.
 
@@ -90,13 +111,17 @@ class Environment:
         setup: shell lines before the job's own.
         wrap: words put before the command, which is then run by the program they name
             (`apptainer exec IMAGE`). `env_script`, `env` and `setup` take effect inside it.
+            Where the program ends before it has run them, the job's set-up has failed.
+        contains: from a batch system: it runs the job in `Submission.container` by itself, and
+            nobody else wraps the command.
     """
 
     scrub: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
     env: Mapping[str, str] = attrs.field(factory=dict)
     setup: tuple[str, ...] = ()
-    wrap: tuple[str, ...] = ()
+    wrap: tuple[str | Place, ...] = ()
+    contains: bool = False
 
 
 class Transfer(str, enum.Enum):

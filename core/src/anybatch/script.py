@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from anybatch.records import Place
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
@@ -80,7 +82,7 @@ class Surroundings:
     env_script: str = ""
     env: Mapping[str, str] = attrs.field(factory=dict)
     setup: tuple[str, ...] = ()
-    wrap: tuple[str, ...] = ()
+    wrap: tuple[str | Place, ...] = ()
     inputs: tuple[tuple[str, str], ...] = ()
     copy: bool = False
     outputs: tuple[str, ...] = ()
@@ -125,11 +127,20 @@ def _exports(variables: Mapping[str, str]) -> list[str]:
     return ["export " + " ".join(f"{name}={quote(value)}" for name, value in variables.items())]
 
 
-def _wrapper(words: Sequence[str]) -> list[str]:
+_PLACES = {
+    Place.RUN: '"$ab_run"',
+    Place.WORKDIR: '"$PWD"',
+    Place.OUTPUT_DIR: '"${ab_output_dir:-$PWD}"',
+}
+
+
+def _wrapper(words: Sequence[str | Place]) -> list[str]:
     if not words:
         return []
-    inside = '/bin/sh "$ab_run/job.sh" --inside "$ab_submission" "$ab_task" "$ab_restarts"'
-    return ["trap - INT QUIT", f"exec {quote_words(words)} {inside}"]
+    make = ['mkdir -p -- "${ab_output_dir:-$PWD}"'] if Place.OUTPUT_DIR in words else []
+    wrapper = " ".join(_PLACES[w] if isinstance(w, Place) else quote(w) for w in words)
+    task = '"$ab_submission" "$ab_task" "$ab_restarts" "$ab_start"'
+    return [*make, "trap - INT QUIT", f'exec {wrapper} /bin/sh "$ab_run/job.sh" --inside {task}']
 
 
 def _plain(path: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anybatch import store
-from anybatch.detection import choose
+from anybatch.detection import alias, choose
 from anybatch.errors import FolderError, JobError, RunNotFound, UnknownSystem
 from anybatch.journal import Journal
 from anybatch.lease import Lease
@@ -40,7 +40,8 @@ class Session:
     """Submits jobs to a batch system, and knows this user's runs on every one.
 
     Args:
-        system: a batch system's name, or `auto` for the best that is here.
+        system: a batch system's name, `auto` for the best that is here, or a plugin's name that
+            stands for one (`apptainer`).
         settings: the call's own settings: `{"slurm": {"partition": "long"}}`.
         folder: where relative paths and the search for `anybatch.toml` start; default: the
             current folder.
@@ -93,7 +94,13 @@ class Session:
             UnknownSystem: there is none of that name, or none at all.
         """
         if self._system is None:
-            self._system = choose(self._name, self.plugins, self.settings, self.host)
+            name = self._name
+            if (meant := alias(name, self.plugins)) is not None:
+                self.settings = self.settings.with_layer(
+                    f"plugin {name}", meant.settings, lowest=True
+                )
+                name = meant.system
+            self._system = choose(name, self.plugins, self.settings, self.host)
         return self._system
 
     # -- submitting

@@ -133,15 +133,19 @@ class Settings:
         """One of the core's own settings."""
         return self.table(CORE)[name]
 
-    def with_layer(self, source: str, tables: Mapping[str, Mapping[str, Any]]) -> Settings:
-        """These settings under one more layer.
+    def with_layer(
+        self, source: str, tables: Mapping[str, Mapping[str, Any]], *, lowest: bool = False
+    ) -> Settings:
+        """These settings with one more layer, above all others or below them.
 
         Raises:
             SettingError: an unknown name or a value that does not fit.
         """
         if not tables:
             return self
-        return Settings(self.declared, [*self._layers, self._checked(source, tables)])
+        layer = self._checked(source, tables)
+        layers = [layer, *self._layers] if lowest else [*self._layers, layer]
+        return Settings(self.declared, layers)
 
     def _checked(self, source: str, tables: Mapping[str, Mapping[str, Any]]) -> Layer:
         return checked_layer(self.declared, source, tables)
