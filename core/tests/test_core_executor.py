@@ -30,7 +30,7 @@ class Instant(Toy):
 
     def take(self, submission: Submission) -> list[str]:
         if submission.name != "stays":
-            tasks = submission.folder / f"tasks-{submission.number}"
+            tasks = submission.folder / f"tasks/{submission.number}.0"
             for line in tasks.read_text().splitlines():
                 index = line.removeprefix("ab_index=").split()[0]
                 leave_record(submission.folder, f"{index}.0.0.command.exit-0")

@@ -112,4 +112,4 @@ def test_a_task_that_is_not_there_is_an_error(isolated: Path, shell: Shell) -> N
     run = write_run(isolated, shell, Job(["true"]))
     assert run.run(7) == 1
     assert run.names == []
-    assert "no task 8" in run.system_output
+    assert "task 8 is not in" in run.system_output

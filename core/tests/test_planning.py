@@ -107,7 +107,7 @@ def test_every_job_is_planned_once(isolated: Path, cores: list[int], array: int)
         assert planned.submission.number == number
         assert planned.submission.count == len(planned.indices) <= array
         assert {cores[i] for i in planned.indices} == {planned.submission.resources.cores}
-        lines = texts(plan)[f"tasks-{number}"].splitlines()
+        lines = texts(plan)[f"{number}.0"].splitlines()
         starts = [f"ab_index={i} ab_attempt=0; " for i in planned.indices]
         assert [line[: len(start)] for line, start in zip(lines, starts, strict=True)] == starts
 
@@ -121,8 +121,8 @@ def test_a_script_is_one_file_however_often_it_is_used(isolated: Path, toy: Toy)
     plan = session_of(isolated, toy).plan([Job("echo a"), Job("echo a"), Job(python)])
     found = {name: text for name, text in texts(plan).items() if name.startswith("command")}
     assert found == {"command-0.sh": "echo a", "command-1.sh": python}
-    ends = [line.split("set -- ")[1] for line in texts(plan)["tasks-0"].splitlines()]
-    own = [f"{plan.folder}/command-{n}.sh" for n in (0, 1)]
+    ends = [line.split("set -- ")[1] for line in texts(plan)["0.0"].splitlines()]
+    own = [f'"$ab_run"/command-{n}.sh' for n in (0, 1)]
     assert ends == [f"/bin/sh {own[0]}", f"/bin/sh {own[0]}", own[1]]
 
 
@@ -155,7 +155,7 @@ def test_what_was_shown_is_what_is_written(isolated: Path, toy: Toy) -> None:
     run = session.submit(jobs)
     session.close()
     for file in plan.files:
-        written = (run.folder / file.path.name).read_text("utf-8")
+        written = (run.folder / file.path.relative_to(plan.folder)).read_text("utf-8")
         assert written == file.text.replace(plan.run, run.id)
 
 
@@ -315,7 +315,7 @@ def test_contributions_are_composed_in_order() -> None:
         ]
     )
     assert composed == environment.Composed(
-        ("A_*",), ("A_B",), {"X": "2"}, ("one", "two"), ("outer", "-x", "inner")
+        ("A_*",), ("A_B",), {"X": "2"}, ("one", "two"), ("outer", "-x", "inner"), contained=True
     )
 
 

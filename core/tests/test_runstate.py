@@ -234,8 +234,8 @@ def test_a_retry_runs_the_same_line(isolated: Path, words: list[str]) -> None:
     outcomes = [state.outcome(job, State.FAILED, Reason.SIGNAL) for job in state.jobs]
     (planned,) = plan_retries(state, outcomes[1:], host)
     assert planned.indices == (1, 2)
-    first = (state.folder / "tasks-0").read_bytes().split(b"\n")
-    again = (state.folder / "tasks-1").read_bytes().split(b"\n")
+    first = (state.folder / "tasks" / "0.0").read_bytes().split(b"\n")
+    again = (state.folder / "tasks" / "1.0").read_bytes().split(b"\n")
     assert again == [line.replace(b"ab_attempt=0", b"ab_attempt=1", 1) for line in first[1:]]
     assert all(b"ab_attempt=1; " in line for line in again[:2])
     assert raw(words[1]).replace(b"'", b"'\\''").split(b"\n")[0] in again[0]

@@ -44,7 +44,7 @@ class Quick(Toy):
     """Runs jobs when it gets them: `true` is done, `false` has failed, others stay."""
 
     def take(self, submission: Submission) -> list[str]:
-        for line in (submission.folder / f"tasks-{submission.number}").read_text().splitlines():
+        for line in (submission.folder / f"tasks/{submission.number}.0").read_text().splitlines():
             index = re.findall(r"ab_index=(\d+)", line)[0]
             if line.endswith(("true", "false")):
                 code = 0 if line.endswith("true") else 1

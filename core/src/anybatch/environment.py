@@ -36,7 +36,7 @@ class Composed:
     env: Mapping[str, str]
     setup: tuple[str, ...]
     wrap: tuple[str | Place, ...]
-    contained: bool
+    contained: bool = False
 
 
 def compose(contributions: Iterable[Environment]) -> Composed:

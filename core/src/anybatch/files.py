@@ -82,6 +82,14 @@ def without_needless(inputs: Iterable[tuple[str, str]], workdir: str) -> Iterato
             yield source, destination
 
 
+def program_of(job: Job) -> str:
+    """The path of a program such as `./fit`, which has to be where the job works; else empty."""
+    if isinstance(job.command, str) or "/" not in job.command[0]:
+        return ""
+    path = os.path.normpath(job.command[0])
+    return "" if path.startswith(("/", "..")) else path
+
+
 def check_outputs(job: Job) -> None:
     """That every output pattern stays in the working folder.
 

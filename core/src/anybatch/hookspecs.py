@@ -25,6 +25,7 @@ import pluggy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from anybatch.host import Host
     from anybatch.model import Job
@@ -130,6 +131,8 @@ def anybatch_environment(job: Job, settings: Mapping[str, Any], host: Host) -> E
 def anybatch_transfer(job: Job, settings: Mapping[str, Any], host: Host) -> Transfer | None:
     """Who moves the files of a job. Called like `anybatch_environment`; the first answer holds.
 
+    It may run a quick command.
+
     Returns:
         A `Transfer`; None: no opinion. Without any opinion the file system is shared.
     """
@@ -144,9 +147,12 @@ def anybatch_render(submission: Submission) -> Rendered:  # type: ignore[empty-b
     run shows it, `anybatch_submit` gets it.
 
     The command that runs the job of task t (1..count) on the worker is
-    `/bin/sh FOLDER/job.sh NUMBER t RESTARTS`, RESTARTS being how often the system has run the
-    job again by itself (0 where it cannot tell). The files must carry `submission.token` so
-    that `anybatch_find` finds the jobs by it.
+    `/bin/sh SCRIPT NUMBER t RESTARTS`, SCRIPT being `submission.script` and RESTARTS how often
+    the system has run the job again by itself (0 where it cannot tell). Where the plugin answered
+    `anybatch_transfer` with `Transfer.SYSTEM`, it runs in the job's scratch folder, and
+    `anybatch.parcels` says what goes there and what comes back.
+
+    The files must carry `submission.token` so that `anybatch_find` finds the jobs by it.
 
     Returns:
         `Rendered`; paths of its files lie in `submission.folder`.
@@ -197,12 +203,18 @@ def anybatch_find(  # type: ignore[empty-body]
 
 @hookspec
 def anybatch_status(  # type: ignore[empty-body]
-    ids: Sequence[str], settings: Mapping[str, Any], host: Host
+    ids: Sequence[str],
+    folders: Mapping[Path, Sequence[str]],
+    settings: Mapping[str, Any],
+    host: Host,
 ) -> Mapping[str, JobStatus | None]:
     """What the system says of these jobs: one command, not one for each job.
 
     Called at every poll with the ids of all jobs whose end is not known yet. Ask the queue
     first and, only for ids that it no longer knows, what keeps finished jobs.
+
+    Args:
+        folders: the same ids by the folders of their runs, for systems that keep a log there.
 
     Returns:
         A status for each id that the system knows. An id that is left out is one that the
@@ -216,7 +228,10 @@ def anybatch_status(  # type: ignore[empty-body]
 
 @hookspec
 def anybatch_account(  # type: ignore[empty-body]
-    ids: Sequence[str], settings: Mapping[str, Any], host: Host
+    ids: Sequence[str],
+    folders: Mapping[Path, Sequence[str]],
+    settings: Mapping[str, Any],
+    host: Host,
 ) -> Mapping[str, JobStatus]:
     """What accounting tells of jobs that have ended: CPU time, peak memory, host, times.
 

@@ -116,6 +116,13 @@ class Host(Protocol):
             FolderError: it cannot be written.
         """
 
+    def link(self, path: Path, target: str) -> None:
+        """Make a symbolic link, folders made as needed; what is there already stays.
+
+        Raises:
+            FolderError: it cannot be made.
+        """
+
     def listdir(self, folder: Path) -> list[str]:
         """The names in a folder, unordered; empty where the folder is not there."""
 

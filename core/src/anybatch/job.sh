@@ -22,13 +22,15 @@ ab_fail() { # TEXT
 }
 
 ab_read_task() {
+    ab_file=$ab_run/tasks/$ab_submission.$(((ab_task - 1) / ab_page))
+    ab_before=$(((ab_task - 1) % ab_page))
     if [ -n "${BASH_VERSION-}" ]; then
-        mapfile -t -n 1 -s "$((ab_task - 1))" ab_line <"$ab_run/tasks-$ab_submission"
+        mapfile -t -n 1 -s "$ab_before" ab_line <"$ab_file"
     else
-        ab_line=$(sed -n "${ab_task}{p;q;}" "$ab_run/tasks-$ab_submission")
+        ab_line=$(sed -n "$((ab_before + 1)){p;q;}" "$ab_file")
     fi
     if [ -z "$ab_line" ]; then
-        echo "anybatch: no task $ab_task in $ab_run/tasks-$ab_submission" >&2
+        echo "anybatch: task $ab_task is not in $ab_file" >&2
         exit 1
     fi
 }
@@ -51,6 +53,8 @@ ab_record() { # PHASE exit|signal NUMBER
 # ---- inside
 
 ab_load_env_script() { # a function, so that the script does not see the command as its "$@"
+    # Where files travel with the job, a copy is there for machines that do not have the original.
+    [ -e "$ab_env_script" ] || [ ! -e "$ab_run/env_script" ] || ab_env_script=$ab_run/env_script
     . "$ab_env_script"
 }
 
@@ -328,6 +332,11 @@ ab_main() { # COMMAND...
 
 # ---- begin
 
+case $0 in
+/*) ab_run=${0%/*} ;;
+*/*) ab_run=$PWD/${0%/*} ;;
+*) ab_run=$PWD ;;
+esac
 ab_where=outside
 if [ "$1" = --inside ]; then
     ab_where=inside

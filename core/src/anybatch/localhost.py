@@ -124,6 +124,16 @@ class LocalHost:
         except OSError as error:
             raise FolderError(f"cannot write {str(path)!r}: {error.strerror}") from error
 
+    def link(self, path: Path, target: str) -> None:
+        """See `Host.link`."""
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.symlink_to(target)
+        except FileExistsError:
+            return
+        except OSError as error:
+            raise FolderError(f"cannot make the link {str(path)!r}: {error.strerror}") from error
+
     def listdir(self, folder: Path) -> list[str]:
         """See `Host.listdir`."""
         try:

@@ -18,7 +18,9 @@ import attrs
 from anybatch import environment, files
 from anybatch.errors import JobError
 from anybatch.model import Job, Resources, Retry
+from anybatch.parcels import Link, Parcels, page_links
 from anybatch.records import (
+    CARRIED,
     Environment,
     Limits,
     Rendered,
@@ -26,7 +28,15 @@ from anybatch.records import (
     Submission,
     Transfer,
 )
-from anybatch.script import INDEX, Surroundings, definitions, render_script, render_task
+from anybatch.script import (
+    INDEX,
+    RUN_FOLDER,
+    Surroundings,
+    definitions,
+    render_script,
+    render_task,
+)
+from anybatch.tasks import render_pages
 from anybatch.text import spans
 
 if TYPE_CHECKING:
@@ -76,6 +86,7 @@ class Plan:
         stdout, stderr: log files by runs of jobs (`("0-9", "out-{index}")`); empty text: in
             the run's folder.
         files: the job script, the task files and scripts given as text.
+        folders, links: further folders and links that are made.
         notes: what a user may want to know, such as inputs named twice.
     """
 
@@ -90,6 +101,8 @@ class Plan:
     stdout: tuple[tuple[str, str], ...]
     stderr: tuple[tuple[str, str], ...]
     files: tuple[RenderedFile, ...] = attrs.field(repr=False)
+    folders: tuple[Path, ...] = ()
+    links: tuple[Link, ...] = attrs.field(default=(), repr=False)
     notes: tuple[str, ...] = ()
 
 
@@ -161,7 +174,7 @@ class Planner:
             own = tuple((name or run, index) for name, index in group_waits)
             planned += self._submissions(jobs, group, own, number, work, tables)
         planned.sort(key=lambda one: one.submission.number)
-        script = render_script(run, work.folder, work.count, tables.shared)
+        script = render_script(run, work.count, tables.shared)
         return Plan(
             run=run,
             system=self._system,
@@ -174,6 +187,8 @@ class Planner:
             stdout=tuple(spans([self._log(job.stdout) for job in jobs])),
             stderr=tuple(spans([self._log(job.stderr) for job in jobs])),
             files=(RenderedFile(work.folder / "job.sh", script, 0o700), *tables.files()),
+            folders=tuple(tables.folders()),
+            links=tuple(tables.links()),
             notes=tuple(dict.fromkeys([*tables.notes, *self._left_out()])),
         )
 
@@ -244,7 +259,7 @@ class Planner:
         for start in range(0, len(group.indices), size):
             indices = tuple(group.indices[start : start + size])
             number = first + start // size
-            tables.add(number, group, [(index, jobs[index]) for index in indices])
+            parcels = tables.add(number, group, [(index, jobs[index]) for index in indices])
             submission = Submission(
                 token=f"ab-{work.run}-{number}",
                 run=work.run,
@@ -257,6 +272,7 @@ class Planner:
                 after=_placeholders(waits) if self._limits.dependencies else (),
                 container=group.job.container,
                 transfer=group.transfer,
+                parcels=parcels,
                 limits=self._limits,
             )
             render(self._plugins, self._system, submission)
@@ -265,35 +281,79 @@ class Planner:
             )
 
     def surroundings(self, job: Job, group: _Group) -> tuple[Surroundings, tuple[str, ...]]:
-        """All of a job but its command, and notes for the user.
+        """All of a job but its command, where it sees the same folders; notes for the user.
 
         Raises:
             JobError: a file or folder that the job names is not there.
         """
-        shared = group.transfer is not Transfer.SYSTEM
         workdir = self.absolute(job.workdir or ".")
-        if shared and INDEX not in workdir and not os.path.isdir(workdir):
+        if INDEX not in workdir and not os.path.isdir(workdir):
             raise JobError(f"workdir {workdir} is no folder")
-        env_script = self._existing("env_script", job.env_script)
-        stdin = self._existing("stdin", job.stdin)
         files.check_outputs(job)
         inputs, notes = files.resolve_inputs(job, self._base, self._host)
         around = Surroundings(
             workdir=workdir,
-            inherit=group.inherit,
-            env_script=env_script,
-            env={**group.composed.env, **job.env},
-            setup=group.composed.setup + job.setup,
-            wrap=group.composed.wrap,
+            **self._settled(job, group),
             inputs=tuple(files.without_needless(inputs, workdir)),
             copy=group.transfer is Transfer.SCRIPT,
-            outputs=job.outputs,
             output_dir=self._output_dir(job, workdir),
-            stdin=stdin or "/dev/null",
+            stdin=self._existing("stdin", job.stdin) or "/dev/null",
             stdout=self._log(job.stdout),
             stderr=self._log(job.stderr),
         )
         return around, notes
+
+    def surroundings_away(
+        self, job: Job, group: _Group, parcels: Parcels
+    ) -> tuple[Surroundings, str, tuple[str, ...]]:
+        """All of a job but its command, where its files travel; its parcel; notes for the user.
+
+        It works in its scratch folder, and without `output_dir` outputs come to its `workdir`.
+
+        Raises:
+            JobError: a file or folder that the job names is not there.
+        """
+        files.check_outputs(job)
+        inputs, notes = files.resolve_inputs(job, self._base, self._host)
+        workdir = self.absolute(job.workdir or ".")
+        stdin = self._existing("stdin", job.stdin)
+        settled = self._settled(job, group)
+        if INDEX in stdin:
+            raise JobError(f"stdin {stdin}: {INDEX} is not possible where files travel")
+        travels = {
+            files.program_of(job): self._program(job, workdir),
+            f"{CARRIED}/stdin": stdin,
+            f"{CARRIED}/env_script": settled["env_script"],
+            **{destination: source for source, destination in inputs},
+        }
+        pairs = tuple((source, place) for place, source in travels.items() if source)
+        around = Surroundings(
+            workdir=".",
+            **settled,
+            output_dir=parcels.back(self.absolute(job.output_dir or workdir)),
+            stdin=f"{RUN_FOLDER}/stdin" if stdin else "/dev/null",
+            stdout=self._log_away(job.stdout, parcels),
+            stderr=self._log_away(job.stderr, parcels),
+        )
+        return around, parcels.pack(pairs), notes
+
+    def _program(self, job: Job, workdir: str) -> str:
+        path = os.path.join(workdir, files.program_of(job))
+        return path if os.path.isfile(path) else ""
+
+    def _log_away(self, path: Path | None, parcels: Parcels) -> str:
+        return "" if path is None else parcels.back(self.absolute(path), file=True)
+
+    def _settled(self, job: Job, group: _Group) -> dict[str, Any]:
+        """What of a job's surroundings is the same wherever it runs."""
+        return {
+            "inherit": group.inherit,
+            "env_script": self._existing("env_script", job.env_script),
+            "env": {**group.composed.env, **job.env},
+            "setup": group.composed.setup + job.setup,
+            "wrap": group.composed.wrap,
+            "outputs": job.outputs,
+        }
 
     def _output_dir(self, job: Job, workdir: str) -> str:
         folder = "" if job.output_dir is None else self.absolute(job.output_dir)
@@ -325,42 +385,75 @@ class _Tasks:
         self.notes: list[str] = []
         self._planner = planner
         self._work = work
-        self._texts: dict[int, str] = {}
-        self._scripts: dict[str, Path] = {}
-        self._definitions: dict[Any, dict[str, str]] = {}
+        self._lines: dict[int, list[str]] = {}
+        self._scripts: dict[str, str] = {}
+        self._definitions: dict[Any, tuple[dict[str, str], str]] = {}
+        self._parcels = Parcels(work.folder)
+        self._away: dict[int, int] = {}
 
-    def add(self, number: int, group: _Group, jobs: Sequence[tuple[int, Job]]) -> None:
-        """Write the lines of a submission's jobs."""
-        lines = []
+    def add(self, number: int, group: _Group, jobs: Sequence[tuple[int, Job]]) -> tuple[str, ...]:
+        """Write the lines of a submission's jobs.
+
+        Returns:
+            The parcel of each job, or one for all; empty where no files travel.
+        """
+        lines, parcels = [], []
         for index, job in jobs:
-            own = self._own(job, group)
+            own, parcel = self._own(job, group)
             self.shared = self.shared or own
             lines.append(render_task(index, self._words(job.command), own, self.shared))
-        self._texts[number] = "".join(lines)
+            parcels.append(parcel)
+        self._lines[number] = lines
+        if group.transfer is not Transfer.SYSTEM:
+            return ()
+        self._away[number] = len(jobs)
+        return tuple(parcels) if len(set(parcels)) > 1 else (parcels[0],)
 
-    def _own(self, job: Job, group: _Group) -> dict[str, str]:
-        key = (id(group), tuple(job.env.items()), *(getattr(job, name) for name in _AROUND))
+    def _own(self, job: Job, group: _Group) -> tuple[dict[str, str], str]:
+        """A job's definitions, and its parcel."""
+        away = group.transfer is Transfer.SYSTEM
+        program = files.program_of(job) if away else ""
+        around_it = (getattr(job, name) for name in _AROUND)
+        key = (id(group), tuple(job.env.items()), program, *around_it)
         if key not in self._definitions:
-            around, notes = self._planner.surroundings(job, group)
+            parcel = ""
+            if away:
+                around, parcel, notes = self._planner.surroundings_away(job, group, self._parcels)
+            else:
+                around, notes = self._planner.surroundings(job, group)
             self.notes += notes
             if len(self._definitions) >= _CACHED:
                 self._definitions.clear()
-            self._definitions[key] = definitions(around)
+            self._definitions[key] = (definitions(around), parcel)
         return self._definitions[key]
 
     def _words(self, command: str | tuple[str, ...]) -> Sequence[str]:
         if not isinstance(command, str):
             return command
-        name = f"command-{len(self._scripts)}.sh"
-        path = self._scripts.setdefault(command, self._work.folder / name)
-        return (str(path),) if command.startswith("#!") else ("/bin/sh", str(path))
+        name = self._scripts.setdefault(command, f"command-{len(self._scripts)}.sh")
+        path = f"{RUN_FOLDER}/{name}"
+        return (path,) if command.startswith("#!") else ("/bin/sh", path)
 
     def files(self) -> Iterator[RenderedFile]:
         """The task files and the scripts that were given as text."""
-        for number, text in self._texts.items():
-            yield RenderedFile(self._work.folder / f"tasks-{number}", text)
-        for text, path in self._scripts.items():
-            yield RenderedFile(path, text, 0o700)
+        folder = self._work.folder
+        for number, lines in self._lines.items():
+            for name, text in render_pages(number, lines):
+                yield RenderedFile(folder / name, text)
+        for text, name in self._scripts.items():
+            yield RenderedFile(folder / name, text, 0o700)
+
+    def folders(self) -> Iterator[Path]:
+        """The folders that are needed because files travel."""
+        if self._away:
+            yield from self._parcels.folders()
+
+    def links(self) -> Iterator[Link]:
+        """The links that travelling files are found by."""
+        if self._away:
+            yield from self._parcels.links(["job.sh", *self._scripts.values()])
+        for number, count in self._away.items():
+            yield from page_links(self._work.folder, number, count)
 
 
 _AROUND = (

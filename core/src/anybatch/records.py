@@ -57,7 +57,8 @@ class Setting:
     """A setting that a plugin reads.
 
     Attributes:
-        name: its key in the plugin's table.
+        name: its key in the plugin's table; `*` in it stands for any characters, so that one
+            setting may be many (`+*`).
         kind: its type.
         default: None: not set.
         choices: the texts it may have; empty: any.
@@ -129,7 +130,11 @@ class Transfer(str, enum.Enum):
 
     SHARED = "shared"  #: nobody: the job sees the same folders; inputs elsewhere are linked
     SCRIPT = "script"  #: the job script copies them
-    SYSTEM = "system"  #: the batch system
+    SYSTEM = "system"  #: the batch system, see `anybatch.parcels`
+
+
+#: Where the run's folder is in the scratch folder of a job whose files the batch system moves.
+CARRIED = ".anybatch"
 
 
 @attrs.frozen(kw_only=True)
@@ -149,7 +154,7 @@ class Limits:
 class Submission:
     """N jobs with equal directives, to be handed over by one submit command.
 
-    The job of task *t* (1..count) is run by `/bin/sh FOLDER/job.sh NUMBER t RESTARTS`.
+    The job of task *t* (1..count) is run by `/bin/sh SCRIPT NUMBER t RESTARTS`.
 
     Attributes:
         token: travels with the jobs (name, comment, attribute), so that they are found again;
@@ -164,6 +169,8 @@ class Submission:
         after: ids of jobs that must be done first, where `Limits.dependencies`.
         container: the image, where the job has one.
         transfer: who moves files.
+        parcels: where that is the batch system, the parcel of each job, or one for all; see
+            `anybatch.parcels.carried`.
         limits: what `anybatch_limits` answered.
     """
 
@@ -178,12 +185,14 @@ class Submission:
     after: tuple[str, ...] = ()
     container: str | None = None
     transfer: Transfer = Transfer.SHARED
+    parcels: tuple[str, ...] = ()
     limits: Limits = attrs.field(factory=Limits)
 
     @property
     def script(self) -> Path:
-        """The job script."""
-        return self.folder / "job.sh"
+        """The job script, as the job finds it where it is started."""
+        folder = Path(CARRIED) if self.transfer is Transfer.SYSTEM else self.folder
+        return folder / "job.sh"
 
     @property
     def system_log(self) -> Path:

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from anybatch.parcels import make_links, page_links
+from anybatch.records import Transfer
 from anybatch.script import next_attempt
+from anybatch.tasks import read_lines, render_pages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -42,7 +45,10 @@ def plan_retries(run: RunState, outcomes: Iterable[Outcome], host: Host) -> Iter
         attempt = planned.attempt + 1
         tasks = _tasks(run, planned, host)
         lines = [next_attempt(tasks[index], attempt) for index in indices]
-        host.write(run.folder / f"tasks-{number}", "".join(lines))
+        for name, text in render_pages(number, lines):
+            host.write(run.folder / name, text)
+        if planned.submission.transfer is Transfer.SYSTEM:
+            make_links(page_links(run.folder, number, len(lines)), host)
         yield attrs.evolve(
             planned,
             indices=tuple(indices),
@@ -53,12 +59,22 @@ def plan_retries(run: RunState, outcomes: Iterable[Outcome], host: Host) -> Iter
                 number=number,
                 token=f"ab-{run.id}-{number}",
                 count=len(indices),
+                parcels=_parcels(planned, indices),
             ),
         )
         number += 1
 
 
 def _tasks(run: RunState, planned: Planned, host: Host) -> dict[int, str]:
-    text = host.read(run.folder / f"tasks-{planned.submission.number}")
-    lines = [f"{line}\n" for line in text.split("\n")[:-1]]  # a job's text may hold \r or \x85
+    submission = planned.submission
+    lines = read_lines(host, run.folder, submission.number, submission.count)
     return dict(zip(planned.indices, lines, strict=True))
+
+
+def _parcels(planned: Planned, indices: Iterable[int]) -> tuple[str, ...]:
+    """The parcels of some jobs of a submission."""
+    parcels = planned.submission.parcels
+    if len(parcels) < 2:
+        return parcels
+    of = dict(zip(planned.indices, parcels, strict=True))
+    return tuple(of[index] for index in indices)

@@ -253,8 +253,10 @@ class Run:
             if self._accounted or not jobs:
                 return
             self._accounted = True
+            ids = [native for native in jobs if native]
             arguments = {
-                "ids": [native for native in jobs if native],
+                "ids": ids,
+                "folders": {self.folder: ids},
                 "settings": session.settings.table(self.system),
                 "host": session.host,
             }

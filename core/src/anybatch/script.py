@@ -1,7 +1,7 @@
 """The job script and the task files of a run, as text. Pure: nothing is touched.
 
 `job.sh` is one file for the whole run: what its jobs share, then how a job is run (the static
-`job.sh` beside this module). `tasks-N` has a line of shell for each job of submission N: its
+`job.sh` beside this module). The task files (`tasks.py`) have a line of shell for each job: its
 index, what differs from the shared part, and its command.
 """
 
@@ -15,16 +15,18 @@ from typing import TYPE_CHECKING
 import attrs
 
 from anybatch.records import Place
+from anybatch.tasks import PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
 _PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
 _GLOB = re.compile(r"(\*|\?|\[[^]\[]+\])")
 _NOT_IN_A_SET = re.compile(r"[^A-Za-z0-9_@%+=:,./-]+")
 _ATTEMPT = re.compile(r"(?<= ab_attempt=)\d+(?=;)")
 INDEX = "{index}"
+#: Begins a path in the run's folder, which is elsewhere where the job runs; no text holds it.
+RUN_FOLDER = "\0"
 
 
 def quote(text: str) -> str:
@@ -34,6 +36,8 @@ def quote(text: str) -> str:
     """
     if _PLAIN.fullmatch(text):
         return text
+    if text.startswith(RUN_FOLDER):
+        return f'"$ab_run"{quote(text.removeprefix(RUN_FOLDER))}'
     inner = text.replace("'", "'\\''").replace("\n", "'\"$ab_nl\"'")
     return f"'{inner}'"
 
@@ -68,6 +72,7 @@ class Surroundings:
 
     Attributes:
         workdir: may hold `{index}`; it is made then.
+        stdin, stdout, stderr, output_dir: may begin with `RUN_FOLDER`.
         inherit: variables set before `env_script`.
         env: variables set after it.
         setup: lines run after that.
@@ -148,12 +153,11 @@ def _plain(path: str) -> str:
     return f"./{path}" if path.startswith("-") else path
 
 
-def render_script(run: str, folder: Path, count: int, shared: Mapping[str, str]) -> str:
+def render_script(run: str, count: int, shared: Mapping[str, str]) -> str:
     """The text of `job.sh`.
 
     Args:
         run: the run's id.
-        folder: the run's folder as workers see it.
         count: how many jobs the run has.
         shared: the definitions that tasks do not repeat.
     """
@@ -161,13 +165,13 @@ def render_script(run: str, folder: Path, count: int, shared: Mapping[str, str])
     lines = [
         "#!/bin/sh",
         f"# Runs every job of anybatch run {run}:  /bin/sh job.sh SUBMISSION TASK [RESTARTS]",
-        "# TASK is a line of the file tasks-SUBMISSION, which calls ab_shared.",
+        "# TASK is a line of the files tasks/SUBMISSION.PAGE, which calls ab_shared.",
         "",
         "ab_nl='",
         "'",
-        f"ab_run={quote(str(folder))}",
         f"ab_run_id={quote(run)}",
         f"ab_count={count}",
+        f"ab_page={PAGE}",
         "",
         "ab_shared() {",
         *(f"    {text}" for text in shared.values()),

@@ -254,7 +254,7 @@ class Session:
             for name, value in values.items()
             if name in known and value is not None
         }
-        return {**dict.fromkeys(known), **fitted}
+        return {**dict.fromkeys(name for name in known if "*" not in name), **fitted}
 
     def _watcher(self, system: str) -> Watcher:
         if system not in self._watchers:

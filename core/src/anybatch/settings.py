@@ -6,6 +6,7 @@ call's own. Tables are merged key by key and never changed in place.
 
 from __future__ import annotations
 
+import fnmatch
 import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -96,6 +97,22 @@ class Value:
     source: str
 
 
+class Declared(dict[str, Setting]):
+    """A plugin's settings by name. A name with `*` stands for all names that match it."""
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or self._pattern(str(name)) is not None
+
+    def __missing__(self, name: str) -> Setting:
+        pattern = self._pattern(name)
+        if pattern is None:
+            raise KeyError(name)
+        return attrs.evolve(self[pattern], name=name)
+
+    def _pattern(self, name: str) -> str | None:
+        return next((p for p in self if "*" in p and fnmatch.fnmatchcase(name, p)), None)
+
+
 class Settings:
     """All settings of a session.
 
@@ -126,7 +143,8 @@ class Settings:
         if plugin not in self._tables:
             known = self.declared.get(plugin, {})
             values = self.explain(plugin) if known else {}
-            self._tables[plugin] = {n: values[n].value if n in values else None for n in known}
+            found = {name: value.value for name, value in values.items()}
+            self._tables[plugin] = {**dict.fromkeys(n for n in known if "*" not in n), **found}
         return dict(self._tables[plugin])
 
     def core(self, name: str) -> Any:
@@ -205,10 +223,10 @@ def project_file(folder: Path) -> Path | None:
 def _declarations(
     plugins: Plugins,
 ) -> tuple[dict[str, dict[str, Setting]], list[tuple[str, dict[str, dict[str, Any]]]]]:
-    declared = {CORE: {setting.name: setting for setting in CORE_SETTINGS}}
+    declared: dict[str, dict[str, Setting]] = {CORE: Declared((s.name, s) for s in CORE_SETTINGS)}
     site = []
     for plugin in plugins:
-        declared[plugin.name] = {}
+        declared[plugin.name] = Declared()
     for plugin, records in plugins.collect("anybatch_settings", {p.name: {} for p in plugins}):
         defaults: dict[str, dict[str, Any]] = {}
         if not hasattr(records, "__iter__"):
@@ -276,6 +294,8 @@ def _same(name: str, other: str) -> bool:
 
 def _spelt(settings: Mapping[str, Setting], key: str) -> str:
     """*key* as the plugin spells it: `JOB_NAME` is `job-name`."""
+    if key in settings:
+        return key
     return next((name for name in settings if _same(name, key)), key.lower())
 
 

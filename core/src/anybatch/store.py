@@ -2,7 +2,8 @@
 
     .anybatch/runs/RUN/
         run.json            what the run is; written once, before anything is submitted
-        job.sh  tasks-N     the job script and a line for each job (`script.py`)
+        job.sh  tasks/      the job script and a line for each job (`script.py`, `tasks.py`)
+        ship/  to/          what travels with jobs, and where it comes back to (`parcels.py`)
         submit-N...         what the plugin rendered
         journal-*.jsonl     what happened, a file for each writing process (`journal.py`)
         start/  exit/       records that jobs leave by their names (`exits.py`)
@@ -28,6 +29,7 @@ import platformdirs
 
 from anybatch.errors import FolderError, RunNotFound, SettingError, did_you_mean
 from anybatch.model import Retry
+from anybatch.parcels import make_links
 from anybatch.planning import Planned
 from anybatch.records import Submission
 from anybatch.serial import from_plain, to_plain
@@ -103,8 +105,11 @@ def _write(plan: Plan, record: RunFile, host: Host) -> None:
     for name in _FOLDERS:
         (plan.folder / name).mkdir(mode=0o700, parents=True)
     plan.folder.chmod(0o700)
+    for folder in plan.folders:
+        folder.mkdir(parents=True, exist_ok=True)
     for file in plan.files:
         host.write(file.path, file.text, file.mode)
+    make_links(plan.links, host)
     host.write(plan.folder / "run.json", json.dumps(_plain(record)))
 
 

@@ -42,6 +42,8 @@ class Evidence:
         status: the system's last answer; None: it does not know the job, or was not asked.
         terminated: somebody asked through anybatch for its end.
         started: its script ran.
+        travels: the batch system moves its files; they may be on their way until it says that
+            the job has ended.
         patience: whether more evidence may still come: seconds since the first sign of the end
             are few.
     """
@@ -50,6 +52,7 @@ class Evidence:
     status: JobStatus | None = None
     terminated: bool = False
     started: bool = False
+    travels: bool = False
     patience: bool = True
 
 
@@ -74,9 +77,10 @@ def judge(evidence: Evidence) -> Verdict | None:
     record, status = evidence.record, evidence.status
     if record and _restarted(record, status):
         record = None  # of a run of the job that the system has begun anew
-    if record and record.conclusive:
+    final = status is not None and status.state.final
+    if record and record.conclusive and (final or not evidence.travels):
         return _by_record(record, status)
-    if status and status.state.final:
+    if status and final:
         return _by_status(evidence, record, status)
     waiting = status is not None and status.state in (State.QUEUED, State.HELD)
     if record and not evidence.patience and not waiting:

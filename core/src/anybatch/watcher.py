@@ -18,7 +18,7 @@ import attrs
 from anybatch.errors import AnybatchError, CommandError, PluginError
 from anybatch.exits import ExitFolder, ExitRecord
 from anybatch.model import Outcome, Reason, State
-from anybatch.records import Change, JobStatus
+from anybatch.records import Change, JobStatus, Transfer
 from anybatch.retry import plan_retries, to_be_retried
 from anybatch.runstate import RunState
 from anybatch.submitter import Submitter
@@ -26,6 +26,7 @@ from anybatch.verdict import Evidence, Verdict, judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
 
     from anybatch.host import Host
     from anybatch.plugins import Plugins
@@ -165,7 +166,7 @@ class Watcher:
             return
         one.records[record.index] = record
         one.signs[record.index] = time.monotonic()
-        if not record.conclusive:
+        if not record.conclusive or _travels(one, job):
             self._ask_soon()
 
     # -- the batch system
@@ -175,10 +176,12 @@ class Watcher:
             self._due = min(self._due, time.monotonic() + SOON)
 
     def _poll(self, watched: Iterable[Watched]) -> None:
-        ids = [job.native for one in watched for job in one.active() if job.native]
+        folders = {
+            one.state.folder: [j.native for j in one.active() if j.native] for one in watched
+        }
         started = time.monotonic()
         try:
-            answers = self._ask(ids) if ids else {}
+            answers = self._ask(folders)
         except (CommandError, PluginError) as error:
             self._unreachable(error)
             return
@@ -186,10 +189,19 @@ class Watcher:
         for one in watched:
             self._take_answers(one, answers)
 
-    def _ask(self, ids: list[str]) -> dict[str, JobStatus | None]:
+    def _ask(self, folders: Mapping[Path, list[str]]) -> dict[str, JobStatus | None]:
         hook = "anybatch_status"
+        ids = [native for some in folders.values() for native in some]
+        if not ids:
+            return {}
         answers = self._plugins.ask(
-            self._system, hook, dict, ids=ids, settings=self._settings, host=self._host
+            self._system,
+            hook,
+            dict,
+            ids=ids,
+            folders=folders,
+            settings=self._settings,
+            host=self._host,
         )
         for native, status in answers.items():
             if not isinstance(native, str) or not isinstance(status, JobStatus | None):
@@ -265,6 +277,7 @@ class Watcher:
             status=status,
             terminated=job.terminated,
             started=record is not None or self._script_ran(one, job),
+            travels=job.missing_since is None and _travels(one, job),
             patience=now - one.signs.get(job.index, now) < PATIENCE,
         )
 
@@ -342,3 +355,9 @@ class Watcher:
         for name in self._observers:
             with contextlib.suppress(AnybatchError):
                 self._plugins.call(name, "anybatch_job_changed", change=change)
+
+
+def _travels(one: Watched, job: Tracked) -> bool:
+    """Whether the batch system moves the job's files."""
+    submission = one.state.submissions[job.submission].planned.submission
+    return submission.transfer is Transfer.SYSTEM

@@ -69,6 +69,7 @@ def plan_record(plan: Plan, rendered: Sequence[Rendered]) -> dict[str, Any]:
         "jobs": plan.count,
         "notes": list(plan.notes),
         "files": [_file_record(file) for file in plan.files],
+        "links": [{"path": str(link.path), "target": link.target} for link in plan.links],
         "submissions": [
             {
                 "jobs": write_ranges(planned.indices),
@@ -193,6 +194,8 @@ def print_plan(plan: Plan, rendered: Sequence[Rendered]) -> None:
     click.echo(f"# run {plan.run} on {plan.system}: {so_many(plan.count)}; this is a dry run")
     for file in plan.files:
         _print_file(file)
+    for link in plan.links:
+        click.echo(f"\n# link {link.path} -> {link.target}")
     for planned, one in zip(plan.submissions, rendered, strict=True):
         for file in one.files:
             _print_file(file)

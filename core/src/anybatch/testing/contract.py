@@ -61,10 +61,12 @@ class SystemContract:
     Attributes:
         system: the plugin's name.
         patience: seconds within which a few short jobs certainly run.
+        signals: whether it can send a job a signal.
     """
 
     system: ClassVar[str]
     patience: ClassVar[float] = 60
+    signals: ClassVar[bool] = True
 
     @pytest.fixture
     def session(self, new_session: Callable[..., Session]) -> Session:
@@ -288,11 +290,16 @@ class SystemContract:
         states = [outcome.state for outcome in run.wait(self.patience)]
         assert states == [State.DONE, State.TERMINATED, State.DONE, State.TERMINATED]
 
-    def test_a_signal_reaches_the_command(self, session: Session) -> None:
-        """The command gets it once and may go on."""
+    def test_a_signal_reaches_the_command_or_is_refused(self, session: Session) -> None:
+        """The command gets it once and may go on; a system that cannot send one says so."""
         script = "trap 'echo got >>got' USR1; touch ready; while ! test -s got; do sleep 0.1; done"
         run = session.submit(Job(["sh", "-c", f"{script}; sleep 0.5"]))
         _await(lambda: Path("ready").exists(), self.patience)
+        if not self.signals:
+            with pytest.raises(UsageError, match="USR1"):
+                run.terminate(signal="USR1")
+            run.terminate()
+            return
         run.terminate(signal="USR1")
         [outcome] = run.wait(self.patience)
         assert outcome.done
@@ -364,7 +371,8 @@ class SystemContract:
         answers = session.plugins.call(
             self.system,
             "anybatch_status",
-            ids=[native.native, _never(native.native)],
+            ids=(ids := [native.native, _never(native.native)]),
+            folders={run.folder: ids},
             settings=session.settings.table(self.system),
             host=session.host,
         )

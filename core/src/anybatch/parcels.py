@@ -1,0 +1,143 @@
+"""What travels with jobs where the batch system moves their files (`Transfer.SYSTEM`).
+
+It lies ready in the run's folder, as folders of links that are laid out as a job's scratch
+folder is to be, so that nothing is copied before it travels and no layout is lost:
+
+    ship/common/.anybatch/      the job script, scripts given as text, folders for what comes back
+    ship/tasks-N.P/.anybatch/   page P of the task lines of submission N
+    ship/K/                     a set of files that a job needs
+    to/K -> FOLDER              where outputs and logs with a place of their own belong
+
+The contents of the first, of one of the second and of one of the third go to the job's scratch
+folder. What the job leaves in the folders `BROUGHT_BACK` there comes to those of the same name
+in the run's folder.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+import attrs
+
+from anybatch.records import CARRIED
+from anybatch.script import INDEX, RUN_FOLDER
+from anybatch.tasks import page_name, page_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from anybatch.host import Host
+    from anybatch.records import Submission
+
+#: Folders of the run that a job fills on its own machine.
+BROUGHT_BACK = ("exit", "start", "logs", "to")
+COMMON = "ship/common"
+
+Pairs = tuple[tuple[str, str], ...]  #: absolute sources and places below the scratch folder
+
+
+@attrs.frozen
+class Link:
+    """A symbolic link in a run's folder."""
+
+    path: Path
+    target: str
+
+
+class Parcels:
+    """The parcels of a run in the making.
+
+    Args:
+        folder: the run's folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._packed: dict[Pairs, str] = {}
+        self._roots: dict[str, int] = {}
+
+    def pack(self, files: Pairs) -> str:
+        """The folder of links to *files*, below the run's; equal sets share one; empty: none."""
+        if not files:
+            return ""
+        return self._packed.setdefault(files, f"ship/{len(self._packed)}")
+
+    def back(self, path: str, *, file: bool = False) -> str:
+        """Where a job makes what is to come to *path* on the submitting machine.
+
+        Args:
+            path: absolute; may hold `{index}`.
+            file: it is a file's path, not a folder's.
+        """
+        parts = PurePosixPath(path).parts
+        fixed = parts[: len(parts) - 1 if file else None]
+        fixed = next((fixed[:n] for n, part in enumerate(fixed) if INDEX in part), fixed)
+        number = self._roots.setdefault(str(PurePosixPath(*fixed)), len(self._roots))
+        return "/".join((RUN_FOLDER, "to", str(number), *parts[len(fixed) :]))
+
+    def folders(self) -> Iterator[Path]:
+        """The folders to be made: of the run, and those of the user that outputs come to."""
+        for name in BROUGHT_BACK:
+            yield self._folder / COMMON / CARRIED / name
+        yield self._folder / "to"
+        yield from map(Path, self._roots)
+
+    def links(self, scripts: Iterable[str]) -> Iterator[Link]:
+        """The links to be made.
+
+        Args:
+            scripts: names in the run's folder that every job takes along.
+        """
+        for name in scripts:
+            yield Link(self._folder / COMMON / CARRIED / name, str(self._folder / name))
+        for root, number in self._roots.items():
+            yield Link(self._folder / "to" / str(number), root)
+        for files, parcel in self._packed.items():
+            for source, place in files:
+                yield from _links(source, self._folder / parcel / place)
+
+
+def _links(source: str, place: Path) -> Iterator[Link]:
+    """A link to a file, or to every file in a folder; batch systems follow no link to a folder."""
+    if not os.path.isdir(source):
+        yield Link(place, source)
+        return
+    seen = set()
+    for folder, names, files in os.walk(source, followlinks=True):
+        if (real := os.path.realpath(folder)) in seen:
+            names.clear()  # a link to a folder above
+            continue
+        seen.add(real)
+        for name in files:
+            path = os.path.join(folder, name)
+            yield Link(place / os.path.relpath(path, source), path)
+
+
+def page_links(folder: Path, number: int, count: int) -> Iterator[Link]:
+    """The links to the pages of a submission's task lines."""
+    for page in range(page_of(count) + 1):
+        name = page_name(number, page)
+        yield Link(folder / _page_parcel(number, page) / CARRIED / name, str(folder / name))
+
+
+def make_links(links: Iterable[Link], host: Host) -> None:
+    """Make links.
+
+    Raises:
+        FolderError: one cannot be made.
+    """
+    for link in links:
+        host.link(link.path, link.target)
+
+
+def carried(submission: Submission, task: int) -> list[str]:
+    """The folders, below the run's, whose contents job *task* (1..count) takes along."""
+    parcels = submission.parcels
+    own = parcels[task - 1 if len(parcels) > 1 else 0] if parcels else ""
+    return list(filter(None, (COMMON, _page_parcel(submission.number, page_of(task)), own)))
+
+
+def _page_parcel(number: int, page: int) -> str:
+    return f"ship/tasks-{number}.{page}"

@@ -1,0 +1,39 @@
+"""Task files: a line of shell for each job of a submission, in pages of a few hundred.
+
+A job reads only its page, and where files travel with the job only the page travels.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from anybatch.host import Host
+
+PAGE = 200  #: lines; bash reads so many in 0.1 ms, and 100,000 in 40 ms
+
+
+def page_of(task: int) -> int:
+    """The page with the line of *task* (1..count)."""
+    return (task - 1) // PAGE
+
+
+def page_name(number: int, page: int) -> str:
+    """A page of submission *number*, below the run's folder."""
+    return f"tasks/{number}.{page}"
+
+
+def render_pages(number: int, lines: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """The pages of submission *number*: names below the run's folder, and texts."""
+    for start in range(0, len(lines), PAGE):
+        yield page_name(number, start // PAGE), "".join(lines[start : start + PAGE])
+
+
+def read_lines(host: Host, folder: Path, number: int, count: int) -> list[str]:
+    """All lines of submission *number* with their line breaks, in the order of its tasks."""
+    names = (page_name(number, page) for page in range(page_of(count) + 1))
+    text = "".join(host.read(folder / name) for name in names)
+    return [f"{line}\n" for line in text.split("\n")[:-1]]  # a job's text may hold \r or \x85

@@ -1,0 +1,1 @@
+"""HTCondor for anybatch: 9.0 to 25.14."""

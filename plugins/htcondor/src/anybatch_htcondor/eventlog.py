@@ -1,0 +1,240 @@
+"""The job event log: what schedd and shadows write down of each job, read without asking them.
+
+The reader is that of HTCondor's own package; `fold` is the meaning of an event.
+https://htcondor.readthedocs.io/en/latest/users-manual/job-event-log.html
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import attrs
+from anybatch.model import State
+from anybatch.records import JobStatus
+
+from anybatch_htcondor import parse
+from anybatch_htcondor.states import (
+    ABORTED,
+    CLUSTER_REMOVE,
+    CLUSTER_SUBMIT,
+    EVENT_STATES,
+    EXECUTE,
+    HOLD,
+    IMAGE_SIZE,
+    TERMINATED,
+    TRANSFER,
+    TRANSFER_STATES,
+    hold_message,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+SOURCE = "event log"
+#: Damaged events in a row after which the rest is left for the next time.
+_MOST_DAMAGED = 100
+
+_USAGE = re.compile(r"Usr (\d+) (\d+):(\d+):(\d+), Sys (\d+) (\d+):(\d+):(\d+)")
+
+
+@attrs.define
+class Tale:
+    """What a log tells of one job.
+
+    Attributes:
+        status: where it is.
+        starts: how often it was started.
+        held: words and codes of the hold that it is under.
+    """
+
+    status: JobStatus
+    starts: int = 0
+    held: tuple[str | None, int | None, int | None] | None = None
+
+
+class Log:
+    """A submission's event log, read on from where it was.
+
+    Attributes:
+        clusters: the clusters that it has events of.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.clusters: set[int] = set()
+        self._late = False  # its jobs are materialized late: one may have no event yet
+        self._removed = False
+        self._tales: dict[str, Tale] = {}
+        self._reader: Any = None
+
+    def status(self, native: str) -> JobStatus | None:
+        """Where a job is; None: the log does not know it."""
+        tale = self._tales.get(native)
+        if tale is not None:
+            return tale.status
+        if not self._late or int(native.partition(".")[0]) not in self.clusters:
+            return None
+        if self._removed:
+            return parse.removed(SOURCE, None, None, None, never_started=True)
+        return JobStatus(state=State.QUEUED, native="to be materialized", source=SOURCE)
+
+    def may_be_in_queue(self, native: str) -> bool:
+        """Whether the schedd should know the job, as far as the log tells."""
+        tale = self._tales.get(native)
+        if tale is None:
+            return not self._late  # it may be still to be materialized
+        return not tale.status.state.final
+
+    def note(self, native: str, status: JobStatus) -> None:
+        """Take what the schedd says, which holds until the log has something newer."""
+        tale = self._tales.setdefault(native, Tale(status))
+        if not tale.status.state.final:
+            starts = max(tale.status.restarts, status.restarts)
+            tale.status = attrs.evolve(status, restarts=starts)
+
+    def catch_up(self) -> None:
+        """Read what is new; a log that is not there (yet) has nothing new."""
+        htcondor = reader_module()
+        if htcondor is None:
+            return
+        if self._reader is None:
+            try:
+                self._reader = htcondor.JobEventLog(str(self.path))
+            except htcondor.HTCondorException:
+                return
+        for _ in range(_MOST_DAMAGED):
+            try:
+                self._take(self._reader.events(stop_after=0))
+            except htcondor.HTCondorException:
+                continue  # a damaged event, which the reader has passed
+            return
+
+    def _take(self, events: Iterable[Any]) -> None:
+        for event in events:
+            kind, cluster, proc = int(event.type), event.cluster, event.proc
+            self.clusters.add(cluster)
+            if kind == CLUSTER_SUBMIT:
+                self._late = True
+            elif kind == CLUSTER_REMOVE:
+                self._removed = True
+            elif proc >= 0:
+                native = f"{cluster}.{proc}"
+                self._tales[native] = fold(self._tales.get(native), kind, event, event.timestamp)
+
+
+def reader_module() -> Any:
+    """HTCondor's own package for Python, or None where there is none for this machine."""
+    try:
+        import htcondor2  # takes 40 ms
+    except ImportError:
+        return None
+    return htcondor2
+
+
+def fold(tale: Tale | None, kind: int, event: Mapping[str, Any], timestamp: int) -> Tale:
+    """A job's tale after one more event.
+
+    Args:
+        kind: the event's number.
+        event: its attributes.
+        timestamp: when, in seconds since 1970.
+    """
+    if tale is None:
+        start = JobStatus(state=State.QUEUED, native="idle", source=SOURCE)
+        tale = Tale(attrs.evolve(start, submitted=parse.moment(timestamp)))
+    if tale.status.state.final:
+        return tale
+    if kind == TERMINATED:
+        return _terminated(tale, event, timestamp)
+    if kind == ABORTED:
+        return _aborted(tale, event, timestamp)
+    if kind == HOLD:
+        return _held(tale, event)
+    if kind == IMAGE_SIZE:
+        return attrs.evolve(tale, status=attrs.evolve(tale.status, max_memory=_memory(tale, event)))
+    if kind == EXECUTE:
+        tale = _started(tale, event, timestamp)
+    where = EVENT_STATES.get(kind)
+    if kind == TRANSFER:
+        where = TRANSFER_STATES.get(event.get("Type", 0))
+    if where is None:
+        return tale
+    state, word = where
+    status = attrs.evolve(tale.status, state=state, native=word, source=SOURCE, message=None)
+    return attrs.evolve(tale, status=status, held=None)
+
+
+def _started(tale: Tale, event: Mapping[str, Any], timestamp: int) -> Tale:
+    status = attrs.evolve(
+        tale.status,
+        host=parse.machine(event.get("SlotName")),
+        started=parse.moment(timestamp),
+        restarts=tale.starts,
+    )
+    return attrs.evolve(tale, status=status, starts=tale.starts + 1)
+
+
+def _held(tale: Tale, event: Mapping[str, Any]) -> Tale:
+    held = tuple(event.get(n) for n in ("HoldReason", "HoldReasonCode", "HoldReasonSubCode"))
+    text, code, subcode = held
+    status = attrs.evolve(
+        tale.status,
+        state=State.HELD,
+        native="held",
+        source=SOURCE,
+        message=hold_message(text, code, subcode),
+    )
+    return attrs.evolve(tale, status=status, held=(text, code, subcode))
+
+
+def _terminated(tale: Tale, event: Mapping[str, Any], timestamp: int) -> Tale:
+    normally = event.get("TerminatedNormally")
+    how = (event.get("ReturnValue"), None) if normally else (None, event.get("TerminatedBySignal"))
+    status = parse.ended(SOURCE, how, **_kept(tale, event, timestamp))
+    return attrs.evolve(tale, status=status)
+
+
+def _aborted(tale: Tale, event: Mapping[str, Any], timestamp: int) -> Tale:
+    text, *codes = tale.held or (None, None, None)
+    status = parse.removed(
+        SOURCE,
+        event.get("Reason"),
+        text,
+        (codes[0], codes[1]) if tale.held else None,
+        never_started=tale.starts == 0,
+        **_kept(tale, event, timestamp),
+    )
+    return attrs.evolve(tale, status=status)
+
+
+def _kept(tale: Tale, event: Mapping[str, Any], timestamp: int) -> dict[str, Any]:
+    """Where and when it was, and what it used."""
+    kept = {n: getattr(tale.status, n) for n in ("host", "submitted", "started", "restarts")}
+    return {
+        **kept,
+        "ended": parse.moment(timestamp),
+        "cpu_time": _cpu(str(event.get("TotalRemoteUsage", ""))),
+        "max_memory": _memory(tale, event),
+    }
+
+
+def _memory(tale: Tale, event: Mapping[str, Any]) -> int | None:
+    """The most memory so far: kilobytes of an IMAGE_SIZE event, else its megabytes."""
+    size, rough = event.get("ResidentSetSize"), event.get("MemoryUsage")
+    now = size * 1024 if size else rough * 2**20 if rough and not tale.status.max_memory else 0
+    return max(now, tale.status.max_memory or 0) or None
+
+
+def _cpu(text: str) -> timedelta | None:
+    """`Usr 0 00:00:01, Sys 0 00:00:00`: days, hours, minutes, seconds of both."""
+    match = _USAGE.search(text)
+    if not match:
+        return None
+    numbers = [int(group) for group in match.groups()]
+    used = timedelta()
+    for days, hours, minutes, seconds in (numbers[:4], numbers[4:]):
+        used += timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+    return used or None

@@ -1,0 +1,274 @@
+"""What HTCondor's commands print, as records. Pure.
+
+Every reader leaves out what it cannot read: a missing id is no verdict, a wrong one would be.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+import attrs
+from anybatch.model import State
+from anybatch.records import JobStatus
+
+from anybatch_htcondor.states import (
+    COMPLETED,
+    HELD,
+    QUEUE_STATES,
+    REMOVED,
+    hold_message,
+    hold_reason,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+#: Attributes of a job that say where it is.
+QUEUE_ATTRIBUTES = (
+    *("ClusterId", "ProcId", "JobStatus", "QDate", "EnteredCurrentStatus", "NumJobStarts"),
+    *("JobCurrentStartDate", "RemoteHost", "HoldReason", "HoldReasonCode", "HoldReasonSubCode"),
+    *("ExitBySignal", "ExitCode", "ExitSignal"),
+)
+#: And those that say how it was.
+HISTORY_ATTRIBUTES = (
+    *QUEUE_ATTRIBUTES,
+    *("LastRemoteHost", "CompletionDate", "RemoveReason", "ResidentSetSize"),
+    *("RemoteUserCpu", "RemoteSysCpu"),
+)
+
+_SUBMITTED = re.compile(r"^(\d+)\.(\d+) - \1\.(\d+)$", re.MULTILINE)
+_POLICY = re.compile(r"\bPeriodicRemove\b|\bSYSTEM_PERIODIC_REMOVE\b")
+_VERSION = re.compile(r"\$CondorVersion: (\S+)")
+
+#: What its tools print where they are installed and HTCondor is not set up.
+NOT_SET_UP = re.compile(r"CONDOR_CONFIG|condor_config|configuration")
+#: What commands print of jobs that are gone, which is no error.
+_GONE = re.compile(
+    r"Job \d+\.\d+ not found|No result found for job \d+\.\d+|"
+    r"Couldn't find/\w+ all jobs (in cluster \d+|matching constraint .*)|"
+    r"Job \d+\.\d+ already marked for removal"
+)
+
+
+def submitted_cluster(stdout: str, count: int) -> str | None:
+    """The cluster of *count* jobs from `condor_submit -terse`: `42.0 - 42.9`."""
+    found = [m for m in _SUBMITTED.finditer(stdout) if int(m[3]) - int(m[2]) + 1 == count]
+    return found[-1][1] if found else None
+
+
+def natives(cluster: str | int, count: int) -> list[str]:
+    """The ids of a cluster's jobs."""
+    return [f"{cluster}.{proc}" for proc in range(count)]
+
+
+def by_cluster(ids: Iterable[str]) -> dict[int, list[int]]:
+    """The process numbers by cluster."""
+    found: dict[int, list[int]] = defaultdict(list)
+    for native in ids:
+        cluster, _, proc = native.partition(".")
+        if cluster.isdecimal() and proc.isdecimal():
+            found[int(cluster)].append(int(proc))
+    return dict(found)
+
+
+def constraint(ids: Iterable[str]) -> str:
+    """The expression that is true for jobs of these ids: ranges of processes by cluster."""
+    parts = []
+    for cluster, procs in by_cluster(ids).items():
+        ranges = " || ".join(_range(first, last) for first, last in _ranges(procs))
+        parts.append(f"(ClusterId == {cluster} && ({ranges}))")
+    return " || ".join(parts) or "false"
+
+
+def _ranges(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
+    ordered = sorted(set(numbers))
+    first = last = ordered[0]
+    for number in ordered[1:]:
+        if number != last + 1:
+            yield first, last
+            first = number
+        last = number
+    yield first, last
+
+
+def _range(first: int, last: int) -> str:
+    return f"ProcId == {first}" if first == last else f"(ProcId >= {first} && ProcId <= {last})"
+
+
+# -- job ads
+
+
+def read_ads(stdout: str) -> list[dict[str, Any]]:
+    """Job ads from `-json`, which prints nothing at all where there are none.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    if not stdout.strip():
+        return []
+    ads = json.loads(stdout)
+    if not isinstance(ads, list) or not all(isinstance(ad, dict) for ad in ads):
+        raise ValueError("no list of job ads")
+    return ads
+
+
+def read_queue(ads: Iterable[Mapping[str, Any]]) -> dict[str, JobStatus]:
+    """The status of every job in condor_q's answer."""
+    return dict(_read(ads, _in_queue))
+
+
+def read_history(ads: Iterable[Mapping[str, Any]]) -> dict[str, JobStatus]:
+    """The status of every job in condor_history's answer; all of them are final."""
+    return dict(_read(ads, _in_history))
+
+
+def _read(ads: Iterable[Mapping[str, Any]], status_of: Any) -> Iterator[tuple[str, JobStatus]]:
+    for ad in ads:
+        cluster, proc = ad.get("ClusterId"), ad.get("ProcId")
+        if isinstance(cluster, int) and isinstance(proc, int):
+            status = status_of(ad)
+            if status is not None:
+                yield f"{cluster}.{proc}", status
+
+
+def _in_queue(ad: Mapping[str, Any]) -> JobStatus | None:
+    number = ad.get("JobStatus")
+    if number == COMPLETED:
+        return ended("condor_q", _exit(ad), **_facts(ad))
+    if number not in QUEUE_STATES:
+        return None
+    state, word = QUEUE_STATES[number]
+    codes = (_number(ad, "HoldReasonCode"), _number(ad, "HoldReasonSubCode"))
+    return JobStatus(
+        state=state,
+        native=word,
+        source="condor_q",
+        message=hold_message(_text(ad, "HoldReason"), *codes) if number == HELD else None,
+        **_facts(ad),
+    )
+
+
+def _in_history(ad: Mapping[str, Any]) -> JobStatus | None:
+    number = ad.get("JobStatus")
+    if number == REMOVED:
+        held = (_number(ad, "HoldReasonCode"), _number(ad, "HoldReasonSubCode"))
+        return removed(
+            "condor_history",
+            _text(ad, "RemoveReason"),
+            _text(ad, "HoldReason"),
+            held if held[0] is not None else None,
+            never_started=not ad.get("NumJobStarts") and "JobCurrentStartDate" not in ad,
+            **_facts(ad),
+        )
+    return ended("condor_history", _exit(ad), **_facts(ad)) if number == COMPLETED else None
+
+
+def ended(source: str, how: tuple[int | None, int | None], **facts: Any) -> JobStatus:
+    """A job that has run to its end.
+
+    Args:
+        how: exit code and signal, one of them None.
+    """
+    code, signal = how
+    state = State.DONE if code == 0 else State.FAILED
+    return JobStatus(
+        state=state, native="completed", source=source, exit_code=code, signal=signal, **facts
+    )
+
+
+def removed(
+    source: str,
+    why: str | None,
+    held: str | None,
+    codes: tuple[int | None, int | None] | None,
+    **facts: Any,
+) -> JobStatus:
+    """A job that was removed: by somebody, or by a policy because it was held.
+
+    Args:
+        why: HTCondor's words for the removal.
+        held: and for the hold, where it was held then; *codes* are code and subcode of it.
+    """
+    status = JobStatus(
+        state=State.TERMINATED, native="removed", source=source, message=why, **facts
+    )
+    if codes is None or not _POLICY.search(why or ""):
+        return status
+    return attrs.evolve(
+        status,
+        state=State.FAILED,
+        native="removed while held",
+        reason=hold_reason(*codes),
+        message=hold_message(held, *codes),
+    )
+
+
+def _exit(ad: Mapping[str, Any]) -> tuple[int | None, int | None]:
+    if ad.get("ExitBySignal") is True:
+        return None, _number(ad, "ExitSignal")
+    return _number(ad, "ExitCode"), None
+
+
+def _facts(ad: Mapping[str, Any]) -> dict[str, Any]:
+    memory = _number(ad, "ResidentSetSize")
+    cpu = [ad.get(name) for name in ("RemoteUserCpu", "RemoteSysCpu")]
+    seconds = sum(value for value in cpu if isinstance(value, (int, float)))
+    return {
+        "host": machine(_text(ad, "RemoteHost") or _text(ad, "LastRemoteHost")),
+        "submitted": moment(ad.get("QDate")),
+        "started": moment(ad.get("JobCurrentStartDate")),
+        "ended": moment(ad.get("CompletionDate")),
+        "restarts": max((_number(ad, "NumJobStarts") or 0) - 1, 0),
+        "cpu_time": timedelta(seconds=seconds) if seconds else None,
+        "max_memory": memory * 1024 if memory else None,
+    }
+
+
+def machine(slot: str | None) -> str | None:
+    """The machine of a slot: `sid` for `slot1_1@sid`."""
+    return slot.rpartition("@")[2] or None if slot else None
+
+
+def moment(seconds: object) -> datetime | None:
+    """A time from seconds since 1970; nothing for 0, which stands for never."""
+    if not isinstance(seconds, int) or seconds <= 0:
+        return None
+    try:
+        return datetime.fromtimestamp(seconds, timezone.utc)
+    except (OverflowError, ValueError, OSError):
+        return None
+
+
+def _number(ad: Mapping[str, Any], name: str) -> int | None:
+    value = ad.get(name)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _text(ad: Mapping[str, Any], name: str) -> str | None:
+    value = ad.get(name)
+    return value if isinstance(value, str) and value else None
+
+
+# -- other commands
+
+
+def read_version(stdout: str) -> str | None:
+    """The version from `condor_version`: `25.14.1`."""
+    match = _VERSION.search(stdout)
+    return match[1] if match else None
+
+
+def only_gone(stderr: str) -> bool:
+    """Whether condor_rm complains of nothing but jobs that are gone."""
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    return bool(lines) and all(_GONE.fullmatch(line) for line in lines)
+
+
+def complain(stderr: str) -> str:
+    """The errors in what condor_submit says, on one line."""
+    lines = [line.strip() for line in stderr.splitlines()]
+    return " ".join(line.removeprefix("ERROR: ") for line in lines if line) or "no reason given"

@@ -1,0 +1,211 @@
+"""A submission as HTCondor wants it: a submit description, and the command. Pure.
+
+condor_submit(1): https://htcondor.readthedocs.io/en/latest/man-pages/condor_submit.html
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from anybatch.errors import UsageError
+from anybatch.host import Command
+from anybatch.parcels import BROUGHT_BACK, carried
+from anybatch.records import CARRIED, Rendered, RenderedFile, Transfer
+
+from anybatch_htcondor.settings import COMMANDS
+from anybatch_htcondor.states import HELD, TIME_HOLDS, WANTED_HOLDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from anybatch.model import Resources
+    from anybatch.records import Submission
+
+#: What condor_submit sees of the environment: enough to find home, pool and credentials.
+CLIENT_ENVIRONMENT = (
+    *("PATH", "HOME", "USER", "LOGNAME", "LD_LIBRARY_PATH", "TZ", "XDG_RUNTIME_DIR"),
+    *("CONDOR_CONFIG", "_CONDOR_*", "X509_USER_*", "KRB5*", "BEARER_TOKEN*"),
+)
+#: What HTCondor sets for a job, and a command in it must not take for its own configuration.
+JOB_VARIABLES = (
+    *("_CONDOR_ANCESTOR*", "_CONDOR_Assigned*", "_CONDOR_BIN", "_CONDOR_CHIRP*", "_CONDOR_CREDS"),
+    *("_CONDOR_JOB*", "_CONDOR_MACHINE_AD", "_CONDOR_SCRATCH_DIR", "_CONDOR_SLOT"),
+    *("_CONDOR_EXECUTE", "_CONDOR_WRAPPER*", "_CHIRP*"),
+)
+#: A job's own environment is built by the job script; to find a shell this is enough.
+_ENVIRONMENT = "PATH=/usr/local/bin:/usr/bin:/bin LC_ALL=C"
+#: How often the job was started before; counted by shadows, so that none is missed in a crash.
+_RESTARTS = "$$([ifThenElse(isUndefined(NumShadowStarts),0,NumShadowStarts-1)])"
+#: Most jobs of a late submission that wait in the queue.
+_MAX_IDLE = 2000
+
+_ATTRIBUTE = re.compile(r"(\+|MY\.)([A-Za-z_][A-Za-z0-9_]*)")
+
+
+def log_path(folder: Path, number: int) -> Path:
+    """The event log of a submission. One for each, so that it tells which cluster is whose."""
+    return folder / f"htcondor-{number}.log"
+
+
+def render(submission: Submission, timeout: timedelta = timedelta(minutes=2)) -> Rendered:
+    """The submit description and the `condor_submit` command of a submission."""
+    commands = {**dict(_commands(submission)), **dict(_own(submission.settings))}
+    for name, value in _policies(submission.settings):
+        own = commands.get(name)
+        commands[name] = f"({own}) || ({value})" if own is not None else value
+    lines = [f"{name} = {_value(name, value)}" for name, value in commands.items()]
+    path = submission.folder / f"submit-{submission.number}.sub"
+    return Rendered(
+        files=(RenderedFile(path, "\n".join([*lines, *_queue(submission), ""])),),
+        command=Command(
+            ("condor_submit", "-terse", str(path)),
+            timeout=timeout,
+            only_env=CLIENT_ENVIRONMENT,
+            hide_env=JOB_VARIABLES,
+        ),
+    )
+
+
+def _commands(submission: Submission) -> Iterator[tuple[str, Any]]:
+    """What every job needs. Those of the user come later and win."""
+    yield "universe", "container" if _contained(submission) else "vanilla"
+    yield "executable", "/bin/sh"
+    yield "transfer_executable", False
+    script = submission.script if _travels(submission) else "job.sh"
+    yield "arguments", f'"{script} {submission.number} $(ab_task) {_RESTARTS}"'
+    yield "environment", f'"{_ENVIRONMENT}"'
+    yield "initialdir", escape(str(submission.folder))
+    yield "log", log_path(submission.folder, submission.number).name
+    yield "notification", "never"
+    yield "MY.JobBatchName", quote(submission.name)
+    yield "MY.AnybatchToken", quote(submission.token)
+    yield "MY.AnybatchCount", submission.count
+    if _contained(submission):
+        yield "container_image", escape(submission.container or "")
+    yield from _transfer(submission)
+    yield from _resources(submission.resources)
+    if submission.count > submission.settings["late_from"]:
+        yield "max_idle", _MAX_IDLE
+
+
+def _contained(submission: Submission) -> bool:
+    return submission.container is not None and submission.settings["container"] == "native"
+
+
+def _travels(submission: Submission) -> bool:
+    return submission.transfer is Transfer.SYSTEM
+
+
+def _transfer(submission: Submission) -> Iterator[tuple[str, Any]]:
+    if not _travels(submission):
+        yield "should_transfer_files", "NO"
+        return
+    yield "should_transfer_files", "YES"
+    yield "when_to_transfer_output", "ON_EXIT"
+    yield "transfer_input_files", "$(ab_parcels)"
+    yield "transfer_output_files", ", ".join(f"{CARRIED}/{name}" for name in BROUGHT_BACK)
+
+
+def _resources(resources: Resources) -> Iterator[tuple[str, Any]]:
+    """Commands for what a job needs; nothing for what it leaves to the pool."""
+    refused = {
+        "nodes": resources.nodes > 1,
+        "exclusive": resources.exclusive,
+        "queue": resources.queue is not None,
+    }
+    for name, asked in refused.items():
+        if asked:
+            raise UsageError(
+                f"htcondor: {name} cannot be asked for: a job has a slot of one machine, and pools "
+                f"have no queues. `requirements` or an attribute (`+Name`) says what the pool knows"
+            )
+    if (cores := resources.tasks * resources.cores) > 1:
+        yield "request_cpus", cores
+    if resources.gpus:
+        yield "request_gpus", resources.tasks * resources.gpus
+    if resources.memory is not None:
+        yield "request_memory", math.ceil(resources.memory / 2**20)  # MiB
+    if resources.disk is not None:
+        yield "request_disk", math.ceil(resources.disk / 2**10)  # KiB
+    if resources.time is not None:
+        yield "allowed_execute_duration", math.ceil(resources.time.total_seconds())
+
+
+def _own(settings: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The commands that the user sets."""
+    for name, value in settings.items():
+        if value is None:
+            continue
+        if name == "batch_name":
+            yield "MY.JobBatchName", quote(str(value))
+        elif name in COMMANDS:
+            yield name, value
+        elif name.startswith(("+", "MY.")):
+            if not _ATTRIBUTE.fullmatch(name):
+                raise UsageError(f"htcondor: {name!r} is no name of an attribute")
+            yield f"MY.{name.removeprefix('+').removeprefix('MY.')}", value
+
+
+def _policies(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What HTCondor itself does about held jobs, whether anybody watches or not."""
+    overtime = _any_of(TIME_HOLDS)
+    unwanted = f"!({_any_of((*WANTED_HOLDS, *TIME_HOLDS))})"
+    held = f"JobStatus == {HELD}"
+    if settings["on_held"] == "fail":
+        yield "periodic_remove", f"{held} && !({_any_of(WANTED_HOLDS)})"
+    else:
+        yield "periodic_remove", f"{held} && ({overtime})"
+    if settings["on_held"] == "release":
+        pause = math.ceil(settings["release_pause"].total_seconds())
+        yield (
+            "periodic_release",
+            f"{held} && {unwanted} && NumHolds <= {settings['release_times']} && "
+            f"time() - EnteredCurrentStatus >= {pause}",
+        )
+
+
+def _any_of(codes: Iterable[int]) -> str:
+    return " || ".join(f"HoldReasonCode =?= {code}" for code in codes)
+
+
+def _queue(submission: Submission) -> Iterator[str]:
+    """A line for each job: the number of its task, and the parcels that it takes along."""
+    names = "ab_task, ab_parcels" if _travels(submission) else "ab_task"
+    yield f"queue {names} from ("
+    for task in range(1, submission.count + 1):
+        parcels = carried(submission, task) if _travels(submission) else ()
+        yield ", ".join((str(task), *(f"{folder}/" for folder in parcels)))
+    yield ")"
+
+
+# -- texts
+
+
+def escape(text: str) -> str:
+    """A text as it stands in a submit description, where `$` begins a macro."""
+    return text.replace("$", "$(DOLLAR)")
+
+
+def quote(text: str) -> str:
+    r"""A text as a ClassAd string: in double quotes, `"` and `\` escaped."""
+    inner = text.replace("\\", "\\\\").replace('"', '\\"')
+    return escape(f'"{inner}"')
+
+
+def _value(name: str, value: Any) -> str:
+    """As it stands on its line; what could add a line or join the next one is refused."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    text = str(value)
+    if any(character in text for character in "\0\n\r"):
+        raise UsageError(f"htcondor: the value of {name} is more than one line: {text!r}")
+    if text.endswith("\\") or text != text.strip():
+        raise UsageError(
+            f"htcondor: the value of {name} ends with a backslash or begins or ends with a blank, "
+            f"which a submit description cannot hold: {text!r}"
+        )
+    return text

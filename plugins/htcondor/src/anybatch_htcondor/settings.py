@@ -1,0 +1,140 @@
+"""The settings of the HTCondor plugin: every submit command by its own name, and its policies."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from anybatch.records import Kind, Setting
+
+MANUAL = "https://htcondor.readthedocs.io/en/latest/man-pages/condor_submit.html"
+
+#: Commands of a submit description, 9.0 to 25.14, that a user may set.
+COMMANDS = (
+    *("accounting_group", "accounting_group_user", "allowed_execute_duration"),
+    *("allowed_job_duration", "append_files", "arc_application", "arc_resources", "arc_rte"),
+    *("aws_region", "batch_id", "batch_name", "batch_project", "batch_queue"),
+    *("batch_runtime", "checkpoint_exit_code", "concurrency_limits"),
+    *("concurrency_limits_expr", "copy_to_spool", "core_size", "coresize", "cron_day_of_month"),
+    *("cron_day_of_week", "cron_hour", "cron_minute", "cron_month", "cron_prep_time"),
+    *("cron_window", "cuda_version", "cwd", "dagman_log", "deferral_prep_time"),
+    *("deferral_time", "deferral_window", "delegate_job_GSI_credentials_lifetime"),
+    *("description", "docker_image", "docker_network_type", "docker_override_entrypoint"),
+    *("docker_pull_policy", "docker_send_credentials", "dont_encrypt_input_files"),
+    *("dont_encrypt_output_files", "email_attributes", "encrypt_execute_directory"),
+    *("encrypt_input_files", "encrypt_output_files", "ephemeral_checkpoint"),
+    *("erase_output_and_error_on_restart", "fs_remote", "gpus_maximum_capability"),
+    *("gpus_minimum_capability", "gpus_minimum_memory", "gpus_minimum_runtime", "hold"),
+    *("hold_kill_sig", "image_size", "image_universe", "is_resumable", "job_ad_information_attrs"),
+    *("job_lease_duration", "job_machine_attrs", "job_machine_attrs_history_length"),
+    *("job_max_vacate_time", "keep_claim_idle", "keystore_alias", "keystore_file"),
+    *("keystore_passphrase_file", "kill_sig", "kill_sig_timeout", "leave_in_queue"),
+    *("load_profile", "match_list_length", "manifest", "manifest_dir", "max_idle"),
+    *("max_job_retirement_time", "max_materialize", "max_retries", "max_transfer_input_mb"),
+    *("max_transfer_output_mb", "MyProxyCredentialName", "MyProxyHost"),
+    *(
+        "MyProxyNewProxyLifetime",
+        "MyProxyRefreshThreshold",
+        "MyProxyServerDN",
+        "mount_under_scratch",
+    ),
+    *("next_job_start_delay", "nice_user", "noop_job", "noop_job_exit_code"),
+    *("noop_job_exit_signal", "notification", "notify_user", "on_exit_hold"),
+    *("on_exit_hold_reason", "on_exit_hold_subcode", "on_exit_remove", "output_destination"),
+    *("periodic_hold", "periodic_hold_reason", "periodic_hold_subcode", "periodic_release"),
+    *("periodic_remove", "periodic_remove_reason", "periodic_vacate", "periodic_vacate_reason"),
+    *("prefer_run_as_owner", "primary_unix_group", "priority", "rank", "remove_kill_sig"),
+    *("rendezvousdir", "request_cpus", "request_disk", "request_gpus", "request_memory"),
+    *("require_gpus", "requirements", "retry_request_memory", "retry_request_memory_increase"),
+    *("retry_request_memory_max", "retry_until", "rolling_starts", "run_as_owner"),
+    *("sdist", "skip_filechecks", "skip_if_dataflow", "stack_size", "starter_debug"),
+    *("starter_log", "stream_error", "stream_input", "stream_output", "submit_event_notes"),
+    *("submit_event_user_notes", "suppress_notification", "success_exit_code"),
+    *("transfer_checkpoint_files", "transfer_plugins", "undefined_retry_request_memory"),
+    *("universe", "use_oauth_services", "use_scitokens", "scitokens_file", "use_x509userproxy"),
+    *("want_graceful_removal", "want_io_proxy", "want_remote_io", "want_remote_syscalls"),
+    *("want_transfer_plugin_methods", "x509userproxy"),
+)
+
+#: Commands that anybatch itself needs, and what to use instead.
+MANAGED = {
+    "arguments": "the job's command",
+    "container_image": "the job's container",
+    "env": "the job's env",
+    "environment": "the job's env",
+    "error": "the job's stderr",
+    "executable": "the job's command",
+    "getenv": "the setting inherit_env",
+    "initialdir": "the job's workdir",
+    "input": "the job's stdin",
+    "log": "the run's folder",
+    "output": "the job's stdout",
+    "queue": "submit several jobs",
+    "should_transfer_files": "the setting htcondor.transfer",
+    "transfer_executable": "the job's inputs",
+    "transfer_input_files": "the job's inputs",
+    "transfer_output_files": "the job's outputs",
+    "transfer_output_remaps": "the job's output_dir",
+    "when_to_transfer_output": "the job's outputs",
+}
+
+SETTINGS = (
+    *(
+        Setting(
+            name=name, kind=Kind.OPTION, help=f"`{name}` of a submit description; see {MANUAL}."
+        )
+        for name in COMMANDS
+    ),
+    *(
+        Setting(
+            name=f"{prefix}*",
+            kind=Kind.OPTION,
+            help=f"An attribute of the job, such as `{prefix}{name} = {value}`, as a ClassAd "
+            "expression: a text stands in double quotes.",
+        )
+        for prefix, name, value in (
+            ("+", "JobFlavour", '"longlunch"'),
+            ("MY.", "WantIOProxy", "true"),
+        )
+    ),
+    Setting(
+        name="transfer",
+        choices=("auto", "shared", "native"),
+        default="auto",
+        help="Who moves files: `native`: HTCondor, to a scratch folder of the job; `shared`: "
+        "nobody, and jobs run only on machines of our FileSystemDomain; `auto`: native where a "
+        "machine of the pool has another FileSystemDomain.",
+    ),
+    Setting(
+        name="on_held",
+        choices=("wait", "release", "fail"),
+        default="wait",
+        help="What becomes of a job that HTCondor holds: `wait`: it stays, and is shown with the "
+        "reason; `release`: it is released a few times; `fail`: it is removed and has failed. Jobs "
+        "over their time limit have always failed; one that a user holds always waits.",
+    ),
+    Setting(
+        name="release_times",
+        kind=Kind.INTEGER,
+        default=3,
+        help="How often a job is released where `on_held` is `release`; after that it waits.",
+    ),
+    Setting(
+        name="release_pause",
+        kind=Kind.DURATION,
+        default=timedelta(minutes=5),
+        help="How long a job is held at least before it is released.",
+    ),
+    Setting(
+        name="container",
+        choices=("native",),
+        help="`native`: the pool runs a job that has a container in it (`container_image`), "
+        "instead of a wrapper such as Apptainer's.",
+    ),
+    Setting(
+        name="late_from",
+        kind=Kind.INTEGER,
+        default=20_000,
+        help="Submissions with more jobs are materialized late: the queue holds `max_idle` idle "
+        "ones at a time.",
+    ),
+)
