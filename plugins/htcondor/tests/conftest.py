@@ -10,6 +10,7 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from anybatch import Session
 
@@ -27,16 +28,16 @@ def pool() -> None:
 
 
 @pytest.fixture
-def shared(pool: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def shared(pool: None, anybatch_home: Path) -> None:
     """Jobs run where our folders are."""
-    monkeypatch.setenv("ANYBATCH_HTCONDOR__TRANSFER", "shared")
+    (anybatch_home / "anybatch.toml").write_text('[htcondor]\ntransfer = "shared"\n')
 
 
 @pytest.fixture
-def away(pool: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def away(pool: None, anybatch_home: Path) -> None:
     """Jobs run on the machine that has no folder in common with us."""
-    monkeypatch.setenv("ANYBATCH_HTCONDOR__TRANSFER", "auto")
-    monkeypatch.setenv("ANYBATCH_HTCONDOR__REQUIREMENTS", "TARGET.NoSharedFolder =?= True")
+    text = '[htcondor]\nrequirements = "TARGET.NoSharedFolder =?= True"\n'
+    (anybatch_home / "anybatch.toml").write_text(text)
 
 
 @pytest.fixture
