@@ -38,6 +38,8 @@ HISTORY_ATTRIBUTES = (
     *QUEUE_ATTRIBUTES,
     *("LastRemoteHost", "CompletionDate", "RemoveReason", "ResidentSetSize"),
     *("RemoteUserCpu", "RemoteSysCpu"),
+    # Why it is held moves to these when it is held no more.
+    *("LastJobStatus", "LastHoldReason", "LastHoldReasonCode", "LastHoldReasonSubCode"),
 )
 
 _SUBMITTED = re.compile(r"^(\d+)\.(\d+) - \1\.(\d+)$", re.MULTILINE)
@@ -128,17 +130,17 @@ def read_history(ads: Iterable[Mapping[str, Any]]) -> dict[str, JobStatus]:
 
 def _read(ads: Iterable[Mapping[str, Any]], status_of: Any) -> Iterator[tuple[str, JobStatus]]:
     for ad in ads:
-        cluster, proc = ad.get("ClusterId"), ad.get("ProcId")
-        if isinstance(cluster, int) and isinstance(proc, int):
+        cluster, proc = _number(ad, "ClusterId"), _number(ad, "ProcId")
+        if cluster is not None and proc is not None:
             status = status_of(ad)
             if status is not None:
                 yield f"{cluster}.{proc}", status
 
 
 def _in_queue(ad: Mapping[str, Any]) -> JobStatus | None:
-    number = ad.get("JobStatus")
+    number = _number(ad, "JobStatus")
     if number == COMPLETED:
-        return ended("condor_q", _exit(ad), **_facts(ad))
+        return _ended("condor_q", ad)
     if number not in QUEUE_STATES:
         return None
     state, word = QUEUE_STATES[number]
@@ -153,18 +155,27 @@ def _in_queue(ad: Mapping[str, Any]) -> JobStatus | None:
 
 
 def _in_history(ad: Mapping[str, Any]) -> JobStatus | None:
-    number = ad.get("JobStatus")
+    number = _number(ad, "JobStatus")
     if number == REMOVED:
-        held = (_number(ad, "HoldReasonCode"), _number(ad, "HoldReasonSubCode"))
+        codes = (_number(ad, "LastHoldReasonCode"), _number(ad, "LastHoldReasonSubCode"))
         return removed(
             "condor_history",
             _text(ad, "RemoveReason"),
-            _text(ad, "HoldReason"),
-            held if held[0] is not None else None,
-            never_started=not ad.get("NumJobStarts") and "JobCurrentStartDate" not in ad,
+            _text(ad, "LastHoldReason"),
+            codes if ad.get("LastJobStatus") == HELD else None,
+            never_started=not ad.get("NumJobStarts") and ad.get("JobCurrentStartDate") is None,
             **_facts(ad),
         )
-    return ended("condor_history", _exit(ad), **_facts(ad)) if number == COMPLETED else None
+    return _ended("condor_history", ad) if number == COMPLETED else None
+
+
+def _ended(source: str, ad: Mapping[str, Any]) -> JobStatus | None:
+    """A job that has run to its end; None where the ad does not tell how."""
+    code, signal = _number(ad, "ExitCode"), _number(ad, "ExitSignal")
+    if ad.get("ExitBySignal") is True:
+        return ended(source, (None, signal), **_facts(ad))
+    told = ad.get("ExitBySignal") is False and code is not None
+    return ended(source, (code, None), **_facts(ad)) if told else None
 
 
 def ended(source: str, how: tuple[int | None, int | None], **facts: Any) -> JobStatus:
@@ -205,12 +216,6 @@ def removed(
         reason=hold_reason(*codes),
         message=hold_message(held, *codes),
     )
-
-
-def _exit(ad: Mapping[str, Any]) -> tuple[int | None, int | None]:
-    if ad.get("ExitBySignal") is True:
-        return None, _number(ad, "ExitSignal")
-    return _number(ad, "ExitCode"), None
 
 
 def _facts(ad: Mapping[str, Any]) -> dict[str, Any]:
@@ -270,5 +275,4 @@ def only_gone(stderr: str) -> bool:
 
 def complain(stderr: str) -> str:
     """The errors in what condor_submit says, on one line."""
-    lines = [line.strip() for line in stderr.splitlines()]
-    return " ".join(line.removeprefix("ERROR: ") for line in lines if line) or "no reason given"
+    return " ".join(re.sub(r"(?m)^\s*(ERROR: )+", "", stderr).split()) or "no reason given"
