@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -77,3 +78,11 @@ def in_process(program: str, folder: Path, *arguments: str) -> Mapping[str, Any]
     )
     answer: Mapping[str, Any] = json.loads(completed.stdout.splitlines()[-1])
     return answer
+
+
+def cpu(work: Callable[[], object]) -> float:
+    """CPU seconds of this process, its commands left out."""
+    before = resource.getrusage(resource.RUSAGE_SELF)
+    work()
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import resource
 import statistics
 import subprocess
 import time
@@ -14,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from anybatch import Job, Session
 
-from benchmarks.measure import Row, alternate, in_process, seconds
+from benchmarks.measure import Row, alternate, cpu, in_process, seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from anybatch import Run
 
@@ -138,11 +137,11 @@ def _watching() -> list[Row]:
     with Session("slurm") as session:
         run = session.submit([Job(["sleep", "600"])] * 10_000)
         run.refresh()
-        poll = _cpu(run.refresh)
-        rows = _cpu(lambda: _read_rows(run))
+        poll = cpu(run.refresh)
+        rows = cpu(lambda: _read_rows(run))
         session.watch()
         time.sleep(20)  # past the first, quicker questions
-        share = _cpu(lambda: time.sleep(40)) / 40
+        share = cpu(lambda: time.sleep(40)) / 40
         run.terminate()
     return [
         Row("Slurm: one poll of 10,000 jobs, own CPU", _ms(poll), "", "100 ms", poll <= 0.1),
@@ -166,14 +165,6 @@ def _read_rows(run: Run) -> None:
     row = "{0}|{1}|{2}|RUNNING|0|0|1795167946|1795167946|NONE|node{1}|None|"
     text = "\n".join(row.format(array, number, 90000 + number) for number in range(10_000))
     assert len(read_squeue(text)) == 10_000
-
-
-def _cpu(work: Callable[[], object]) -> float:
-    """CPU seconds of this process, its commands left out."""
-    before = resource.getrusage(resource.RUSAGE_SELF)
-    work()
-    after = resource.getrusage(resource.RUSAGE_SELF)
-    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
 
 def _ms(value: float) -> str:

@@ -224,3 +224,25 @@ def test_settings_become_attributes_of_the_job(condor: Session, tool: Callable[.
     assert got == f"7, long lunch, 3, 4, 1536, 2930, 90, {job.name}, {token}"
     run.terminate()
     assert {outcome.state for outcome in run.wait(PATIENCE)} == {State.TERMINATED}
+
+
+# -- very large runs
+
+
+def test_a_run_that_is_materialized_late_ends_whole(condor: Session) -> None:
+    """Jobs that the queue does not hold yet are queued jobs; terminating the run ends them too."""
+    late = {"htcondor": {"late_from": 10, "max_idle": 3, "requirements": "false"}}
+    run = condor.submit([Job(["true"], settings=late)] * 30)
+    wanted = {"idle", "to be materialized"}
+    await_that(lambda: {job.native_state for job in run.jobs} == wanted, condor.look)
+    assert run.counts == {State.QUEUED: 30}
+    run.terminate()
+    assert {outcome.state for outcome in run.wait(PATIENCE)} == {State.TERMINATED}
+
+
+def test_late_jobs_run_each_once(condor: Session) -> None:
+    """The queue never holds more idle ones than it should, and all of them run."""
+    late = {"htcondor": {"late_from": 10, "max_idle": 4}}
+    run = condor.submit([Job(["sh", "-c", "echo $ANYBATCH_INDEX"], settings=late)] * 40)
+    outcomes = run.wait(PATIENCE)
+    assert [o.stdout and o.stdout.read_text() for o in outcomes] == [f"{n}\n" for n in range(40)]

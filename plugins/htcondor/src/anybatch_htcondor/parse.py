@@ -86,6 +86,22 @@ def constraint(ids: Iterable[str]) -> str:
     return " || ".join(parts) or "false"
 
 
+def removal(ids: Iterable[str]) -> str:
+    """Like `constraint`, and true for those that are still to be materialized.
+
+    They end with what makes them, the cluster's own ad, which has no process number. It may end
+    where all that it has not made yet are to go.
+    """
+    parts = [constraint(ids)]
+    for cluster, procs in by_cluster(ids).items():
+        *_, (first, last) = _ranges(procs)
+        parts.append(
+            f"(ClusterId == {cluster} && isUndefined(ProcId) && AnybatchCount == {last + 1} "
+            f"&& JobMaterializeNextProcId >= {first})"
+        )
+    return " || ".join(parts)
+
+
 def _ranges(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
     ordered = sorted(set(numbers))
     first = last = ordered[0]

@@ -167,7 +167,8 @@ def anybatch_terminate(
 ) -> None:
     """One command with one constraint; jobs that are gone are no error."""
     program = _program(signal, settings)
-    command = make_command(program, "-constraint", parse.constraint(ids))
+    which = parse.removal(ids) if program == "condor_rm" else parse.constraint(ids)
+    command = make_command(program, "-constraint", which)
     completed = host.run(command)
     if not completed.ok and not parse.only_gone(completed.stderr):
         raise CommandFailed(command, completed)
