@@ -1,0 +1,54 @@
+"""Containers of the pool itself, on a real pool: `htcondor.container = "native"`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from anybatch import Job, Reason, State
+
+from .waiting import PATIENCE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from anybatch import Session
+
+IMAGES = Path(os.environ.get("ANYBATCH_ENGINE_DIR", "/var/tmp/anybatch-engines")) / "images"
+
+
+@pytest.fixture
+def contained(pool: None, new_session: Callable[..., Session]) -> Session:
+    """A session whose jobs the pool runs in containers."""
+    return new_session("htcondor", settings={"htcondor": {"container": "native"}})
+
+
+@pytest.mark.parametrize("image", ["busybox.sif", "busybox"])
+def test_the_pool_runs_a_job_in_its_container(contained: Session, image: str) -> None:
+    """The command sees the image; environment, files and exit code are as without it."""
+    Path("in.txt").write_text("carried\n")
+    job = Job(
+        ["sh", "-c", 'cat in.txt; readlink /bin/sh; echo "$MINE $SET"; cp in.txt out.txt; exit 5'],
+        container=str(IMAGES / image),
+        inputs="in.txt",
+        env={"MINE": "mine"},
+        setup="SET=$MINE-too; export SET",
+    )
+    [outcome] = contained.submit(job).wait(PATIENCE)
+    assert outcome.stdout
+    assert outcome.stdout.read_text() == "carried\nbusybox\nmine mine-too\n"
+    assert (outcome.state, outcome.exit_code) == (State.FAILED, 5)
+
+
+def test_an_image_that_is_not_there_is_shown(contained: Session) -> None:
+    """HTCondor holds the job, and says why."""
+    settings = {"htcondor": {"on_held": "fail"}}
+    job = Job(["true"], container="/nowhere/image.sif", settings=settings)
+    [outcome] = contained.submit(job).wait(PATIENCE)
+    assert (outcome.state, outcome.reason) in (
+        (State.FAILED, Reason.HELD),
+        (State.FAILED, Reason.REJECTED),
+    )
+    assert outcome.message
