@@ -1,5 +1,6 @@
 # make demo     a virtual environment with everything in it, then the main example
-# make test     the same, then lint, types and all tests
+# make test     the same, then lint, types and all tests; with
+#               ANYBATCH_ENGINES=slurm,htcondor,apptainer on these batch systems too
 # make bench    the benchmarks; rewrites docs/benchmarks.md
 # make engines  installs and starts the real batch systems that tests run on (root, Debian)
 # make docs     writes the generated pages of docs/reference anew
@@ -9,14 +10,19 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 
 PROJECTS = core/pyproject.toml $(wildcard plugins/*/pyproject.toml)
+# Options for pytest, also where tests/engines/run calls it.
+export PYTEST
 EDITABLE = $(foreach project,$(PROJECTS),-e ./$(dir $(project)))
 
-.PHONY: demo test lint bench engines docs clean
+.PHONY: demo test pytest lint bench engines docs clean
 
 demo: $(VENV)/installed
 	$(BIN)/python examples/average.py
 
 test: lint
+	tests/engines/run
+
+pytest: $(VENV)/development
 	$(BIN)/python -m pytest $(PYTEST)
 
 lint: $(VENV)/development

@@ -30,9 +30,9 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def install(folder: Path, wheels: Path, *names: str) -> Path:
     """A virtual environment with these distributions in it; its `anybatch` command."""
-    venv.create(folder, with_pip=True)
-    argv = [folder / "bin/python", "-m", "pip", "install", "--quiet", "--find-links", wheels]
-    subprocess.run([*argv, *names], check=True)
+    venv.create(folder)
+    argv = [sys.executable, "-m", "pip", "--python", folder / "bin/python", "install", "--quiet"]
+    subprocess.run([*argv, "--find-links", wheels, *names], check=True)
     return folder / "bin/anybatch"
 
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 ENGINE_SCRIPT = Path(__file__).parents[3] / "tests" / "engines" / "slurm"
 ENGINES = Path(os.environ.get("ANYBATCH_ENGINE_DIR", "/var/tmp/anybatch-engines"))
 CLUSTERS = tuple(os.environ.get("ANYBATCH_SLURM_CLUSTERS", "plain,accounting").split(","))
+#: For what takes long and shows little of the cluster's kind: outside that with accounting is
+#: the one, inside that without.
+ONE_CLUSTER = pytest.mark.parametrize("slurm_cluster", CLUSTERS[-1:], indirect=True)
 # An administrator is root; tests may run as another user, who then may use sudo.
 AS_ROOT = [] if os.geteuid() == 0 else ["sudo", "--preserve-env=ANYBATCH_ENGINE_DIR,SLURM_CONF"]
 

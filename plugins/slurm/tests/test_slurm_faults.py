@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from anybatch import Job, Reason, Resources, State
 
+from .conftest import ONE_CLUSTER
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -58,6 +60,7 @@ def test_a_script_killed_with_sigkill_is_a_signal(slurm: Session) -> None:
     assert outcome.exit_code is None
 
 
+@ONE_CLUSTER
 def test_a_log_folder_that_vanished_is_a_failed_set_up(
     slurm: Session, tool: Callable[..., str]
 ) -> None:
@@ -129,6 +132,7 @@ def test_a_controller_that_is_away_changes_no_state(
     assert all(outcome.done for outcome in run.wait(PATIENCE))
 
 
+@ONE_CLUSTER
 def test_a_submission_waits_for_a_controller_that_is_away(
     slurm: Session, engine: Callable[[str], None], notices: list[str]
 ) -> None:
@@ -145,6 +149,7 @@ def test_a_submission_waits_for_a_controller_that_is_away(
     assert Path("ran").read_text() == "x\nx\n"
 
 
+@ONE_CLUSTER
 def test_a_submission_that_timed_out_and_arrived_is_not_repeated(
     slurm: Session, tool: Callable[..., str]
 ) -> None:
@@ -171,6 +176,7 @@ def test_what_slurm_refuses_is_rejected_with_its_words(slurm: Session) -> None:
     assert "nosuch" in outcome.message
 
 
+@ONE_CLUSTER
 def test_a_warning_signal_reaches_the_command_before_the_time_limit(slurm: Session) -> None:
     """`signal` goes through the job script; the limit itself is reason `time_limit`."""
     warned = "trap 'touch warned' USR1; while :; do sleep 0.1; done"
@@ -216,7 +222,7 @@ def test_settings_become_directives_and_a_site_can_forbid_some(
 
 def test_every_one_of_many_is_reported_right(slurm: Session, slurm_cluster: str) -> None:
     """Thousands of jobs, three in a hundred failing with assorted codes and signals."""
-    count = 5000 if slurm_cluster == "plain" else 600
+    count = 2000 if slurm_cluster == "plain" else 600
     wanted = [_end_of(index) for index in range(count)]
     run = slurm.submit([Job(["sh", "-c", script]) for script, _, _ in wanted])
     outcomes = run.wait(600)

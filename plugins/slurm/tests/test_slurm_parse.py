@@ -30,10 +30,20 @@ START = datetime(2026, 11, 20, 9, 40, 0, tzinfo=timezone.utc)
 Table = dict[str, JobStatus]
 
 
-def data(name: str) -> str:
-    """A captured output of 22.05."""
+def data(name: str, version: str = "22.05") -> str:
+    """A captured output."""
     tool, _, rest = name.partition(" ")
-    return (DATA / f"{tool}-22.05-{rest}.txt").read_text()
+    return (DATA / f"{tool}-{version}-{rest}.txt").read_text()
+
+
+def captured(tool: str, version: str) -> set[str]:
+    """What there is of a tool's standard output."""
+    names = {path.name for path in DATA.glob(f"{tool}-{version}-*.txt")}
+    return {
+        name.removeprefix(f"{tool}-{version}-").removesuffix(".txt")
+        for name in names
+        if not name.endswith(".stderr.txt")
+    }
 
 
 def at(seconds: float) -> datetime:
@@ -213,17 +223,91 @@ SQUEUE: dict[str, Table] = {
 }
 
 
-@pytest.mark.parametrize("name", SQUEUE)
-def test_squeue_is_read_in_full(name: str) -> None:
+#: When the jobs of 26.05 were submitted: 13:04:34.
+NEW = 12274
+on_sid = {"host": "sid1", "submitted": NEW, "started": NEW}
+ended = {**on_sid, "ended": NEW + 1}
+
+#: What differs since 22.05: the exit codes, and reasons that name the signal.
+SQUEUE_26: dict[str, Table] = {
+    "mixed-long": {
+        "2644": cancelled(
+            reason=Reason.DEPENDENCY,
+            message="DependencyNeverSatisfied",
+            submitted=NEW + 3,
+            ended=NEW + 3,
+        ),
+        "2634": cancelled(signal=15, **{**ended, "ended": NEW + 3}),
+        "2635": cancelled(submitted=NEW, ended=NEW + 3),
+        **elements(2626, (0, 1), completed(**{**ended, "ended": NEW + 26})),
+        "2628": completed(**ended),
+        "2632": completed(**ended),
+        **{
+            f"2646_{code}": queue(
+                State.FAILED,
+                "FAILED",
+                exit_code=code,
+                host="sid1",
+                submitted=NEW + 3,
+                started=NEW + 3,
+                ended=NEW + 3,
+            )
+            for code in range(1, 5)
+        },
+        "2629": queue(State.FAILED, "FAILED", exit_code=3, **ended),
+        "2630": queue(State.FAILED, "FAILED", exit_code=137, **ended),
+        "2631": queue(State.FAILED, "FAILED", signal=9, **ended),
+        "2633": queue(State.FAILED, "FAILED", signal=11, **ended),
+        "2637": queue(State.FAILED, "FAILED", **no_output, **ended),
+        "2647": pending(message="BeginTime", submitted=NEW + 3),
+        "2638": pending(message="BeginTime", submitted=NEW + 3, restarts=1),
+        "2639": pending(message="BeginTime", submitted=NEW + 1, restarts=1),
+        **elements(2626, range(4, 10), pending(message="JobArrayTaskLimit", submitted=NEW)),
+        "2645": pending(message="PartitionConfig", submitted=NEW + 3),
+        "2648": pending(message="PartitionTimeLimit", submitted=NEW + 3),
+        "2643": held(message="DependencyNeverSatisfied", submitted=NEW + 3),
+        "2623": pending(message="Dependency", submitted=NEW),
+        "2640": held(message="job requeued in held state", submitted=NEW + 3, restarts=1),
+        **elements(2625, range(0, 199, 2), held(message="JobHeldUser", submitted=NEW)),
+        **elements(2624, (1, 3, 7, 11, 13, 15, 17, 19), held(message="JobHeldUser", submitted=NEW)),
+        "2622": held(message="JobHeldUser", submitted=NEW),
+        **elements(2626, (2, 3), running(**{**on_sid, "started": NEW + 26})),
+        "2627": running(**on_sid),
+        "2636": running(**on_sid),
+    },
+    "array-partly-cancelled": {
+        "2660_2": cancelled(
+            signal=15, host="sid1", submitted=NEW + 38, started=NEW + 38, ended=NEW + 41
+        ),
+        **elements(2660, (6, 7, 9), pending(message="JobArrayTaskLimit", submitted=NEW + 38)),
+        "2660_3": running(host="sid1", submitted=NEW + 38, started=NEW + 41),
+        "2660_1": running(host="sid1", submitted=NEW + 38, started=NEW + 38),
+    },
+    "nodedown": {
+        "2664": node_failed(
+            signal=1, host="sid1", submitted=NEW + 43, started=NEW + 44, ended=NEW + 47
+        ),
+        "2665": pending(message="BeginTime", submitted=NEW + 47, restarts=1),
+        "2666": pending(message="ReqNodeNotAvail, UnavailableNodes:sid1", submitted=NEW + 48),
+    },
+}
+ALL_SQUEUE = {"22.05": SQUEUE, "26.05": SQUEUE_26}
+
+
+@pytest.mark.parametrize(
+    ("version", "name"),
+    [(version, name) for version, table in ALL_SQUEUE.items() for name in table],
+)
+def test_squeue_is_read_in_full(version: str, name: str) -> None:
     """Every job and element of a captured answer becomes the record that is true of it."""
-    found = parse.read_squeue(data(f"squeue {name}"))
-    assert found == SQUEUE[name]
+    found = parse.read_squeue(data(f"squeue {name}", version))
+    assert found == ALL_SQUEUE[version][name]
 
 
-def test_every_captured_answer_of_squeue_is_in_the_table() -> None:
+@pytest.mark.parametrize("version", ALL_SQUEUE)
+def test_every_captured_answer_of_squeue_is_in_the_table(version: str) -> None:
     """No capture is left unread."""
-    names = {path.stem.removeprefix("squeue-22.05-") for path in DATA.glob("squeue-*.txt")}
-    assert {name for name in names if not name.endswith(".stderr")} == set(SQUEUE)
+    assert captured("squeue", version) == set(ALL_SQUEUE[version])
 
 
 def squeue_line(**fields: str) -> str:
@@ -691,11 +775,14 @@ SCONTROL_LATER = {
     **{"nodedown": ("64", "nodedown-plain"), "oom": ("1377", "oom")},
     "requeuehold": ("21", "mixed-long"),
 }
+SCONTROL_26 = {
+    **{"arr": "2626", "badout": "2637", "depnever": "2643", "kill9": "2631", "requeue": "2638"}
+}
 
 
-def scontrol(name: str) -> str:
+def scontrol(name: str, version: str = "22.05") -> str:
     """A captured answer as --oneliner prints it, times as SLURM_TIME_FORMAT=%s has them."""
-    text = re.sub(r"\n   +", " ", data(f"scontrol {name}"))
+    text = re.sub(r"\n   +", " ", data(f"scontrol {name}", version))
     return re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", _epoch, text)
 
 
@@ -704,18 +791,18 @@ def _epoch(match: re.Match[str]) -> str:
 
 
 @pytest.mark.parametrize(
-    ("name", "job", "moment"),
+    ("version", "name", "job", "moment"),
     [
-        *((name, job, "mixed-long") for name, job in SCONTROL.items()),
-        *((name, job, moment) for name, (job, moment) in SCONTROL_LATER.items()),
+        *(("22.05", name, job, "mixed-long") for name, job in SCONTROL.items()),
+        *(("22.05", name, job, moment) for name, (job, moment) in SCONTROL_LATER.items()),
+        *(("26.05", name, job, "mixed-long") for name, job in SCONTROL_26.items()),
     ],
 )
-def test_scontrol_and_squeue_tell_the_same(name: str, job: str, moment: str) -> None:
+def test_scontrol_and_squeue_tell_the_same(version: str, name: str, job: str, moment: str) -> None:
     """Two commands, two formats, the same records but for their source and its spelling."""
-    expected = {
-        native: one for native, one in SQUEUE[moment].items() if native.partition("_")[0] == job
-    }
-    found = parse.read_scontrol(scontrol(f"job-{name}"))
+    table = ALL_SQUEUE[version][moment]
+    expected = {native: one for native, one in table.items() if native.partition("_")[0] == job}
+    found = parse.read_scontrol(scontrol(f"job-{name}", version))
     assert set(found) == set(expected)
     for native, one in found.items():
         assert one.source == "scontrol"
@@ -739,8 +826,8 @@ def test_a_real_line_of_scontrol_is_read() -> None:
 
 def test_every_captured_job_of_scontrol_is_in_the_tables() -> None:
     """No capture is left unread."""
-    names = {path.stem.removeprefix("scontrol-22.05-job-") for path in DATA.glob("scontrol-*job-*")}
-    assert names - {"purged.stderr"} == {*SCONTROL, *SCONTROL_LATER}
+    assert captured("scontrol", "22.05-job") == {*SCONTROL, *SCONTROL_LATER}
+    assert captured("scontrol", "26.05-job") == set(SCONTROL_26)
 
 
 @given(st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"])))
@@ -894,6 +981,9 @@ def test_elements_that_were_removed_from_their_array_are_terminated() -> None:
     ids = [f"72_{number}" for number in range(1, 10)]
     answers = parse.read_squeue(data("squeue array-partly-cancelled"))
     assert parse.removed_elements(ids, answers) == elements(72, (4, 5, 8), REMOVED)
+    newer = parse.read_squeue(data("squeue array-partly-cancelled", "26.05"))
+    new_ids = [f"2660_{number}" for number in range(1, 10)]
+    assert parse.removed_elements(new_ids, newer) == elements(2660, (4, 5, 8), REMOVED)
     accounted = parse.read_sacct(sacct("array-partly-cancelled"))
     ids = [native.replace("72_", "1269_") for native in ids]
     assert parse.removed_elements(ids, accounted) == elements(1269, (4, 5, 8), REMOVED)
@@ -1019,6 +1109,8 @@ def test_the_configuration_tells_what_the_cluster_allows() -> None:
     assert plain == parse.Cluster("22.05.8", "plain", array=100001, accounting=False)
     other = parse.read_config(data("scontrol config-accounting"))
     assert other == parse.Cluster("22.05.8", "accounting", array=201, accounting=True)
+    newer = parse.read_config(data("scontrol config", "26.05"))
+    assert newer == parse.Cluster("26.05.5", "sid", array=100001, accounting=False)
 
 
 @pytest.mark.parametrize(

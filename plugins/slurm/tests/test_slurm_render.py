@@ -18,7 +18,7 @@ from anybatch_slurm.settings import MANAGED, OPTIONS, SETTINGS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from .conftest import configuration
+from .conftest import CLUSTERS, configuration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -450,7 +450,7 @@ def test_the_real_sbatch_reads_names_as_they_are(
     """A held job shows the name that was asked for, and nothing else of it was read."""
     folder = tmp_path_factory.mktemp("run")
     rendered = render(submission({"hold": True, "comment": name}, folder=folder, name=name))
-    host = LocalHost({**os.environ, "SLURM_CONF": str(configuration("plain"))})
+    host = LocalHost({**os.environ, "SLURM_CONF": str(configuration(CLUSTERS[0]))})
     for file in rendered.files:
         host.write(file.path, file.text, file.mode)
     submitted = host.run(rendered.command)
