@@ -81,7 +81,7 @@ ab_setup_failed() { # STATUS; 0: it left the shell
 }
 
 ab_inside() { # COMMAND...
-    [ "$ab_where" = outside ] || echo inside >>"$ab_start"
+    [ "$ab_where" = outside ] || echo inside >>"$ab_start" || exit 1
     # A shell lets what it starts in the background ignore these; bash undoes it only now.
     trap - INT QUIT
     ab_doing="inherited variables"

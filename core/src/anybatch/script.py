@@ -142,7 +142,7 @@ _PLACES = {
 def _wrapper(words: Sequence[str | Place]) -> list[str]:
     if not words:
         return []
-    make = ['mkdir -p -- "${ab_output_dir:-$PWD}"'] if Place.OUTPUT_DIR in words else []
+    make = ['mkdir -p -- "${ab_output_dir:-$PWD}" || exit 1'] if Place.OUTPUT_DIR in words else []
     wrapper = " ".join(_PLACES[w] if isinstance(w, Place) else quote(w) for w in words)
     task = '"$ab_submission" "$ab_task" "$ab_restarts" "$ab_start"'
     return [*make, "trap - INT QUIT", f'exec {wrapper} /bin/sh "$ab_run/job.sh" --inside {task}']
