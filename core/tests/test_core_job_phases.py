@@ -548,6 +548,25 @@ def test_an_output_folder_that_cannot_be_made_is_told(isolated: Path, shell: She
     assert "ran" not in run.out()
 
 
+def test_a_wrapper_is_told_the_files_that_lie_elsewhere(isolated: Path, shell: Shell) -> None:
+    """Inputs that are links and the env_script are one word; there may be none."""
+    wrapper = {"wrapper": Wrapper(program(isolated, 'echo "<$1>"; shift; exec "$@"'), Place.FILES)}
+    for name in ("a b", "c"):
+        (isolated / name).touch()
+    path = script(isolated, "true\n")
+    run = run_job(
+        isolated,
+        shell,
+        ["true"],
+        inputs=["a b", "c"],
+        env_script=path,
+        workdir="w-{index}",
+        others=wrapper,
+    )
+    assert run.out() == f"<{isolated}/a b,{isolated}/c,{path}>\n"
+    assert run_job(isolated, shell, ["true"], inputs=["c"], others=wrapper).out() == "<>\n"
+
+
 def test_a_folder_that_no_wrapper_names_is_not_made(isolated: Path, shell: Shell) -> None:
     """The output folder of a job without outputs is made for a wrapper alone."""
     wrapper = Wrapper(program(isolated, 'shift; exec "$@"'), Place.RUN)

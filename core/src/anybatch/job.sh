@@ -152,7 +152,12 @@ ab_enter_workdir() {
     cd -- "$ab_workdir"
 }
 
+ab_note_file() { # PATH
+    [ ! -e "$1" ] || ab_files=$ab_files${ab_files:+,}$1
+}
+
 ab_link() { # SOURCE DESTINATION
+    ab_note_file "$1"
     ab_place "$1" "$2" ln -s
 }
 
@@ -344,7 +349,7 @@ if [ "$1" = --inside ]; then
 fi
 ab_submission=$1 ab_task=$2 ab_restarts=${3:-0} ab_mark=${4-}
 ab_signals='HUP INT QUIT ALRM USR1 USR2 XCPU TERM'
-ab_phase=setup ab_child='' ab_caught='' ab_status=0 ab_log_suffix='' ab_line=''
+ab_phase=setup ab_child='' ab_files='' ab_caught='' ab_status=0 ab_log_suffix='' ab_line=''
 ab_nl='
 '
 ab_read_task
