@@ -263,6 +263,22 @@ def test_the_job_s_folders_are_there(session: Session) -> None:
     assert Path("out/0/made").read_text() == "y\n"
 
 
+def test_files_that_lie_elsewhere_are_there(session: Session) -> None:
+    """Inputs that are links lead somewhere inside, and the env_script is found."""
+    Path("data/deep").mkdir(parents=True)
+    Path("data/a.txt").write_text("a")
+    Path("data/deep/b.txt").write_text("b")
+    Path("site.sh").write_text("export SITE=s\n")
+    outcome = run_one(
+        session,
+        *("sh", "-c", "cat data/a.txt data/deep/b.txt; echo $SITE"),
+        workdir="w-{index}",
+        inputs=["data/*.txt", "data/deep"],
+        env_script="site.sh",
+    )
+    assert said(outcome) == "abs\n"
+
+
 def test_mounts_are_seen_inside(session: Session) -> None:
     """`SRC`, relative `SRC:DST` and `SRC:DST:ro` do what they say."""
     for name in ("plain", "moved", "fixed"):

@@ -64,12 +64,15 @@ def anybatch_environment(
                 "apptainer.image names one"
             )
         return None
+    pairs, _ = resolve_inputs(job, folder, host)
+    inputs = dict(pairs)
     return render.environment(
         render.words(
             job,
             settings,
             command=_command(settings, host, system),
-            image=_image(image, job, host, folder),
+            image=_image(render.image_word(image, inputs, folder), host),
+            inputs=inputs,
             gpu=_gpu(settings["gpu"], host),
             folder=folder,
         )
@@ -97,9 +100,7 @@ def _command(settings: Mapping[str, Any], host: Host, system: str) -> str:
     return path
 
 
-def _image(image: str, job: Job, host: Host, folder: Path) -> str:
-    pairs, _ = resolve_inputs(job, folder, host)
-    word = render.image_word(image, dict(pairs), folder)
+def _image(word: str, host: Host) -> str:
     if word.startswith("/") and not host.glob(glob.escape(word)):
         raise JobError(f"apptainer: the image {word} is not there")
     return word

@@ -40,7 +40,14 @@ def environment(words: Iterable[str | Place]) -> Environment:
 
 
 def words(
-    job: Job, settings: Mapping[str, Any], *, command: str, image: str, gpu: str, folder: Path
+    job: Job,
+    settings: Mapping[str, Any],
+    *,
+    command: str,
+    image: str,
+    inputs: Mapping[str, str],
+    gpu: str,
+    folder: Path,
 ) -> Iterator[str | Place]:
     """The command line up to the image.
 
@@ -48,18 +55,19 @@ def words(
         settings: the plugin's.
         command: the program.
         image: as `image_word` writes it.
+        inputs: where each input of the job goes, by its path here.
         gpu: `nv`, `rocm` or `none`.
         folder: where relative paths start.
 
     Raises:
-        JobError: a folder whose name no bind can hold.
+        JobError: a file or folder whose name no bind can hold.
         SettingError: a mount or command that makes no sense.
     """
     # Silent: apptainer tells of each folder that is bound twice. What is fatal is told anyway.
     yield from (program(command), "--silent", "exec")
     if settings["mount_defaults"]:
-        _check_folders(job, folder)
-        for place in (Place.RUN, Place.WORKDIR, Place.OUTPUT_DIR):
+        _check_paths(job, inputs, folder)
+        for place in (Place.RUN, Place.WORKDIR, Place.OUTPUT_DIR, Place.FILES):
             yield from ("--bind", place)
     yield from ("--pwd", Place.WORKDIR)
     for mount in settings["mounts"]:
@@ -134,13 +142,15 @@ def bind(mount: str, folder: Path) -> str:
     return ":".join([path, *([target] if rest else []), *options])
 
 
-def _check_folders(job: Job, folder: Path) -> None:
-    for field, path in (("workdir", job.workdir or "."), ("output_dir", job.output_dir)):
+def _check_paths(job: Job, inputs: Iterable[str], folder: Path) -> None:
+    named = [("workdir", job.workdir or "."), ("output_dir", job.output_dir)]
+    named += [("env_script", job.env_script), *(("input", path) for path in inputs)]
+    for field, path in named:
         if path is None:
             continue
         name = absolute(path, folder)
         if found := NO_BIND.search(name):
             raise JobError(
-                f"apptainer: {field} {name} has a {found[0]!r} where no bind can hold it; "
-                f"use another folder, or mount_defaults = false and mounts of your own"
+                f"apptainer: {field} {name} has a {found[0]!r} where no bind can hold it; use "
+                f"another name, or mount_defaults = false and mounts of your own"
             )

@@ -25,8 +25,8 @@ SETTINGS = (
         name="mount_defaults",
         kind=Kind.FLAG,
         default=True,
-        help="The run's folder, the working folder and the output folder are seen inside; "
-        "those that are missing are made.",
+        help="The job's folders (run, working, output; made where they are missing), linked inputs "
+        "and `env_script` are seen inside.",
     ),
     Setting(
         name="additional_params",
