@@ -10,6 +10,8 @@ import contextlib
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +22,7 @@ from anybatch import Job, Outcome, Reason, Resources, Run, Session, State, Usage
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+EXAMPLE = Path(__file__).parents[3] / "examples" / "container.py"
 PATIENCE = 90
 BARE = "--no-mount=home,tmp,cwd"
 
@@ -393,6 +396,15 @@ def test_a_program_that_is_not_there(session: Session, system: str) -> None:
     [outcome] = session.submit(job).wait(PATIENCE)
     assert (outcome.state, outcome.reason) == (State.FAILED, Reason.SETUP)
     assert "no-such-program" in (outcome.message or "")
+
+
+def test_the_example_runs(system: str, apptainer: Path) -> None:
+    """`examples/container.py` does what it says."""
+    argv = [sys.executable, str(EXAMPLE), str(apptainer), system]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"job 1 of 3 in {Path.cwd()}/work-1" in done.stdout
+    assert "greetings/2/greeting.txt hello from the inside" in done.stdout
 
 
 def test_many_jobs_each_in_its_container(session: Session) -> None:
