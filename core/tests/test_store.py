@@ -410,6 +410,10 @@ def test_the_end_is_when_the_record_was_made(run_folder: Path) -> None:
             b"FATAL:   no image\nanybatch: job 3: status 255: the wrapper\n",
             "FATAL:   no image; status 255: the wrapper",
         ),
+        (
+            b"FATAL: in a.sif: FATAL: no x\n: status 2\n\nstatus 1\n",
+            "FATAL: in a.sif: FATAL: no x; status 1",
+        ),
         (b"anybatch: no task 8\n", "anybatch: no task 8"),
         (b"\xff \x1b[31mred\n", "\ufffd ?[31mred"),
         (b"a" * 5000 + b"\n" + b"b" * 100, "a" * 3995 + "; " + "b" * 100),

@@ -142,7 +142,8 @@ class ExitFolder:
 def last_words(log: Path) -> str | None:
     """The last two lines of a job's error log as one, without the script's own name and job.
 
-    They tell why the script failed before or after the command. None: nothing can be read.
+    They tell why the script failed before or after the command. A program's line that begins
+    with FATAL goes before those that follow it. None: nothing can be read.
     """
     try:
         if not log.is_file():
@@ -152,8 +153,9 @@ def last_words(log: Path) -> str | None:
             text = file.read().decode("utf-8", "replace")
     except OSError:
         return None
-    lines = [line for line in map(_shown, text.splitlines()) if line]
-    return "; ".join(lines[-2:]) or None
+    *before, last = [line for line in map(_shown, text.splitlines()) if line] or [""]
+    fatal = [line for line in before if line.startswith("FATAL")]
+    return "; ".join([*(fatal or before)[-1:], last]) or None
 
 
 def _shown(line: str) -> str:
