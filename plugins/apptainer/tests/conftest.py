@@ -54,11 +54,13 @@ def slurm_configuration() -> str:
     return configuration
 
 
-@pytest.fixture(params=["local", "slurm"])
+@pytest.fixture(params=["local", "slurm", "htcondor"])
 def system(request: pytest.FixtureRequest, apptainer: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """Each of the batch systems that are where Apptainer is."""
     if request.param == "slurm":
         monkeypatch.setenv("SLURM_CONF", slurm_configuration())
+    if request.param == "htcondor" and "htcondor" not in REQUIRED:
+        pytest.skip("needs ANYBATCH_ENGINES=apptainer,htcondor")
     return str(request.param)
 
 
@@ -69,10 +71,18 @@ def configure(apptainer: Path, anybatch_home: Path) -> Callable[..., None]:
     def write(**settings: str | bool | list[str]) -> None:
         table = {"image": str(apptainer), **settings}
         lines = [f"{name} = {_toml(value)}" for name, value in table.items()]
-        text = "\n".join(["[apptainer]", *lines, ""])
+        text = "\n".join(["[apptainer]", *lines, *SHARED, ""])
         (anybatch_home / "anybatch.toml").write_text(text)
 
     return write
+
+
+#: Of the pool's machines only one has the folders of the tests.
+SHARED = (
+    ["[htcondor]", 'transfer = "shared"', "requirements = 'TARGET.NoSharedFolder =!= True'"]
+    if "htcondor" in REQUIRED
+    else []
+)
 
 
 def _toml(value: str | bool | list[str]) -> str:
