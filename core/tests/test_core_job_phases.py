@@ -11,7 +11,7 @@ import pytest
 from anybatch.exits import parse_record
 from anybatch.hookspecs import hookimpl
 from anybatch.model import Job
-from anybatch.records import Environment, Transfer
+from anybatch.records import Environment, Place, Transfer
 
 from .shells import RunFolder, write_run
 from .toy import Toy
@@ -462,7 +462,7 @@ def test_outputs_are_brought_across_file_systems(isolated: Path, shell: Shell) -
 class Wrapper:
     """A plugin that wraps commands, as one for containers does."""
 
-    def __init__(self, *words: str) -> None:
+    def __init__(self, *words: str | Place) -> None:
         self._words = words
 
     @hookimpl
@@ -508,6 +508,81 @@ def test_wrappers_compose(isolated: Path, shell: Shell) -> None:
     command = ["sh", "-c", "echo $VALUE $OTHER"]
     run = run_job(isolated, shell, command, toy=toy, others={"wrapper": outer})
     assert run.out() == "inner outer\n"
+
+
+SHOW_PLACES = 'printf "<%s>\\n" "$1" "$2" "$3"; [ ! -d "$3" ] || echo made; shift 3; exec "$@"'
+PLACES = (Place.RUN, Place.WORKDIR, Place.OUTPUT_DIR)
+
+
+def test_a_wrapper_is_told_the_folders(isolated: Path, shell: Shell) -> None:
+    """It gets run folder, working folder and output folder as they are there, which is made."""
+    wrapper = Wrapper(program(isolated, SHOW_PLACES), *PLACES)
+    run = write_run(
+        isolated,
+        shell,
+        [Job(["echo", "ran"], workdir="w '$x' {index}", output_dir="out -{index}\n*")] * 2,
+        others={"wrapper": wrapper},
+    )
+    assert run.run(1) == 0
+    workdir, out = isolated / "w '$x' 1", isolated / "out -1\n*"
+    assert run.out(1) == f"<{run.path}>\n<{workdir}>\n<{out}>\nmade\nran\n"
+    assert out.is_dir()
+
+
+def test_without_an_output_folder_it_is_the_working_folder(isolated: Path, shell: Shell) -> None:
+    """A wrapper may name the output folder of jobs that have none."""
+    wrapper = Wrapper(program(isolated, SHOW_PLACES), *PLACES)
+    run = run_job(isolated, shell, ["echo", "ran"], others={"wrapper": wrapper})
+    assert run.out() == f"<{run.path}>\n<{isolated}>\n<{isolated}>\nmade\nran\n"
+
+
+def test_an_output_folder_that_cannot_be_made_is_told(isolated: Path, shell: Shell) -> None:
+    """A wrapper is not run without a folder that it is to have."""
+    (isolated / "file").touch()
+    wrapper = Wrapper(program(isolated, SHOW_PLACES), *PLACES)
+    run = run_job(
+        isolated, shell, ["echo", "ran"], output_dir="file/out", others={"wrapper": wrapper}
+    )
+    assert run.record.phase == "setup"
+    assert "file" in run.err()
+    assert "ran" not in run.out()
+
+
+def test_a_wrapper_is_told_the_files_that_lie_elsewhere(isolated: Path, shell: Shell) -> None:
+    """Inputs that are links and the env_script are one word; there may be none."""
+    wrapper = {"wrapper": Wrapper(program(isolated, 'echo "<$1>"; shift; exec "$@"'), Place.FILES)}
+    for name in ("a b", "c"):
+        (isolated / name).touch()
+    path = script(isolated, "true\n")
+    run = run_job(
+        isolated,
+        shell,
+        ["true"],
+        inputs=["a b", "c"],
+        env_script=path,
+        workdir="w-{index}",
+        others=wrapper,
+    )
+    assert run.out() == f"<{isolated}/a b,{isolated}/c,{path}>\n"
+    assert run_job(isolated, shell, ["true"], inputs=["c"], others=wrapper).out() == "<>\n"
+
+
+def test_a_folder_that_no_wrapper_names_is_not_made(isolated: Path, shell: Shell) -> None:
+    """The output folder of a job without outputs is made for a wrapper alone."""
+    wrapper = Wrapper(program(isolated, 'shift; exec "$@"'), Place.RUN)
+    run = run_job(isolated, shell, ["true"], output_dir="out", others={"wrapper": wrapper})
+    assert run.how == ("command", 0, None, None)
+    assert not (isolated / "out").exists()
+
+
+def test_a_run_folder_that_cannot_be_written_inside_is_told(isolated: Path, shell: Shell) -> None:
+    """A command is not run where nobody would learn of it."""
+    hidden = 'mv "$mark" "$mark.hidden"; mkdir "$mark"; "$@"; s=$?'
+    text = f'for mark; do :; done; {hidden}; rmdir "$mark"; mv "$mark.hidden" "$mark"; exit $s'
+    wrapper = Wrapper(program(isolated, text))
+    run = run_job(isolated, shell, ["echo", "ran"], others={"wrapper": wrapper})
+    assert run.how == ("setup", 1, None, None)
+    assert "ran" not in run.out()
 
 
 def test_a_failure_of_the_set_up_inside_a_wrapper_is_told(isolated: Path, shell: Shell) -> None:

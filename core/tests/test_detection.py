@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from anybatch.detection import choose, detect
-from anybatch.errors import CommandError, UnknownSystem
+from anybatch.errors import CommandError, PluginError, UnknownSystem
 from anybatch.hookspecs import hookimpl
 from anybatch.host import Command
+from anybatch.model import Job
 from anybatch.plugins import Plugins
-from anybatch.records import Detection
+from anybatch.records import Alias, Detection, Kind, Setting
+from anybatch.session import Session
 from anybatch.settings import load_settings
 
 from .toy import Toy, local_host, plugins_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 
@@ -142,6 +145,80 @@ def test_a_plugin_that_is_no_system_cannot_be_chosen(isolated: Path) -> None:
     assert "there is no batch system 'observer'" in refusal(isolated, plugins, "observer")
     found = detect(plugins, load_settings(plugins, {}, isolated), local_host())
     assert list(found) == ["toy"]
+
+
+class Box:
+    """A plugin that is no batch system, and whose name means one with a setting."""
+
+    def __init__(self, answer: object) -> None:
+        self._answer = answer
+
+    @hookimpl
+    def anybatch_settings(self) -> Sequence[Setting]:
+        return [Setting(name="required", kind=Kind.FLAG, default=False)]
+
+    @hookimpl
+    def anybatch_alias(self) -> object:
+        return self._answer
+
+
+BOX = Alias(system="toy", settings={"box": {"required": True}})
+
+
+def box_session(folder: Path, answer: object = BOX, name: str = "box", **more: Any) -> Session:
+    """A session in which the user has named a plugin as the system."""
+    plugins = plugins_of(box=Box(answer), toy=Toy())
+    return Session(name, plugins=plugins, host=local_host(), folder=folder, **more)
+
+
+def test_a_name_may_stand_for_a_system(isolated: Path) -> None:
+    """Who names a plugin with an alias gets its batch system, and the settings that go with it."""
+    session = box_session(isolated)
+    assert session.system == "toy"
+    assert session.settings.table("box") == {"required": True}
+    assert session.settings.explain("box")["required"].source == "plugin box"
+    assert session.plan(Job(["true"])).system == "toy"
+
+
+def test_the_user_wins_over_an_alias(isolated: Path) -> None:
+    """What the user has set, wherever, is not changed by the name of a system."""
+    session = box_session(isolated, settings={"box": {"required": False}})
+    assert session.system == "toy"
+    assert session.settings.table("box") == {"required": False}
+    (isolated / "anybatch.toml").write_text("[box]\nrequired = false\n")
+    session = box_session(isolated)
+    assert session.system == "toy"
+    assert session.settings.table("box") == {"required": False}
+
+
+def test_an_alias_is_not_used_unless_named(isolated: Path) -> None:
+    """Another system leaves the alias's settings alone, and `auto` never takes one."""
+    session = box_session(isolated, name="toy")
+    assert (session.system, session.settings.table("box")) == ("toy", {"required": False})
+    assert box_session(isolated, name="auto").system == "toy"
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "text"),
+    [
+        (None, UnknownSystem, "there is no batch system 'box'"),
+        (Alias(system="gone"), UnknownSystem, "there is no batch system 'gone'"),
+        (Alias(system="box"), UnknownSystem, "there is no batch system 'box'"),
+        ("toy", PluginError, "anybatch_alias answered 'toy'"),
+    ],
+)
+def test_an_alias_that_leads_nowhere(
+    isolated: Path, answer: object, error: type[Exception], text: str
+) -> None:
+    """A name that stands for nothing is an error that says so."""
+    with pytest.raises(error, match=text):
+        _ = box_session(isolated, answer).system
+
+
+def test_names_that_stand_for_systems_are_offered(isolated: Path) -> None:
+    """A misspelt alias gets a hint as a system does."""
+    with pytest.raises(UnknownSystem, match=r"'bx'; did you mean 'box'\? \(installed: box, toy;"):
+        _ = box_session(isolated, name="bx").system
 
 
 def test_only_those_named_are_asked(isolated: Path) -> None:

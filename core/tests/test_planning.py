@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from anybatch import environment, files
 from anybatch.errors import JobError, SettingError, UsageError
+from anybatch.hookspecs import hookimpl
 from anybatch.model import Job, Resources, Retry
 from anybatch.planning import render
 from anybatch.records import Environment, Transfer
@@ -214,6 +215,53 @@ def test_a_system_that_moves_files_needs_no_folder_here(isolated: Path) -> None:
     toy = Toy(transfer=Transfer.SYSTEM)
     plan = session_of(isolated, toy).plan(Job(TRUE, workdir="/only/there"))
     assert "ab_workdir=/only/there" in texts(plan)["job.sh"]
+
+
+class Boxes:
+    """A plugin that runs every job in a container."""
+
+    @hookimpl
+    def anybatch_environment(self) -> Environment:
+        return Environment(wrap=("box", "image"), setup=("inside",))
+
+
+def test_a_container_needs_somebody_who_knows_containers(isolated: Path, toy: Toy) -> None:
+    """A job that names an image never runs outside it."""
+    job = Job(TRUE, container="image")
+    with pytest.raises(JobError, match=r"toy jobs in the container 'image'.*anybatch-apptainer"):
+        session_of(isolated, toy).plan(job)
+    assert session_of(isolated, toy, others={"boxes": Boxes()}).plan(job).count == 1
+
+
+@pytest.mark.parametrize("contains", [True, False])
+def test_containers_of_the_system_s_own_come_first(isolated: Path, contains: bool) -> None:
+    """Where the batch system runs the container nobody else does; its other parts stay."""
+    toy = Toy(environment=Environment(contains=contains, wrap=("own",)))
+    session = session_of(isolated, toy, others={"boxes": Boxes()})
+    plan = session.plan(Job(TRUE, container="image"))
+    script = texts(plan)["job.sh"]
+    assert ("exec box image own /bin/sh" in script) is not contains
+    assert ("exec own /bin/sh" in script) is contains
+    assert "ab_setup_line inside" in script
+    assert plan.submissions[0].submission.container == "image"
+
+
+class Curious:
+    """A plugin that notes what it is told of a job."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[Job, str, Path]] = []
+
+    @hookimpl
+    def anybatch_environment(self, job: Job, system: str, folder: Path) -> None:
+        self.told.append((job, system, folder))
+
+
+def test_plugins_learn_where_a_job_will_run(isolated: Path, toy: Toy) -> None:
+    """Who contributes to a job's environment is told the batch system, and where paths start."""
+    curious, job = Curious(), Job(TRUE)
+    session_of(isolated / "..", toy, others={"curious": curious}).plan(job)
+    assert curious.told == [(job, "toy", isolated.parent)]
 
 
 def test_an_environment_that_is_none_names_the_plugin(isolated: Path) -> None:

@@ -14,7 +14,7 @@ import attrs
 import pytest
 from anybatch import store
 from anybatch.errors import FolderError, RunNotFound
-from anybatch.exits import ExitFolder, ExitRecord, parse_record
+from anybatch.exits import ExitFolder, ExitRecord, last_words, parse_record
 from anybatch.journal import Journal
 from anybatch.localhost import LocalHost
 from anybatch.model import Job, Resources, Retry
@@ -397,3 +397,36 @@ def test_the_end_is_when_the_record_was_made(run_folder: Path) -> None:
     os.utime(folder.path / record.name, (1_767_355_200, 1_767_355_200))
     assert folder.ended(record) == datetime(2026, 1, 2, 12, tzinfo=timezone.utc)
     assert folder.ended(attrs.evolve(record, name="gone")) is None
+
+
+@pytest.mark.parametrize(
+    ("log", "words"),
+    [
+        (b"", None),
+        (b"\n \n", None),
+        (b"one", "one"),
+        (b"one\ntwo\n\nthree\n", "two; three"),
+        (
+            b"FATAL:   no image\nanybatch: job 3: status 255: the wrapper\n",
+            "FATAL:   no image; status 255: the wrapper",
+        ),
+        (
+            b"FATAL: in a.sif: FATAL: no x\n: status 2\n\nstatus 1\n",
+            "FATAL: in a.sif: FATAL: no x; status 1",
+        ),
+        (b"anybatch: no task 8\n", "anybatch: no task 8"),
+        (b"\xff \x1b[31mred\n", "\ufffd ?[31mred"),
+        (b"a" * 5000 + b"\n" + b"b" * 100, "a" * 3995 + "; " + "b" * 100),
+    ],
+)
+def test_the_last_words_of_a_log(tmp_path: Path, log: bytes, words: str | None) -> None:
+    """The last two lines with text in the last 4 kB, fit to be shown in one line."""
+    (tmp_path / "log").write_bytes(log)
+    assert last_words(tmp_path / "log") == words
+
+
+def test_a_log_that_is_no_file_has_no_last_words(tmp_path: Path) -> None:
+    """A log that is gone, or a pipe that nobody writes to, costs no time and no error."""
+    os.mkfifo(tmp_path / "pipe")
+    assert last_words(tmp_path / "gone") is None
+    assert last_words(tmp_path / "pipe") is None

@@ -327,6 +327,31 @@ def test_facts_come_from_both(session: Session, toy: Toy, clock: Clock) -> None:
     assert outcome.ended is not None
 
 
+@pytest.mark.parametrize(
+    ("record", "told", "message"),
+    [
+        ("setup.exit-1", None, "no module root; ended with status 1: setup: module load"),
+        ("stage_out.exit-1", None, "no module root; ended with status 1: setup: module load"),
+        ("setup.exit-1", "the node says why", "the node says why"),
+        ("setup.exit-1.TERM", None, None),
+        ("command.exit-1", None, None),
+    ],
+)
+def test_what_failed_around_the_command_is_told(
+    session: Session, toy: Toy, clock: Clock, record: str, told: str | None, message: str | None
+) -> None:
+    """The job script's last words are the message, where the system has none."""
+    run = session.submit(Job(TRUE))
+    log = "first\nno module root\nanybatch: job 0: ended with status 1: setup: module load\n"
+    run.logs(0)[1].write_text(log)
+    leave_record(run.folder, f"0.0.0.{record}")
+    toy.answers["1.1"] = said(State.FAILED, message=told)
+    poll(run)
+    outcome = run.outcome(0)
+    assert outcome is not None
+    assert outcome.message == message
+
+
 # -- how often it is asked
 
 

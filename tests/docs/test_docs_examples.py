@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .blocks import ROOT, name_of
+from .blocks import ROOT, name_of, on_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 TINYQ_TESTS = ROOT / "docs" / "examples" / "anybatch-tinyq" / "tests"
 
 
-@pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=name_of)
+IN_A_CONTAINER = ROOT / "examples" / "container.py"
+HERE = sorted({*(ROOT / "examples").glob("*.py")} - {IN_A_CONTAINER})
+
+
+@pytest.mark.parametrize("example", HERE, ids=name_of)
 def test_an_example_runs_on_this_machine(example: Path, page_folder: Path) -> None:
     """It takes the batch system's name, and ends well."""
     ended = subprocess.run(
@@ -27,6 +31,32 @@ def test_an_example_runs_on_this_machine(example: Path, page_folder: Path) -> No
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert ended.stdout
+
+
+STAND_IN = """#!/bin/sh
+until [ "$1" = docker://busybox ]; do shift; done
+shift
+exec "$@"
+"""
+
+
+def test_the_example_of_containers_runs_without_one(
+    page_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All but the container itself, which `plugins/apptainer/tests` has; and it is told apart."""
+    argv = [sys.executable, str(IN_A_CONTAINER), "docker://busybox"]
+    monkeypatch.setenv("PATH", "/usr/bin-without-apptainer")
+    refused = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert refused.returncode == 2
+    assert "apptainer is not on the PATH of this machine" in refused.stdout
+    stand_in = page_folder / "bin" / "apptainer"
+    stand_in.parent.mkdir()
+    stand_in.write_text(STAND_IN)
+    stand_in.chmod(0o755)
+    monkeypatch.setenv("PATH", on_path(stand_in.parent))
+    ended = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "greetings/2/greeting.txt hello from the inside" in ended.stdout
 
 
 def test_the_tests_of_the_plugin_pass(page_folder: Path, install: Callable[[str], None]) -> None:

@@ -23,6 +23,8 @@ _RECORD = re.compile(
     r"(?P<index>\d+)\.(?P<attempt>\d+)\.(?P<restarts>\d+)\.(?P<phase>[a-z_]+)"
     r"\.(?P<how>exit|signal)-(?P<number>\d+)(?:\.(?P<caught>[A-Z0-9]+))?"
 )
+_SPEAKER = re.compile(r"^anybatch: job \d+: ")
+_TAIL = 4096  #: bytes
 _CLOCK_STEP = 100_000_000  #: nanoseconds; file systems of today are far better
 
 
@@ -135,6 +137,30 @@ class ExitFolder:
                 index, attempt, restarts, seconds, host = name.split(".", 4)
                 started = datetime.fromtimestamp(int(seconds), timezone.utc)
                 self._started[f"{index}.{attempt}.{restarts}"] = (host, started)
+
+
+def last_words(log: Path) -> str | None:
+    """The last two lines of a job's error log as one, without the script's own name and job.
+
+    They tell why the script failed before or after the command. A program's line that begins
+    with FATAL goes before those that follow it. None: nothing can be read.
+    """
+    try:
+        if not log.is_file():
+            return None  # nobody may ever write to a pipe
+        with log.open("rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL))
+            text = file.read().decode("utf-8", "replace")
+    except OSError:
+        return None
+    *before, last = [line for line in map(_shown, text.splitlines()) if line] or [""]
+    fatal = [line for line in before if line.startswith("FATAL")]
+    return "; ".join([*(fatal or before)[-1:], last]) or None
+
+
+def _shown(line: str) -> str:
+    plain = "".join(c if c.isprintable() else "?" for c in line.strip())
+    return _SPEAKER.sub("", plain)
 
 
 def _changed_at(path: Path) -> datetime | None:

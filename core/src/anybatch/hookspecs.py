@@ -111,13 +111,19 @@ def anybatch_limits(host: Host, settings: Mapping[str, Any]) -> Limits | None:
 
 
 @hookspec
-def anybatch_environment(job: Job, settings: Mapping[str, Any], host: Host) -> Environment | None:
+def anybatch_environment(
+    job: Job, settings: Mapping[str, Any], host: Host, system: str, folder: Path
+) -> Environment | None:
     """What must be set up before the command runs, and what wraps it.
 
     Called once for all jobs that differ in nothing but command, files and variables, with the
     first of them, for its batch system and all plugins that are no batch system.
     Contributions compose: the batch system's first, then in the order of the plugins' names.
-    *host* may be asked what is installed, nothing else.
+    *host* may be asked what is there, nothing else.
+
+    Args:
+        system: the job's batch system.
+        folder: where relative paths of the job start.
 
     Returns:
         An `Environment`, or None for "nothing".

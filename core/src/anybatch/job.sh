@@ -81,7 +81,7 @@ ab_setup_failed() { # STATUS; 0: it left the shell
 }
 
 ab_inside() { # COMMAND...
-    [ "$ab_where" = outside ] || echo inside >>"$ab_start"
+    [ "$ab_where" = outside ] || echo inside >>"$ab_start" || exit 1
     # A shell lets what it starts in the background ignore these; bash undoes it only now.
     trap - INT QUIT
     ab_doing="inherited variables"
@@ -117,9 +117,22 @@ ab_forget_traps() {
 }
 
 ab_heed_missed() { # a signal that arrives while a shell takes its traps away is lost
-    while read -r ab_word ab_line; do
-        [ "$ab_word" != caught ] || exec /bin/sh -c 'kill -s "$0" "$$"; exit 1' "$ab_line"
-    done <"$ab_start"
+    [ -s "$ab_start" ] || return 0
+    ab_read_start
+    case $ab_nl$ab_line in
+    *"${ab_nl}caught "*)
+        ab_line=${ab_line##*caught }
+        exec /bin/sh -c 'kill -s "$0" "$$"; exit 1' "${ab_line%%"$ab_nl"*}"
+        ;;
+    esac
+}
+
+ab_read_start() { # busybox's own `read` (1.38) never returns once a signal was caught
+    if [ -n "${BASH_VERSION-}" ]; then
+        read -r -d '' ab_line <"$ab_start" || :
+    else
+        ab_line=$(cat "$ab_start")
+    fi
 }
 
 ab_exec() { # COMMAND...
@@ -152,7 +165,12 @@ ab_enter_workdir() {
     cd -- "$ab_workdir"
 }
 
+ab_note_file() { # PATH
+    [ ! -e "$1" ] || ab_files=$ab_files${ab_files:+,}$1
+}
+
 ab_link() { # SOURCE DESTINATION
+    ab_note_file "$1"
     ab_place "$1" "$2" ln -s
 }
 
@@ -245,7 +263,8 @@ ab_run_command() { # COMMAND...
     done
     ab_child=
     ab_how=exit
-    if [ "$ab_status" -gt 128 ] || [ "$ab_status" -lt 0 ]; then ab_read_end; fi
+    # 127: bash 5.3 may forget a child whose end came together with a signal.
+    if [ "$ab_status" -gt 126 ] || [ "$ab_status" -lt 0 ]; then ab_read_end; fi
 }
 
 ab_watch_command() { # COMMAND...
@@ -263,21 +282,28 @@ ab_watch_command() { # COMMAND...
 ab_read_end() { # sets ab_how to exit or signal
     ab_how=signal
     [ -n "${BASH_VERSION-}" ] || jobs -l >>"$ab_start"
-    while read -r ab_word ab_line; do
-        case "$ab_word $ab_line" in
-        "status "*) ab_status=$ab_line ;;
-        *" Exit "[1-9]* | *" Done"*) ab_how=exit ;;
-        esac
-    done <"$ab_start"
+    ab_read_start
+    case $ab_line in
+    *" Exit "[1-9]* | *" Done"*) ab_how=exit ;;
+    esac
+    case $ab_nl$ab_line in
+    *"${ab_nl}status "*)
+        ab_status=${ab_line##*status }
+        ab_status=${ab_status%%"$ab_nl"*}
+        ;;
+    esac
     # Where that process too was ended before it could write, by what has ended the command.
-    [ "$ab_status" -ge 0 ] || ab_status=$((128 + $(kill -l "$ab_caught")))
+    case $ab_how.$ab_status in
+    signal.-* | signal.127) ab_status=$((128 + $(kill -l "$ab_caught"))) ;;
+    esac
 }
 
 ab_got_inside() { # whether the wrapper came so far as to run this script
-    while read -r ab_word; do
-        [ "$ab_word" != inside ] || return 0
-    done <"$ab_start"
-    return 1
+    ab_read_start
+    case $ab_nl$ab_line$ab_nl in
+    *"${ab_nl}inside$ab_nl"*) ;;
+    *) return 1 ;;
+    esac
 }
 
 ab_setup_was_recorded() {
@@ -344,7 +370,7 @@ if [ "$1" = --inside ]; then
 fi
 ab_submission=$1 ab_task=$2 ab_restarts=${3:-0} ab_mark=${4-}
 ab_signals='HUP INT QUIT ALRM USR1 USR2 XCPU TERM'
-ab_phase=setup ab_child='' ab_caught='' ab_status=0 ab_log_suffix='' ab_line=''
+ab_phase=setup ab_child='' ab_files='' ab_caught='' ab_status=0 ab_log_suffix='' ab_line=''
 ab_nl='
 '
 ab_read_task

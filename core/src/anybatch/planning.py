@@ -222,10 +222,8 @@ class Planner:
     def _group(self, job: Job) -> _Group:
         settings = self._settings.with_layer("call", job.settings)
         reached = self._plugins.about(self._system)
-        arguments = {
-            name: {"job": job, "settings": settings.table(name), "host": self._host}
-            for name in reached
-        }
+        about = {"job": job, "host": self._host, "system": self._system, "folder": self._base}
+        arguments = {name: {**about, "settings": settings.table(name)} for name in reached}
         found = self._plugins.collect("anybatch_environment", arguments, Environment)
         composed = environment.compose(_without_rivals(found))
         if job.container is not None and not composed.contained:

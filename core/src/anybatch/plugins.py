@@ -118,6 +118,11 @@ class Plugins:
         """The names of the batch systems in use."""
         return [plugin.name for plugin in self if plugin.is_system]
 
+    @property
+    def aliases(self) -> list[str]:
+        """The names of the plugins in use that stand for a batch system and are none."""
+        return [p.name for p in self if not p.is_system and "anybatch_alias" in p.hooks]
+
     def system(self, name: str) -> Plugin:
         """The batch system called *name*.
 
@@ -130,9 +135,10 @@ class Plugins:
         for plugin in self:
             if plugin.name == name and plugin.is_system:
                 return plugin
+        known = sorted([*self.systems, *self.aliases])
         raise UnknownSystem(
-            f"there is no batch system {name!r}{did_you_mean(name, self.systems)} "
-            f"(installed: {', '.join(self.systems)}; a plugin is a package: "
+            f"there is no batch system {name!r}{did_you_mean(name, known)} "
+            f"(installed: {', '.join(known)}; a plugin is a package: "
             f"pip install anybatch-{name})"
         )
 

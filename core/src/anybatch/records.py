@@ -94,11 +94,12 @@ class Alias:
 
 
 class Place(enum.Enum):
-    """A folder of a job whose path is known only where it runs; a word of a wrapper."""
+    """What of a job's places is known only where it runs; a word of a wrapper."""
 
     RUN = "run"  #: the run's folder, where the job script and its records are
     WORKDIR = "workdir"  #: the working folder
     OUTPUT_DIR = "output_dir"  #: made if it is not there; the working folder where there is none
+    FILES = "files"  #: `env_script` and inputs that are links, separated by commas; may be empty
 
 
 @attrs.frozen(kw_only=True)

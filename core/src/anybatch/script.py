@@ -136,16 +136,21 @@ _PLACES = {
     Place.RUN: '"$ab_run"',
     Place.WORKDIR: '"$PWD"',
     Place.OUTPUT_DIR: '"${ab_output_dir:-$PWD}"',
+    Place.FILES: '"$ab_files"',
 }
 
 
 def _wrapper(words: Sequence[str | Place]) -> list[str]:
     if not words:
         return []
-    make = ['mkdir -p -- "${ab_output_dir:-$PWD}"'] if Place.OUTPUT_DIR in words else []
+    first = {
+        Place.OUTPUT_DIR: 'mkdir -p -- "${ab_output_dir:-$PWD}" || exit 1',
+        Place.FILES: 'ab_note_file "$ab_env_script"',
+    }
+    before = [command for place, command in first.items() if place in words]
     wrapper = " ".join(_PLACES[w] if isinstance(w, Place) else quote(w) for w in words)
     task = '"$ab_submission" "$ab_task" "$ab_restarts" "$ab_start"'
-    return [*make, "trap - INT QUIT", f'exec {wrapper} /bin/sh "$ab_run/job.sh" --inside {task}']
+    return [*before, "trap - INT QUIT", f'exec {wrapper} /bin/sh "$ab_run/job.sh" --inside {task}']
 
 
 def _plain(path: str) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 import attrs
 
 from anybatch.errors import AnybatchError, CommandError, PluginError
-from anybatch.exits import ExitFolder, ExitRecord
+from anybatch.exits import ExitFolder, ExitRecord, last_words
 from anybatch.model import Outcome, Reason, State
 from anybatch.records import Change, JobStatus, Transfer
 from anybatch.retry import plan_retries, to_be_retried
@@ -303,7 +303,7 @@ class Watcher:
         )
 
     def _facts(self, one: Watched, job: Tracked) -> dict[str, Any]:
-        """Host, times and use, from the system and the job's own records."""
+        """Host, times, use and words, from the system and the job's own records and log."""
         record, status = one.records.get(job.index), job.status
         facts: dict[str, Any] = {}
         if status:
@@ -313,7 +313,9 @@ class Watcher:
         if record:
             started = one.exits.start(record.index, record.attempt, record.restarts)
             host, at = started or (None, None)
-            own = {"host": host, "started": at, "ended": one.exits.ended(record)}
+            own: dict[str, Any] = {"host": host, "started": at, "ended": one.exits.ended(record)}
+            if record.phase != "command" and record.caught is None:
+                own["message"] = last_words(one.state.logs(job)[1])
             facts.update({n: value for n, value in own.items() if not facts.get(n)})
         return {name: value for name, value in facts.items() if value is not None}
 

@@ -58,6 +58,7 @@ def test_systems_lists_plugins_with_their_distribution(call: Call, toy: Path) ->
         "version": "7.5",
         "priority": 50,
         "auto": False,
+        "stands_for": None,
         "details": {},
         "problems": [],
     }
@@ -103,6 +104,51 @@ def test_a_plugin_that_is_no_batch_system(call: Call, install: Install) -> None:
     )
     assert systems(call)["site"]["kind"] == "other"
     assert systems(call)["site"]["available"] is None
+
+
+STANDS_FOR = """
+from anybatch import hookimpl
+from anybatch.records import Alias, Detection
+
+@hookimpl
+def anybatch_alias(): return Alias(system="toy", settings={"toy": {"partition": "box"}})
+
+@hookimpl
+def anybatch_detect(): return Detection(available=%s, reason="box is told")
+"""
+
+
+def test_a_plugin_whose_name_stands_for_a_batch_system(
+    call: Call, toy: Path, install: Install
+) -> None:
+    """It is listed as such, may be named as a system, and has to be usable as well."""
+    install("box", STANDS_FOR % True)
+    assert systems(call)["box"]["stands_for"] == "toy"
+    assert systems(call)["toy"]["stands_for"] is None
+    [line] = [line for line in call("systems").stdout.splitlines() if line.startswith("box")]
+    assert " ".join(line.split()) == "box dist-box 1.5 stands for toy yes box is told"
+    plan = json.loads(call("render", "--system", "box", "--json", "--", "true").stdout)
+    assert plan["system"] == "toy"
+    doctor = call("doctor", "--system", "box").stdout
+    assert "box stands for toy; box, usable: box is told; toy, usable:" in doctor
+    assert "stands for: toy" in doctor
+
+
+def test_a_name_that_stands_for_a_system_and_is_not_usable(
+    call: Call, toy: Path, install: Install
+) -> None:
+    """`doctor` tells of the plugin what it lacks, though the batch system itself is well."""
+    install("box", STANDS_FOR % False)
+    result = call("doctor", "--system", "box")
+    assert result.exit_code == 1
+    assert "box, not usable: box is told; toy, usable:" in result.stdout
+
+
+def test_an_alias_that_raises(call: Call, install: Install) -> None:
+    """A plugin that cannot say what its name stands for is listed with that problem."""
+    install("box", STANDS_FOR % "True" + "def anybatch_alias(): 1 / 0\nhookimpl(anybatch_alias)\n")
+    assert systems(call)["box"]["stands_for"] is None
+    assert "anybatch_alias raised ZeroDivisionError" in systems(call)["box"]["problems"][0]
 
 
 # -- settings

@@ -36,10 +36,19 @@ def _told() -> Iterator[None]:
     except BrokenPipeError:
         raise  # click ends without a word
     except OSError as error:
+        _drop_unwritten()
         where = f"{error.filename}: " if error.filename else ""
         raise Unusable(f"{where}{error.strerror or error}") from error
     except KeyboardInterrupt:
         raise Interrupted("interrupted") from None
+
+
+def _drop_unwritten() -> None:
+    """Forget output that a full disk did not take: newer Pythons try it again when they end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class _Anybatch(click.Group):

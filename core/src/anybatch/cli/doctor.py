@@ -13,6 +13,7 @@ import click
 
 from anybatch import __version__
 from anybatch.cli.base import Command, json_option, print_json, say
+from anybatch.cli.inspect import system_meant
 from anybatch.cli.interrupts import terminable
 from anybatch.cli.params import complete_system
 from anybatch.errors import AnybatchError
@@ -20,7 +21,7 @@ from anybatch.errors import AnybatchError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from anybatch.plugins import Plugin
+    from anybatch.plugins import Plugin, Plugins
     from anybatch.records import Detection
     from anybatch.session import Session
 
@@ -137,12 +138,13 @@ def _settings(session: Session) -> Finding:
 
 def _plugins(session: Session, answers: Mapping[str, Detection]) -> Iterator[Finding]:
     for plugin in session.plugins.found:
-        yield _plugin(plugin, session.plugins.problems(plugin.name), answers.get(plugin.name))
+        yield _plugin(plugin, session.plugins, answers.get(plugin.name))
 
 
-def _plugin(plugin: Plugin, problems: list[str], answer: Detection | None) -> Finding:
+def _plugin(plugin: Plugin, plugins: Plugins, answer: Detection | None) -> Finding:
     from anybatch.plugins import SWITCHED_OFF
 
+    meant, problems = system_meant(plugin.name, plugins), plugins.problems(plugin.name)
     name = f"plugin {plugin.name}"
     source = plugin.distribution or "part of anybatch"
     if plugin.problem or problems:
@@ -152,7 +154,8 @@ def _plugin(plugin: Plugin, problems: list[str], answer: Detection | None) -> Fi
         return Finding(name, True, f"{source}: no batch system")
     here = "usable" if answer.available else "set up, but away" if answer.away else "not usable"
     version = {"version": answer.version} if answer.version else {}
-    details = {**version, **answer.details}
+    alias = {"stands for": meant} if meant else {}
+    details = {**version, **alias, **answer.details}
     return Finding(name, not answer.away, f"{source}: {here}: {answer.reason}", details)
 
 
@@ -176,9 +179,16 @@ def _chosen(session: Session, name: str, answers: Mapping[str, Detection]) -> Fi
         listed = ", ".join(f"{n} {answer.priority}" for n, answer in usable.items())
         text = f"{AUTO} takes {system}, the highest priority of those usable here ({listed})"
         return Finding("batch system", True, text)
-    answer = answers[system]
-    here = "usable" if answer.available else "not usable"
-    return Finding("batch system", answer.available, f"{system}, {here}: {answer.reason}")
+    asked = {one: answers[one] for one in (name, system) if one in answers}
+    texts = [f"{one}, {_here(answer)}: {answer.reason}" for one, answer in asked.items()]
+    if name != system:
+        texts.insert(0, f"{name} stands for {system}")
+    ok = all(answer.available for answer in asked.values())
+    return Finding("batch system", ok, "; ".join(texts))
+
+
+def _here(answer: Detection) -> str:
+    return "usable" if answer.available else "not usable"
 
 
 def _test_job(session: Session) -> Finding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from click.shell_completion import get_completion_class
 from anybatch.cli.base import Command, json_option, print_json, say
 from anybatch.cli.params import complete_plugin
 from anybatch.cli.report import print_table
-from anybatch.errors import SettingError, did_you_mean
+from anybatch.errors import AnybatchError, SettingError, did_you_mean
 from anybatch.units import format_duration, format_size
 
 if TYPE_CHECKING:
@@ -56,11 +57,13 @@ def plugin_record(
 ) -> dict[str, Any]:
     """A plugin, with its answer where it was asked and gave one."""
     answer = answers.get(plugin.name) if plugin.problem is None else None
+    stands_for = system_meant(plugin.name, plugins) if plugin.problem is None else None
     problems = [plugin.problem] if plugin.problem else plugins.problems(plugin.name)
     return {
         "name": plugin.name,
         "distribution": plugin.distribution or "anybatch",
         "kind": _kind(plugin),
+        "stands_for": stands_for,
         "available": answer and answer.available,
         "away": answer and answer.away,
         "reason": answer and answer.reason,
@@ -70,6 +73,16 @@ def plugin_record(
         "details": dict(answer.details) if answer else {},
         "problems": problems,
     }
+
+
+def system_meant(name: str, plugins: Plugins) -> str | None:
+    """The batch system that the name of a plugin stands for, which is none itself."""
+    from anybatch.detection import alias
+
+    with contextlib.suppress(AnybatchError):  # then it is among the plugin's problems
+        meant = alias(name, plugins)
+        return meant.system if meant else None
+    return None
 
 
 def _kind(plugin: Plugin) -> str | None:
@@ -85,7 +98,7 @@ def _plugin_row(record: Mapping[str, Any]) -> tuple[str, ...]:
     return (
         record["name"],
         record["distribution"],
-        record["kind"] or "",
+        f"stands for {record['stands_for']}" if record["stands_for"] else record["kind"] or "",
         here,
         record["reason"] or "",
         "; ".join(record["problems"]),

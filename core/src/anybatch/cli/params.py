@@ -71,7 +71,8 @@ def _known_runs() -> Iterable[str]:
 def _systems() -> Iterable[str]:
     from anybatch.session import Session
 
-    return ["auto", *Session().plugins.systems]
+    plugins = Session().plugins
+    return ["auto", *plugins.systems, *plugins.aliases]
 
 
 def _plugins() -> Iterable[str]:

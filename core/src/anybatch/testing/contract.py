@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from subprocess import Popen
 
-_REAL_JOBS = settings(
+REAL_JOBS = settings(
     max_examples=3,
     deadline=None,
     suppress_health_check=[
@@ -59,7 +59,7 @@ class SystemContract:
     """Subclass it as `Test...` and name your system.
 
     Attributes:
-        system: the plugin's name.
+        system: the plugin's name, or one that stands for it.
         patience: seconds within which a few short jobs certainly run.
         signals: whether it can send a job a signal.
     """
@@ -110,7 +110,7 @@ class SystemContract:
 
     # -- text stays text
 
-    @_REAL_JOBS
+    @REAL_JOBS
     @given(
         words=st.lists(st.lists(awkward_texts(), min_size=1, max_size=4), min_size=5, max_size=30)
     )
@@ -121,7 +121,7 @@ class SystemContract:
         got = [_read(outcome).split("\0")[:-1] for outcome in outcomes]
         assert got == words
 
-    @_REAL_JOBS
+    @REAL_JOBS
     @given(st.lists(st.tuples(awkward_texts(), file_names()), min_size=3, max_size=8))
     def test_values_and_names_arrive_byte_for_byte(
         self, session: Session, pairs: list[tuple[str, str]]
@@ -149,7 +149,7 @@ class SystemContract:
             assert got_value == value
             assert got_folder.removesuffix("\n.") == str(base / "dirs" / name)
 
-    @_REAL_JOBS
+    @REAL_JOBS
     @given(awkward_texts(min_size=1).filter(lambda t: t.strip() and t.isprintable()))
     def test_names_are_carried_or_refused(self, session: Session, name: str) -> None:
         """A job's name with any printable text adds no directive: the job just runs."""
@@ -357,7 +357,7 @@ class SystemContract:
         from anybatch.planning import render
 
         submission = run._state.submissions[0].planned.submission
-        rendered = render(session.plugins, self.system, submission)
+        rendered = render(session.plugins, session.system, submission)
         for file in rendered.files:
             assert session.host.read(file.path) == file.text
         assert isinstance(rendered.command, Command)
@@ -369,11 +369,11 @@ class SystemContract:
         native = run.jobs[0].id
         assert native
         answers = session.plugins.call(
-            self.system,
+            session.system,
             "anybatch_status",
             ids=(ids := [native.native, _never(native.native)]),
             folders={run.folder: ids},
-            settings=session.settings.table(self.system),
+            settings=session.settings.table(session.system),
             host=session.host,
         )
         assert list(answers) == [native.native]

@@ -1,0 +1,1 @@
+"""Apptainer (and Singularity) for anybatch: jobs of any batch system run in a container."""

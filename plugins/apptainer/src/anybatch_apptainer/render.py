@@ -1,0 +1,156 @@
+"""The words that run a command in a container. Pure.
+
+apptainer-exec(1): https://apptainer.org/docs/user/main/cli/apptainer_exec.html
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, Any
+
+from anybatch.errors import JobError, SettingError
+from anybatch.records import Environment, Place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from anybatch.model import Job
+
+#: What names programs and libraries outside, or the container that the submitter is in itself:
+#: inside, the image's own values hold.
+OUTSIDE = (
+    *("PATH", "LD_*", "LIBRARY_PATH", "SHELL"),
+    *("PYTHON*", "VIRTUAL_ENV*", "CONDA_*", "_CE_*"),
+    *("MODULE*", "LOADEDMODULES", "_LMFILES_*", "LMOD_*", "__LMOD_*", "_ModuleTable*"),
+    *("APPTAINER*", "SINGULARITY*"),
+)
+PROGRAMS = ("apptainer", "singularity")
+#: What no path of a bind can hold: apptainer 1.4.5 splits at the first three, and cuts off or
+#: takes for an escape what is at the end.
+NO_BIND = re.compile(r"[:,^]|[\s\\]\Z")
+
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|(docker-archive|docker-daemon|oci|oci-archive):")
+
+
+def environment(words: Iterable[str | Place]) -> Environment:
+    """What the plugin contributes to a job that *words* run in a container."""
+    return Environment(scrub=OUTSIDE, wrap=tuple(words))
+
+
+def words(
+    job: Job,
+    settings: Mapping[str, Any],
+    *,
+    command: str,
+    image: str,
+    inputs: Mapping[str, str],
+    gpu: str,
+    folder: Path,
+) -> Iterator[str | Place]:
+    """The command line up to the image.
+
+    Args:
+        settings: the plugin's.
+        command: the program.
+        image: as `image_word` writes it.
+        inputs: where each input of the job goes, by its path here.
+        gpu: `nv`, `rocm` or `none`.
+        folder: where relative paths start.
+
+    Raises:
+        JobError: a file or folder whose name no bind can hold.
+        SettingError: a mount or command that makes no sense.
+    """
+    # Silent: apptainer tells of each folder that is bound twice. What is fatal is told anyway.
+    yield from (program(command), "--silent", "exec")
+    if settings["mount_defaults"]:
+        _check_paths(job, inputs, folder)
+        for place in (Place.RUN, Place.WORKDIR, Place.OUTPUT_DIR, Place.FILES):
+            yield from ("--bind", place)
+    yield from ("--pwd", Place.WORKDIR)
+    for mount in settings["mounts"]:
+        yield from ("--bind", bind(mount, folder))
+    if settings["cleanenv"]:
+        yield "--cleanenv"
+    if job.resources.gpus and gpu != "none":
+        yield f"--{gpu}"
+    yield from settings["additional_params"]
+    yield image
+
+
+def program(command: str) -> str:
+    """The program as it is written; neither an option of the shell's `exec` nor nothing.
+
+    Raises:
+        SettingError: it is one.
+    """
+    if not command or command.startswith("-"):
+        raise SettingError(f"apptainer.command: {command!r} is no program")
+    return command
+
+
+def is_uri(image: str) -> bool:
+    """Whether *image* lies elsewhere (`docker://...`), so that nothing here can tell of it."""
+    return _URI.match(image) is not None
+
+
+def image_word(image: str, inputs: Mapping[str, str], folder: Path) -> str:
+    """The image as the worker is told of it.
+
+    Args:
+        inputs: where each input of the job goes in its working folder, by its path here. An
+            image among them travels with the job.
+        folder: where relative paths start.
+
+    Raises:
+        JobError: it could be taken for an option.
+    """
+    if image.startswith("-"):
+        raise JobError(f"apptainer: {image!r} is no image but an option")
+    if is_uri(image):
+        return image
+    path = absolute(image, folder)
+    for source, destination in inputs.items():
+        if path == source or path.startswith(f"{source}/"):
+            return f"./{destination}{path.removeprefix(source)}"
+    return path
+
+
+def absolute(path: str | Path, folder: Path) -> str:
+    """*path* from *folder*, without `..`."""
+    return os.path.normpath(folder / path)
+
+
+def bind(mount: str, folder: Path) -> str:
+    """A mount as `--bind` takes it, its source absolute.
+
+    Raises:
+        SettingError: it has another form than `SRC`, `SRC:DST` or `SRC:DST:ro`.
+    """
+    source, *rest = mount.split(":")
+    target = rest[0] if rest else absolute(source, folder)
+    options = rest[1:]
+    well_formed = source and target.startswith("/") and options in ([], ["ro"], ["rw"])
+    path = absolute(source, folder)
+    if not well_formed or NO_BIND.search(path) or NO_BIND.search(target):
+        raise SettingError(
+            f"apptainer.mounts: {mount!r} is not SRC, SRC:DST or SRC:DST:ro, with an absolute DST, "
+            f"no comma, no ^ and no blank or backslash at an end"
+        )
+    return ":".join([path, *([target] if rest else []), *options])
+
+
+def _check_paths(job: Job, inputs: Iterable[str], folder: Path) -> None:
+    named = [("workdir", job.workdir or "."), ("output_dir", job.output_dir)]
+    named += [("env_script", job.env_script), *(("input", path) for path in inputs)]
+    for field, path in named:
+        if path is None:
+            continue
+        name = absolute(path, folder)
+        if found := NO_BIND.search(name):
+            raise JobError(
+                f"apptainer: {field} {name} has a {found[0]!r} where no bind can hold it; use "
+                f"another name, or mount_defaults = false and mounts of your own"
+            )
