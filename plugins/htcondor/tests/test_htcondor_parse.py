@@ -242,6 +242,35 @@ HISTORY: dict[str, Table] = {
     },
     "removed-idle": each(55, (0, 1), removed(message=BY_TESTER, never_started=True)),
     "removed-policy": {"2.0": removed(message=POLICY.format("JobStatus == 1"), never_started=True)},
+    "removed-held": {
+        "172.0": history(
+            *(State.FAILED, "removed while held"),
+            reason=Reason.OUT_OF_MEMORY,
+            message="out of memory: Error from slot1_6@sid: memory usage exceeded request_memory "
+            "(hold code 21, subcode 102)",
+            host="sid",
+            submitted=(145, 26),
+            started=(145, 29),
+            max_memory=153_600_000,
+        ),
+        "174.0": history(
+            *(State.FAILED, "removed while held"),
+            reason=Reason.TIME_LIMIT,
+            message="over time: The job exceeded allowed execute duration of 00:01 "
+            "(hold code 47, subcode 0)",
+            host="sid",
+            submitted=(145, 40),
+            started=(145, 41),
+            max_memory=7_680_000,
+        ),
+        "175.0": history(
+            *(State.FAILED, "removed while held"),
+            reason=Reason.HELD,
+            message="submitted on hold at user's request (hold code 15, subcode 0)",
+            submitted=(145, 40),
+            never_started=True,
+        ),
+    },
     "evicted": {"57.0": removed(message=BY_TESTER, host="sid", started=(11, 56), restarts=2)},
     # What is asked for says nothing of how they ended.
     **{name: {} for name in ("ended-ids", "ended-limit", "ended-token", "late")},

@@ -7,7 +7,7 @@ https://htcondor.readthedocs.io/en/latest/users-manual/job-event-log.html
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SOURCE = "event log"
-#: Damaged events in a row after which the rest is left for the next time.
-_MOST_DAMAGED = 100
+#: Damaged events after which the rest is left for the next time: the reader waits 1 s at each.
+_MOST_DAMAGED = 5
 
 _USAGE = re.compile(r"Usr (\d+) (\d+):(\d+):(\d+), Sys (\d+) (\d+):(\d+):(\d+)")
 
@@ -107,14 +107,18 @@ class Log:
                 return
         for _ in range(_MOST_DAMAGED):
             try:
-                self._take(self._reader.events(stop_after=0))
+                # Not 0: the clock that it waits by may be a tick behind, and it would wait 1 s.
+                self._take(self._reader.events(stop_after=-1))
             except htcondor.HTCondorException:
                 continue  # a damaged event, which the reader has passed
-            return
+            break
+        if not self.clusters:
+            self._reader = None  # it may have guessed the format from the first few bytes
 
     def _take(self, events: Iterable[Any]) -> None:
         for event in events:
-            kind, cluster, proc = int(event.type), event.cluster, event.proc
+            # Not event.type, which knows no event that is newer than the reader.
+            kind, cluster, proc = event.get("EventTypeNumber", -1), event.cluster, event.proc
             self.clusters.add(cluster)
             if kind == CLUSTER_SUBMIT:
                 self._late = True
@@ -122,7 +126,7 @@ class Log:
                 self._removed = True
             elif proc >= 0:
                 native = f"{cluster}.{proc}"
-                self._tales[native] = fold(self._tales.get(native), kind, event, event.timestamp)
+                self._tales[native] = fold(self._tales.get(native), kind, event)
 
 
 def reader_module() -> Any:
@@ -134,29 +138,28 @@ def reader_module() -> Any:
     return htcondor2
 
 
-def fold(tale: Tale | None, kind: int, event: Mapping[str, Any], timestamp: int) -> Tale:
+def fold(tale: Tale | None, kind: int, event: Mapping[str, Any]) -> Tale:
     """A job's tale after one more event.
 
     Args:
         kind: the event's number.
         event: its attributes.
-        timestamp: when, in seconds since 1970.
     """
     if tale is None:
         start = JobStatus(state=State.QUEUED, native="idle", source=SOURCE)
-        tale = Tale(attrs.evolve(start, submitted=parse.moment(timestamp)))
+        tale = Tale(attrs.evolve(start, submitted=when(event)))
     if tale.status.state.final:
         return tale
     if kind == TERMINATED:
-        return _terminated(tale, event, timestamp)
+        return _terminated(tale, event)
     if kind == ABORTED:
-        return _aborted(tale, event, timestamp)
+        return _aborted(tale, event)
     if kind == HOLD:
         return _held(tale, event)
     if kind == IMAGE_SIZE:
         return attrs.evolve(tale, status=attrs.evolve(tale.status, max_memory=_memory(tale, event)))
     if kind == EXECUTE:
-        tale = _started(tale, event, timestamp)
+        tale = _started(tale, event)
     where = EVENT_STATES.get(kind)
     if kind == TRANSFER:
         where = TRANSFER_STATES.get(event.get("Type", 0))
@@ -167,11 +170,26 @@ def fold(tale: Tale | None, kind: int, event: Mapping[str, Any], timestamp: int)
     return attrs.evolve(tale, status=status, held=None)
 
 
-def _started(tale: Tale, event: Mapping[str, Any], timestamp: int) -> Tale:
+def when(event: Mapping[str, Any]) -> datetime | None:
+    """The time of an event: local, or UTC where it ends in Z.
+
+    The reader's own `timestamp` takes both for local (25.14).
+    """
+    text = str(event.get("EventTime", ""))
+    try:
+        time = datetime.fromisoformat(text[:19])  # without fractions of a second
+    except ValueError:
+        return None
+    return (time.replace(tzinfo=timezone.utc) if text.endswith("Z") else time).astimezone(
+        timezone.utc
+    )
+
+
+def _started(tale: Tale, event: Mapping[str, Any]) -> Tale:
     status = attrs.evolve(
         tale.status,
         host=parse.machine(event.get("SlotName")),
-        started=parse.moment(timestamp),
+        started=when(event),
         restarts=tale.starts,
     )
     return attrs.evolve(tale, status=status, starts=tale.starts + 1)
@@ -190,14 +208,16 @@ def _held(tale: Tale, event: Mapping[str, Any]) -> Tale:
     return attrs.evolve(tale, status=status, held=(text, code, subcode))
 
 
-def _terminated(tale: Tale, event: Mapping[str, Any], timestamp: int) -> Tale:
+def _terminated(tale: Tale, event: Mapping[str, Any]) -> Tale:
     normally = event.get("TerminatedNormally")
     how = (event.get("ReturnValue"), None) if normally else (None, event.get("TerminatedBySignal"))
-    status = parse.ended(SOURCE, how, **_kept(tale, event, timestamp))
+    if how == (None, None):
+        return tale  # damaged; the schedd knows
+    status = parse.ended(SOURCE, how, **_kept(tale, event))
     return attrs.evolve(tale, status=status)
 
 
-def _aborted(tale: Tale, event: Mapping[str, Any], timestamp: int) -> Tale:
+def _aborted(tale: Tale, event: Mapping[str, Any]) -> Tale:
     text, *codes = tale.held or (None, None, None)
     status = parse.removed(
         SOURCE,
@@ -205,17 +225,17 @@ def _aborted(tale: Tale, event: Mapping[str, Any], timestamp: int) -> Tale:
         text,
         (codes[0], codes[1]) if tale.held else None,
         never_started=tale.starts == 0,
-        **_kept(tale, event, timestamp),
+        **_kept(tale, event),
     )
     return attrs.evolve(tale, status=status)
 
 
-def _kept(tale: Tale, event: Mapping[str, Any], timestamp: int) -> dict[str, Any]:
+def _kept(tale: Tale, event: Mapping[str, Any]) -> dict[str, Any]:
     """Where and when it was, and what it used."""
     kept = {n: getattr(tale.status, n) for n in ("host", "submitted", "started", "restarts")}
     return {
         **kept,
-        "ended": parse.moment(timestamp),
+        "ended": when(event),
         "cpu_time": _cpu(str(event.get("TotalRemoteUsage", ""))),
         "max_memory": _memory(tale, event),
     }

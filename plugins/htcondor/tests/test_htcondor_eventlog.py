@@ -1,0 +1,550 @@
+"""The event logs of real jobs, read by HTCondor's own reader.
+
+`data/README.md` tells the situation of each log and the numbers of its events.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from datetime import datetime, timedelta, timezone
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import pytest
+from anybatch import Reason, State
+from anybatch.records import JobStatus
+from anybatch_htcondor.eventlog import SOURCE, Log, Tale, fold, when
+from hypothesis import given
+from hypothesis import strategies as st
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+DATA = Path(__file__).parent / "data"
+NAMES = sorted(
+    path.name.removeprefix("eventlog-25.14-").removesuffix(".log")
+    for path in DATA.glob("eventlog-*.log")
+)
+START = datetime(2026, 11, 20, 11, 0, 0, tzinfo=timezone.utc)
+KB = 1024
+
+
+@pytest.fixture(autouse=True)
+def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """The time zone of the captures; it can be changed."""
+
+    def change(zone: str) -> None:
+        monkeypatch.setenv("TZ", zone)
+        time.tzset()
+
+    change("UTC")
+    yield change
+    monkeypatch.undo()
+    time.tzset()
+
+
+def path_of(name: str) -> Path:
+    return DATA / f"eventlog-25.14-{name}.log"
+
+
+def read(path: Path) -> dict[str, JobStatus]:
+    """What a log tells of each job that it has events of."""
+    log = Log(path)
+    log.catch_up()
+    return told(log)
+
+
+def told(log: Log) -> dict[str, JobStatus]:
+    natives = (f"{cluster}.{proc}" for cluster in log.clusters for proc in range(10))
+    found = {native: log.status(native) for native in natives}
+    kept = {native: status for native, status in found.items() if status is not None}
+    return {n: one for n, one in kept.items() if one.submitted}  # not what is yet to be made
+
+
+def events_of(path: Path) -> list[Any]:
+    """The events of a log that are about jobs."""
+    import htcondor2
+
+    return [event for event in htcondor2.JobEventLog(str(path)).events(0) if event.proc >= 0]
+
+
+def at(minutes: int, seconds: int) -> datetime:
+    return START + timedelta(minutes=minutes, seconds=seconds)
+
+
+def status(state: State, native: str, *times: tuple[int, int], **facts: Any) -> JobStatus:
+    """A record, its times (submitted, started, ended) as minutes and seconds after 11:00."""
+    names = ("submitted", "started", "ended")
+    moments = {name: at(*one) for name, one in zip(names, times, strict=False)}
+    if "memory" in facts:
+        facts["max_memory"] = facts.pop("memory") * KB
+    return JobStatus(state=state, native=native, source=SOURCE, **moments, **facts)
+
+
+# -- how each log ends
+
+done = partial(status, State.DONE, "completed", host="sid", exit_code=0)
+failed = partial(status, State.FAILED, "completed", host="sid")
+removed = partial(status, State.TERMINATED, "removed", message="via condor_rm (by user tester)")
+running = partial(status, State.RUNNING, "running", host="sid")
+held = partial(status, State.HELD, "held")
+OVERTIME = "over time: The job exceeded allowed {} duration of 00:0{} (hold code {}, subcode 0)"
+POLICY = "The job attribute PeriodicRemove expression '{}' evaluated to TRUE"
+
+MIXED = {
+    "54.0": done((11, 40), (11, 41), (11, 41), memory=4960),
+    "54.1": failed((11, 40), (11, 41), (11, 41), exit_code=3, memory=4932),
+    "54.2": failed((11, 40), (11, 41), (11, 41), signal=9, memory=4972),
+    "54.3": failed((11, 40), (11, 41), (11, 41), signal=15, memory=4948),
+    "54.4": failed((11, 40), (11, 41), (11, 41), exit_code=255, memory=4980),
+}
+LATE_CODES = (1, 2, 3, 4, 5)
+
+ENDS: dict[str, dict[str, JobStatus]] = {
+    "mixed": {
+        **MIXED,
+        "54.5": removed(
+            *((11, 40), (11, 42), (11, 42)),
+            **{"message": "anybatch (by user tester)", "host": "sid"},
+            **{"restarts": 1, "memory": 4992},
+        ),
+        "54.6": removed(
+            *((11, 40), (11, 41), (11, 42)),
+            **{"message": "anybatch (by user tester)", "host": "sid", "memory": 3544},
+        ),
+        "54.7": removed((11, 40), (11, 41), (11, 43), host="sid", memory=3376),
+    },
+    "mixed-running": {
+        **MIXED,
+        **{f"54.{proc}": running((11, 40), (11, 41)) for proc in (5, 6, 7)},
+    },
+    "transfer": {
+        "92.0": done((13, 36), (13, 39), (13, 41), host="worker", memory=3520),
+        "92.1": done((13, 36), (13, 39), (13, 41), host="worker", memory=3312),
+    },
+    "evicted": {"57.0": removed((11, 46), (11, 56), (11, 57), host="sid", restarts=3, memory=5248)},
+    "ended-while-away": {
+        "3.0": failed(
+            *((21, 22), (23, 15), (24, 15)),
+            **{"host": "worker", "exit_code": 5, "restarts": 1, "memory": 5280},
+        )
+    },
+    "reconnected": {"13.0": running((32, 46), (35, 27), host="worker", restarts=1, memory=5280)},
+    "lease-over": {"4.0": removed((24, 16), (24, 18), (25, 42), host="worker")},
+    "removed-away": {
+        "5.0": status(*(State.QUEUED, "reconnect failed", (25, 42), (25, 44)), host="worker")
+    },
+    "schedd-crashed": {
+        "6.0": failed((27, 27), (27, 27), (27, 42), exit_code=6, memory=3400),
+        "6.1": failed((27, 27), (27, 27), (27, 42), exit_code=6, memory=3180),
+    },
+    "schedd-crashed-transfer": {
+        "14.0": failed((36, 36), (36, 38), (36, 53), exit_code=6, memory=3324)
+    },
+    "shadow-killed": {
+        "10.0": failed((30, 51), (30, 56), (31, 16), exit_code=5, restarts=1, memory=3372)
+    },
+    "startd-ended": {
+        "8.0": removed((27, 43), (27, 50), (27, 50), host="worker", restarts=1, memory=5296)
+    },
+    "startd-killed": {"9.0": status(State.RUNNING, "disconnected", (27, 50), (27, 51), host="sid")},
+    "removed-idle": {
+        f"55.{proc}": attrs.evolve(removed((11, 43), never_started=True), ended=at(11, 43))
+        for proc in range(3)
+    },
+    "removed-policy": {
+        "2.0": attrs.evolve(
+            removed((21, 16), never_started=True),
+            ended=at(21, 21),
+            message=POLICY.format("JobStatus == 1"),
+        )
+    },
+    "removed-held": {
+        "174.0": status(
+            *(State.FAILED, "removed while held", (145, 40), (145, 41), (145, 48)),
+            **{"reason": Reason.TIME_LIMIT, "host": "sid", "memory": 5196},
+            message=OVERTIME.format("execute", 1, 47),
+        ),
+        # A job that is submitted on hold has no event that says so.
+        "175.0": attrs.evolve(
+            removed((145, 40), never_started=True),
+            ended=at(145, 43),
+            message=POLICY.format("JobStatus == 5"),
+        ),
+    },
+    "late": {
+        "11.0": done((32, 25), (32, 25), (32, 27), memory=3400),
+        "11.1": failed((32, 25), (32, 25), (32, 27), exit_code=1, memory=3292),
+        "11.2": failed((32, 27), (32, 27), (32, 29), exit_code=2, memory=3440),
+        "11.3": failed((32, 27), (32, 28), (32, 30), exit_code=3, memory=3232),
+        "11.4": failed((32, 29), (32, 30), (32, 32), exit_code=4, memory=3376),
+        "11.5": failed((32, 30), (32, 31), (32, 33), exit_code=5, memory=3120),
+    },
+    "late-held": {
+        "12.0": removed((32, 33), (32, 37), (32, 38), host="sid", restarts=1, memory=3400),
+        "12.1": removed((32, 33), (32, 37), (32, 41), host="sid", restarts=1, memory=7500),
+        "12.2": removed((32, 38), (32, 39), (32, 41), host="sid", memory=1564),
+    },
+    "token": {
+        f"551.{proc}": failed((50, 38), (50, 39), (50, 39), exit_code=2, memory=5260)
+        for proc in range(2)
+    },
+    "token-late": {
+        "552.0": failed((50, 39), (50, 40), (50, 40), exit_code=2, memory=5240),
+        "552.1": failed((50, 40), (50, 43), (50, 43), exit_code=2, memory=5228),
+    },
+    "format-legacy": {"575.0": failed((53, 18), (53, 18), (53, 18), exit_code=2, memory=5232)},
+    "format-utc": {"576.0": failed((53, 21), (53, 22), (53, 22), exit_code=2, memory=5240)},
+    "format-xml": {"578.0": failed((53, 28), (53, 29), (53, 29), exit_code=2, memory=5264)},
+    "held-submitted": {"91.0": status(State.QUEUED, "idle", (13, 23))},
+}
+#: Job, second of its start and kilobytes of memory where known, begin and end of the message.
+HELD: dict[str, tuple[str, int | None, int | None, str, str]] = {
+    "disk": ("76.0", 27, 3436, "over disk: Error from slot1_2@sid", "(hold code 21, subcode 104)"),
+    "duration": ("77.0", 26, 3364, OVERTIME.format("job", 2, 46), ""),
+    "executable": ("81.0", 26, None, "Error from slot1_5@sid", "(hold code 6, subcode 2)"),
+    "execute": ("78.0", 26, 3460, OVERTIME.format("execute", 2, 47), ""),
+    "exit": ("90.0", 26, 5260, "exit 3 (hold code 3, subcode 78)", ""),
+    "folder": ("83.0", None, None, "Cannot access initial", "(hold code 14, subcode 20)"),
+    "format": ("82.0", 26, None, "Error from slot1_6@sid", "(hold code 6, subcode 13)"),
+    "input": ("79.0", None, None, "Transfer input files", "(hold code 13, subcode 2)"),
+    "max-input": ("87.0", None, None, "TransferInputSizeMB (3)", "(hold code 32, subcode 0)"),
+    "max-output": ("88.0", 27, 5284, "Error from slot1_10@sid", "(hold code 33, subcode 0)"),
+    "memory": (
+        *("75.0", 23, 210880, "out of memory: Error from slot1_1@sid"),
+        "(hold code 21, subcode 102)",
+    ),
+    "output": ("80.0", 29, 5276, "Transfer output files", "(hold code 12, subcode 2)"),
+    "policy": ("1.0", None, None, "we say so (hold code 3, subcode 77)", ""),
+    "stdin": ("86.0", None, None, "Error from slot1_9@sid", "(hold code 8, subcode 2)"),
+    "stdout": ("84.0", 27, 5284, "Transfer output files", "(hold code 12, subcode 2)"),
+    "stdout-shared": ("85.0", None, None, "Error from slot1_7@sid", "(hold code 7, subcode 2)"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(ENDS))
+def test_a_log_tells_how_each_of_its_jobs_is(name: str) -> None:
+    """State, exit code or signal, host, times, restarts and memory: all that was written down."""
+    found = read(path_of(name))
+    if name == "format-legacy":  # this format has no year
+        found = {n: _in_2026(one) for n, one in found.items()}
+    assert found == ENDS[name]
+
+
+def _in_2026(one: JobStatus) -> JobStatus:
+    names = ("submitted", "started", "ended")
+    return attrs.evolve(one, **{name: getattr(one, name).replace(year=2026) for name in names})
+
+
+@pytest.mark.parametrize("name", sorted(HELD))
+def test_a_log_tells_why_a_job_is_held(name: str) -> None:
+    """In HTCondor's words and with its codes; what was exceeded comes first."""
+    native, second, memory, begin, end = HELD[name]
+    [(found, one)] = read(path_of(f"held-{name}")).items()
+    assert (found, one.state, one.native, one.reason) == (native, State.HELD, "held", None)
+    assert one.message is not None
+    assert one.message.startswith(begin)
+    assert one.message.endswith(end)
+    assert one.started == (at(13, second) if second else None)
+    assert one.max_memory == (memory * KB if memory else None)
+
+
+def test_no_captured_log_is_left_out() -> None:
+    """What is captured is tested."""
+    assert set(NAMES) == {*ENDS, *(f"held-{name}" for name in HELD)}
+
+
+# -- event by event
+
+STORIES = {
+    "mixed 54.0": "idle running completed",
+    "mixed 54.5": "idle running evicted held released running evicted removed",
+    "evicted 57.0": "idle running suspended running evicted running disconnected reconnect-failed "
+    "evicted running evicted removed",
+    "transfer 92.1": "idle transferring-input running transferring-output completed",
+    "reconnected 13.0": "idle transferring-input running "
+    + 5 * "disconnected running "
+    + "evicted transferring-input running",
+    "lease-over 4.0": "idle transferring-input running disconnected reconnect-failed evicted "
+    "removed",
+    "startd-ended 8.0": 2 * "transferring-input running evicted ",
+    "startd-killed 9.0": "idle running disconnected",
+    "shadow-killed 10.0": "idle running completed",
+    "schedd-crashed 6.1": "idle running disconnected running completed",
+    "held-folder 83.0": "idle released held",
+    "held-input 79.0": "idle transferring-input evicted held",
+    "held-output 80.0": "idle transferring-input running transferring-output evicted held",
+    "held-exit 90.0": "idle running held",
+    "late-held 12.0": "idle running evicted held released running evicted removed",
+    "removed-held 174.0": "idle running held removed-while-held",
+    "removed-idle 55.1": "idle held removed",
+}
+STORIES["startd-ended 8.0"] = f"idle {STORIES['startd-ended 8.0']}removed"
+
+
+@pytest.mark.parametrize("story", sorted(STORIES))
+def test_a_job_goes_its_way_event_by_event(story: str) -> None:
+    """The words in their order; an event that only tells a fact changes none."""
+    name, native = story.split()
+    tale: Tale | None = None
+    words: list[str] = []
+    for event in events_of(path_of(name)):
+        if f"{event.cluster}.{event.proc}" == native:
+            tale = fold(tale, event["EventTypeNumber"], event)
+            word = tale.status.native.replace(" ", "-")
+            words += [word] if [word] != words[-1:] else []
+    assert " ".join(words) == STORIES[story]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_verdict_is_the_last_word(name: str) -> None:
+    """After its end nothing changes a job, whatever the log goes on to say."""
+    for event in events_of(path_of(name)):
+        for ended in (MIXED["54.0"], MIXED["54.2"]):
+            tale = Tale(ended, starts=1)
+            assert fold(tale, event["EventTypeNumber"], event) is tale
+
+
+@given(
+    st.integers(-1, 60),
+    st.dictionaries(
+        st.sampled_from(
+            *[["TerminatedNormally", "ReturnValue", "TerminatedBySignal", "Reason", "EventTime"]]
+        ),
+        st.none() | st.booleans() | st.integers(-5, 300) | st.text(max_size=9),
+    ),
+)
+def test_no_event_of_any_kind_makes_a_success_of_nothing(kind: int, event: dict[str, Any]) -> None:
+    """Done takes an event that says: ended normally, with 0."""
+    tale = fold(None, kind, event)
+    code = event.get("ReturnValue")
+    normal = kind == 5 and event.get("TerminatedNormally") and code == 0
+    assert (tale.status.state is State.DONE) == bool(normal)
+
+
+def test_an_end_that_does_not_say_how_is_no_end() -> None:
+    """A job is not failed because its event is damaged; the schedd knows."""
+    before = Tale(ENDS["mixed-running"]["54.5"], starts=1)
+    assert fold(before, 5, {"TerminatedNormally": True}) == before
+    assert fold(before, 5, {}) == before
+
+
+def test_cpu_time_is_that_of_all_runs_of_the_job() -> None:
+    """User's and system's, in days, hours, minutes and seconds."""
+    usage = "Usr 1 02:03:04, Sys 0 00:00:06"
+    event = {"TerminatedNormally": True, "ReturnValue": 0, "TotalRemoteUsage": usage}
+    tale = fold(None, 5, event)
+    assert tale.status.cpu_time == timedelta(days=1, hours=2, minutes=3, seconds=10)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "memory"),
+    [
+        ([{"ResidentSetSize": 900}, {"ResidentSetSize": 300}], 900 * KB),
+        ([{"MemoryUsage": 5}], 5 * KB * KB),
+        ([{"ResidentSetSize": 900, "MemoryUsage": 1}, {"MemoryUsage": 7}], 900 * KB),
+        ([{}], None),
+    ],
+)
+def test_memory_is_the_most_that_was_seen(sizes: list[dict[str, int]], memory: int | None) -> None:
+    """In kilobytes where they are told; megabytes are a rough stand-in for them."""
+    tale: Tale | None = None
+    for event in sizes:
+        tale = fold(tale, 6, event)
+    assert tale is not None
+    assert tale.status.max_memory == memory
+
+
+# -- times
+
+
+@pytest.mark.parametrize(
+    ("zone", "text", "expected"),
+    [
+        ("UTC", "2026-11-20T11:53:28", at(53, 28)),
+        ("Asia/Tokyo", "2026-11-20T20:53:28.133", at(53, 28)),
+        ("Asia/Tokyo", "2026-11-20T11:53:28Z", at(53, 28)),
+        ("America/New_York", "2026-11-20T11:53:28.133Z", at(53, 28)),
+        ("UTC", "11/20 11:53:28", None),
+        ("UTC", "", None),
+    ],
+)
+def test_times_are_local_or_say_that_they_are_not(
+    utc: Callable[[str], None], zone: str, text: str, expected: datetime | None
+) -> None:
+    """Wherever the reader is; it is on the machine of the schedd."""
+    utc(zone)
+    assert when({"EventTime": text}) == expected
+
+
+@pytest.mark.parametrize(("name", "hours"), [("format-utc", 0), ("format-xml", -9)])
+def test_a_log_in_utc_is_right_in_every_time_zone(
+    utc: Callable[[str], None], name: str, hours: int
+) -> None:
+    """HTCondor's reader takes these times for local ones."""
+    utc("Asia/Tokyo")
+    [there] = read(path_of(name)).values()
+    utc("UTC")
+    [here] = read(path_of(name)).values()
+    assert here.ended is not None
+    assert there.ended == here.ended + timedelta(hours=hours)
+
+
+# -- read in pieces
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "format-xml"])
+def test_read_event_by_event_it_ends_the_same(name: str, tmp_path: Path) -> None:
+    """However often it is looked at while it grows."""
+    parts = re.split(r"(?<=\n\.\.\.\n)", path_of(name).read_text())
+    path = tmp_path / "log"
+    log = Log(path)
+    log.catch_up()  # it is not there yet
+    assert told(log) == {}
+    with path.open("a") as growing:
+        for part in parts:
+            growing.write(part)
+            growing.flush()
+            log.catch_up()
+            log.catch_up()
+    assert told(log) == read(path_of(name))
+
+
+@pytest.mark.parametrize("cut", [1, 3, 40, 173, 400, 3950, 4361])
+def test_a_log_that_is_being_written_is_read_on(cut: int, tmp_path: Path) -> None:
+    """An event that is half there is no event yet, and a whole one later."""
+    text = path_of("evicted").read_text()
+    path = tmp_path / "log"
+    path.write_text(text[:cut])
+    log = Log(path)
+    log.catch_up()
+    assert not any(one.state.final for one in told(log).values())
+    with path.open("a") as growing:
+        growing.write(text[cut:])
+    log.catch_up()
+    log.catch_up()
+    assert told(log) == ENDS["evicted"]
+
+
+GARBAGE = {
+    "words": "garbage garbage\n",
+    "zeros": "\0" * 200 + "\n",
+    "nothing": "",
+    "half a line": "001 (054.000.000) 2026-11-20 11:1",
+    "half an end": "005 (054.006.000) 2026-11-20 11:11:41 Job terminated.\n\t(1) Norm",
+    "no number": "005 (054.0x6.000) 2026-11-20 11:11:41 Job terminated.\n\t(1) Normal "
+    "termination (return value zz)\n",
+    "of a later HTCondor": "099 (054.006.000) 2026-11-20 11:11:41 Something new.\n\tx y z\n",
+}
+
+
+@pytest.mark.parametrize("kind", sorted(GARBAGE))
+def test_a_damaged_event_does_not_hide_the_others(kind: str, tmp_path: Path) -> None:
+    """The reader stops at some of them; it is past them after three looks."""
+    events = path_of("mixed").read_text().split("...\n")
+    events.insert(12, GARBAGE[kind])
+    path = tmp_path / "log"
+    path.write_text("...\n".join(events))
+    log = Log(path)
+    for _ in range(3):
+        log.catch_up()
+    found = {native: (one.state, one.exit_code, one.signal) for native, one in told(log).items()}
+    assert found == {n: (one.state, one.exit_code, one.signal) for n, one in ENDS["mixed"].items()}
+
+
+def test_a_log_full_of_damage_is_left_for_later(tmp_path: Path) -> None:
+    """Each costs a second; one look does not take minutes, and some looks see the end."""
+    event = f"{GARBAGE['no number']}...\n"
+    path = tmp_path / "log"
+    path.write_text(9 * event + path_of("mixed").read_text())
+    log = Log(path)
+    started = time.monotonic()
+    log.catch_up()
+    assert time.monotonic() - started < 20
+    assert told(log) == {}
+
+
+# -- late materialization
+
+
+def test_jobs_that_are_still_to_be_materialized_wait(tmp_path: Path) -> None:
+    """They have no event yet, and the schedd does not know them either."""
+    text = path_of("late").read_text()
+    path = tmp_path / "log"
+    path.write_text(text[: text.index("005 (011.0")])
+    log = Log(path)
+    log.catch_up()
+    assert [(one := log.status(f"11.{n}")) and one.native for n in range(6)] == [
+        *("running", "running", *["to be materialized"] * 4)
+    ]
+    assert log.may_be_in_queue("11.1")
+    assert not log.may_be_in_queue("11.5")
+    assert log.status("12.0") is None
+
+
+def test_jobs_that_never_were_materialized_are_removed_with_their_cluster() -> None:
+    """Three of six were made when all was removed."""
+    log = Log(path_of("late-held"))
+    log.catch_up()
+    for native in ("12.3", "12.5"):
+        one = log.status(native)
+        assert one is not None
+        assert (one.state, one.never_started) == (State.TERMINATED, True)
+    assert log.status("13.0") is None
+
+
+# -- what the schedd says
+
+
+def test_what_the_schedd_says_holds_until_the_log_has_something_newer(tmp_path: Path) -> None:
+    """Only the schedd knows that a job was submitted on hold."""
+    events = path_of("late-held").read_text().split("...\n")
+    mine = [event for event in events if "(012.000.000)" in event]
+    path = tmp_path / "log"
+    path.write_text(mine[0] + "...\n")
+    log = Log(path)
+    log.catch_up()
+    said = JobStatus(state=State.HELD, native="held", source="condor_q", message="why")
+    log.note("12.0", said)
+    assert log.status("12.0") == said
+    log.catch_up()
+    assert log.status("12.0") == said
+    with path.open("a") as growing:
+        growing.write(mine[1] + "...\n")
+    log.catch_up()
+    now = log.status("12.0")
+    assert now is not None
+    assert (now.native, now.message, now.source) == ("running", None, SOURCE)
+
+
+def test_what_the_schedd_says_never_takes_a_restart_back() -> None:
+    """It counts starts at another moment; an exit record of an earlier run must stay dead."""
+    log = Log(path_of("reconnected"))
+    log.catch_up()
+    log.note("13.0", JobStatus(state=State.RUNNING, native="running", source="condor_q"))
+    one = log.status("13.0")
+    assert one is not None
+    assert one.restarts == 1
+
+
+def test_a_verdict_of_the_log_is_not_talked_out_of() -> None:
+    """The queue was asked a moment before the job ended."""
+    log = Log(path_of("mixed"))
+    log.catch_up()
+    before = log.status("54.0")
+    log.note("54.0", JobStatus(state=State.RUNNING, native="running", source="condor_q"))
+    assert log.status("54.0") is before
+
+
+def test_a_job_that_the_log_does_not_know_is_taken_from_the_schedd(tmp_path: Path) -> None:
+    """Its log could not be written, or is not here."""
+    log = Log(tmp_path / "log")
+    log.catch_up()
+    assert log.status("1.0") is None
+    assert log.may_be_in_queue("1.0")
+    said = JobStatus(state=State.RUNNING, native="running", source="condor_q")
+    log.note("1.0", said)
+    assert log.status("1.0") == said
