@@ -276,7 +276,9 @@ def declared_settings() -> dict[str, list[Setting]]:
     found = load_plugins().collect("anybatch_settings", {name: {} for name in sorted(own)})
     declared = {CORE: list(CORE_SETTINGS)}
     for plugin, answers in found:
-        declared[plugin.name] = [one for one in answers if isinstance(one, Setting)]
+        declared[plugin.name] = [
+            one for one in answers if isinstance(one, Setting) and not one.instead
+        ]
     return declared
 
 

@@ -211,10 +211,11 @@ def test_no_job_is_refused(isolated: Path, toy: Toy) -> None:
 
 
 def test_a_system_that_moves_files_needs_no_folder_here(isolated: Path) -> None:
-    """Where the batch system brings the files, the workdir is a folder over there."""
+    """Where the batch system brings the files, a job works in its scratch folder."""
     toy = Toy(transfer=Transfer.SYSTEM)
     plan = session_of(isolated, toy).plan(Job(TRUE, workdir="/only/there"))
-    assert "ab_workdir=/only/there" in texts(plan)["job.sh"]
+    assert "ab_workdir=.\n" in texts(plan)["job.sh"]
+    assert Path("/only/there") not in plan.folders
 
 
 class Boxes:

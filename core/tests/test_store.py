@@ -46,7 +46,8 @@ def full_disk(after: int) -> Iterator[None]:
 
 def test_a_run_is_read_as_it_was_planned(isolated: Path) -> None:
     """All of a run, with every kind of setting, waits and retries, comes back from its folder."""
-    session = session_of(isolated, Toy(array=2))
+    toy = Toy(array=2, environment=Environment(contains=True))
+    session = session_of(isolated, toy)
     settings_ = {
         "partition": "lönger",
         "options": {"qos": "high", "n": "1"},

@@ -328,7 +328,7 @@ class Planner:
         around = Surroundings(
             workdir=".",
             **settled,
-            output_dir=parcels.back(self.absolute(job.output_dir or workdir)),
+            output_dir=parcels.back(self.absolute(job.output_dir or workdir)) if job.outputs else "",
             stdin=f"{RUN_FOLDER}/stdin" if stdin else "/dev/null",
             stdout=self._log_away(job.stdout, parcels),
             stderr=self._log_away(job.stderr, parcels),

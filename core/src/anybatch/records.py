@@ -63,6 +63,7 @@ class Setting:
         default: None: not set.
         choices: the texts it may have; empty: any.
         help: what it is for, in a sentence.
+        instead: it cannot be set, because anybatch or the plugin itself does; what to use.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Setting:
     default: Any = None
     choices: tuple[str, ...] = ()
     help: str = ""
+    instead: str = ""
 
 
 @attrs.frozen

@@ -21,7 +21,7 @@ from anybatch.plugins import Plugins, load_plugins
 from anybatch.records import Limits
 from anybatch.run import Run
 from anybatch.runstate import RunState
-from anybatch.settings import check, load_settings, project_file
+from anybatch.settings import Declared, check, load_settings, project_file
 from anybatch.submitter import Submitter
 from anybatch.watcher import TICK, Watcher
 
@@ -248,7 +248,7 @@ class Session:
         return run
 
     def _fit(self, system: str, values: Mapping[str, Any]) -> dict[str, Any]:
-        known = self.settings.declared.get(system, {})
+        known = self.settings.declared.get(system, Declared())
         fitted = {
             name: check(system, known[name], value, "run")
             for name, value in values.items()

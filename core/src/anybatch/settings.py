@@ -98,7 +98,29 @@ class Value:
 
 
 class Declared(dict[str, Setting]):
-    """A plugin's settings by name. A name with `*` stands for all names that match it."""
+    """A plugin's settings by name. A name with `*` stands for all names that match it.
+
+    Attributes:
+        refused: what to use instead of those that cannot be set.
+    """
+
+    def __init__(self, settings: Iterable[Setting] = ()) -> None:
+        super().__init__()
+        self.refused: dict[str, str] = {}
+        for setting in settings:
+            self.add(setting)
+
+    def add(self, setting: Setting) -> None:
+        """Take one more setting."""
+        if setting.instead:
+            self.refused[setting.name] = setting.instead
+        else:
+            self[setting.name] = setting
+
+    def hint(self, name: str) -> str:
+        """What the user may have meant by a name that is none of these."""
+        instead = next((self.refused[key] for key in self.refused if _same(key, name)), "")
+        return f": {instead}" if instead else did_you_mean(name, self)
 
     def __contains__(self, name: object) -> bool:
         return super().__contains__(name) or self._pattern(str(name)) is not None
@@ -121,7 +143,7 @@ class Settings:
         layers: sources, lowest first, values checked.
     """
 
-    def __init__(self, declared: Mapping[str, Mapping[str, Setting]], layers: Iterable[Layer]):
+    def __init__(self, declared: Mapping[str, Declared], layers: Iterable[Layer]):
         self.declared = declared
         self._layers = tuple(layers)
         self._tables: dict[str, dict[str, Any]] = {}
@@ -141,7 +163,7 @@ class Settings:
     def table(self, plugin: str) -> dict[str, Any]:
         """The settings of *plugin*: every declared name, None where it has no value."""
         if plugin not in self._tables:
-            known = self.declared.get(plugin, {})
+            known = self.declared.get(plugin, Declared())
             values = self.explain(plugin) if known else {}
             found = {name: value.value for name, value in values.items()}
             self._tables[plugin] = {**dict.fromkeys(n for n in known if "*" not in n), **found}
@@ -201,7 +223,7 @@ def settings_files(folder: Path) -> list[Path]:
 
 def _site_layers(
     plugins: Plugins,
-    declared: Mapping[str, Mapping[str, Setting]],
+    declared: Mapping[str, Declared],
     site: Iterable[tuple[str, Mapping[str, Mapping[str, Any]]]],
 ) -> Iterator[Layer]:
     """The defaults of site plugins; one that gives wrong ones costs only itself."""
@@ -222,8 +244,8 @@ def project_file(folder: Path) -> Path | None:
 
 def _declarations(
     plugins: Plugins,
-) -> tuple[dict[str, dict[str, Setting]], list[tuple[str, dict[str, dict[str, Any]]]]]:
-    declared: dict[str, dict[str, Setting]] = {CORE: Declared((s.name, s) for s in CORE_SETTINGS)}
+) -> tuple[dict[str, Declared], list[tuple[str, dict[str, dict[str, Any]]]]]:
+    declared: dict[str, Declared] = {CORE: Declared(CORE_SETTINGS)}
     site = []
     for plugin in plugins:
         declared[plugin.name] = Declared()
@@ -234,7 +256,7 @@ def _declarations(
             continue
         for record in records:
             if isinstance(record, Setting):
-                declared[plugin.name][record.name] = record
+                declared[plugin.name].add(record)
             elif isinstance(record, SiteDefault):
                 table, name = _split(record.name)
                 defaults.setdefault(table, {})[name] = record.value
@@ -262,9 +284,7 @@ def _read_file(path: Path, declared: Mapping[str, object]) -> dict[str, dict[str
     return {CORE: top, **tables} if top else tables
 
 
-def _environment_layer(
-    declared: Mapping[str, Mapping[str, Setting]], environ: Mapping[str, str]
-) -> Layer:
+def _environment_layer(declared: Mapping[str, Declared], environ: Mapping[str, str]) -> Layer:
     tables: dict[str, dict[str, Any]] = {}
     for variable, text in environ.items():
         prefix, _, rest = variable.partition("_")
@@ -300,7 +320,7 @@ def _spelt(settings: Mapping[str, Setting], key: str) -> str:
 
 
 def checked_layer(
-    declared: Mapping[str, Mapping[str, Setting]],
+    declared: Mapping[str, Declared],
     source: str,
     tables: Mapping[str, Mapping[str, Any]],
 ) -> Layer:
@@ -319,7 +339,7 @@ def checked_layer(
         for key, value in values.items():
             name = _spelt(declared[table], key)
             if name not in declared[table]:
-                hint = did_you_mean(key, declared[table])
+                hint = declared[table].hint(key)
                 where = f"[{table}] in {source}" if table != CORE else source
                 raise SettingError(f"{where}: unknown setting {key!r}{hint}")
             value = check(table, declared[table][name], value, source)
@@ -343,7 +363,7 @@ def parse_assignment(text: str, settings: Settings) -> tuple[str, str, Any]:
         raise SettingError(f"{text!r}: there is no plugin {table!r}{hint}")
     name = _spelt(settings.declared[table], rest)
     if name not in settings.declared[table]:
-        hint = did_you_mean(rest, settings.declared[table])
+        hint = settings.declared[table].hint(rest)
         raise SettingError(f"{text!r}: unknown setting {rest!r} of {table}{hint}")
     setting = settings.declared[table][name]
     return table, name, read_text(table, setting, value, f"{text!r}")

@@ -292,8 +292,8 @@ def test_settings_are_documented_and_unique() -> None:
     """Each names the option that it becomes."""
     names = [setting.name for setting in SETTINGS]
     assert len(names) == len(set(names))
-    assert all(setting.help for setting in SETTINGS)
-    assert {*names} == {*OPTIONS, "max_array", "skip"}
+    assert all(setting.help or setting.instead for setting in SETTINGS)
+    assert {*names} == {*OPTIONS, *MANAGED, "max_array", "skip"}
 
 
 @pytest.mark.parametrize("skip", [("mem",), ("mem", "time"), ("job-name",), ("nosuch",)])

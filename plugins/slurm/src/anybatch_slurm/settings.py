@@ -30,11 +30,11 @@ OPTIONS = (
 #: Long options that anybatch itself needs, and what to use instead.
 MANAGED = {
     "array": "submit several jobs",
-    "chdir": "the job's workdir",
-    "dependency": "the job's `after`",
-    "error": "the job's stderr",
-    "input": "the job's stdin",
-    "output": "the job's stdout",
+    "chdir": "use the job's workdir",
+    "dependency": "use the job's `after`",
+    "error": "use the job's stderr",
+    "input": "use the job's stdin",
+    "output": "use the job's stdout",
 }
 
 SETTINGS = (
@@ -42,6 +42,7 @@ SETTINGS = (
         Setting(name=name, kind=Kind.OPTION, help=f"`sbatch --{name}`; see {MANUAL}.")
         for name in OPTIONS
     ),
+    *(Setting(name=name, instead=instead) for name, instead in MANAGED.items()),
     Setting(
         name="max_array",
         kind=Kind.INTEGER,
