@@ -18,6 +18,7 @@ from anybatch.exits import ExitFolder, ExitRecord, last_words, parse_record
 from anybatch.journal import Journal
 from anybatch.localhost import LocalHost
 from anybatch.model import Job, Resources, Retry
+from anybatch.records import Environment
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

@@ -324,11 +324,12 @@ class Planner:
             f"{CARRIED}/env_script": settled["env_script"],
             **{destination: source for source, destination in inputs},
         }
+        outputs = self.absolute(job.output_dir or workdir)
         pairs = tuple((source, place) for place, source in travels.items() if source)
         around = Surroundings(
             workdir=".",
             **settled,
-            output_dir=parcels.back(self.absolute(job.output_dir or workdir)) if job.outputs else "",
+            output_dir=parcels.back(outputs) if job.outputs else "",
             stdin=f"{RUN_FOLDER}/stdin" if stdin else "/dev/null",
             stdout=self._log_away(job.stdout, parcels),
             stderr=self._log_away(job.stderr, parcels),

@@ -25,7 +25,7 @@ from anybatch_htcondor.states import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 #: Attributes of a job that say where it is.
 QUEUE_ATTRIBUTES = (
@@ -42,12 +42,15 @@ HISTORY_ATTRIBUTES = (
     *("LastJobStatus", "LastHoldReason", "LastHoldReasonCode", "LastHoldReasonSubCode"),
 )
 
+#: Characters in a constraint; Linux gives a program no argument of more than 131,071 bytes.
+_LONGEST = 100_000
 _SUBMITTED = re.compile(r"^(\d+)\.(\d+) - \1\.(\d+)$", re.MULTILINE)
 _POLICY = re.compile(r"\bPeriodicRemove\b|\bSYSTEM_PERIODIC_REMOVE\b")
 _VERSION = re.compile(r"\$CondorVersion: (\S+)")
 
-#: What its tools print where they are installed and HTCondor is not set up.
-NOT_SET_UP = re.compile(r"CONDOR_CONFIG|condor_config|configuration")
+#: What its tools print where they are installed and HTCondor is not set up. A schedd that is away
+#: makes them tell of condor_config.
+NOT_SET_UP = re.compile(r"\bCONDOR_CONFIG\b")
 #: What commands print of jobs that are gone, which is no error.
 _GONE = re.compile(
     r"Job \d+\.\d+ not found|No result found for job \d+\.\d+|"
@@ -100,6 +103,23 @@ def removal(ids: Iterable[str]) -> str:
             f"&& JobMaterializeNextProcId >= {first})"
         )
     return " || ".join(parts)
+
+
+def constraints(
+    ids: Sequence[str], write: Callable[[Iterable[str]], str] = constraint
+) -> Iterator[str]:
+    """Expressions that together are true for jobs of these ids, each short enough for a command.
+
+    Args:
+        write: `constraint` or `removal`.
+    """
+    whole = write(ids)
+    if len(whole) <= _LONGEST or len(ids) < 2:
+        yield whole
+        return
+    half = len(ids) // 2
+    yield from constraints(ids[:half], write)
+    yield from constraints(ids[half:], write)
 
 
 def _ranges(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:

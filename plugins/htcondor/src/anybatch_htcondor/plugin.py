@@ -64,8 +64,16 @@ def anybatch_detect(host: Host) -> Detection:
         available=True,
         reason="the schedd answers",
         version=parse.read_version(version),
-        details={"files": "shared by all machines" if _is_shared(host) else "transferred"},
+        details={"files": _files(host)},
     )
+
+
+def _files(host: Host) -> str:
+    """Who moves files where the setting leaves it open, for `anybatch doctor`."""
+    try:
+        return "shared by all machines" if _is_shared(host) else "transferred"
+    except CommandError as error:
+        return f"the pool cannot be asked: {error}"
 
 
 @hookimpl
@@ -165,13 +173,14 @@ def _sources_of(host: Host) -> Sources:
 def anybatch_terminate(
     ids: Sequence[str], signal: str | None, settings: Mapping[str, Any], host: Host
 ) -> None:
-    """One command with one constraint; jobs that are gone are no error."""
+    """One command, more where thousands are not in a row; jobs that are gone are no error."""
     program = _program(signal, settings)
-    which = parse.removal(ids) if program == "condor_rm" else parse.constraint(ids)
-    command = make_command(program, "-constraint", which)
-    completed = host.run(command)
-    if not completed.ok and not parse.only_gone(completed.stderr):
-        raise CommandFailed(command, completed)
+    write = parse.removal if program == "condor_rm" else parse.constraint
+    for which in parse.constraints(ids, write):
+        command = make_command(program, "-constraint", which)
+        completed = host.run(command)
+        if not completed.ok and not parse.only_gone(completed.stderr):
+            raise CommandFailed(command, completed)
 
 
 def _program(signal: str | None, settings: Mapping[str, Any]) -> str:

@@ -43,6 +43,11 @@ _RESTARTS = "$$([ifThenElse(isUndefined(NumShadowStarts),0,NumShadowStarts-1)])"
 #: Most jobs of a late submission that wait in the queue.
 _MAX_IDLE = 2000
 
+_MACRO = re.compile(r"\$(?=\w*\()")
+#: Filled in when the job has a machine, in every string of it; where that fails the job is held.
+_FILLED_IN = re.compile(r"\$(?=\$\w*\()")
+#: Attributes that jobs are found by.
+_OURS = ("anybatchtoken", "anybatchcount")
 _ATTRIBUTE = re.compile(r"(\+|MY\.)([A-Za-z_][A-Za-z0-9_]*)")
 
 
@@ -56,7 +61,7 @@ def render(submission: Submission, timeout: timedelta = timedelta(minutes=2)) ->
     commands = {**dict(_commands(submission)), **dict(_own(submission.settings))}
     for name, value in _policies(submission.settings):
         own = commands.get(name)
-        commands[name] = f"({own}) || ({value})" if own is not None else value
+        commands[name] = value if own is None else f"({_value(name, own)}) || ({value})"
     lines = [f"{name} = {_value(name, value)}" for name, value in commands.items()]
     path = submission.folder / f"submit-{submission.number}.sub"
     return Rendered(
@@ -78,14 +83,14 @@ def _commands(submission: Submission) -> Iterator[tuple[str, Any]]:
     script = submission.script if _travels(submission) else "job.sh"
     yield "arguments", f'"{script} {submission.number} $(ab_task) {_RESTARTS}"'
     yield "environment", f'"{_ENVIRONMENT}"'
-    yield "initialdir", escape(str(submission.folder))
+    yield "initialdir", _path("the run's folder", str(submission.folder))
     yield "log", log_path(submission.folder, submission.number).name
     yield "notification", "never"
-    yield "MY.JobBatchName", quote(submission.name)
+    yield "MY.JobBatchName", _label(submission.name)
     yield "MY.AnybatchToken", quote(submission.token)
     yield "MY.AnybatchCount", submission.count
     if _contained(submission):
-        yield "container_image", escape(submission.container or "")
+        yield "container_image", _path("container", submission.container or "")
     yield from _transfer(submission)
     yield from _resources(submission.resources)
     if submission.count > submission.settings["late_from"]:
@@ -141,13 +146,14 @@ def _own(settings: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         if value is None:
             continue
         if name == "batch_name":
-            yield "MY.JobBatchName", quote(str(value))
+            yield "MY.JobBatchName", _label(str(value))
         elif name in COMMANDS:
             yield name, value
         elif name.startswith(("+", "MY.")):
-            if not _ATTRIBUTE.fullmatch(name):
-                raise UsageError(f"htcondor: {name!r} is no name of an attribute")
-            yield f"MY.{name.removeprefix('+').removeprefix('MY.')}", value
+            match = _ATTRIBUTE.fullmatch(name)
+            if not match or match[2].lower() in _OURS:
+                raise UsageError(f"htcondor: {name!r} is no name of an attribute, or one of ours")
+            yield f"MY.{match[2]}", value
 
 
 def _policies(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -186,14 +192,27 @@ def _queue(submission: Submission) -> Iterator[str]:
 
 
 def escape(text: str) -> str:
-    """A text as it stands in a submit description, where `$` begins a macro."""
-    return text.replace("$", "$(DOLLAR)")
+    """A text as it stands in a submit description, where `$(` and `$NAME(` begin a macro."""
+    return _MACRO.sub("$(DOLLAR)", text)
 
 
 def quote(text: str) -> str:
-    r"""A text as a ClassAd string: in double quotes, `"` and `\` escaped."""
-    inner = text.replace("\\", "\\\\").replace('"', '\\"')
+    r"""A text as a string of an old ClassAd: `\` is itself, and before `"` makes it one."""
+    inner = text.replace('"', '\\"')
     return escape(f'"{inner}"')
+
+
+def _label(text: str) -> str:
+    """A name for people as a string, without what HTCondor would try to fill in."""
+    return quote(_FILLED_IN.sub("$ ", text))
+
+
+def _path(name: str, text: str) -> str:
+    if _FILLED_IN.search(text):
+        raise UsageError(
+            f"htcondor: {name} {text!r} holds `$$(`, and HTCondor fills in what follows it"
+        )
+    return escape(text)
 
 
 def _value(name: str, value: Any) -> str:

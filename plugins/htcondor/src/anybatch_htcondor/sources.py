@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from anybatch.records import JobStatus
 
 CHECK = 60.0  #: seconds between two questions to the schedd about jobs that a log knows
-MOST_IDS = 500  #: with more in a question, whole clusters are asked for
+MOST_IDS = 500  #: with more in a question, whole clusters or all our jobs are asked for
 _SCAN = 100_000  #: jobs of the history that are looked through
 
 
@@ -127,7 +127,9 @@ def _which(ids: Sequence[str]) -> tuple[str, ...]:
     clusters = parse.by_cluster(ids)
     if len(ids) <= MOST_IDS:
         return ("-constraint", parse.constraint(ids))
-    return ("-constraint", " || ".join(f"ClusterId == {cluster}" for cluster in clusters))
+    if len(clusters) <= MOST_IDS:
+        return ("-constraint", " || ".join(f"ClusterId == {cluster}" for cluster in clusters))
+    return ("-constraint", "AnybatchToken =!= undefined")
 
 
 def _wanted(attributes: Sequence[str]) -> tuple[str, ...]:

@@ -1,0 +1,444 @@
+"""Which command is run when, and what its answer or its failure means.
+
+Questions about the state of jobs: `test_htcondor_sources.py`.
+"""
+
+from __future__ import annotations
+
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import pytest
+from anybatch import Job, UsageError
+from anybatch.errors import CommandFailed, CommandNotFound, CommandTimeout, Rejected
+from anybatch.host import Command, Completed
+from anybatch.records import Detection, Transfer
+from anybatch_htcondor import plugin
+from hypothesis import given
+from hypothesis import strategies as st
+
+from .scripted import DATA, TOKEN, Script, data, failed, said, submission, table
+from .test_htcondor_parse import REFUSED, is_true
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+VERSION = ("condor_version", said("version version"))
+DOMAIN = ("condor_config_val FILESYSTEM_DOMAIN", Completed(0, "sid\n"))
+FOREIGN = "condor_status -json -attributes Machine"
+ALL_OURS = (FOREIGN, said("status empty-json"))
+ONE_FOREIGN = (FOREIGN, said("status domains"))
+QUEUE = "condor_q -limit -json"
+NOTHING = said("q empty-json")
+
+
+# -- detect
+
+
+def detect(*steps: tuple[str, Any], missing: str = "") -> Detection:
+    """What the plugin finds; all that the script expects is asked for."""
+    host = Script(*steps)
+    host.tools.discard(missing)
+    found = plugin.anybatch_detect(host)
+    assert host.steps == []
+    return found
+
+
+@pytest.mark.parametrize("tool", ["condor_submit", "condor_q", "condor_rm", "condor_history"])
+def test_without_its_tools_there_is_no_htcondor(tool: str) -> None:
+    """Nothing is run, and `auto` goes on."""
+    found = detect(missing=tool)
+    assert (found.available, found.away, found.reason) == (
+        False,
+        False,
+        f"{tool} is not on the PATH",
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "files"), [(ALL_OURS, "shared by all machines"), (ONE_FOREIGN, "transferred")]
+)
+def test_a_pool_that_answers_is_told_with_its_version(answer: tuple[str, Any], files: str) -> None:
+    """And with who moves files, for `doctor`."""
+    queue = (QUEUE, said("q empty-json"))
+    found = detect(VERSION, queue, DOMAIN, answer)
+    assert found == Detection(
+        available=True, reason="the schedd answers", version="25.14.1", details={"files": files}
+    )
+
+
+@pytest.mark.parametrize("name", ["stopped", "crashed", "hung"])
+def test_a_schedd_that_does_not_answer_is_away(name: str) -> None:
+    """`auto` then chooses nothing, for a login node is no stand-in for a pool."""
+    found = detect(VERSION, (QUEUE, failed(f"q {name}")))
+    assert (found.available, found.away) == (False, True)
+    assert "the schedd does not answer" in found.reason
+    assert data(f"q {name}.stderr").strip().splitlines()[0] in found.reason
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [VERSION, (QUEUE, CommandTimeout(Command(("condor_q",)), "no answer in 20 s"))],
+        [("condor_version", CommandTimeout(Command(("condor_version",)), "no answer in 20 s"))],
+    ],
+)
+def test_a_tool_that_hangs_is_a_pool_that_is_away(steps: list[tuple[str, Any]]) -> None:
+    """It is set up here, and does not answer now."""
+    found = detect(*steps)
+    assert (found.available, found.away) == (False, True)
+
+
+@pytest.mark.parametrize(
+    "stderr",
+    [
+        data("q noconfig.stderr"),
+        "Neither the environment variable CONDOR_CONFIG,\n/etc/condor/, /usr/local/etc/, nor "
+        "~condor/ contain a condor_config source.\n",
+    ],
+)
+def test_tools_that_belong_to_no_pool_are_not_set_up(stderr: str) -> None:
+    """They were installed once; `auto` goes on."""
+    found = detect(VERSION, (QUEUE, Completed(1, stderr=stderr)))
+    assert (found.available, found.away) == (False, False)
+
+
+@pytest.mark.parametrize("name", ["collector-hung", "collector-stopped"])
+def test_a_schedd_without_its_collector_takes_jobs(name: str) -> None:
+    """What machines there are cannot be told; that is said."""
+    found = detect(VERSION, (QUEUE, NOTHING), DOMAIN, (FOREIGN, failed(f"status {name}")))
+    assert found.available
+    assert "cannot be asked" in found.details["files"]
+    assert "communication error" in found.details["files"]
+
+
+# -- limits, environment, transfer
+
+
+def test_any_number_of_jobs_is_one_submission() -> None:
+    """Order between jobs is kept by the core."""
+    limits = plugin.anybatch_limits()
+    assert limits.array >= 100_000
+    assert not limits.dependencies
+
+
+def test_a_job_inherits_nothing_that_belongs_to_another() -> None:
+    """But finds the pool; temporary files belong into its own scratch folder."""
+    environment = plugin.anybatch_environment(Job(["true"]), table())
+    assert {"_CONDOR_*", "BATCH_SYSTEM", "TMPDIR"} <= set(environment.scrub)
+    assert environment.keep == ("CONDOR_CONFIG",)
+    assert not environment.contains
+    assert environment.wrap == ()
+
+
+@pytest.mark.parametrize(
+    ("container", "setting", "contains"),
+    [(None, "native", False), ("/a.sif", None, False), ("/a.sif", "native", True)],
+)
+def test_the_pool_runs_containers_where_it_is_asked_to(
+    container: str | None, setting: str | None, contains: bool
+) -> None:
+    """Else a wrapper may."""
+    job = Job(["true"], container=container)
+    assert plugin.anybatch_environment(job, table(container=setting)).contains is contains
+
+
+@pytest.mark.parametrize(
+    ("setting", "steps", "transfer"),
+    [
+        ("shared", [], Transfer.SHARED),
+        ("native", [], Transfer.SYSTEM),
+        ("auto", [DOMAIN, ALL_OURS], Transfer.SHARED),
+        ("auto", [DOMAIN, ONE_FOREIGN], Transfer.SYSTEM),
+    ],
+)
+def test_files_travel_where_a_machine_may_not_share_them(
+    setting: str, steps: list[tuple[str, Any]], transfer: Transfer
+) -> None:
+    """The pool is asked once, and only where it is left open."""
+    host = Script(*steps)
+    for _ in range(3):
+        assert plugin.anybatch_transfer(table(transfer=setting), host) is transfer
+    assert host.steps == []
+
+
+def test_machines_that_tell_no_domain_are_foreign() -> None:
+    """The question is for all whose domain is not ours, and for one of them only."""
+    host = Script(DOMAIN, ALL_OURS)
+    plugin.anybatch_transfer(table(), host)
+    assert host.option("-constraint") == 'FileSystemDomain =!= "sid"'
+    assert host.option("-limit") == "1"
+
+
+@pytest.mark.parametrize("name", ["collector-hung", "collector-stopped"])
+def test_where_the_pool_cannot_be_asked_nothing_is_guessed(name: str) -> None:
+    """Nothing is submitted; the next run asks again."""
+    host = Script(DOMAIN, (FOREIGN, failed(f"status {name}")))
+    with pytest.raises(CommandFailed, match="communication error"):
+        plugin.anybatch_transfer(table(), host)
+    host.steps += [DOMAIN, ONE_FOREIGN]
+    assert plugin.anybatch_transfer(table(), host) is Transfer.SYSTEM
+
+
+# -- submit
+
+SUBMIT = "condor_submit -terse /runs/one/submit-0.sub"
+
+
+def submit(answer: Any, count: int = 1) -> list[str]:
+    """The ids that submitting gives, its one command answered so."""
+    one = submission(count=count)
+    rendered = plugin.anybatch_render(one)
+    command = attrs.evolve(rendered.command, timeout=timedelta(seconds=9))
+    host = Script((SUBMIT, answer))
+    ids = list(plugin.anybatch_submit(one, attrs.evolve(rendered, command=command), host))
+    assert host.ran == [command]
+    return ids
+
+
+@pytest.mark.parametrize(
+    ("answer", "ids"),
+    [
+        (said("submit terse-one"), ["28.0"]),
+        (said("submit terse-items"), ["27.0", "27.1", "27.2", "27.3"]),
+        (said("submit terse-late"), [f"11.{proc}" for proc in range(6)]),
+        (said("submit collector-hung"), ["18.0", "18.1"]),
+        (Completed(0, "Welcome!\n42.0 - 42.1\n", "WARNING: no proxy\n"), ["42.0", "42.1"]),
+    ],
+)
+def test_submitting_is_one_command_that_gives_the_ids(answer: Completed, ids: list[str]) -> None:
+    """The jobs of a cluster are numbered from 0, in the order of the tasks."""
+    assert submit(answer, len(ids)) == ids
+
+
+@pytest.mark.parametrize("name", sorted(REFUSED))
+def test_what_htcondor_refuses_for_good_is_rejected_in_its_words(name: str) -> None:
+    """Nothing is tried again."""
+    with pytest.raises(Rejected) as caught:
+        submit(failed(f"submit error-{name}"))
+    assert str(caught.value) == REFUSED[name]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        failed("submit stopped"),
+        *(
+            Completed(1, stderr=f"\nERROR: {words}\n")
+            for words in (
+                # The schedd was starting again:
+                "Failed to connect to local queue manager\nSECMAN:2011:Connection closed during "
+                "command authorization. Probably due to an unknown command.",
+                "Failed to connect to queue manager sid\nAUTHENTICATE:1003:Failed to authenticate",
+                "Can't find address of local schedd",
+                "Failed to commit job submission into the queue.",
+                "Failed to create new cluster id",
+                "Failed to end transaction",
+                "SECMAN:2007:This service is running, but did not respond in a reasonable time.",
+                "Communication error while submitting",
+                "Resource temporarily unavailable",
+                "Timed out waiting for response",
+            )
+        ),
+        # It may have arrived:
+        said("submit nojobs"),
+        said("submit plain"),
+        said("submit terse-items"),
+        Completed(0, "42.0 - 42.0\n"),
+        Completed(1, "42.0 - 42.1\n", "ERROR: the wrapper could not write its log\n"),
+        Completed(-9),
+        Completed(-15, stderr="ERROR: interrupted\n"),
+        Completed(1),
+    ],
+    ids=lambda answer: (answer.stderr or answer.stdout or str(answer.returncode)).strip()[-50:],
+)
+def test_what_may_pass_or_may_have_arrived_is_no_refusal(answer: Completed) -> None:
+    """The core then looks for the token before it submits again; HTCondor's words are told."""
+    with pytest.raises(CommandFailed) as caught:
+        submit(answer, count=2)
+    assert (answer.stderr or answer.stdout or "(no output)").strip() in str(caught.value)
+
+
+@pytest.mark.parametrize("error", [CommandNotFound, CommandTimeout])
+def test_a_condor_submit_that_cannot_run_or_hangs_decides_nothing(
+    error: Callable[[Command, str], Exception],
+) -> None:
+    """The error is passed on as it is."""
+    with pytest.raises((CommandNotFound, CommandTimeout)):
+        submit(error(Command(("condor_submit",)), "no answer"))
+
+
+# -- find
+
+IN_QUEUE = "condor_q -json -attributes ClusterId -limit"
+IN_HISTORY = "condor_history -json -attributes ClusterId -match"
+
+
+def find(*steps: tuple[str, Any], folder: Path = Path("/runs/one"), count: int = 2) -> list[str]:
+    """The ids that are found; all that the script expects is asked for."""
+    host = Script(*steps)
+    ids = list(plugin.anybatch_find(submission(folder=folder, count=count), host))
+    assert host.steps == []
+    for command in host.ran:
+        at = command.argv.index("-constraint")
+        assert command.argv[at + 1] == f'AnybatchToken == "{TOKEN}"'
+    return ids
+
+
+def test_a_cluster_with_a_log_is_found_without_asking(tmp_path: Path) -> None:
+    """Each submission has a log of its own, and a cluster has written into this one."""
+    text = (DATA / "eventlog-25.14-transfer.log").read_text()
+    (tmp_path / "htcondor-0.log").write_text(text)
+    (tmp_path / "htcondor-1.log").write_text(text.replace("(092", "(093"))
+    assert find(folder=tmp_path) == ["92.0", "92.1"]
+
+
+def test_a_cluster_in_the_queue_is_found_by_its_token() -> None:
+    """Its log could not be made; all its jobs are told, whichever are there yet."""
+    assert find((IN_QUEUE, said("q token"))) == ["54.0", "54.1"]
+
+
+def test_a_cluster_that_has_left_the_queue_is_found_in_the_history(tmp_path: Path) -> None:
+    """Before anybody submits it again; a log without an event says nothing."""
+    (tmp_path / "htcondor-0.log").touch()
+    steps = [(IN_QUEUE, said("q token-none")), (IN_HISTORY, said("history ended-token"))]
+    assert find(*steps, folder=tmp_path, count=1) == ["54.0"]
+
+
+def test_what_is_nowhere_is_certainly_not_there() -> None:
+    """Neither log, nor queue, nor history."""
+    nothing = (IN_HISTORY, said("history empty-json"))
+    assert find((IN_QUEUE, said("q token-none")), nothing) == []
+
+
+def test_without_the_reader_the_schedd_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is no wheel of HTCondor's package for every machine."""
+    monkeypatch.setitem(sys.modules, "htcondor2", None)
+    text = (DATA / "eventlog-25.14-transfer.log").read_text()
+    (tmp_path / "htcondor-0.log").write_text(text)
+    assert find((IN_QUEUE, said("q token")), folder=tmp_path) == ["54.0", "54.1"]
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [(IN_QUEUE, failed("q stopped"))],
+        [(IN_QUEUE, Completed(0, "Welcome!\n"))],
+        [(IN_QUEUE, NOTHING), (IN_HISTORY, Completed(1, stderr="no history"))],
+    ],
+    ids=["queue", "garbage", "history"],
+)
+def test_not_being_able_to_look_is_not_finding_nothing(steps: list[tuple[str, Any]]) -> None:
+    """Nothing is decided then."""
+    with pytest.raises(CommandFailed):
+        find(*steps)
+
+
+# -- terminate
+
+
+def terminate(
+    ids: list[str], *answers: Any, signal: str | None = None, **own: Any
+) -> tuple[str, list[str]]:
+    """The program that is run, and the constraints that it gets."""
+    program = PROGRAMS.get(signal or "", "condor_rm")
+    host = Script(*((f"{program} -constraint", answer) for answer in answers))
+    plugin.anybatch_terminate(ids, signal, table(**own), host)
+    assert host.steps == []
+    [ran] = {command.argv[0] for command in host.ran}
+    return ran, [command.argv[2] for command in host.ran]
+
+
+PROGRAMS = {"STOP": "condor_suspend", "TSTP": "condor_suspend", "CONT": "condor_continue"}
+
+
+def test_many_jobs_are_stopped_by_one_command() -> None:
+    """Whatever clusters they are of; what would make their last jobs yet goes with them."""
+    ids = ["54.5", "54.6", "12.0", "54.9"]
+    constraint = (
+        "(ClusterId == 54 && ((ProcId >= 5 && ProcId <= 6) || ProcId == 9)) || "
+        "(ClusterId == 12 && (ProcId == 0)) || "
+        "(ClusterId == 54 && isUndefined(ProcId) && AnybatchCount == 10 "
+        "&& JobMaterializeNextProcId >= 9) || "
+        "(ClusterId == 12 && isUndefined(ProcId) && AnybatchCount == 1 "
+        "&& JobMaterializeNextProcId >= 0)"
+    )
+    assert terminate(ids, said("rm constraint")) == ("condor_rm", [constraint])
+    whole = [f"7.{proc}" for proc in range(50_000)]
+    assert len(terminate(whole, said("rm constraint"))[1]) == 1
+
+
+def test_no_argument_is_longer_than_linux_allows() -> None:
+    """Every second job of twenty thousand: a few commands, each job in one of them."""
+    ids = [f"7.{proc}" for proc in range(0, 20_000, 2)]
+    program, constraints = terminate(ids, *[said("rm constraint")] * 2)
+    assert program == "condor_rm"
+    assert all(len(one) < 131_072 for one in constraints)
+    for proc in (0, 9_998, 10_000, 19_998):
+        jobs = [one.partition(" || (ClusterId == 7 && isUndefined(")[0] for one in constraints]
+        assert sum(is_true(one, 7, proc) for one in jobs) == 1
+        assert sum(is_true(one, 7, proc + 1) for one in jobs) == 0
+
+
+@pytest.mark.parametrize("name", ["unknown-constraint", "again", "unknown"])
+def test_jobs_that_are_gone_are_no_error(name: str) -> None:
+    """They have ended by themselves a moment ago."""
+    assert terminate(["1.0"], failed(f"rm {name}"))[0] == "condor_rm"
+
+
+@pytest.mark.parametrize("name", ["stopped", "hung", "crashed", "nothing"])
+def test_a_schedd_that_is_away_stops_nothing(name: str) -> None:
+    """The user is told, and asks again."""
+    with pytest.raises(CommandFailed) as caught:
+        terminate(["1.0"], failed(f"rm {name}"))
+    assert data(f"rm {name}.stderr").strip().splitlines()[0] in str(caught.value)
+
+
+def test_a_command_that_fails_without_a_word_is_an_error() -> None:
+    """It is not known what it did."""
+    with pytest.raises(CommandFailed):
+        terminate(["1.0"], Completed(1))
+
+
+@pytest.mark.parametrize(
+    ("signal", "own", "program"),
+    [
+        (None, {}, "condor_rm"),
+        ("TERM", {}, "condor_rm"),
+        ("INT", {"kill_sig": "INT"}, "condor_rm"),
+        ("INT", {"kill_sig": "SIGINT"}, "condor_rm"),
+        ("USR1", {"kill_sig": "INT", "remove_kill_sig": "SIGUSR1"}, "condor_rm"),
+        ("STOP", {}, "condor_suspend"),
+        ("TSTP", {}, "condor_suspend"),
+        ("CONT", {}, "condor_continue"),
+    ],
+)
+def test_signals_are_what_a_command_does_to_a_job(
+    signal: str | None, own: dict[str, Any], program: str
+) -> None:
+    """Removing sends a signal that the job may choose; suspending stops it."""
+    assert terminate(["1.0"], Completed(0), signal=signal, **own)[0] == program
+
+
+@pytest.mark.parametrize(
+    ("signal", "own"),
+    [("USR1", {}), ("KILL", {}), ("INT", {}), ("TERM", {"kill_sig": "INT"}), ("SIGSTOP", {})],
+)
+def test_signals_that_cannot_be_sent_are_refused(signal: str, own: dict[str, Any]) -> None:
+    """Nothing is run; the error says what is possible."""
+    with pytest.raises(UsageError, match="condor_rm sends"):
+        plugin.anybatch_terminate(["1.0"], signal, table(**own), Script())
+
+
+@given(st.text(min_size=1, max_size=8))
+def test_no_signal_is_made_up(signal: str) -> None:
+    """Only those of the table and the job's own."""
+    if signal in (*PROGRAMS, "TERM"):
+        return
+    with pytest.raises(UsageError):
+        plugin.anybatch_terminate(["1.0"], signal, table(), Script())

@@ -1,0 +1,505 @@
+"""From a submission to the text that condor_submit gets.
+
+HTCondor's own package reads it back.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import classad2
+import htcondor2
+import pytest
+from anybatch import Resources, UsageError
+from anybatch.parcels import BROUGHT_BACK
+from anybatch.records import CARRIED, Kind, Submission, Transfer
+from anybatch_htcondor.render import escape, log_path, quote, render
+from anybatch_htcondor.settings import COMMANDS, MANAGED, SETTINGS
+from hypothesis import given
+from hypothesis import strategies as st
+
+from .scripted import TOKEN, submission
+
+RESTARTS = "$$([ifThenElse(isUndefined(NumShadowStarts),0,NumShadowStarts-1)])"
+OVERTIME = "HoldReasonCode =?= 46 || HoldReasonCode =?= 47"
+WANTED = "HoldReasonCode =?= 1 || HoldReasonCode =?= 15 || HoldReasonCode =?= 16"
+#: Any text that is one line.
+LINES = st.text(st.characters(exclude_characters="\0\n\r", exclude_categories=["Cs"]))
+AWKWARD = (
+    *('"', "\\", "$", "$(x)", "$$(x)", "$ENV(HOME)", "'", "#", "=", "queue", " ", "\t", "@=end"),
+    *("$$", '\\"', "$$(", "$F(x)", "+X = 1", "[", "(", ")", ",", ";", "%", "&&", "é", "漢", "😀"),
+    *("\u2028", "\x85", "\x0b"),
+)
+NAMES = st.lists(st.sampled_from(AWKWARD) | LINES, min_size=1, max_size=6).map("".join)
+
+
+def text_of(one: Submission) -> str:
+    """The text of the only file."""
+    [file] = render(one).files
+    return file.text
+
+
+def read_back(text: str) -> tuple[dict[str, str], list[str]]:
+    """Commands and their values as condor_submit takes them, and the lines of the queue."""
+    commands, queue, rest = text.partition("\nqueue ")
+    read = htcondor2.Submit(commands + "\n")
+    assert not read.getQArgs()
+    assert queue
+    return dict(read.items()), rest.splitlines()
+
+
+def commands_of(one: Submission) -> dict[str, str]:
+    return read_back(text_of(one))[0]
+
+
+def own(**values: Any) -> dict[str, str]:
+    """The commands of a submission with these settings."""
+    return commands_of(submission(values))
+
+
+def needs(**resources: Any) -> dict[str, str]:
+    """The commands that stand for resources."""
+    bare = commands_of(submission())
+    full = commands_of(submission(resources=Resources(**resources)))
+    return {name: value for name, value in full.items() if name not in bare}
+
+
+def string_of(value: str) -> str:
+    """The text that a value is as an attribute; condor_submit takes ClassAds in the old format."""
+    expanded = htcondor2.Submit(f"x = {value}\n").expand("x")
+    text = classad2.parseOne(f"x = {expanded}\n", classad2.ParserType.Old)["x"]
+    assert isinstance(text, str)
+    return text
+
+
+# -- the whole
+
+
+def test_one_job_is_this_description() -> None:
+    """What is shown is what runs, to the byte."""
+    rendered = render(submission())
+    [file] = rendered.files
+    assert file.path == Path("/runs/one/submit-0.sub")
+    assert file.mode == 0o600
+    assert file.text == (
+        "universe = vanilla\n"
+        "executable = /bin/sh\n"
+        "transfer_executable = false\n"
+        f'arguments = "job.sh 0 $(ab_task) {RESTARTS}"\n'
+        'environment = "PATH=/usr/local/bin:/usr/bin:/bin LC_ALL=C"\n'
+        "initialdir = /runs/one\n"
+        "log = htcondor-0.log\n"
+        "notification = never\n"
+        'MY.JobBatchName = "fit"\n'
+        f'MY.AnybatchToken = "{TOKEN}"\n'
+        "MY.AnybatchCount = 1\n"
+        "should_transfer_files = NO\n"
+        f"periodic_remove = JobStatus == 5 && ({OVERTIME})\n"
+        "queue ab_task from (\n"
+        "1\n"
+        ")\n"
+    )
+    assert rendered.command.argv == ("condor_submit", "-terse", "/runs/one/submit-0.sub")
+    assert rendered.command.timeout == timedelta(minutes=2)
+
+
+def test_many_jobs_with_everything_are_this_description() -> None:
+    """Resources, then the user's own commands, which win; a line for each job."""
+    one = submission(
+        {
+            **{"accounting_group": "physics", "request_memory": "ifThenElse(x, 1, 2)"},
+            **{"+JobFlavour": '"longlunch"', "MY.WantIOProxy": True, "priority": 3},
+            **{"on_held": "release", "periodic_remove": "NumJobStarts > 5", "hold": True},
+            **{"release_pause": timedelta(minutes=1), "notification": "error"},
+        },
+        number=3,
+        count=3,
+        name="Größe #1",
+        transfer=Transfer.SYSTEM,
+        parcels=("ship/0", "", "ship/1"),
+        resources=Resources(tasks=2, cores=4, gpus=1, memory="2 GiB", disk="10 GB", time="1h30m"),
+    )
+    assert text_of(one) == (
+        "universe = vanilla\n"
+        "executable = /bin/sh\n"
+        "transfer_executable = false\n"
+        f'arguments = ".anybatch/job.sh 3 $(ab_task) {RESTARTS}"\n'
+        'environment = "PATH=/usr/local/bin:/usr/bin:/bin LC_ALL=C"\n'
+        "initialdir = /runs/one\n"
+        "log = htcondor-3.log\n"
+        "notification = error\n"
+        'MY.JobBatchName = "Größe #1"\n'
+        f'MY.AnybatchToken = "{TOKEN}"\n'
+        "MY.AnybatchCount = 3\n"
+        "should_transfer_files = YES\n"
+        "when_to_transfer_output = ON_EXIT\n"
+        "transfer_input_files = $(ab_parcels)\n"
+        "transfer_output_files = .anybatch/exit, .anybatch/start, .anybatch/logs, .anybatch/to\n"
+        "request_cpus = 8\n"
+        "request_gpus = 2\n"
+        "request_memory = ifThenElse(x, 1, 2)\n"
+        "request_disk = 9765625\n"
+        "allowed_execute_duration = 5400\n"
+        "accounting_group = physics\n"
+        "hold = true\n"
+        "priority = 3\n"
+        f"periodic_remove = (NumJobStarts > 5) || (JobStatus == 5 && ({OVERTIME}))\n"
+        'MY.JobFlavour = "longlunch"\n'
+        "MY.WantIOProxy = true\n"
+        f"periodic_release = JobStatus == 5 && !({WANTED} || {OVERTIME}) && NumHolds <= 3 && "
+        "time() - EnteredCurrentStatus >= 60\n"
+        "queue ab_task, ab_parcels from (\n"
+        "1, ship/common/, ship/tasks-3.0/, ship/0/\n"
+        "2, ship/common/, ship/tasks-3.0/\n"
+        "3, ship/common/, ship/tasks-3.0/, ship/1/\n"
+        ")\n"
+    )
+
+
+def test_condor_submit_sees_what_it_needs_and_nothing_of_a_job_around_it() -> None:
+    """Home, pool and credentials; what HTCondor set for an outer job would reconfigure it."""
+    command = render(submission(), timeout=timedelta(seconds=7)).command
+    assert command.timeout == timedelta(seconds=7)
+    assert command.only_env is not None
+    assert {"PATH", "HOME", "CONDOR_CONFIG", "KRB5*"} <= set(command.only_env)
+    assert "PYTHONPATH" not in command.only_env
+    assert {"_CONDOR_SLOT", "_CONDOR_SCRATCH_DIR"} <= set(command.hide_env)
+
+
+# -- resources
+
+
+@pytest.mark.parametrize(
+    ("resources", "commands"),
+    [
+        ({}, {}),
+        ({"cores": 1, "tasks": 1, "gpus": 0, "nodes": 1}, {}),
+        ({"cores": 4}, {"request_cpus": "4"}),
+        ({"tasks": 3}, {"request_cpus": "3"}),
+        ({"tasks": 3, "cores": 2}, {"request_cpus": "6"}),
+        ({"gpus": 1}, {"request_gpus": "1"}),
+        ({"tasks": 2, "gpus": 2}, {"request_cpus": "2", "request_gpus": "4"}),
+        ({"memory": "1 MiB"}, {"request_memory": "1"}),
+        ({"memory": 1}, {"request_memory": "1"}),
+        ({"memory": 2**20 + 1}, {"request_memory": "2"}),
+        ({"memory": "2 GB"}, {"request_memory": "1908"}),
+        ({"disk": "1 KiB"}, {"request_disk": "1"}),
+        ({"disk": 1025}, {"request_disk": "2"}),
+        ({"disk": "1 GiB"}, {"request_disk": "1048576"}),
+        ({"time": "1h"}, {"allowed_execute_duration": "3600"}),
+        ({"time": timedelta(seconds=0.5)}, {"allowed_execute_duration": "1"}),
+        ({"time": timedelta(days=3)}, {"allowed_execute_duration": "259200"}),
+    ],
+)
+def test_resources_are_requests(resources: dict[str, Any], commands: dict[str, str]) -> None:
+    """Memory in MiB, disk in KiB, time in seconds, never less than asked; else the pool's own."""
+    assert needs(**resources) == commands
+
+
+@given(st.integers(1, 2**60), st.integers(1, 2**60))
+def test_sizes_are_rounded_up_to_their_units(memory: int, disk: int) -> None:
+    """By less than a unit."""
+    commands = needs(memory=memory, disk=disk)
+    assert 0 <= int(commands["request_memory"]) * 2**20 - memory < 2**20
+    assert 0 <= int(commands["request_disk"]) * 2**10 - disk < 2**10
+
+
+@pytest.mark.parametrize(("name", "value"), [("nodes", 2), ("exclusive", True), ("queue", "short")])
+def test_what_a_pool_does_not_have_is_refused(name: str, value: Any) -> None:
+    """The error names it, and what may be meant."""
+    with pytest.raises(UsageError, match=rf"htcondor: {name} cannot .*requirements.*\+Name"):
+        render(submission(resources=Resources(tasks=2, **{name: value})))
+
+
+# -- settings
+
+
+def test_every_command_is_a_setting_and_none_that_anybatch_needs_itself() -> None:
+    """Spelt as in the manual; each of the others says what stands in for it."""
+    assert not {*MANAGED} & {*COMMANDS}
+    assert all(MANAGED.values())
+    declared = {setting.name: setting.kind for setting in SETTINGS}
+    assert len(declared) == len(SETTINGS)
+    assert all(declared[name] is Kind.OPTION for name in COMMANDS)
+    assert {name for name in declared if "*" in name} == {"+*", "MY.*"}
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in COMMANDS if n not in ("batch_name", "periodic_remove")]
+)
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [("A < 5", "A < 5"), (7, "7"), (1.5, "1.5"), (True, "true"), (False, "false")],
+)
+def test_every_command_is_written_as_it_is_set(name: str, value: Any, text: str) -> None:
+    """Once, and instead of what would stand there."""
+    text_now = text_of(submission({name: value}))
+    assert text_now.count(f"\n{name} = ") + text_now.startswith(f"{name} = ") == 1
+    assert read_back(text_now)[0][name] == text
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "line"),
+    [
+        ("+JobFlavour", '"longlunch"', 'MY.JobFlavour = "longlunch"'),
+        ("MY.WantIOProxy", True, "MY.WantIOProxy = true"),
+        ("+A_1", 3, "MY.A_1 = 3"),
+        ("+SingularityImage", '"$(DOLLAR)HOME/a.sif"', None),
+        ("batch_name", 'my "own"', r'MY.JobBatchName = "my \"own\""'),
+        ("batch_name", "$5", 'MY.JobBatchName = "$5"'),
+        ("batch_name", "$ENV(HOME)", 'MY.JobBatchName = "$(DOLLAR)ENV(HOME)"'),
+        ("batch_name", "$$(x)", 'MY.JobBatchName = "$ $(DOLLAR)(x)"'),
+    ],
+)
+def test_attributes_are_expressions_and_a_batch_name_is_a_text(
+    name: str, value: Any, line: str | None
+) -> None:
+    """An attribute's value is written as it is set, for it may be any expression."""
+    lines = text_of(submission({name: value})).splitlines()
+    assert (line or f"MY.{name[1:]} = {value}") in lines
+    assert len([one for one in lines if one.startswith("MY.JobBatchName")]) == 1
+
+
+def test_the_last_of_two_spellings_of_an_attribute_holds() -> None:
+    """`+X` and `MY.X` are the same attribute, on one line."""
+    lines = text_of(submission({"+X": 1, "MY.X": 2})).splitlines()
+    assert [line for line in lines if line.startswith("MY.X")] == ["MY.X = 2"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("+", "MY.", "+1", "+a b", "+a.b", "+a=1\n+b", "+é", "MY.MY.x", "++x", "+*", "MY.*"),
+        *("+AnybatchToken", "MY.anybatchtoken", "+ANYBATCHCOUNT"),
+    ],
+)
+def test_what_is_no_attribute_of_the_users_is_refused(name: str) -> None:
+    """Names are words; the marks that jobs are found by are not the user's."""
+    with pytest.raises(UsageError, match="attribute"):
+        render(submission({name: "1"}))
+
+
+@pytest.mark.parametrize(
+    ("settings", "remove", "release"),
+    [
+        ({"on_held": "wait"}, f"JobStatus == 5 && ({OVERTIME})", None),
+        ({"on_held": "fail"}, f"JobStatus == 5 && !({WANTED})", None),
+        (
+            {"on_held": "release", "release_times": 7, "release_pause": timedelta(seconds=0.2)},
+            f"JobStatus == 5 && ({OVERTIME})",
+            f"JobStatus == 5 && !({WANTED} || {OVERTIME}) && NumHolds <= 7 && "
+            "time() - EnteredCurrentStatus >= 1",
+        ),
+        (
+            {"on_held": "fail", "periodic_remove": True, "periodic_release": "x"},
+            f"(true) || (JobStatus == 5 && !({WANTED}))",
+            "x",
+        ),
+        (
+            {"on_held": "release", "periodic_release": "x || y"},
+            f"JobStatus == 5 && ({OVERTIME})",
+            f"(x || y) || (JobStatus == 5 && !({WANTED} || {OVERTIME}) && NumHolds <= 3 && "
+            "time() - EnteredCurrentStatus >= 300)",
+        ),
+    ],
+)
+def test_what_becomes_of_held_jobs_is_a_policy_of_the_job(
+    settings: dict[str, Any], remove: str, release: str | None
+) -> None:
+    """The schedd acts by itself; the user's own policies hold beside ours."""
+    commands = own(**settings)
+    assert commands["periodic_remove"] == remove
+    assert commands.get("periodic_release") == release
+
+
+def policy(expression: str, **attributes: Any) -> object:
+    """The value of a policy for a job, as HTCondor evaluates it."""
+    ad = classad2.ClassAd({"JobStatus": 5, "NumHolds": 1, **attributes})
+    ad["Policy"] = classad2.ExprTree(expression)
+    return ad.eval("Policy")
+
+
+@pytest.mark.parametrize("on_held", ["wait", "release", "fail"])
+@pytest.mark.parametrize("code", [None, *range(1, 50)])
+def test_policies_do_what_they_are_called(on_held: str, code: int | None) -> None:
+    """Overtime always fails, what a user holds always waits, the rest is as it is set."""
+    commands = own(on_held=on_held)
+    held = {} if code is None else {"HoldReasonCode": code}
+    removed = policy(commands["periodic_remove"], **held)
+    assert removed is (code not in (1, 15, 16) if on_held == "fail" else code in (46, 47))
+    assert policy(commands["periodic_remove"], **{**held, "JobStatus": 2}) is False
+    if on_held == "release":
+        expected = code not in (1, 15, 16, 46, 47)
+        long_ago = {**held, "EnteredCurrentStatus": 1}
+        assert policy(commands["periodic_release"], **long_ago) is expected
+        assert policy(commands["periodic_release"], **{**long_ago, "NumHolds": 4}) is False
+        assert policy(commands["periodic_release"], **{**long_ago, "JobStatus": 1}) is False
+
+
+# -- files
+
+
+def test_files_travel_as_parcels() -> None:
+    """Each job takes its own; what comes back are the folders of the run."""
+    one = submission(
+        count=201, number=1, transfer=Transfer.SYSTEM, parcels=("ship/0",), name="many"
+    )
+    commands, queue = read_back(text_of(one))
+    assert commands["should_transfer_files"] == "YES"
+    back = commands["transfer_output_files"].split(", ")
+    assert back == [f"{CARRIED}/{name}" for name in BROUGHT_BACK]
+    assert queue[0] == "ab_task, ab_parcels from ("
+    assert queue[200] == "200, ship/common/, ship/tasks-1.0/, ship/0/"
+    assert queue[201:] == ["201, ship/common/, ship/tasks-1.1/, ship/0/", ")"]
+
+
+def test_jobs_without_files_of_their_own_take_the_script_and_their_page() -> None:
+    """No parcel is no error."""
+    one = submission(transfer=Transfer.SYSTEM, parcels=("",))
+    assert read_back(text_of(one))[1][1] == "1, ship/common/, ship/tasks-0.0/"
+
+
+def test_on_a_shared_file_system_nothing_travels() -> None:
+    """Jobs run only on machines of our domain, in the run's folder."""
+    commands, queue = read_back(text_of(submission(count=2)))
+    assert not {"transfer_input_files", "transfer_output_files"} & set(commands)
+    assert commands["should_transfer_files"] == "NO"
+    assert queue == ["ab_task from (", "1", "2", ")"]
+
+
+@pytest.mark.parametrize(
+    ("container", "setting", "expected"),
+    [
+        (None, None, ("vanilla", None)),
+        (None, "native", ("vanilla", None)),
+        ("/images/a.sif", None, ("vanilla", None)),
+        ("/images/a.sif", "native", ("container", "/images/a.sif")),
+        ("docker://a/b:$(x)", "native", ("container", "docker://a/b:$(DOLLAR)(x)")),
+    ],
+)
+def test_a_container_is_the_pools_where_it_is_asked_to(
+    container: str | None, setting: str | None, expected: tuple[str, str | None]
+) -> None:
+    """Else a wrapper runs it, and HTCondor knows nothing of it."""
+    commands = commands_of(submission({"container": setting}, container=container))
+    assert (commands["universe"], commands.get("container_image")) == expected
+
+
+@pytest.mark.parametrize(
+    ("count", "settings", "expected"),
+    [
+        (5, {"late_from": 5}, None),
+        (6, {"late_from": 5}, "2000"),
+        (6, {"late_from": 5, "max_idle": 10}, "10"),
+        (2, {"max_idle": 10}, "10"),
+        (20_000, {}, None),
+        (20_001, {}, "2000"),
+    ],
+)
+def test_large_submissions_are_materialized_late(
+    count: int, settings: dict[str, Any], expected: str | None
+) -> None:
+    """The queue holds some idle jobs at a time."""
+    assert commands_of(submission(settings, count=count)).get("max_idle") == expected
+
+
+# -- text stays text
+
+
+@given(NAMES)
+def test_a_name_is_a_text_and_nothing_else(name: str) -> None:
+    """HTCondor reads the same name back, and the same commands and queue as for any other."""
+    commands, queue = read_back(text_of(submission(name=name)))
+    usual, usual_queue = read_back(text_of(submission()))
+    got = string_of(commands.pop("MY.JobBatchName"))
+    assert got == re.sub(r"\$(?=\$\w*\()", "$ ", name)
+    assert "$$(" not in got
+    del usual["MY.JobBatchName"]
+    assert (commands, queue) == (usual, usual_queue)
+
+
+@given(st.sampled_from([*COMMANDS, "+X", "MY.Y", "batch_name"]), NAMES)
+def test_no_value_adds_a_command_or_a_queue_statement(name: str, value: str) -> None:
+    """It stands on its line alone, or is refused."""
+    try:
+        text = text_of(submission({name: value}))
+    except UsageError:
+        assert value != value.strip() or value.endswith("\\")
+        return
+    commands, queue = read_back(text)
+    known = {*commands_of(submission()), name, "MY.X", "MY.Y", "MY.JobBatchName"}
+    assert set(commands) <= known
+    assert queue == ["ab_task from (", "1", ")"]
+    assert len(text.split("\n")) - len(text_of(submission()).split("\n")) in (0, 1)
+
+
+@given(st.text())
+def test_no_name_of_an_attribute_adds_anything(name: str) -> None:
+    """It is a word, or refused."""
+    try:
+        text = text_of(submission({f"+{name}": "1"}))
+    except UsageError:
+        return
+    assert f"\nMY.{name} = 1\n" in text
+    assert set(commands_of(submission({f"+{name}": "1"}))) == {
+        *commands_of(submission()),
+        f"MY.{name}",
+    }
+
+
+@pytest.mark.parametrize("value", ["a\\", "\\", " a", "a ", "\ta", "a\u00a0"])
+@pytest.mark.parametrize("name", ["requirements", "+X", "MY.X"])
+def test_values_that_a_line_cannot_hold_are_refused(name: str, value: str) -> None:
+    """A backslash would join the next line; blanks at the ends would be lost."""
+    with pytest.raises(UsageError, match="backslash or begins or ends with a blank"):
+        render(submission({name: value}))
+
+
+@pytest.mark.parametrize("value", ["a\nqueue 5", "a\r", "a\0b"])
+def test_values_of_more_than_one_line_are_refused(value: str) -> None:
+    """Settings are checked before; containers and folders come from elsewhere."""
+    for one in (
+        submission({"requirements": value}),
+        submission({"container": "native"}, container=value),
+        submission(folder=Path("/runs/\n+x = 1")),
+    ):
+        with pytest.raises(UsageError, match="more than one line"):
+            render(one)
+
+
+def test_a_run_folder_with_a_dollar_is_itself() -> None:
+    """It begins no macro."""
+    text = text_of(submission(folder=Path("/runs/$(x) y$")))
+    assert htcondor2.Submit(text).expand("initialdir") == "/runs/$(x) y$"
+    dollars = text_of(submission(folder=Path("/runs/$$x$$")))
+    assert htcondor2.Submit(dollars).expand("initialdir") == "/runs/$$x$$"
+    assert log_path(Path("/runs/$"), 3) == Path("/runs/$/htcondor-3.log")
+
+
+@pytest.mark.parametrize("text", ["/x/$$(y)", "/x/$$$ENV(y)", "/$$f(/x)"])
+def test_a_folder_that_htcondor_would_fill_in_is_refused(text: str) -> None:
+    """`$$(y)` is the machine's y; the job would be held."""
+    for one in (
+        submission(folder=Path(text)),
+        submission({"container": "native"}, container=text),
+    ):
+        with pytest.raises(UsageError, match=r"holds `\$\$\(`"):
+            render(one)
+
+
+@given(NAMES.filter(lambda text: not re.search(r"\$\$\w*\(", text)))
+def test_a_text_is_read_back_as_it_is(text: str) -> None:
+    """As a value of a submit description, and as a ClassAd's string."""
+    assert string_of(quote(text)) == text
+    value = htcondor2.Submit(f"x = a{escape(text)}a\n").expand("x")
+    assert value == f"a{text}a"
+
+
+def test_a_token_is_found_by_its_name() -> None:
+    """Every submission has one of its own, and a log of its own."""
+    first, second = submission(), submission(number=1, token="ab-20261120-094725-64a26d-1")
+    assert commands_of(first)["MY.AnybatchToken"] != commands_of(second)["MY.AnybatchToken"]
+    assert commands_of(first)["log"] != commands_of(second)["log"]

@@ -1,0 +1,386 @@
+"""Who is asked about jobs, and when; what it means that one of them does not answer."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from anybatch import State
+from anybatch.errors import CommandFailed, CommandTimeout
+from anybatch.host import Command, Completed
+from anybatch_htcondor import plugin, sources
+
+from .scripted import Script, failed, said
+
+if TYPE_CHECKING:
+    from anybatch.records import JobStatus
+
+DATA = Path(__file__).parent / "data"
+MIXED = [f"54.{proc}" for proc in range(8)]
+OPEN = MIXED[5:]  #: those that run where the captured log of the mixed cluster ends
+NOBODY = Completed(0)
+NOBODY_EVER = said("history empty-json")
+QUEUE = "condor_q -json"
+HISTORY = "condor_history -json"
+AWAY = [failed("q stopped"), failed("q crashed"), failed("q hung"), Completed(0, "Welcome!\n")]
+
+
+class Clock:
+    """Stands in for the module `time`; it goes on when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 5000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(sources, "time", made)
+    return made
+
+
+@pytest.fixture
+def no_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    """HTCondor's package for Python is not installed: there is no wheel for every machine."""
+    monkeypatch.setitem(sys.modules, "htcondor2", None)
+
+
+@pytest.fixture(params=[True, False], ids=["htcondor2", "no htcondor2"])
+def reader(request: pytest.FixtureRequest) -> None:
+    """With HTCondor's package for Python and without."""
+    if not request.param:
+        request.getfixturevalue("no_reader")
+
+
+def events(name: str, native: str = "") -> list[str]:
+    """The events of a captured log, or those of one of its jobs."""
+    parts = (DATA / f"eventlog-25.14-{name}.log").read_text().split("...\n")
+    cluster, _, proc = native.partition(".")
+    mark = f"({int(cluster):03}.{int(proc):03}." if native else ""
+    return [f"{part}...\n" for part in parts if part.strip() and mark in part]
+
+
+def write_log(folder: Path, *parts: str, number: int = 0) -> Path:
+    """The event log of a submission."""
+    folder.mkdir(exist_ok=True)
+    path = folder / f"htcondor-{number}.log"
+    with path.open("a") as log:
+        log.writelines(parts)
+    return path
+
+
+def ads(*jobs: tuple[str, int], **facts: Any) -> Completed:
+    """An answer about jobs: ids and their JobStatus."""
+    made = []
+    for native, number in jobs:
+        cluster, _, proc = native.partition(".")
+        made.append({"ClusterId": int(cluster), "ProcId": int(proc), "JobStatus": number, **facts})
+    return Completed(0, json.dumps(made))
+
+
+def ended(*natives: str) -> Completed:
+    """An answer of the history: they ended with 0."""
+    return ads(*((n, 4) for n in natives), ExitBySignal=False, ExitCode=0)
+
+
+def ask(
+    host: Script, ids: list[str], folder: Path | dict[Path, list[str]]
+) -> dict[str, JobStatus | None]:
+    """What the plugin answers; all that the script expects is asked for."""
+    folders = folder if isinstance(folder, dict) else {folder: ids}
+    answers = plugin.anybatch_status(ids, folders, host)
+    assert not host.steps, f"it did not ask: {host.steps}"
+    return dict(answers)
+
+
+def states(answers: dict[str, JobStatus | None]) -> dict[str, State | None]:
+    return {native: one and one.state for native, one in answers.items()}
+
+
+def then(host: Script, *steps: tuple[str, Any]) -> Script:
+    """The script goes on."""
+    host.steps += steps
+    return host
+
+
+# -- the log knows
+
+
+def test_jobs_that_the_log_has_seen_end_cost_no_command(tmp_path: Path) -> None:
+    """The schedd is not bothered."""
+    write_log(tmp_path, *events("mixed"))
+    answers = ask(Script(), MIXED, tmp_path)
+    assert states(answers) == {
+        **{"54.0": State.DONE, **dict.fromkeys(MIXED[1:5], State.FAILED)},
+        **dict.fromkeys(OPEN, State.TERMINATED),
+    }
+
+
+def test_a_log_that_knows_all_is_checked_once_a_minute(tmp_path: Path, clock: Clock) -> None:
+    """One condor_q for the jobs that have not ended, whatever the pace of the questions."""
+    write_log(tmp_path, *events("mixed-running"))
+    host = Script((QUEUE, said("q running")))
+    for second in range(0, 60, 5):
+        clock.now = 5000.0 + second
+        answers = ask(host, MIXED, tmp_path)
+        assert {answers[native].state for native in OPEN if answers[native]} == {State.RUNNING}
+    assert host.option("-constraint") == "(ClusterId == 54 && ((ProcId >= 5 && ProcId <= 7)))"
+    clock.now = 5060.0
+    ask(then(host, (QUEUE, said("q running"))), MIXED, tmp_path)
+    clock.now = 5061.0
+    ask(host, MIXED, tmp_path)
+    assert host.commands == {"condor_q": 2}
+
+
+def test_what_only_the_schedd_knows_is_kept_until_the_log_goes_on(
+    tmp_path: Path, clock: Clock
+) -> None:
+    """A job that is submitted on hold has no event that says so."""
+    write_log(tmp_path, *events("held-submitted"))
+    host = Script((QUEUE, said("q held-submitted")))
+    for clock.now in (5000.0, 5002.0, 5030.0):
+        [one] = ask(host, ["91.0"], tmp_path).values()
+        assert one is not None
+        assert (one.state, one.source) == (State.HELD, "condor_q")
+        assert one.message == "submitted on hold at user's request (hold code 15, subcode 0)"
+    write_log(tmp_path, *[part.replace("(054.000", "(091.000") for part in events("mixed", "54.0")])
+    assert states(ask(host, ["91.0"], tmp_path)) == {"91.0": State.DONE}
+
+
+def test_logs_of_several_runs_are_read_each_for_its_jobs(tmp_path: Path, clock: Clock) -> None:
+    """And a run may have several submissions."""
+    one, two = tmp_path / "one", tmp_path / "two"
+    write_log(one, *events("mixed"))
+    write_log(one, *events("late"), number=1)
+    write_log(two, *events("transfer"))
+    (two / "logs").mkdir()
+    (two / "htcondor-1.sub").write_text("no log")
+    folders = {one: ["54.0", "11.1"], two: ["92.0"], tmp_path / "gone": ["77.0"]}
+    host = Script((QUEUE, ads(("77.0", 1))))
+    answers = ask(host, ["54.0", "11.1", "92.0", "77.0"], folders)
+    assert states(answers) == {
+        **{"54.0": State.DONE, "11.1": State.FAILED},
+        **{"92.0": State.DONE, "77.0": State.QUEUED},
+    }
+    assert host.option("-constraint") == "(ClusterId == 77 && (ProcId == 0))"
+
+
+def test_accounting_is_what_the_log_tells(tmp_path: Path) -> None:
+    """CPU time and memory without any command."""
+    write_log(tmp_path, *events("mixed"))
+    told = plugin.anybatch_account(["54.0", "99.0"], {tmp_path: ["54.0", "99.0"]}, Script())
+    assert {native: one.max_memory for native, one in told.items()} == {"54.0": 4960 * 1024}
+
+
+# -- the log does not know
+
+
+@pytest.mark.usefixtures("reader")
+def test_jobs_without_a_log_are_asked_for_at_every_question(tmp_path: Path, clock: Clock) -> None:
+    """Its folder may have been full when the log was to be made."""
+    host = Script()
+    for clock.now in (5000.0, 5002.0):
+        then(host, (QUEUE, said("q running")))
+        assert states(ask(host, OPEN, tmp_path)) == dict.fromkeys(OPEN, State.RUNNING)
+
+
+@pytest.mark.usefixtures("no_reader")
+def test_without_the_reader_the_schedd_is_asked_and_then_the_history(tmp_path: Path) -> None:
+    """The log is there and cannot be read."""
+    write_log(tmp_path, *events("mixed"))
+    host = Script((QUEUE, said("q running")), (HISTORY, said("history ended")))
+    expected = {
+        **{"54.0": State.DONE, **dict.fromkeys(MIXED[1:5], State.FAILED)},
+        **dict.fromkeys(OPEN, State.RUNNING),
+    }
+    assert states(ask(host, MIXED, tmp_path)) == expected
+    assert host.option("-constraint") == "(ClusterId == 54 && ((ProcId >= 0 && ProcId <= 4)))"
+    assert host.option("-match") == "5"
+    assert plugin.anybatch_account(MIXED, {tmp_path: MIXED}, host) == {}
+
+
+def test_many_ids_are_asked_for_by_their_clusters(tmp_path: Path) -> None:
+    """A list of ten thousand numbers would be no command line; more than asked for may match."""
+    ids = [f"7.{proc}" for proc in range(0, 1400, 2)] + ["9.0"]
+    host = Script((QUEUE, ads(("7.1", 2), ("9.0", 2))), (HISTORY, ended("7.0", "7.1")))
+    assert ask(host, ids, tmp_path).keys() == {"7.0", "9.0"}
+    assert "ClusterId == 7 || ClusterId == 9" in host.ran[0].argv
+    assert host.option("-constraint") == "ClusterId == 7"
+    assert host.option("-match") is None
+
+
+def test_many_clusters_are_asked_for_by_their_mark(tmp_path: Path) -> None:
+    """Of thousands of runs of one job each."""
+    ids = [f"{cluster}.0" for cluster in range(1, 6000)]
+    host = Script((QUEUE, ads(*((native, 1) for native in ids))))
+    assert len(ask(host, ids, tmp_path)) == 5999
+    assert host.option("-constraint") == "AnybatchToken =!= undefined"
+    assert max(len(word) for command in host.ran for word in command.argv) < 100_000
+
+
+# -- gone
+
+
+def test_what_has_left_the_queue_is_looked_up_in_the_history(tmp_path: Path, clock: Clock) -> None:
+    """The log has lost its end; when it is known nobody is asked any more."""
+    write_log(tmp_path, *events("mixed-running"))
+    host = Script((QUEUE, said("q token-none")), (HISTORY, said("history removed")))
+    for clock.now in (5000.0, 5100.0):
+        assert states(ask(host, OPEN, tmp_path)) == dict.fromkeys(OPEN, State.TERMINATED)
+
+
+def test_what_nobody_knows_any_more_is_left_out_and_stays_left_out(
+    tmp_path: Path, clock: Clock
+) -> None:
+    """Its log says that it runs; an old line does not bring it back between two questions."""
+    write_log(tmp_path, *events("mixed-running"))
+    host = Script((QUEUE, said("q running")))
+    assert ask(host, OPEN, tmp_path).keys() == set(OPEN)
+    clock.now += 60
+    then(host, (QUEUE, ads(("54.5", 2))), (HISTORY, NOBODY_EVER))
+    assert states(ask(host, OPEN, tmp_path)) == {"54.5": State.RUNNING}
+    assert host.option("-constraint") == "(ClusterId == 54 && ((ProcId >= 6 && ProcId <= 7)))"
+    for clock.now in (5062.0, 5064.0):
+        then(host, (QUEUE, NOBODY), (HISTORY, NOBODY_EVER))
+        assert states(ask(host, OPEN, tmp_path)) == {"54.5": State.RUNNING}
+        assert host.option("-constraint") == "(ClusterId == 54 && ((ProcId >= 6 && ProcId <= 7)))"
+
+
+def test_what_was_gone_and_is_found_again_is_back(tmp_path: Path, clock: Clock) -> None:
+    """A schedd that has just started may not know its jobs for a moment."""
+    write_log(tmp_path, *events("mixed-running"))
+    host = Script((QUEUE, NOBODY), (HISTORY, NOBODY_EVER))
+    assert ask(host, OPEN, tmp_path) == {}
+    clock.now += 2
+    then(host, (QUEUE, said("q running")))
+    assert states(ask(host, OPEN, tmp_path)) == dict.fromkeys(OPEN, State.RUNNING)
+    clock.now += 2
+    assert states(ask(host, OPEN, tmp_path)) == dict.fromkeys(OPEN, State.RUNNING)
+    assert host.commands == {"condor_q": 2, "condor_history": 1}
+
+
+def test_an_end_that_is_logged_while_the_schedd_is_asked_counts(
+    tmp_path: Path, clock: Clock
+) -> None:
+    """The queue knows the job no more, and the history need not be searched."""
+    write_log(tmp_path, *events("mixed", "54.0")[:2])
+    late = events("mixed", "54.0")[2:]
+
+    def end_meanwhile() -> Completed:
+        write_log(tmp_path, *late)
+        return NOBODY
+
+    assert states(ask(Script((QUEUE, end_meanwhile)), ["54.0"], tmp_path)) == {"54.0": State.DONE}
+
+
+def test_an_end_that_is_logged_after_the_history_was_searched_counts(
+    tmp_path: Path, clock: Clock
+) -> None:
+    """What was missing a moment ago is known at the next question, without any command."""
+    write_log(tmp_path, *events("mixed", "54.0")[:2])
+    host = Script((QUEUE, NOBODY), (HISTORY, NOBODY_EVER))
+    assert ask(host, ["54.0"], tmp_path) == {}
+    write_log(tmp_path, *events("mixed", "54.0")[2:])
+    assert states(ask(host, ["54.0"], tmp_path)) == {"54.0": State.DONE}
+
+
+def test_jobs_that_are_not_materialized_yet_are_not_gone(tmp_path: Path, clock: Clock) -> None:
+    """Neither queue nor history knows them, and nobody looks for them in the history."""
+    text = "".join(events("late"))
+    write_log(tmp_path, text[: text.index("005 (011.0")])
+    ids = [f"11.{proc}" for proc in range(6)]
+    host = Script((QUEUE, said("q late")))
+    answers = ask(host, ids, tmp_path)
+    assert [one and one.native for one in answers.values()] == [
+        *["running"] * 2,
+        *["to be materialized"] * 4,
+    ]
+
+
+# -- not being able to ask
+
+
+@pytest.mark.parametrize("answer", AWAY, ids=["stopped", "crashed", "hung", "garbage"])
+def test_a_schedd_that_is_away_leaves_what_the_log_tells(
+    answer: Completed, tmp_path: Path, clock: Clock
+) -> None:
+    """And nothing is said of jobs that the log does not know: they are not gone."""
+    write_log(tmp_path, *events("mixed-running"))
+    host = Script((QUEUE, answer))
+    answers = ask(host, ["54.0", "54.5", "54.99"], tmp_path)
+    assert states(answers) == {"54.0": State.DONE, "54.5": State.RUNNING, "54.99": None}
+    clock.now += 2
+    then(host, (QUEUE, ads(("54.5", 5))), (HISTORY, NOBODY_EVER))
+    answers = ask(host, ["54.0", "54.5", "54.99"], tmp_path)
+    assert states(answers) == {"54.0": State.DONE, "54.5": State.HELD}
+
+
+@pytest.mark.usefixtures("reader")
+@pytest.mark.parametrize("answer", AWAY, ids=["stopped", "crashed", "hung", "garbage"])
+def test_a_schedd_that_is_away_and_no_log_is_an_error(answer: Completed, tmp_path: Path) -> None:
+    """No job's state changes, and the user is told."""
+    host = Script((QUEUE, answer))
+    with pytest.raises(CommandFailed):
+        plugin.anybatch_status(["54.0"], {tmp_path: ["54.0"]}, host)
+    assert host.steps == []
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        Completed(1, stderr="Error: cannot open history"),
+        Completed(0, "[\n{"),
+        CommandTimeout(Command(("condor_history",)), "no answer in 60 s"),
+    ],
+    ids=["failed", "cut off", "timeout"],
+)
+def test_a_history_that_cannot_be_read_makes_no_job_unknown(
+    broken: Any, tmp_path: Path, clock: Clock
+) -> None:
+    """The job has left the queue; how it ended is asked for again."""
+    write_log(tmp_path, *events("mixed-running"))
+    host = Script((QUEUE, NOBODY), (HISTORY, broken))
+    assert states(ask(host, ["54.5"], tmp_path)) == {"54.5": State.RUNNING}
+    then(host, (QUEUE, NOBODY), (HISTORY, said("history removed")))
+    assert states(ask(host, ["54.5"], tmp_path)) == {"54.5": State.TERMINATED}
+
+
+def test_a_job_that_was_gone_is_open_while_the_schedd_is_away(tmp_path: Path, clock: Clock) -> None:
+    """Neither what the log told long ago nor that it is gone."""
+    write_log(tmp_path, *events("mixed-running"))
+    host = Script((QUEUE, NOBODY), (HISTORY, NOBODY_EVER))
+    assert ask(host, ["54.5"], tmp_path) == {}
+    then(host, (QUEUE, failed("q stopped")))
+    assert ask(host, ["54.5"], tmp_path) == {"54.5": None}
+
+
+def test_an_answer_with_an_ad_that_makes_no_sense_leaves_that_job_to_the_history(
+    tmp_path: Path,
+) -> None:
+    """It is not known where it is, and nothing is made up."""
+    host = Script((QUEUE, ads(("54.5", 99), ("54.6", 2))), (HISTORY, NOBODY_EVER))
+    assert states(ask(host, ["54.5", "54.6"], tmp_path)) == {"54.6": State.RUNNING}
+
+
+def test_commands_do_not_take_a_jobs_variables_for_their_own(tmp_path: Path) -> None:
+    """Anybatch may run in a job of the same pool."""
+    host = Script((QUEUE, said("q running")), (HISTORY, NOBODY_EVER))
+    ask(host, [*OPEN, "54.99"], tmp_path)
+    for command in host.ran:
+        assert "_CONDOR_SLOT" in command.hide_env
+        assert "_CONDOR_SCRATCH_DIR" in command.hide_env
+        assert command.only_env is None
+
+
+def test_each_host_has_sources_of_its_own(tmp_path: Path, clock: Clock) -> None:
+    """What one was told a moment ago is no answer for another."""
+    write_log(tmp_path, *events("mixed-running"))
+    for host in (Script((QUEUE, said("q running"))), Script((QUEUE, said("q running")))):
+        ask(host, OPEN, tmp_path)
+        assert host.commands == {"condor_q": 1}
