@@ -145,8 +145,8 @@ def test_many_jobs_with_everything_are_this_description() -> None:
         "allowed_execute_duration = 5400\n"
         "accounting_group = physics\n"
         "hold = true\n"
-        "priority = 3\n"
         f"periodic_remove = (NumJobStarts > 5) || (JobStatus == 5 && ({OVERTIME}))\n"
+        "priority = 3\n"
         'MY.JobFlavour = "longlunch"\n'
         "MY.WantIOProxy = true\n"
         f"periodic_release = JobStatus == 5 && !({WANTED} || {OVERTIME}) && NumHolds <= 3 && "
