@@ -21,6 +21,8 @@ TINYQ_TESTS = ROOT / "docs" / "examples" / "anybatch-tinyq" / "tests"
 
 IN_A_CONTAINER = ROOT / "examples" / "container.py"
 HERE = sorted({*(ROOT / "examples").glob("*.py")} - {IN_A_CONTAINER})
+#: The end of what an example prints.
+TOLD = {"average": "average: 0.", "transfer": "/2/fits/sum.txt has samples/kaons.txt: 700"}
 
 
 @pytest.mark.parametrize("example", HERE, ids=name_of)
@@ -30,7 +32,7 @@ def test_an_example_runs_on_this_machine(example: Path, page_folder: Path) -> No
         [sys.executable, str(example), "local"], capture_output=True, text=True, check=False
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert ended.stdout
+    assert TOLD[example.stem] in ended.stdout.splitlines()[-1]
 
 
 STAND_IN = """#!/bin/sh
