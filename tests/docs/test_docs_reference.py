@@ -89,7 +89,7 @@ def test_every_setting_is_on_its_page(page_folder: Path) -> None:
     """Those of the core, and of each plugin of this repository."""
     sections = dict(re.findall(r"^## (\S+)\n(.+?)(?=^## |\Z)", read("settings.md"), re.M | re.S))
     declared = Session().settings.declared
-    for plugin in (CORE, "local", "slurm"):
+    for plugin in (CORE, "local", "slurm", "htcondor", "apptainer"):
         for name in declared[plugin]:
             assert f"| `{name}` |" in sections[plugin]
 
@@ -147,8 +147,9 @@ def _is_error(thing: object) -> bool:
 def test_every_state_and_reason_is_explained() -> None:
     """In the tables of the page for those who look for help."""
     page = (ROOT / "docs" / "howto" / "when-things-go-wrong.md").read_text("utf-8")
-    for word in (*State, *(reason for reason in Reason if reason is not Reason.HELD)):
-        assert f"| `{word.value}` |" in page
+    for heading, words in (("States", State), ("Reasons", Reason)):
+        section = page.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+        assert sorted(re.findall(r"^\| `(\w+)` \|", section, re.M)) == sorted(words)
 
 
 def test_every_event_of_the_journal_is_described() -> None:
