@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import sys
@@ -11,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anybatch
+import attrs
 
-from benchmarks import local, slurm, start
+from benchmarks import htcondor, local, slurm, start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -25,12 +27,19 @@ GROUPS: dict[str, Callable[[Path], Iterable[Row]]] = {
     "start": lambda folder: start.rows(),
     "local": local.rows,
     "slurm": slurm.rows,
+    "htcondor": htcondor.rows,
 }
 
 
 def main() -> None:
     """Measure the groups that are named, or all; only all are written down."""
     names = sys.argv[1:] or list(GROUPS)
+    if names == ["--here", "htcondor"]:
+        with tempfile.TemporaryDirectory() as name:
+            os.environ["XDG_STATE_HOME"] = f"{name}/state"
+            found = list(htcondor.rows_here(Path(name)))
+        print(json.dumps([attrs.asdict(row) for row in found]))
+        return
     with tempfile.TemporaryDirectory() as name:
         os.environ["XDG_STATE_HOME"] = f"{name}/state"
         found = [row for group in names for row in _measure(group, Path(name) / group)]
@@ -64,7 +73,8 @@ def _page(found: list[Row]) -> str:
         "",
         f"{when:%Y-%m-%d}, {os.cpu_count()} cores, Linux {platform.release().split('-')[0]}, "
         f"Python {platform.python_version()}, anybatch {anybatch.__version__}, "
-        f"Slurm {slurm.version()} (one node that claims 64 cores).",
+        f"Slurm {slurm.version()} (one node that claims 64 cores), "
+        f"HTCondor {htcondor.version()} (a pool of one machine that claims 32 cores).",
         "",
         "| what | measured | beside | promised | |",
         "|---|---|---|---|---|",

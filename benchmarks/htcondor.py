@@ -1,11 +1,16 @@
-"""HTCondor: against `condor_submit` and `condor_wait` on the same pool."""
+"""HTCondor: against `condor_submit` and `condor_wait` on the same pool.
+
+The pool is in a folder of its own (`tests/engines/folder`); so the measuring is done there.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import statistics
 import subprocess
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anybatch import Job, Session
@@ -14,8 +19,8 @@ from benchmarks.measure import Row, alternate, cpu, in_process, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
+_FOLDER = Path(__file__).parents[1] / "tests" / "engines" / "folder"
 _SHARED = {"htcondor": {"transfer": "shared"}}
 _SUBMIT = """
 import json, resource, sys, time
@@ -35,7 +40,24 @@ print(json.dumps({"seconds": took, "memory": memory, "commands": commands}))
 
 
 def rows(folder: Path) -> Iterator[Row]:
-    """All that is promised of HTCondor."""
+    """All that is promised of HTCondor, measured where it is."""
+    program = f'make --quiet "$VENV/installed" >&2 && {_PYTHON} -m benchmarks --here htcondor'
+    answer = _enter("sh", "-c", program)
+    yield from (Row(**row) for row in json.loads(answer.splitlines()[-1]))
+
+
+_PYTHON = 'exec "$VENV/bin/python"'
+
+
+def _enter(*argv: str) -> str:
+    command = [str(_FOLDER), "enter", *argv]
+    root = _FOLDER.parents[2]
+    done = subprocess.run(command, cwd=root, check=True, stdout=subprocess.PIPE, text=True)
+    return done.stdout
+
+
+def rows_here(folder: Path) -> Iterator[Row]:
+    """The same, in the pool's own folder."""
     os.chdir(folder)
     yield _whole(folder, 1000, rounds=3)
     yield _submission(folder, 10_000, rounds=3)
@@ -137,5 +159,4 @@ def _watching() -> Iterator[Row]:
 
 def version() -> str:
     """HTCondor's version."""
-    answer = subprocess.run(["condor_version"], check=False, capture_output=True, text=True).stdout
-    return answer.split()[1] if answer else "not here"
+    return _enter("condor_version").split()[1]

@@ -40,10 +40,10 @@ from anybatch.tasks import render_pages
 from anybatch.text import spans
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from anybatch.host import Host
-    from anybatch.plugins import Plugin, Plugins
+    from anybatch.plugins import Plugins
     from anybatch.settings import Settings
 
 Wait = tuple[str, "int | None"]  #: a run's id and a job of it, or all of them
@@ -221,17 +221,14 @@ class Planner:
 
     def _group(self, job: Job) -> _Group:
         settings = self._settings.with_layer("call", job.settings)
-        reached = self._plugins.about(self._system)
-        about = {"job": job, "host": self._host, "system": self._system, "folder": self._base}
-        arguments = {name: {**about, "settings": settings.table(name)} for name in reached}
-        found = self._plugins.collect("anybatch_environment", arguments, Environment)
-        composed = environment.compose(_without_rivals(found))
+        composed = environment.compose(self._contributions(job, settings))
         if job.container is not None and not composed.contained:
             raise JobError(
                 f"nobody runs {self._system} jobs in the container {job.container!r}: that takes a "
                 f"plugin (pip install anybatch-apptainer)"
             )
         patterns = settings.core("inherit_env")
+        arguments = self._arguments(job, settings)
         transfers = self._plugins.collect("anybatch_transfer", arguments, Transfer)
         transfer = next((answer for _, answer in transfers), Transfer.SHARED)
         return _Group(
@@ -241,6 +238,27 @@ class Planner:
             transfer=transfer,
             settings=settings.table(self._system),
         )
+
+    def _contributions(self, job: Job, settings: Settings) -> Iterator[Environment]:
+        """The batch system's, then those of others, who run no container that it runs itself."""
+        hook = "anybatch_environment"
+        arguments = self._arguments(job, settings)
+        own = {self._system: arguments.pop(self._system)}
+        contains = False
+        for _, one in self._plugins.collect(hook, own, Environment):
+            contains = one.contains
+            yield one
+        if contains:
+            job = attrs.evolve(job, container=None)
+            arguments = {name: {**given, "job": job} for name, given in arguments.items()}
+        for _, one in self._plugins.collect(hook, arguments, Environment):
+            yield attrs.evolve(one, wrap=()) if contains else one
+
+    def _arguments(self, job: Job, settings: Settings) -> dict[str, dict[str, Any]]:
+        """What each plugin is given that a call about the job reaches; the batch system first."""
+        about = {"job": job, "host": self._host, "system": self._system, "folder": self._base}
+        names = self._plugins.about(self._system)
+        return {name: {**about, "settings": settings.table(name)} for name in names}
 
     # -- submissions
 
@@ -316,8 +334,9 @@ class Planner:
         workdir = self.absolute(job.workdir or ".")
         stdin = self._existing("stdin", job.stdin)
         settled = self._settled(job, group)
-        if INDEX in stdin:
-            raise JobError(f"stdin {stdin}: {INDEX} is not possible where files travel")
+        for field, path in (("stdin", stdin), ("env_script", settled["env_script"])):
+            if INDEX in path:
+                raise JobError(f"{field} {path}: {INDEX} is not possible where files travel")
         travels = {
             files.program_of(job): self._program(job, workdir),
             f"{CARRIED}/stdin": stdin,
@@ -472,15 +491,6 @@ def render(plugins: Plugins, system: str, submission: Submission) -> Rendered:
     rendered = plugins.ask(system, "anybatch_render", Rendered, submission=submission)
     assert isinstance(rendered, Rendered)
     return rendered
-
-
-def _without_rivals(found: Iterable[tuple[Plugin, Environment]]) -> Iterator[Environment]:
-    """The contributions; where the batch system has containers of its own, nobody else's."""
-    contains = False
-    for plugin, one in found:
-        contains = contains or (plugin.is_system and one.contains)
-        rival = contains and not plugin.is_system
-        yield attrs.evolve(one, wrap=()) if rival else one
 
 
 def _numbers(groups: Sequence[tuple[Any, _Group]], size: int) -> Iterator[int]:

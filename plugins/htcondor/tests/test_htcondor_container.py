@@ -41,6 +41,18 @@ def test_the_pool_runs_a_job_in_its_container(contained: Session) -> None:
     assert (outcome.state, outcome.exit_code) == (State.FAILED, 5)
 
 
+def test_an_image_on_a_shared_file_system_stays_there(
+    shared: None, new_session: Callable[..., Session]
+) -> None:
+    """The job sees its working folder, and HTCondor takes no image along."""
+    session = new_session("htcondor", settings={"htcondor": {"container": "native"}})
+    job = Job(["sh", "-c", "pwd; readlink /bin/sh"], container=str(IMAGES / "busybox.sif"))
+    [outcome] = session.submit(job).wait(PATIENCE)
+    assert outcome.done, outcome
+    assert outcome.stdout
+    assert outcome.stdout.read_text() == f"{Path.cwd()}\nbusybox\n"
+
+
 def test_an_image_that_is_not_there_is_shown(contained: Session) -> None:
     """HTCondor holds the job, and says why."""
     settings = {"htcondor": {"on_held": "fail"}}

@@ -386,6 +386,8 @@ def test_a_container_is_the_pools_where_it_is_asked_to(
     """Else a wrapper runs it, and HTCondor knows nothing of it."""
     commands = commands_of(submission({"container": setting}, container=container))
     assert (commands["universe"], commands.get("container_image")) == expected
+    kept = "false" if expected[1] else None  # a shared file system has it already
+    assert commands.get("transfer_container") == kept
 
 
 @pytest.mark.parametrize(

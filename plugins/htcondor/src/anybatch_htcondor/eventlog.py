@@ -20,6 +20,7 @@ from anybatch_htcondor.states import (
     CLUSTER_REMOVE,
     CLUSTER_SUBMIT,
     EVENT_STATES,
+    EVICTED,
     EXECUTE,
     HOLD,
     IMAGE_SIZE,
@@ -166,7 +167,8 @@ def fold(tale: Tale | None, kind: int, event: Mapping[str, Any]) -> Tale:
     if where is None:
         return tale
     state, word = where
-    status = attrs.evolve(tale.status, state=state, native=word, source=SOURCE, message=None)
+    why = event.get("Reason") if kind == EVICTED else None
+    status = attrs.evolve(tale.status, state=state, native=word, source=SOURCE, message=why)
     return attrs.evolve(tale, status=status, held=None)
 
 

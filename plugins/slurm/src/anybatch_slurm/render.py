@@ -101,9 +101,9 @@ def _resources(resources: Resources) -> Iterator[tuple[str, Any]]:
         yield "gpus-per-task", resources.gpus
         yield "ntasks", resources.tasks
     if resources.memory is not None:
-        yield "mem", f"{math.ceil(resources.memory / 1024)}K"
+        yield "mem", f"{-(-resources.memory // 1024)}K"
     if resources.disk is not None:
-        yield "tmp", f"{math.ceil(resources.disk / 1024)}K"
+        yield "tmp", f"{-(-resources.disk // 1024)}K"
     if resources.time is not None:
         yield "time", format_time(resources.time)
     if resources.queue is not None:
