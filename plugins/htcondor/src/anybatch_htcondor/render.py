@@ -133,9 +133,9 @@ def _resources(resources: Resources) -> Iterator[tuple[str, Any]]:
     if resources.gpus:
         yield "request_gpus", resources.tasks * resources.gpus
     if resources.memory is not None:
-        yield "request_memory", math.ceil(resources.memory / 2**20)  # MiB
+        yield "request_memory", -(-resources.memory // 2**20)  # MiB
     if resources.disk is not None:
-        yield "request_disk", math.ceil(resources.disk / 2**10)  # KiB
+        yield "request_disk", -(-resources.disk // 2**10)  # KiB
     if resources.time is not None:
         yield "allowed_execute_duration", math.ceil(resources.time.total_seconds())
 
