@@ -326,6 +326,30 @@ def test_no_event_of_any_kind_makes_a_success_of_nothing(kind: int, event: dict[
     assert (tale.status.state is State.DONE) == bool(normal)
 
 
+HOLD = {"HoldReason": "too big", "HoldReasonCode": 34, "HoldReasonSubCode": 102}
+
+
+@pytest.mark.parametrize(
+    ("between", "why", "state", "reason"),
+    [
+        ([], POLICY.format("JobStatus == 5"), State.FAILED, Reason.OUT_OF_MEMORY),
+        ([], "via condor_rm (by user tester)", State.TERMINATED, None),
+        ([], None, State.TERMINATED, None),
+        ([13], POLICY.format("JobStatus == 1"), State.TERMINATED, None),
+        ([13, 1], POLICY.format("JobStatus == 2"), State.TERMINATED, None),
+    ],
+)
+def test_a_removal_is_for_a_hold_only_while_it_lasts(
+    between: list[int], why: str | None, state: State, reason: Reason | None
+) -> None:
+    """And only by a policy; what a user removes was not wanted any more."""
+    tale = fold(fold(None, 1, {}), 12, HOLD)
+    for kind in between:
+        tale = fold(tale, kind, {})
+    one = fold(tale, 9, {"Reason": why}).status
+    assert (one.state, one.reason) == (state, reason)
+
+
 def test_an_end_that_does_not_say_how_is_no_end() -> None:
     """A job is not failed because its event is damaged; the schedd knows."""
     before = Tale(ENDS["mixed-running"]["54.5"], starts=1)
