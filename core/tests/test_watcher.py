@@ -451,8 +451,8 @@ def test_a_record_is_no_verdict_while_files_are_moved(moved: tuple[Run, Toy], cl
     """Outputs may take any time; the system is asked soon, and its word makes the verdict."""
     run, toy = moved
     toy.answers["1.1"] = said(State.RUNNING, "TRANSFERRING")
+    questions(run, toy, clock, 200)  # pauses have grown
     poll(run)
-    clock.now += 1
     leave_record(run.folder, "0.0.0.command.exit-0")
     look(run)
     assert states(run) == [State.RUNNING, State.QUEUED]
