@@ -284,6 +284,35 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     assert sorted(os.listdir(tmp_path)) == ["file", "folder"]
 
 
+@pytest.mark.parametrize("target", ["/no/such/file", "../beside", "a b\nc", "é$(x)"])
+def test_a_link_leads_where_it_is_told(tmp_path: Path, target: str) -> None:
+    """Whether anything is there or not; folders are made, for the user alone."""
+    path = tmp_path / "new" / "folder" / "link"
+    local_host().link(path, target)
+    assert os.readlink(path) == target
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_link_takes_nobodys_place(tmp_path: Path) -> None:
+    """What is there already stays: a file, a folder, a link, even one that leads nowhere."""
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("nowhere")
+    for name in ("file", "folder", "link"):
+        local_host().link(tmp_path / name, "/elsewhere")
+    assert (tmp_path / "file").read_text() == "mine"
+    assert (tmp_path / "folder").is_dir()
+    assert os.readlink(tmp_path / "link") == "nowhere"
+
+
+def test_a_link_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    """Not even where the reason is that something is there: a file, where a folder is needed."""
+    (tmp_path / "file").touch()
+    for path in (Path("/proc/anybatch/link"), tmp_path / "file/link", tmp_path / "file/deep/link"):
+        with pytest.raises(FolderError, match=f"^cannot make the link '{path}': [A-Z]"):
+            local_host().link(path, "/elsewhere")
+
+
 def test_a_missing_folder_is_empty(tmp_path: Path) -> None:
     """Listing a folder that is not there is no error, reading a missing file is one."""
     assert local_host().listdir(tmp_path / "missing") == []

@@ -22,7 +22,7 @@ from anybatch.settings import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from .toy import Toy, plugins_of
+from .toy import Toy, plugins_of, session_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -440,6 +440,86 @@ def test_a_bad_assignment_is_explained(isolated: Path, text: str, problem: str) 
     with pytest.raises(SettingError) as caught:
         parse_assignment(text, load(isolated))
     assert problem in str(caught.value)
+
+
+# -- Names that stand for many ----------------------------------------------------------------
+
+
+class Many:
+    """A plugin with settings that one declaration stands for."""
+
+    @hookimpl
+    def anybatch_settings(self) -> list[Setting]:
+        return [
+            Setting(name="requirements"),
+            Setting(name="+*", kind=Kind.OPTION, help="Any attribute."),
+            Setting(name="MY.*", kind=Kind.INTEGER),
+        ]
+
+
+def load_many(folder: Path, environ: Mapping[str, str] | None = None) -> Settings:
+    return load_settings(plugins_of(many=Many()), environ or {}, folder)
+
+
+def test_a_name_that_stands_for_many_is_set_by_every_source(isolated: Path) -> None:
+    """File, environment, call and command line; what is set is in the table by its own name."""
+    write_project(isolated, "[many]\n'+File' = '\"a b\"'\n'MY.Both' = 1\n")
+    settings = load_many(isolated, {"ANYBATCH_MANY__+ENV": "true"})
+    settings = settings.with_layer("call", {"many": {"MY.Both": 2, "+x": 1.5}})
+    assert settings.table("many") == {
+        **{"requirements": None, "+File": '"a b"', "MY.Both": 2},
+        **{"+ENV": True, "+x": 1.5},
+    }
+    explained = settings.explain("many")
+    assert explained["MY.Both"] == Value(2, "call")
+    assert explained["+File"].source == str(isolated / "anybatch.toml")
+    assert explained["+ENV"].source == "environment"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('many.+JobFlavour="longlunch"', ("many", "+JobFlavour", '"longlunch"')),
+        ("many.+A=b=c", ("many", "+A", "b=c")),
+        ("many.MY.x=3", ("many", "MY.x", 3)),
+        ("many.MY.a.b=3", ("many", "MY.a.b", 3)),
+    ],
+)
+def test_a_name_that_stands_for_many_is_read_from_a_command_line(
+    isolated: Path, text: str, found: tuple[str, str, Any]
+) -> None:
+    """What follows the plugin's name, up to the first `=`, with its dots and its case."""
+    assert parse_assignment(text, load_many(isolated)) == found
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("requirments", "x", "unknown setting 'requirments'; did you mean 'requirements'?"),
+        ("MYx", 1, "unknown setting 'MYx'"),
+        ("my.x", 1, "unknown setting 'my.x'"),
+        ("+*", "x", "unknown setting '+*'"),
+        ("MY.*", 1, "unknown setting 'MY.*'"),
+        ("+a*", 1, "unknown setting '+a*'"),
+        ("MY.x", "text", "setting many.MY.x (call): 'text' is no integer"),
+        ("+x", "a\nqueue", "setting many.+x (call): 'a\\nqueue' is more than one line"),
+        ("+x", [1], "setting many.+x (call): [1] is no option"),
+    ],
+)
+def test_a_name_that_stands_for_many_is_checked_like_any_other(
+    isolated: Path, name: str, value: object, problem: str
+) -> None:
+    """Its value by the kind of the declaration; the pattern itself is no name."""
+    with pytest.raises(SettingError) as caught:
+        load_many(isolated).with_layer("call", {"many": {name: value}})
+    assert problem in str(caught.value)
+
+
+def test_a_run_keeps_what_one_declaration_stands_for(isolated: Path) -> None:
+    """Its settings are read back from its folder with their types, and no pattern among them."""
+    with session_of(isolated, Toy(), others={"many": Many()}) as session:
+        fitted = session._fit("many", {"+x": 1.5, "MY.y": 2, "requirements": "r", "old": 1})
+    assert fitted == {"requirements": "r", "+x": 1.5, "MY.y": 2}
 
 
 # -- Plugins that declare rubbish ------------------------------------------------------------

@@ -18,7 +18,7 @@ from anybatch.exits import ExitFolder, ExitRecord, last_words, parse_record
 from anybatch.journal import Journal
 from anybatch.localhost import LocalHost
 from anybatch.model import Job, Resources, Retry
-from anybatch.records import Environment
+from anybatch.records import Environment, Transfer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -69,6 +69,32 @@ def test_a_run_is_read_as_it_was_planned(isolated: Path) -> None:
     assert table["grace"] == timedelta(seconds=90)
     assert table["size"] == 2 * 2**30
     assert read.submissions[1].waits == ((made.run, 0),)
+
+
+def test_a_run_whose_files_travel_is_read_as_it_was_planned(isolated: Path) -> None:
+    """With the parcel of each job, and everything that lies ready."""
+    for name in ("a", "b"):
+        (isolated / name).touch()
+    jobs = [Job(TRUE, inputs=[name], outputs=["x"], output_dir="out/here") for name in "ab"]
+    session = session_of(isolated, Toy(transfer=Transfer.SYSTEM))
+    plan = session.plan(jobs)
+    made = store.create(plan, session.host)
+    assert store.read(made.folder, session.host, session._fit) == made
+    submission = made.submissions[0].submission
+    assert (submission.transfer, submission.parcels) == (Transfer.SYSTEM, ("ship/0", "ship/1"))
+    assert (made.folder / "ship/1/b").readlink() == isolated / "b"
+    assert (made.folder / "to/0").readlink() == isolated / "out/here"
+    assert (isolated / "out/here").is_dir()
+
+
+def test_a_place_for_outputs_that_cannot_be_made_leaves_no_run_behind(isolated: Path) -> None:
+    """Better now than when the jobs have run."""
+    (isolated / "out").touch()
+    session = session_of(isolated, Toy(transfer=Transfer.SYSTEM))
+    plan = session.plan(Job(TRUE, outputs=["x"], output_dir="out/here"))
+    with pytest.raises(FolderError, match="nothing was submitted"):
+        store.create(plan, session.host)
+    assert not plan.folder.exists()
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import product
 
+import attrs
 import pytest
 from anybatch.exits import ExitRecord, parse_record
 from anybatch.model import Reason, State
@@ -176,6 +177,41 @@ def test_open_evidence(name: str, status: str, cell: str, started: bool) -> None
     assert found == expected
 
 
+@pytest.mark.parametrize("name", [*CONCLUSIVE, *filter(None, OPEN)])
+@pytest.mark.parametrize("status", ["unasked", "queued", "held", "running"])
+def test_a_record_that_travelled_waits_for_the_system(name: str, status: str) -> None:
+    """The files of a job may be on their way for long after its record came, whoever ended it."""
+    for terminated, patience in product((False, True), repeat=2):
+        evidence = Evidence(
+            record=record_of(name),
+            status=STATUSES[status],
+            terminated=terminated,
+            started=True,
+            travels=True,
+            patience=patience,
+        )
+        assert word(evidence) == "-"
+
+
+@pytest.mark.parametrize("name", ["", *CONCLUSIVE, *filter(None, OPEN)])
+@pytest.mark.parametrize(
+    "status", [name for name, one in STATUSES.items() if one and one.state.final]
+)
+def test_when_the_system_says_so_a_travelled_record_is_like_any_other(
+    name: str, status: str
+) -> None:
+    """Then all files are here."""
+    for terminated, patience in product((False, True), repeat=2):
+        evidence = Evidence(
+            record=record_of(name),
+            status=STATUSES[status],
+            terminated=terminated,
+            started=True,
+            patience=patience,
+        )
+        assert judge(attrs.evolve(evidence, travels=True)) == judge(evidence)
+
+
 RECORDS = st.builds(
     ExitRecord,
     index=st.just(0),
@@ -203,6 +239,7 @@ EVIDENCE = st.builds(
     status=st.none() | ANSWERS,
     terminated=st.booleans(),
     started=st.booleans(),
+    travels=st.booleans(),
     patience=st.booleans(),
 )
 
@@ -224,6 +261,13 @@ def test_every_verdict_is_final_and_told(evidence: Evidence) -> None:
         assert verdict.state.final
         assert (verdict.reason is None) == (verdict.state is State.DONE)
         assert verdict.evidence
+
+
+@given(evidence=EVIDENCE.filter(lambda one: one.travels))
+def test_files_that_are_moved_take_the_systems_word(evidence: Evidence) -> None:
+    """No verdict but on a final word."""
+    if not (evidence.status and evidence.status.state.final):
+        assert judge(evidence) is None
 
 
 @given(evidence=EVIDENCE.filter(lambda one: bool(one.record and one.record.caught)))

@@ -11,6 +11,7 @@ from anybatch.errors import CommandFailed, CommandTimeout, JobError
 from anybatch.hookspecs import hookimpl
 from anybatch.host import Command, Completed
 from anybatch.model import Job, Reason, Retry, State
+from anybatch.records import JobStatus, Transfer
 from anybatch.watcher import PATIENCE, SLOWEST_POLL, UNREACHABLE
 
 from .toy import NOON, Clock, Toy, leave_record, local_host, plugins_of, said
@@ -433,6 +434,106 @@ def test_observers_see_every_change(
     steps = [State.NEW, State.QUEUED, State.RUNNING, State.DONE]
     expected = [(0, old, new) for old, new in itertools.pairwise(steps)]
     assert good.seen == broken.seen == expected
+
+
+# -- files that the system moves
+
+
+@pytest.fixture
+def moved(new_session: Callable[..., Session], clock: Clock) -> tuple[Run, Toy]:
+    """A run of two jobs whose files the system moves."""
+    toy = Toy(transfer=Transfer.SYSTEM)
+    session = new_session("toy", plugins=plugins_of(toy=toy), host=local_host())
+    return session.submit([Job(TRUE)] * 2), toy
+
+
+def test_a_record_is_no_verdict_while_files_are_moved(moved: tuple[Run, Toy], clock: Clock) -> None:
+    """Outputs may take any time; the system is asked soon, and its word makes the verdict."""
+    run, toy = moved
+    toy.answers["1.1"] = said(State.RUNNING, "TRANSFERRING")
+    questions(run, toy, clock, 200)  # pauses have grown
+    poll(run)
+    leave_record(run.folder, "0.0.0.command.exit-0")
+    look(run)
+    assert states(run) == [State.RUNNING, State.QUEUED]
+    asked = questions(run, toy, clock, 2)
+    assert asked
+    assert asked[0] <= 1.5
+    clock.now += 100 * PATIENCE
+    poll(run)
+    assert states(run) == [State.RUNNING, State.QUEUED]
+    toy.answers["1.1"] = said(State.DONE, exit_code=0)
+    poll(run)
+    assert states(run) == [State.DONE, State.QUEUED]
+
+
+@pytest.mark.parametrize(
+    ("record", "answer", "reason", "code"),
+    [
+        ("command.exit-3", said(State.FAILED, exit_code=3), Reason.EXIT_CODE, 3),
+        ("stage_out.exit-1", said(State.FAILED, exit_code=1), Reason.STAGE_OUT, 1),
+        ("setup.exit-7", said(State.FAILED, exit_code=7), Reason.SETUP, 7),
+        ("command.exit-3", said(State.DONE, exit_code=0), Reason.EXIT_CODE, 3),
+        ("command.signal-9", said(State.FAILED, exit_code=137), Reason.SIGNAL, None),
+    ],
+)
+def test_when_files_are_here_the_record_rules(
+    moved: tuple[Run, Toy], record: str, answer: JobStatus, reason: Reason, code: int | None
+) -> None:
+    """It tells a failed set-up from a failed command, and exit code 137 from a signal."""
+    run, toy = moved
+    leave_record(run.folder, f"0.0.0.{record}")
+    toy.answers["1.1"] = answer
+    poll(run)
+    outcome = run.outcome(0)
+    assert outcome is not None
+    assert (outcome.reason, outcome.exit_code) == (reason, code)
+
+
+def test_a_record_counts_where_the_system_does_not_know_the_job_any_more(
+    moved: tuple[Run, Toy], clock: Clock
+) -> None:
+    """Nothing else will come; not being able to ask is not the same."""
+    run, toy = moved
+    leave_record(run.folder, "0.0.0.command.exit-0")
+    toy.scripted["status"] = [TIMEOUT]
+    poll(run)
+    assert states(run) == [State.QUEUED] * 2
+    del toy.answers["1.1"]
+    poll(run)
+    assert states(run) == [State.DONE, State.QUEUED]
+
+
+def test_nothing_is_decided_of_moved_files_where_nothing_can_be_said(
+    moved: tuple[Run, Toy], clock: Clock
+) -> None:
+    """An answer of None is no sign of the end."""
+    run, toy = moved
+    leave_record(run.folder, "0.0.0.command.exit-0")
+    toy.scripted["status"] = [lambda: {"1.1": None, "1.2": None}] * 2
+    poll(run)
+    clock.now += 100 * PATIENCE
+    poll(run)
+    assert states(run) == [State.QUEUED] * 2
+
+
+def test_a_job_that_is_run_anew_elsewhere_has_its_old_record_dropped(
+    moved: tuple[Run, Toy], clock: Clock
+) -> None:
+    """The record came back, the rest did not, and the system has begun again."""
+    run, toy = moved
+    leave_record(run.folder, "0.0.0.command.exit-0")
+    toy.answers["1.1"] = said(State.RUNNING, restarts=1)
+    poll(run)
+    toy.answers["1.1"] = said(State.FAILED, exit_code=4, restarts=1)
+    poll(run)
+    assert states(run)[0] is State.RUNNING
+    leave_record(run.folder, "0.0.1.command.exit-4")
+    clock.now += 1
+    poll(run)
+    outcome = run.outcome(0)
+    assert outcome is not None
+    assert outcome.exit_code == 4
 
 
 # -- retry

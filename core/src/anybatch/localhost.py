@@ -128,9 +128,8 @@ class LocalHost:
         """See `Host.link`."""
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            path.symlink_to(target)
-        except FileExistsError:
-            return
+            with contextlib.suppress(FileExistsError):
+                path.symlink_to(target)
         except OSError as error:
             raise FolderError(f"cannot make the link {str(path)!r}: {error.strerror}") from error
 

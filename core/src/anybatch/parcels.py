@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from anybatch.errors import JobError
 from anybatch.records import CARRIED
 from anybatch.script import INDEX, RUN_FOLDER
 from anybatch.tasks import page_name, page_of
@@ -83,6 +84,10 @@ class Parcels:
             yield self._folder / COMMON / CARRIED / name
         yield self._folder / "to"
         yield from map(Path, self._roots)
+        for files, parcel in self._packed.items():
+            for source, place in files:
+                for folder, _ in _folders(source):
+                    yield self._folder / parcel / place / os.path.relpath(folder, source)
 
     def links(self, scripts: Iterable[str]) -> Iterator[Link]:
         """The links to be made.
@@ -103,16 +108,31 @@ def _links(source: str, place: Path) -> Iterator[Link]:
     """A link to a file, or to every file in a folder; batch systems follow no link to a folder."""
     if not os.path.isdir(source):
         yield Link(place, source)
-        return
-    seen = set()
-    for folder, names, files in os.walk(source, followlinks=True):
-        if (real := os.path.realpath(folder)) in seen:
-            names.clear()  # a link to a folder above
-            continue
-        seen.add(real)
-        for name in files:
+    for folder, names in _folders(source):
+        for name in names:
             path = os.path.join(folder, name)
             yield Link(place / os.path.relpath(path, source), path)
+
+
+def _folders(source: str, above: frozenset[str] = frozenset()) -> Iterator[tuple[str, list[str]]]:
+    """The folder *source* and all below it, with the files in each; nothing where it is a file.
+
+    Links are followed, but not those that lead back to a folder above. What is no file is passed
+    over, such as links that lead nowhere.
+
+    Raises:
+        JobError: a folder that cannot be read.
+    """
+    if not os.path.isdir(source) or (real := os.path.realpath(source)) in above:
+        return
+    try:
+        names = sorted(os.listdir(source))
+    except OSError as error:
+        raise JobError(f"input {source}: {error.strerror}") from error
+    paths = {name: os.path.join(source, name) for name in names}
+    yield source, [name for name, path in paths.items() if os.path.isfile(path)]
+    for path in paths.values():
+        yield from _folders(path, above | {real})
 
 
 def page_links(folder: Path, number: int, count: int) -> Iterator[Link]:

@@ -123,7 +123,9 @@ class Declared(dict[str, Setting]):
         return f": {instead}" if instead else did_you_mean(name, self)
 
     def __contains__(self, name: object) -> bool:
-        return super().__contains__(name) or self._pattern(str(name)) is not None
+        return "*" not in str(name) and (
+            super().__contains__(name) or self._pattern(str(name)) is not None
+        )
 
     def __missing__(self, name: str) -> Setting:
         pattern = self._pattern(name)

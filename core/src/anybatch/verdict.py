@@ -83,7 +83,7 @@ def judge(evidence: Evidence) -> Verdict | None:
     if status and final:
         return _by_status(evidence, record, status)
     waiting = status is not None and status.state in (State.QUEUED, State.HELD)
-    if record and not evidence.patience and not waiting:
+    if record and not evidence.patience and not waiting and not evidence.travels:
         return _by_signal(record, status, terminated=evidence.terminated)
     return None
 

@@ -185,6 +185,34 @@ def test_settings_of_one_plugin(call: Call, toy: Path) -> None:
     ]
 
 
+MANY = """
+    from anybatch.hookspecs import hookimpl
+    from anybatch.records import Kind, Setting
+
+    @hookimpl
+    def anybatch_settings():
+        return [Setting(name="+*", kind=Kind.OPTION, help="Any attribute.")]
+"""
+
+
+def test_settings_that_one_declaration_stands_for(call: Call, install: Install, toy: Path) -> None:
+    """Those that are set are listed with their values, the pattern with --all."""
+    install("many", MANY)
+    (toy / "anybatch.toml").write_text("[many]\n'+Flavour' = '\"long lunch\"'\n'+IO' = false\n")
+    file = str(toy / "anybatch.toml")
+    records = json.loads(call("settings", "many", "--json").stdout)
+    assert [(r["name"], r["value"], r["source"], r["help"]) for r in records] == [
+        ("+Flavour", '"long lunch"', file, "Any attribute."),
+        ("+IO", False, file, "Any attribute."),
+    ]
+    shown = call("settings", "many").stdout
+    assert "many.+Flavour" in shown
+    assert "many.+*" not in shown
+    everything = call("settings", "many", "--all").stdout
+    assert re.search(r"^many\.\+\* +Any attribute\.$", everything, re.MULTILINE)
+    assert "many.+IO" in everything
+
+
 def test_settings_of_a_plugin_that_is_not_there(call: Call) -> None:
     """A misspelt plugin is exit code 2 with a hint."""
     result = call("settings", "lokal")
@@ -324,6 +352,14 @@ def complete(program: Program, *words: str) -> list[str]:
 def test_completion_of_names(program: Program, words: list[str], offered: str) -> None:
     """A shell completes commands, options, systems and settings."""
     assert complete(program, *words) == [offered]
+
+
+def test_completion_of_settings_that_one_declaration_stands_for(
+    program: Program, install: Install, toy: Path
+) -> None:
+    """What they begin with; nobody types a star."""
+    install("many", MANY)
+    assert complete(program, "run", "--set", "many.") == ["many.+"]
 
 
 def test_completion_of_runs(call: Call, program: Program) -> None:

@@ -139,8 +139,10 @@ def settings(plugin: str | None, unset: bool, as_json: bool) -> None:
 def _setting_records(known: Settings, plugins: Iterable[str]) -> Iterator[dict[str, Any]]:
     for plugin in plugins:
         explained = known.explain(plugin)
-        for name, setting in known.declared[plugin].items():
-            value = explained.get(name)
+        declared = known.declared[plugin]
+        # Names that a declared one stands for are known only where they are set.
+        for name in dict.fromkeys([*declared, *explained]):
+            setting, value = declared[name], explained.get(name)
             yield {
                 "plugin": plugin,
                 "name": name,

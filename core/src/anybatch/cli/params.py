@@ -85,7 +85,11 @@ def _assignments() -> Iterable[str]:
     from anybatch.session import Session
 
     declared = Session().settings.declared
-    return [f"{table}.{name}=" for table, settings in declared.items() for name in settings]
+    names = ((table, name) for table, settings in declared.items() for name in settings)
+    # Of a name that stands for many, what they begin with.
+    return [
+        f"{table}.{name.partition('*')[0]}{'' if '*' in name else '='}" for table, name in names
+    ]
 
 
 complete_active_run = _one_of(_active_runs)

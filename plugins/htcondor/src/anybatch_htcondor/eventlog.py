@@ -6,6 +6,7 @@ https://htcondor.readthedocs.io/en/latest/users-manual/job-event-log.html
 
 from __future__ import annotations
 
+import os
 import re
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,10 @@ if TYPE_CHECKING:
 SOURCE = "event log"
 #: Damaged events after which the rest is left for the next time: the reader waits 1 s at each.
 _MOST_DAMAGED = 5
+
+#: How an event ends in the default format, in XML and in JSON.
+_ENDS = (b"...\n", b"</c>\n", b"}\n")
+_END = 5  #: bytes
 
 _USAGE = re.compile(r"Usr (\d+) (\d+):(\d+):(\d+), Sys (\d+) (\d+):(\d+):(\d+)")
 
@@ -70,6 +75,7 @@ class Log:
         self._removed = False
         self._tales: dict[str, Tale] = {}
         self._reader: Any = None
+        self._size = 0
 
     def status(self, native: str) -> JobStatus | None:
         """Where a job is; None: the log does not know it."""
@@ -99,7 +105,7 @@ class Log:
     def catch_up(self) -> None:
         """Read what is new; a log that is not there (yet) has nothing new."""
         htcondor = reader_module()
-        if htcondor is None:
+        if htcondor is None or self._is_being_written():
             return
         if self._reader is None:
             try:
@@ -112,9 +118,23 @@ class Log:
                 self._take(self._reader.events(stop_after=-1))
             except htcondor.HTCondorException:
                 continue  # a damaged event, which the reader has passed
-            break
-        if not self.clusters:
-            self._reader = None  # it may have guessed the format from the first few bytes
+            return
+
+    def _is_being_written(self) -> bool:
+        """Whether it ends amid an event, and did not end there at the last look.
+
+        At such an end the reader waits a second, and from a digit or two of an event it may never
+        find its way again.
+        """
+        try:
+            with self.path.open("rb") as log:
+                size = log.seek(0, os.SEEK_END)
+                log.seek(max(size - _END, 0))
+                whole = log.read().endswith(_ENDS)
+        except OSError:
+            return False
+        grown, self._size = size != self._size, size
+        return grown and not whole
 
     def _take(self, events: Iterable[Any]) -> None:
         for event in events:

@@ -1,0 +1,543 @@
+"""Jobs whose files the batch system moves: played by copying, on a machine without our folders."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import pytest
+from anybatch import store
+from anybatch.errors import JobError
+from anybatch.exits import parse_record
+from anybatch.model import Job, Reason, State
+from anybatch.parcels import BROUGHT_BACK, carried
+from anybatch.records import CARRIED, Submission, Transfer
+from anybatch.tasks import PAGE
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from .shells import Shell
+from .texts import NAMES
+from .toy import Toy, local_host, plugins_of, said, session_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from anybatch.planning import Plan
+    from anybatch.run import Run
+    from anybatch.session import Session
+
+pytestmark = pytest.mark.usefixtures("isolated")
+
+SHOW = ["sh", "-c", 'for f in "$@"; do printf "%s=%s;" "$f" "$(cat "$f")"; done', "show"]
+FIND = ["sh", "-c", r"find . -path ./.anybatch -prune -o ! -name . -print | LC_ALL=C sort"]
+
+
+@attrs.define
+class Away:
+    """A batch system that runs jobs where nothing of ours is, and moves their files.
+
+    Attributes:
+        project: the folder of the submitting program, which is not there while a job runs.
+        folder: of the run.
+        scratch: the folder of the job that ran last.
+    """
+
+    project: Path
+    folder: Path
+    submissions: list[Submission]
+    shell: Shell
+    scratch: Path = attrs.field(factory=Path)
+
+    def run(self, task: int = 1, number: int = 0, *, hidden: bool = True, restarts: int = 0) -> int:
+        """Run a job from the beginning to the end; the job script's exit status."""
+        self.scratch = self.project.parent / f"scratch-{number}-{task}-{restarts}"
+        for name in carried(self.submissions[number], task):
+            shutil.copytree(self.folder / name, self.scratch, dirs_exist_ok=True)
+        gone = self.project.with_name("gone")
+        if hidden:
+            self.project.rename(gone)
+        try:
+            status = self._start(number, task, restarts)
+        finally:
+            if hidden:
+                gone.rename(self.project)
+        self._bring_back()
+        return status
+
+    def _start(self, number: int, task: int, restarts: int) -> int:
+        words = (f"{CARRIED}/job.sh", str(number), str(task), str(restarts))
+        with (self.project.parent / "system").open("ab") as system:
+            return subprocess.run(
+                (*self.shell.argv, *words),
+                env={"PATH": self.shell.path},
+                cwd=self.scratch,
+                stdin=subprocess.DEVNULL,
+                stdout=system,
+                stderr=system,
+                timeout=60,
+                check=False,
+            ).returncode
+
+    def _bring_back(self) -> None:
+        for name in BROUGHT_BACK:
+            for path in (self.scratch / CARRIED / name).rglob("*"):
+                place = self.folder / path.relative_to(self.scratch / CARRIED)
+                if path.is_dir():
+                    place.mkdir(exist_ok=True)
+                else:
+                    shutil.copy2(path, place)
+
+    @property
+    def records(self) -> list[str]:
+        """The exit records that came back, without their endings after the kind of end."""
+        return sorted(os.listdir(self.folder / "exit"))
+
+    @property
+    def said(self) -> str:
+        """What scripts said before they had their logs."""
+        return (self.project.parent / "system").read_text("utf-8", "replace")
+
+    def out(self, index: int = 0, attempt: str = "") -> str:
+        path = self.folder / "logs" / f"{index}{attempt}.out"
+        return path.read_text("utf-8", "surrogateescape")
+
+    def err(self, index: int = 0) -> str:
+        return (self.folder / "logs" / f"{index}.err").read_text("utf-8", "surrogateescape")
+
+
+def plan(base: Path, jobs: Job | list[Job], **more: Any) -> Plan:
+    """What is planned for jobs on a system that moves files."""
+    toy = Toy(array=100_000, transfer=Transfer.SYSTEM)
+    with session_of(base, toy, **more) as session:
+        return session.plan(jobs)
+
+
+def write(base: Path, shell: Shell, jobs: Job | list[Job], **more: Any) -> Away:
+    """The run of these jobs, written and not started."""
+    planned = plan(base, jobs, **more)
+    store.create(planned, local_host())
+    submissions = [one.submission for one in planned.submissions]
+    return Away(base, planned.folder, submissions, shell)
+
+
+def run_job(base: Path, shell: Shell, command: Any, **fields: Any) -> Away:
+    """A job that has run, and must have found all that it needs."""
+    away = write(base, shell, Job(command, **fields))
+    assert away.run() == 0, away.said + away.err()
+    assert away.records == ["0.0.0.command.exit-0"]
+    return away
+
+
+def make(base: Path, *names: str) -> None:
+    """Files whose text is their name."""
+    for name in names:
+        path = base / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+
+
+# -- what travels
+
+
+def test_nothing_is_copied_before_it_travels(isolated: Path, shell: Shell) -> None:
+    """What lies ready are links, and folders for what comes back."""
+    make(isolated, "data/a.txt", "program")
+    away = write(isolated, shell, Job(["./program"], inputs=["data"]))
+    files = [path for path in (away.folder / "ship").rglob("*") if not path.is_dir()]
+    assert files
+    assert all(path.is_symlink() for path in files)
+    back = {path.name for path in (away.folder / "ship/common" / CARRIED).iterdir()}
+    assert back == {"job.sh", *BROUGHT_BACK}
+
+
+def test_inputs_keep_their_layout(isolated: Path, shell: Shell) -> None:
+    """Below the folder of the program; what is elsewhere goes to the top."""
+    make(isolated, "a.txt", "data/b.txt", "data/deep/c.txt", "../elsewhere/d.txt")
+    inputs = ["a.txt", "data/*.txt", "data/deep/c.txt", "../elsewhere/d.txt"]
+    away = run_job(
+        *(isolated, shell, [*SHOW, "a.txt", "data/b.txt", "data/deep/c.txt", "d.txt"]),
+        inputs=inputs,
+    )
+    assert away.out() == (
+        "a.txt=a.txt;data/b.txt=data/b.txt;data/deep/c.txt=data/deep/c.txt;"
+        "d.txt=../elsewhere/d.txt;"
+    )
+
+
+def test_flat_inputs_lie_side_by_side(isolated: Path, shell: Shell) -> None:
+    """Whatever their layout."""
+    make(isolated, "data/b.txt", "data/deep/c.txt")
+    away = run_job(isolated, shell, FIND, inputs=["data/b.txt", "data/deep/c.txt"], flat=True)
+    assert away.out() == "./b.txt\n./c.txt\n"
+
+
+def test_a_folder_travels_with_all_that_is_in_it(isolated: Path, shell: Shell) -> None:
+    """Links in it become what they lead to, empty folders stay, circles and dead ends do not."""
+    make(isolated, "data/a.txt", "data/deep/b.txt", "../elsewhere/big/c.txt")
+    (isolated / "data/empty/more").mkdir(parents=True)
+    (isolated / "data/to-file").symlink_to("deep/b.txt")
+    (isolated / "data/to-sibling").symlink_to("deep")
+    (isolated / "data/to-elsewhere").symlink_to(isolated.parent / "elsewhere")
+    (isolated / "data/deep/up").symlink_to("..")
+    (isolated / "data/nowhere").symlink_to("no such file")
+    os.mkfifo(isolated / "data/pipe")
+    away = run_job(isolated, shell, FIND, inputs=["data"])
+    assert away.out().splitlines() == [
+        *("./data", "./data/a.txt", "./data/deep", "./data/deep/b.txt"),
+        *("./data/empty", "./data/empty/more"),
+        *("./data/to-elsewhere", "./data/to-elsewhere/big", "./data/to-elsewhere/big/c.txt"),
+        *("./data/to-file", "./data/to-sibling", "./data/to-sibling/b.txt"),
+    ]
+
+
+def test_an_empty_folder_and_an_empty_file_are_inputs(isolated: Path, shell: Shell) -> None:
+    """There is nothing in them, and they are there."""
+    (isolated / "empty").mkdir()
+    (isolated / "nothing").touch()
+    away = run_job(isolated, shell, FIND, inputs=["empty", "nothing"])
+    assert away.out() == "./empty\n./nothing\n"
+
+
+def test_a_folder_that_cannot_be_read_is_refused(
+    isolated: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its files would be missing where the job runs, and nobody would know."""
+    make(isolated, "data/closed/a.txt")
+    listdir = os.listdir
+
+    def refuse(path: Any = ".") -> list[str]:
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied")
+        return listdir(path)
+
+    monkeypatch.setattr(os, "listdir", refuse)
+    with pytest.raises(JobError, match=r"data/closed: Permission denied"):
+        plan(isolated, Job(["true"], inputs=["data"]))
+
+
+@settings(
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.sets(NAMES.filter(lambda name: not set(name) & set("*?[")), min_size=1, max_size=6))
+@example({"a b", "a,b", "a, b", " x", "x ", "é漢", "line\nbreak", "-n", "$HOME", "'\"", "#", "{}"})
+def test_files_of_any_name_travel(
+    isolated: Path, shell: Shell, tmp_path_factory: pytest.TempPathFactory, names: set[str]
+) -> None:
+    """There and back, byte for byte."""
+    base = tmp_path_factory.mktemp("any") / "project"
+    base.mkdir()
+    for name in names:
+        (base / name).write_bytes(os.fsencode(name))
+    copy = ["sh", "-c", 'mkdir back; for f; do cat "./$f" >"back/$f"; done', "copy", *names]
+    job = Job(copy, inputs=sorted(names), outputs=["back"], output_dir="results")
+    away = write(base, shell, job)
+    assert away.run() == 0, away.said + away.err()
+    found = {
+        os.fsencode(path.name): path.read_bytes() for path in (base / "results/back").iterdir()
+    }
+    assert found == {os.fsencode(name): os.fsencode(name) for name in names}
+
+
+def test_a_program_of_the_project_travels(isolated: Path, shell: Shell) -> None:
+    """`./fit` and `bin/fit` are files like any other, and may be run over there."""
+    for name in ("fit", "bin/fit"):
+        make(isolated, name)
+        (isolated / name).write_text(f"#!/bin/sh\necho {name} $1\n")
+        (isolated / name).chmod(0o755)
+    jobs = [Job(["./fit", "1"], name="fit"), Job(["bin/fit", "2"], name="fit")]
+    away = write(isolated, shell, jobs)
+    assert [away.run(task) for task in (1, 2)] == [0, 0], away.err()
+    assert [away.out(index) for index in (0, 1)] == ["fit 1\n", "bin/fit 2\n"]
+
+
+def test_a_program_of_the_working_folder_travels(isolated: Path, shell: Shell) -> None:
+    """It is looked for where the job is to work, as a shell there would."""
+    make(isolated, "work/fit")
+    (isolated / "work/fit").write_text("#!/bin/sh\necho hello\n")
+    (isolated / "work/fit").chmod(0o755)
+    away = run_job(isolated, shell, ["./fit"], workdir="work")
+    assert away.out() == "hello\n"
+
+
+def test_programs_of_the_machine_do_not_travel(isolated: Path, shell: Shell) -> None:
+    """Neither one of the PATH nor one with an absolute path."""
+    make(isolated, "true")
+    for command in (["true"], ["/bin/sh", "-c", ":"]):
+        away = run_job(isolated, shell, command)
+        assert not [path for path in away.scratch.iterdir() if path.name != CARRIED]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("echo one\necho two $ANYBATCH_INDEX", "one\ntwo 0\n"),
+        ("#!/bin/sh\necho own shell", "own shell\n"),
+        ("#!/bin/cat\nitself", "#!/bin/cat\nitself"),
+    ],
+)
+def test_scripts_given_as_text_travel(
+    isolated: Path, shell: Shell, text: str, expected: str
+) -> None:
+    """They lie beside the job script."""
+    assert run_job(isolated, shell, text).out() == expected
+
+
+def test_standard_input_travels(isolated: Path, shell: Shell) -> None:
+    """And is nothing where none is named."""
+    make(isolated, "in put,1")
+    assert run_job(isolated, shell, ["cat"], stdin="in put,1").out() == "in put,1"
+    assert run_job(isolated, shell, ["cat"]).out() == ""
+
+
+def test_each_job_takes_its_own(isolated: Path, shell: Shell) -> None:
+    """One submission, different inputs; equal sets are packed once."""
+    make(isolated, "a.txt", "b.txt", "common.txt")
+    jobs = [
+        Job(FIND, name="x", inputs=[name, "common.txt"]) for name in ("a.txt", "b.txt", "a.txt")
+    ]
+    jobs.append(Job(FIND, name="x"))
+    away = write(isolated, shell, jobs)
+    [submission] = away.submissions
+    assert submission.parcels[0] == submission.parcels[2]
+    assert submission.parcels[3] == ""
+    assert [away.run(task) for task in (1, 2, 3, 4)] == [0] * 4
+    listed = [away.out(index).split() for index in range(4)]
+    assert listed[0] == listed[2] == ["./a.txt", "./common.txt"]
+    assert listed[1] == ["./b.txt", "./common.txt"]
+    assert listed[3] == []
+
+
+def test_jobs_of_every_page_find_their_line(isolated: Path, shell: Shell) -> None:
+    """A job takes only its page along."""
+    away = write(isolated, shell, [Job(["echo", str(n)], name="many") for n in range(PAGE + 3)])
+    for task in (1, PAGE, PAGE + 1, PAGE + 3):
+        assert away.run(task) == 0, away.said
+        assert away.out(task - 1) == f"{task - 1}\n"
+        page = (task - 1) // PAGE
+        assert os.listdir(away.scratch / CARRIED / "tasks") == [f"0.{page}"]
+
+
+# -- the environment
+
+
+ENV_SCRIPT = 'WHERE=$(dirname "$0"); VALUE={}; export VALUE\n'
+
+
+@pytest.mark.parametrize("hidden", [True, False])
+def test_a_copy_of_the_env_script_stands_in_where_it_is_not_there(
+    isolated: Path, shell: Shell, hidden: bool
+) -> None:
+    """A script on a file system that all machines have is loaded from there: it may be newer."""
+    script = isolated / "site script.sh"
+    script.write_text(ENV_SCRIPT.format("travelled"))
+    job = Job(["sh", "-c", "echo $VALUE"], env_script=script)
+    away = write(isolated, shell, job)
+    copied = away.folder / away.submissions[0].parcels[0] / CARRIED / "env_script"
+    assert copied.read_text() == script.read_text()
+    copied.unlink()
+    copied.write_text(ENV_SCRIPT.format("copy"))
+    assert away.run(hidden=hidden) == 0
+    assert away.out() == ("copy\n" if hidden else "travelled\n")
+
+
+def test_variables_and_set_up_are_the_jobs_own(isolated: Path, shell: Shell) -> None:
+    """As where folders are shared; the job works in its scratch folder."""
+    away = run_job(
+        *(isolated, shell, ["sh", "-c", 'echo "$A|$B|$ANYBATCH_COUNT"; pwd']),
+        env={"A": "a b"},
+        setup="B=$A-setup; export B",
+    )
+    assert away.out().splitlines() == ["a b|a b-setup|1", str(away.scratch)]
+
+
+# -- what comes back
+
+WRITE = ["sh", "-c", "mkdir -p out; echo $ANYBATCH_INDEX >out/sum; echo x >'a b.txt'"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "places"),
+    [
+        ({}, ["out/sum", "a b.txt"]),
+        ({"workdir": "work"}, ["work/out/sum", "work/a b.txt"]),
+        ({"output_dir": "results"}, ["results/out/sum", "results/a b.txt"]),
+        ({"workdir": "work", "output_dir": "r/s"}, ["r/s/out/sum", "r/s/a b.txt"]),
+        ({"output_dir": "../else where"}, ["../else where/out/sum"]),
+    ],
+)
+def test_outputs_come_to_their_folder(
+    isolated: Path, shell: Shell, fields: dict[str, Any], places: list[str]
+) -> None:
+    """Without `output_dir` to the working folder; folders are made."""
+    (isolated / "work").mkdir()
+    run_job(isolated, shell, WRITE, outputs=["out/s*", "*.txt"], **fields)
+    assert [(isolated / place).read_text() for place in places] == ["0\n", "x\n"][: len(places)]
+
+
+def test_each_job_has_an_output_folder_of_its_own(isolated: Path, shell: Shell) -> None:
+    """By `{index}`, in the folder of results or of work; existing results are replaced."""
+    make(isolated, "results/0/part/out/sum")
+    for fields in ({"output_dir": "results/{index}/part"}, {"workdir": "work-{index}"}):
+        away = write(isolated, shell, [Job(WRITE, outputs=["out"], **fields)] * 2)
+        assert [away.run(task) for task in (1, 2)] == [0, 0], away.err()
+    for index in (0, 1):
+        for place in ("results/{}/part/out/sum", "work-{}/out/sum"):
+            assert (isolated / place.format(index)).read_text() == f"{index}\n"
+
+
+def test_outputs_of_different_jobs_go_different_ways(isolated: Path, shell: Shell) -> None:
+    """One submission; jobs with equal files and different results have no parcel of their own."""
+    jobs = [Job(WRITE, name="x", outputs=["out"], output_dir=f"to-{n}") for n in "abc"]
+    away = write(isolated, shell, jobs)
+    assert [away.run(task) for task in (1, 2, 3)] == [0] * 3
+    assert [(isolated / f"to-{n}/out/sum").read_text() for n in "abc"] == ["0\n", "1\n", "2\n"]
+
+
+def test_a_missing_output_is_told_and_the_others_come(isolated: Path, shell: Shell) -> None:
+    """The command has succeeded, and bringing its outputs has not."""
+    job = Job(WRITE, outputs=["out/sum", "*.root"], output_dir="results")
+    away = write(isolated, shell, job)
+    assert away.run() == 1
+    assert away.records == ["0.0.0.stage_out.exit-1"]
+    assert "output *.root: nothing matches" in away.err()
+    assert (isolated / "results/out/sum").exists()
+
+
+def test_a_failed_command_brings_what_it_has(isolated: Path, shell: Shell) -> None:
+    """For looking into it."""
+    job = Job(["sh", "-c", "echo half >part; exit 3"], outputs=["part", "rest"])
+    away = write(isolated, shell, job)
+    assert away.run() == 3
+    assert away.records == ["0.0.0.command.exit-3"]
+    assert (isolated / "part").read_text() == "half\n"
+
+
+@pytest.mark.parametrize(
+    ("stdout", "stderr", "outs", "errs"),
+    [
+        ("out.txt", "err.txt", "out.txt", "err.txt"),
+        ("logs/{index}/o", "logs/{index}/e", "logs/0/o", "logs/0/e"),
+        ("log-{index}.txt", None, "log-0.txt", None),
+        ("both", "both", "both", "both"),
+        ("../else where/a b", None, "../else where/a b", None),
+    ],
+)
+def test_logs_with_a_place_of_their_own_come_there(
+    isolated: Path, shell: Shell, stdout: str, stderr: str | None, outs: str, errs: str | None
+) -> None:
+    """The others to the run's folder."""
+    command = ["sh", "-c", "echo said; echo cried >&2"]
+    away = write(isolated, shell, Job(command, stdout=stdout, stderr=stderr))
+    assert away.run() == 0, away.said
+    said_there = (isolated / outs).read_text()
+    assert "said\n" in said_there
+    if errs is None:
+        assert away.err() == "cried\n"
+    else:
+        assert "cried\n" in (isolated / errs).read_text()
+    assert not (away.folder / "logs/0.out").exists()
+
+
+def test_nothing_else_comes_back(isolated: Path, shell: Shell) -> None:
+    """Inputs, the job script and what nobody asked for stay where they are."""
+    make(isolated, "in.txt")
+    before = sorted(os.listdir(isolated))
+    away = run_job(isolated, shell, WRITE, inputs=["in.txt"])
+    assert sorted(os.listdir(isolated)) == sorted({*before, ".anybatch"})
+    assert os.listdir(away.folder / "to") == []
+
+
+def test_start_records_tell_where_and_when(isolated: Path, shell: Shell) -> None:
+    """And restarts are told apart."""
+    away = write(isolated, shell, Job(["true"]))
+    away.run(restarts=2)
+    [start] = os.listdir(away.folder / "start")
+    assert start.startswith("0.0.2.")
+    record = parse_record(away.records[0])
+    assert record is not None
+    assert (record.restarts, record.exit_code) == (2, 0)
+
+
+def test_stdin_with_an_index_is_refused(isolated: Path) -> None:
+    """It would have to be packed for each job."""
+    with pytest.raises(JobError, match=r"stdin .*not possible where files travel"):
+        plan(isolated, Job(["cat"], stdin="in-{index}"))
+
+
+# -- again
+
+
+@pytest.fixture
+def travelling(new_session: Callable[..., Session]) -> Callable[..., tuple[Session, Toy]]:
+    def start(**more: Any) -> tuple[Session, Toy]:
+        toy = Toy(transfer=Transfer.SYSTEM, **more)
+        return new_session("toy", plugins=plugins_of(toy=toy), host=local_host()), toy
+
+    return start
+
+
+def submissions_of(run: Run) -> list[Submission]:
+    return [one.planned.submission for one in run._state.submissions]
+
+
+def test_a_job_that_is_run_again_takes_the_same_along(
+    travelling: Callable[..., tuple[Session, Toy]], shell: Shell
+) -> None:
+    """Some jobs of a submission, with their own parcels, on pages of their own."""
+    base = Path.cwd()
+    make(base, "a.txt", "b.txt", "c.txt")
+    session, toy = travelling()
+    script = 'cat *.txt; test "$ANYBATCH_ATTEMPT" -gt "$1"'
+    jobs = [
+        Job(["sh", "-c", script, "x", fails], name="x", inputs=[name], retry=1)
+        for name, fails in (("a.txt", "0"), ("b.txt", "-1"), ("c.txt", "0"))
+    ]
+    run = session.submit(jobs)
+    away = Away(base, run.folder, submissions_of(run), shell)
+    for task in (1, 2, 3):
+        away.run(task)
+        state = State.DONE if task == 2 else State.FAILED
+        toy.answers[f"1.{task}"] = said(state, exit_code=int(task != 2))
+    _step(run)
+    _step(run)
+    away.submissions = submissions_of(run)
+    first, second = away.submissions
+    assert (second.count, second.transfer) == (2, Transfer.SYSTEM)
+    assert second.parcels == (first.parcels[0], first.parcels[2])
+    for task in (1, 2):
+        assert away.run(task, number=1) == 0, away.said
+        toy.answers[f"2.{task}"] = said(State.DONE, exit_code=0)
+    _step(run)
+    outcomes = run.wait(10)
+    assert [(one.state, one.attempt) for one in outcomes] == [
+        *((State.DONE, 1), (State.DONE, 0), (State.DONE, 1))
+    ]
+    assert [away.out(0, ".1"), away.out(2, ".1")] == ["a.txt", "c.txt"]
+
+
+def _step(run: Run) -> None:
+    run._session._watchers[run.system].step(force=True)
+
+
+def test_a_record_that_came_is_no_verdict_while_the_system_moves_files(
+    travelling: Callable[..., tuple[Session, Toy]], shell: Shell
+) -> None:
+    """The record may be the first of the files to come."""
+    session, toy = travelling()
+    run = session.submit(Job(["sh", "-c", "exit 3"]))
+    toy.answers["1.1"] = said(State.RUNNING, "transferring output")
+    away = Away(Path.cwd(), run.folder, submissions_of(run), shell)
+    away.run()
+    for _ in range(3):
+        _step(run)
+        assert run.outcome(0) is None
+    toy.answers["1.1"] = said(State.FAILED, "completed", exit_code=3)
+    _step(run)
+    outcome = run.outcome(0)
+    assert outcome is not None
+    assert (outcome.reason, outcome.exit_code) == (Reason.EXIT_CODE, 3)
