@@ -343,10 +343,11 @@ def test_a_schedd_that_is_away_and_no_log_is_an_error(answer: Completed, tmp_pat
 def test_a_history_that_cannot_be_read_makes_no_job_unknown(
     broken: Any, tmp_path: Path, clock: Clock
 ) -> None:
-    """The job has left the queue; how it ended is asked for again."""
+    """The job has left the queue; how it ended is asked for again, a minute later."""
     write_log(tmp_path, *events("mixed-running"))
     host = Script((QUEUE, NOBODY), (HISTORY, broken))
     assert states(ask(host, ["54.5"], tmp_path)) == {"54.5": State.RUNNING}
+    clock.now += 60
     then(host, (QUEUE, NOBODY), (HISTORY, said("history removed")))
     assert states(ask(host, ["54.5"], tmp_path)) == {"54.5": State.TERMINATED}
 

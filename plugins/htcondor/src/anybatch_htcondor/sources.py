@@ -8,6 +8,7 @@ the queue without the log's knowing.
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from anybatch.errors import CommandError, CommandFailed
@@ -19,7 +20,6 @@ from anybatch_htcondor.render import JOB_VARIABLES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import timedelta
     from pathlib import Path
 
     from anybatch.host import Completed, Host
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 CHECK = 60.0  #: seconds between two questions to the schedd about jobs that a log knows
 MOST_IDS = 500  #: with more in a question, whole clusters or all our jobs are asked for
 _SCAN = 100_000  #: jobs of the history that are looked through
+#: For a question. While a schedd hangs, the logs go on telling of most jobs.
+_TIMEOUT = timedelta(seconds=30)
 
 
 class Sources:
@@ -49,14 +51,13 @@ class Sources:
         found: dict[str, JobStatus] = {}
         unreachable = False
         if asked:
+            self._checked = time.monotonic() if due else self._checked
             try:
                 found = self._ask(asked, folders, host)
             except CommandError:
                 if not any(told.values()):
                     raise
                 unreachable = True
-            else:
-                self._checked = time.monotonic() if due else self._checked
         answers = {native: self._told(native, logs.get(native), found) for native in ids}
         return {n: status for n, status in answers.items() if status is not None or unreachable}
 
@@ -162,8 +163,6 @@ def run(command: Command, host: Host) -> Completed:
     return completed
 
 
-def make_command(program: str, *arguments: str, timeout: timedelta | None = None) -> Command:
+def make_command(program: str, *arguments: str, timeout: timedelta = _TIMEOUT) -> Command:
     """A command of HTCondor, kept from what a job around us has set."""
-    if timeout is None:
-        return Command((program, *arguments), hide_env=JOB_VARIABLES)
     return Command((program, *arguments), hide_env=JOB_VARIABLES, timeout=timeout)
