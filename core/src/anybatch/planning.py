@@ -20,7 +20,6 @@ from anybatch.errors import JobError
 from anybatch.model import Job, Resources, Retry
 from anybatch.parcels import Link, Parcels, page_links
 from anybatch.records import (
-    CARRIED,
     Environment,
     Limits,
     Rendered,
@@ -28,10 +27,9 @@ from anybatch.records import (
     Submission,
     Transfer,
 )
+from anybatch.resolving import Group, Resolver
 from anybatch.script import (
-    INDEX,
     RUN_FOLDER,
-    Surroundings,
     definitions,
     render_script,
     render_task,
@@ -111,18 +109,6 @@ def new_run_id(now: datetime) -> str:
     return f"{now:%Y%m%d-%H%M%S}-{os.urandom(3).hex()}"
 
 
-@attrs.define
-class _Group:
-    """Jobs with equal directives."""
-
-    job: Job
-    composed: environment.Composed
-    inherit: Mapping[str, str]
-    transfer: Transfer
-    settings: Mapping[str, Any]
-    indices: list[int] = attrs.field(factory=list)
-
-
 class Planner:
     """Makes plans for one batch system.
 
@@ -148,6 +134,7 @@ class Planner:
         self._host = host
         self._base = base
         self._limits = limits
+        self._resolver = Resolver(base, host)
 
     def plan(self, jobs: Sequence[Job], runs: Path, waits: Sequence[Sequence[Wait]]) -> Plan:
         """The plan for *jobs*.
@@ -166,7 +153,7 @@ class Planner:
         run = new_run_id(now)
         work = _Work(run, runs / run, len(jobs))
         groups = self._grouped(jobs, waits)
-        tables = _Tasks(self, work)
+        tables = _Tasks(self._resolver, work)
         planned: list[Planned] = []
         for (group_waits, group), number in zip(
             groups, _numbers(groups, self._limits.array), strict=True
@@ -184,8 +171,8 @@ class Planner:
             count=len(jobs),
             submissions=tuple(planned),
             settings=self._settings.table(self._system),
-            stdout=tuple(spans([self._log(job.stdout) for job in jobs])),
-            stderr=tuple(spans([self._log(job.stderr) for job in jobs])),
+            stdout=tuple(spans([self._resolver.log(job.stdout) for job in jobs])),
+            stderr=tuple(spans([self._resolver.log(job.stderr) for job in jobs])),
             files=(RenderedFile(work.folder / "job.sh", script, 0o700), *tables.files()),
             folders=tuple(tables.folders()),
             links=tuple(tables.links()),
@@ -199,19 +186,12 @@ class Planner:
                 if problem.startswith(("anybatch_environment", "anybatch_transfer")):
                     yield f"jobs go without the part of plugin {name!r}: {problem}"
 
-    def _log(self, path: Path | None) -> str:
-        return "" if path is None else self.absolute(path)
-
-    def absolute(self, path: Path | str) -> str:
-        """*path* from the base folder, without `..`."""
-        return os.path.normpath(self._base / path)
-
     # -- grouping
 
     def _grouped(
         self, jobs: Sequence[Job], waits: Sequence[Sequence[Wait]]
-    ) -> list[tuple[tuple[Wait, ...], _Group]]:
-        groups: dict[Any, _Group] = {}
+    ) -> list[tuple[tuple[Wait, ...], Group]]:
+        groups: dict[Any, Group] = {}
         for index, (job, wait) in enumerate(zip(jobs, waits, strict=True)):
             key = (_directives(job), tuple(wait))
             if key not in groups:
@@ -219,7 +199,7 @@ class Planner:
             groups[key].indices.append(index)
         return [(key[1], group) for key, group in groups.items()]
 
-    def _group(self, job: Job) -> _Group:
+    def _group(self, job: Job) -> Group:
         settings = self._settings.with_layer("call", job.settings)
         composed = environment.compose(self._contributions(job, settings))
         if job.container is not None and not composed.contained:
@@ -231,7 +211,7 @@ class Planner:
         arguments = self._arguments(job, settings)
         transfers = self._plugins.collect("anybatch_transfer", arguments, Transfer)
         transfer = next((answer for _, answer in transfers), Transfer.SHARED)
-        return _Group(
+        return Group(
             job=job,
             composed=composed,
             inherit=environment.inherited(self._host.environ, patterns, composed),
@@ -265,7 +245,7 @@ class Planner:
     def _submissions(
         self,
         jobs: Sequence[Job],
-        group: _Group,
+        group: Group,
         waits: tuple[Wait, ...],
         first: int,
         work: _Work,
@@ -296,95 +276,6 @@ class Planner:
                 submission=submission, indices=indices, waits=waits, retry=group.job.retry
             )
 
-    def surroundings(self, job: Job, group: _Group) -> tuple[Surroundings, tuple[str, ...]]:
-        """All of a job but its command, where it sees the same folders; notes for the user.
-
-        Raises:
-            JobError: a file or folder that the job names is not there.
-        """
-        workdir = self.absolute(job.workdir or ".")
-        if INDEX not in workdir and not os.path.isdir(workdir):
-            raise JobError(f"workdir {workdir} is no folder")
-        files.check_outputs(job)
-        inputs, notes = files.resolve_inputs(job, self._base, self._host)
-        around = Surroundings(
-            workdir=workdir,
-            **self._settled(job, group),
-            inputs=tuple(files.without_needless(inputs, workdir)),
-            copy=group.transfer is Transfer.SCRIPT,
-            output_dir=self._output_dir(job, workdir),
-            stdin=self._existing("stdin", job.stdin) or "/dev/null",
-            stdout=self._log(job.stdout),
-            stderr=self._log(job.stderr),
-        )
-        return around, notes
-
-    def surroundings_away(
-        self, job: Job, group: _Group, parcels: Parcels
-    ) -> tuple[Surroundings, str, tuple[str, ...]]:
-        """All of a job but its command, where its files travel; its parcel; notes for the user.
-
-        It works in its scratch folder, and without `output_dir` outputs come to its `workdir`.
-
-        Raises:
-            JobError: a file or folder that the job names is not there.
-        """
-        files.check_outputs(job)
-        inputs, notes = files.resolve_inputs(job, self._base, self._host)
-        workdir = self.absolute(job.workdir or ".")
-        stdin = self._existing("stdin", job.stdin)
-        settled = self._settled(job, group)
-        for field, path in (("stdin", stdin), ("env_script", settled["env_script"])):
-            if INDEX in path:
-                raise JobError(f"{field} {path}: {INDEX} is not possible where files travel")
-        travels = {
-            files.program_of(job): self._program(job, workdir),
-            f"{CARRIED}/stdin": stdin,
-            f"{CARRIED}/env_script": settled["env_script"],
-            **{destination: source for source, destination in inputs},
-        }
-        outputs = self.absolute(job.output_dir or workdir)
-        pairs = tuple((source, place) for place, source in travels.items() if source)
-        around = Surroundings(
-            workdir=".",
-            **settled,
-            output_dir=parcels.back(outputs) if job.outputs else "",
-            stdin=f"{RUN_FOLDER}/stdin" if stdin else "/dev/null",
-            stdout=self._log_away(job.stdout, parcels),
-            stderr=self._log_away(job.stderr, parcels),
-        )
-        return around, parcels.pack(pairs), notes
-
-    def _program(self, job: Job, workdir: str) -> str:
-        path = os.path.join(workdir, files.program_of(job))
-        return path if os.path.isfile(path) else ""
-
-    def _log_away(self, path: Path | None, parcels: Parcels) -> str:
-        return "" if path is None else parcels.back(self.absolute(path), file=True)
-
-    def _settled(self, job: Job, group: _Group) -> dict[str, Any]:
-        """What of a job's surroundings is the same wherever it runs."""
-        return {
-            "inherit": group.inherit,
-            "env_script": self._existing("env_script", job.env_script),
-            "env": {**group.composed.env, **job.env},
-            "setup": group.composed.setup + job.setup,
-            "wrap": group.composed.wrap,
-            "outputs": job.outputs,
-        }
-
-    def _output_dir(self, job: Job, workdir: str) -> str:
-        folder = "" if job.output_dir is None else self.absolute(job.output_dir)
-        return "" if folder == workdir else folder
-
-    def _existing(self, field: str, path: Path | None) -> str:
-        if path is None:
-            return ""
-        name = self.absolute(path)
-        if INDEX not in name and not os.path.isfile(name):
-            raise JobError(f"{field} {name} is no file")
-        return name
-
 
 @attrs.frozen
 class _Work:
@@ -398,10 +289,10 @@ class _Work:
 class _Tasks:
     """The task files in the making, and what all tasks share."""
 
-    def __init__(self, planner: Planner, work: _Work) -> None:
+    def __init__(self, resolver: Resolver, work: _Work) -> None:
         self.shared: dict[str, str] = {}
         self.notes: list[str] = []
-        self._planner = planner
+        self._resolver = resolver
         self._work = work
         self._lines: dict[int, list[str]] = {}
         self._scripts: dict[str, str] = {}
@@ -409,7 +300,7 @@ class _Tasks:
         self._parcels = Parcels(work.folder)
         self._away: dict[int, int] = {}
 
-    def add(self, number: int, group: _Group, jobs: Sequence[tuple[int, Job]]) -> tuple[str, ...]:
+    def add(self, number: int, group: Group, jobs: Sequence[tuple[int, Job]]) -> tuple[str, ...]:
         """Write the lines of a submission's jobs.
 
         Returns:
@@ -427,7 +318,7 @@ class _Tasks:
         self._away[number] = len(jobs)
         return tuple(parcels) if len(set(parcels)) > 1 else (parcels[0],)
 
-    def _own(self, job: Job, group: _Group) -> tuple[dict[str, str], str]:
+    def _own(self, job: Job, group: Group) -> tuple[dict[str, str], str]:
         """A job's definitions, and its parcel."""
         away = group.transfer is Transfer.SYSTEM
         program = files.program_of(job) if away else ""
@@ -436,9 +327,9 @@ class _Tasks:
         if key not in self._definitions:
             parcel = ""
             if away:
-                around, parcel, notes = self._planner.surroundings_away(job, group, self._parcels)
+                around, parcel, notes = self._resolver.surroundings_away(job, group, self._parcels)
             else:
-                around, notes = self._planner.surroundings(job, group)
+                around, notes = self._resolver.surroundings(job, group)
             self.notes += notes
             if len(self._definitions) >= _CACHED:
                 self._definitions.clear()
@@ -493,7 +384,7 @@ def render(plugins: Plugins, system: str, submission: Submission) -> Rendered:
     return rendered
 
 
-def _numbers(groups: Sequence[tuple[Any, _Group]], size: int) -> Iterator[int]:
+def _numbers(groups: Sequence[tuple[Any, Group]], size: int) -> Iterator[int]:
     number = 0
     for _, group in groups:
         yield number

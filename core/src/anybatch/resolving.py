@@ -1,0 +1,155 @@
+"""A job's paths and files, resolved and checked: what the job script needs to know of it.
+
+Where the job sees our folders, files stay where they are and inputs are linked or copied. Where
+the batch system moves files, everything that a job names becomes part of its parcel.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from anybatch import environment, files
+from anybatch.errors import JobError
+from anybatch.model import Job
+from anybatch.records import CARRIED, Transfer
+from anybatch.script import INDEX, RUN_FOLDER, Surroundings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from anybatch.host import Host
+    from anybatch.parcels import Parcels
+
+
+@attrs.define
+class Group:
+    """Jobs with equal directives.
+
+    Attributes:
+        job: the first of them.
+        composed: what plugins contribute to each.
+        inherit: the variables that they inherit.
+        transfer: who moves their files.
+        settings: of the batch system.
+        indices: their numbers in the run.
+    """
+
+    job: Job
+    composed: environment.Composed
+    inherit: Mapping[str, str]
+    transfer: Transfer
+    settings: Mapping[str, Any]
+    indices: list[int] = attrs.field(factory=list)
+
+
+class Resolver:
+    """Resolves the jobs of a run.
+
+    Args:
+        base: the folder that relative paths start from.
+    """
+
+    def __init__(self, base: Path, host: Host) -> None:
+        self._base = base
+        self._host = host
+
+    def absolute(self, path: Path | str) -> str:
+        """*path* from the base folder, without `..`."""
+        return os.path.normpath(self._base / path)
+
+    def log(self, path: Path | None) -> str:
+        """A log file's absolute path; empty: it is in the run's folder."""
+        return "" if path is None else self.absolute(path)
+
+    def surroundings(self, job: Job, group: Group) -> tuple[Surroundings, tuple[str, ...]]:
+        """All of a job but its command, where it sees the same folders; notes for the user.
+
+        Raises:
+            JobError: a file or folder that the job names is not there.
+        """
+        workdir = self.absolute(job.workdir or ".")
+        if INDEX not in workdir and not os.path.isdir(workdir):
+            raise JobError(f"workdir {workdir} is no folder")
+        files.check_outputs(job)
+        inputs, notes = files.resolve_inputs(job, self._base, self._host)
+        around = Surroundings(
+            workdir=workdir,
+            **self._settled(job, group),
+            inputs=tuple(files.without_needless(inputs, workdir)),
+            copy=group.transfer is Transfer.SCRIPT,
+            output_dir=self._output_dir(job, workdir),
+            stdin=self._existing("stdin", job.stdin) or "/dev/null",
+            stdout=self.log(job.stdout),
+            stderr=self.log(job.stderr),
+        )
+        return around, notes
+
+    def surroundings_away(
+        self, job: Job, group: Group, parcels: Parcels
+    ) -> tuple[Surroundings, str, tuple[str, ...]]:
+        """All of a job but its command, where its files travel; its parcel; notes for the user.
+
+        It works in its scratch folder, and without `output_dir` outputs come to its `workdir`.
+
+        Raises:
+            JobError: a file or folder that the job names is not there.
+        """
+        files.check_outputs(job)
+        inputs, notes = files.resolve_inputs(job, self._base, self._host)
+        workdir = self.absolute(job.workdir or ".")
+        stdin = self._existing("stdin", job.stdin)
+        settled = self._settled(job, group)
+        for field, path in (("stdin", stdin), ("env_script", settled["env_script"])):
+            if INDEX in path:
+                raise JobError(f"{field} {path}: {INDEX} is not possible where files travel")
+        travels = {
+            files.program_of(job): self._program(job, workdir),
+            f"{CARRIED}/stdin": stdin,
+            f"{CARRIED}/env_script": settled["env_script"],
+            **{destination: source for source, destination in inputs},
+        }
+        outputs = self.absolute(job.output_dir or workdir)
+        pairs = tuple((source, place) for place, source in travels.items() if source)
+        around = Surroundings(
+            workdir=".",
+            **settled,
+            output_dir=parcels.back(outputs) if job.outputs else "",
+            stdin=f"{RUN_FOLDER}/stdin" if stdin else "/dev/null",
+            stdout=self._log_away(job.stdout, parcels),
+            stderr=self._log_away(job.stderr, parcels),
+        )
+        return around, parcels.pack(pairs), notes
+
+    def _program(self, job: Job, workdir: str) -> str:
+        path = os.path.join(workdir, files.program_of(job))
+        return path if os.path.isfile(path) else ""
+
+    def _log_away(self, path: Path | None, parcels: Parcels) -> str:
+        return "" if path is None else parcels.back(self.absolute(path), file=True)
+
+    def _settled(self, job: Job, group: Group) -> dict[str, Any]:
+        """What of a job's surroundings is the same wherever it runs."""
+        return {
+            "inherit": group.inherit,
+            "env_script": self._existing("env_script", job.env_script),
+            "env": {**group.composed.env, **job.env},
+            "setup": group.composed.setup + job.setup,
+            "wrap": group.composed.wrap,
+            "outputs": job.outputs,
+        }
+
+    def _output_dir(self, job: Job, workdir: str) -> str:
+        folder = "" if job.output_dir is None else self.absolute(job.output_dir)
+        return "" if folder == workdir else folder
+
+    def _existing(self, field: str, path: Path | None) -> str:
+        if path is None:
+            return ""
+        name = self.absolute(path)
+        if INDEX not in name and not os.path.isfile(name):
+            raise JobError(f"{field} {name} is no file")
+        return name
