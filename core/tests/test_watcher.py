@@ -73,6 +73,27 @@ def states(run: Run) -> list[State]:
     return [job.state for job in run.jobs]
 
 
+# -- what needs somebody
+
+
+def test_a_hold_is_told_once_with_its_reason(
+    session: Session, toy: Toy, notices: list[str]
+) -> None:
+    """A held job waits for somebody, who learns of it without looking; and again after a release."""
+    run = session.submit([Job(TRUE)] * 3)
+    held = said(State.HELD, message="no such folder")
+    toy.answers["1.1"] = toy.answers["1.3"] = held
+    poll(run)
+    poll(run)
+    text = f"run {run.id}: job 0 is held"
+    assert notices == [f"{text}, and 1 more: no such folder"]
+    toy.answers["1.1"] = said(State.RUNNING)
+    poll(run)
+    toy.answers["1.1"] = said(State.HELD)
+    poll(run)
+    assert notices[1:] == [text]
+
+
 # -- not being able to ask
 
 

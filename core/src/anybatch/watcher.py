@@ -244,7 +244,18 @@ class Watcher:
             else:
                 current.append((job, status))
                 self._forget_older(one, job, status)
+        self._tell_of_holds(one, [job for job, status in current if _newly_held(job, status)])
         one.state.record_states(current)
+
+    def _tell_of_holds(self, one: Watched, held: list[Tracked]) -> None:
+        """Somebody has to do something, and will not look for it."""
+        if not held:
+            return
+        first = held[0]
+        more = f", and {len(held) - 1} more" if len(held) > 1 else ""
+        why = first.status.message if first.status else None
+        text = f"run {one.state.id}: job {first.index} is held{more}"
+        self._say(f"{text}: {why}" if why else text)
 
     def _forget_older(self, one: Watched, job: Tracked, status: JobStatus) -> None:
         """Drop the record of a run of the job that the system has begun anew."""
@@ -357,6 +368,10 @@ class Watcher:
         for name in self._observers:
             with contextlib.suppress(AnybatchError):
                 self._plugins.call(name, "anybatch_job_changed", change=change)
+
+
+def _newly_held(job: Tracked, status: JobStatus) -> bool:
+    return status.state is State.HELD and job.state is not State.HELD
 
 
 def _travels(one: Watched, job: Tracked) -> bool:
