@@ -79,7 +79,7 @@ def states(run: Run) -> list[State]:
 def test_a_hold_is_told_once_with_its_reason(
     session: Session, toy: Toy, notices: list[str]
 ) -> None:
-    """A held job waits for somebody, who learns of it without looking; and again after a release."""
+    """A held job waits for somebody, who learns of it unasked, and again after a release."""
     run = session.submit([Job(TRUE)] * 3)
     held = said(State.HELD, message="no such folder")
     toy.answers["1.1"] = toy.answers["1.3"] = held
