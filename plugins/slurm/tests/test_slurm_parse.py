@@ -1165,3 +1165,22 @@ def test_a_job_is_found_by_its_token_whatever_the_comment(comment: str, end: str
 def test_other_jobs_are_not_found(line: str) -> None:
     """Nor is the job that a refused submission leaves behind."""
     assert parse.jobs_with("ab-1-0", f"{line}\n") == []
+
+
+@pytest.mark.parametrize(
+    ("ids", "known", "expected"),
+    [
+        (["7_0", "7_1"], {"7_0": "R", "7_1": "PD"}, ["7"]),
+        (["7_1"], {"7_0": "CD", "7_1": "PD"}, ["7"]),
+        (["7_1"], {"7_0": "R", "7_1": "PD"}, ["7_1"]),
+        (["7_1", "8_0", "9"], {"7_0": "PD", "7_1": "PD", "8_0": "PD"}, ["7_1", "8", "9"]),
+        (["7_1"], {}, ["7_1"]),
+        (["7_1"], {"7_1": "PD", "7_...": "PD"}, ["7_1"]),
+    ],
+    ids=["all", "all that go on", "not all", "several", "unknown", "a list that was cut"],
+)
+def test_whole_arrays(ids: list[str], known: dict[str, str], expected: list[str]) -> None:
+    """An array's own id never ends an element that was not named."""
+    states = {"R": State.RUNNING, "PD": State.QUEUED, "CD": State.DONE}
+    answers = {n: JobStatus(state=states[s], native=s, source="squeue") for n, s in known.items()}
+    assert parse.whole_arrays(ids, answers) == expected

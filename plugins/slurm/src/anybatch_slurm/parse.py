@@ -400,6 +400,16 @@ def _errors(stderr: str) -> list[str]:
     return [line for line in stderr.splitlines() if "error:" in line]
 
 
+def whole_arrays(ids: Sequence[str], answers: Mapping[str, JobStatus]) -> list[str]:
+    """The same jobs, with an array's own id for elements beside which it has none that goes on."""
+    wanted = set(ids)
+    kept = {n.partition("_")[0] for n in answers if n not in wanted and not answers[n].state.final}
+    listed = {native.partition("_")[0] for native in answers}
+    whole = listed - kept
+    named = (native.partition("_")[0] for native in ids)
+    return list(dict.fromkeys(a if a in whole else n for a, n in zip(named, ids, strict=True)))
+
+
 def compress(ids: Sequence[str]) -> list[str]:
     """Ids for scancel: the elements of each array together, `3505_[0-3,7]`.
 

@@ -30,6 +30,9 @@ HIDDEN = (
     *("SQUEUE_*", "SACCT_*", "SCONTROL_*", "SCANCEL_*", "SINFO_*"),
 )
 FORMATS = {"SLURM_TIME_FORMAT": "%s", "SLURM_BITSTR_LEN": "0"}
+#: scancel (22.05) asks for the end of each element that it is given; from so many on it is worth
+#: a question whether that is the whole array.
+MANY_TO_STOP = 1000
 MOST_IDS = 2000  #: more in one command line, and squeue is asked for the user's jobs instead
 
 _TRANSIENT = re.compile(
@@ -203,8 +206,10 @@ def anybatch_account(
 def anybatch_terminate(
     ids: Sequence[str], signal: str | None, settings: Mapping[str, Any], host: Host
 ) -> None:
-    """One scancel; ids that are unknown or have ended are no error to it."""
+    """One scancel, and one squeue where there are many; what is gone is no error to it."""
     if signal is None:
+        if len(ids) >= MANY_TO_STOP:
+            ids = parse.whole_arrays(ids, parse.read_squeue(_squeue(ids, settings, host)))
         _scancel(_command(settings, "scancel", *parse.compress(ids)), host)
     else:
         _send(ids, signal, settings, host)
