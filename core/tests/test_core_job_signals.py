@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from .shells import RunFolder, Shell
 
-    Start = Callable[[RunFolder], subprocess.Popen[bytes]]
+    Start = Callable[..., subprocess.Popen[bytes]]
 
 pytestmark = pytest.mark.usefixtures("isolated")
 
@@ -44,8 +44,8 @@ def start(isolated: Path) -> Iterator[Start]:
     """Starts a job, and returns when it has written its process id to `pid`."""
     processes = []
 
-    def start(run: RunFolder) -> subprocess.Popen[bytes]:
-        process = run.start()
+    def start(run: RunFolder, **environ: str) -> subprocess.Popen[bytes]:
+        process = run.start(**environ)
         processes.append(process)
         pid = isolated / "pid"
         until(lambda: pid.exists() and pid.read_text().endswith("\n"))
@@ -70,6 +70,23 @@ def test_a_signal_that_the_command_handles(
     assert process.wait(30) == 3
     assert run.how == ("command", 3, None, name)
     assert run.out() == f"got {name}\n"
+
+
+@pytest.mark.parametrize("name", ["TERM", "USR1"])
+def test_a_signal_that_all_processes_get_is_not_sent_again(
+    isolated: Path, shell: Shell, start: Start, name: str
+) -> None:
+    """The script notes it and leaves the command alone, whose environment knows nothing of it."""
+    command = WAITING.format(on_signal="exit 3", name=name)
+    run = write_run(isolated, shell, Job(["sh", "-c", f'echo "<$ab_signalled_all>"; {command}']))
+    process = start(run, ab_signalled_all="1")
+    send(process, name)
+    notes = run.path / "start"
+    until(lambda: any(f"caught {name}" in path.read_text() for path in notes.iterdir()))
+    os.kill(int((isolated / "pid").read_text()), getattr(signal, f"SIG{name}"))
+    assert process.wait(30) == 3
+    assert run.how == ("command", 3, None, name)
+    assert run.out() == "<>\n"
 
 
 @pytest.mark.parametrize("name", ["INT", "QUIT"])

@@ -71,6 +71,14 @@ def test_a_run_is_read_as_it_was_planned(isolated: Path) -> None:
     assert read.submissions[1].waits == ((made.run, 0),)
 
 
+def test_what_a_plugin_found_out_for_rendering_is_kept(isolated: Path) -> None:
+    """A later process renders a submission from the same facts."""
+    session = session_of(isolated, Toy(facts={"unit": "KB"}))
+    made = store.create(session.plan(Job(TRUE)), session.host)
+    read = store.read(made.folder, session.host, session._fit)
+    assert read.submissions[0].submission.limits.facts == {"unit": "KB"}
+
+
 def test_a_run_whose_files_travel_is_read_as_it_was_planned(isolated: Path) -> None:
     """With the parcel of each job, and everything that lies ready."""
     for name in ("a", "b"):

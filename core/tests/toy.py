@@ -57,6 +57,7 @@ class Toy:
         *,
         array: int = 100,
         dependencies: bool = False,
+        facts: Mapping[str, str] | None = None,
         environment: Environment | None = None,
         transfer: Transfer = Transfer.SHARED,
     ) -> None:
@@ -64,7 +65,7 @@ class Toy:
         self.tokens: dict[str, list[str]] = {}
         self.calls: dict[str, list[Any]] = defaultdict(list)
         self.scripted: dict[str, list[Any]] = defaultdict(list)
-        self._limits = Limits(array=array, dependencies=dependencies)
+        self._limits = Limits(array=array, dependencies=dependencies, facts=facts or {})
         self._environment = environment
         self._transfer = transfer
 

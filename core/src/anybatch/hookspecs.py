@@ -154,7 +154,9 @@ def anybatch_render(submission: Submission) -> Rendered:  # type: ignore[empty-b
 
     The command that runs the job of task t (1..count) on the worker is
     `/bin/sh SCRIPT NUMBER t RESTARTS`, SCRIPT being `submission.script` and RESTARTS how often
-    the system has run the job again by itself (0 where it cannot tell). Where the plugin answered
+    the system has run the job again by itself (0 where it cannot tell). Where the system sends a
+    signal to all processes of a job and not to the script alone, `ab_signalled_all=1` stands in
+    the script's environment, so that the command gets it once. Where the plugin answered
     `anybatch_transfer` with `Transfer.SYSTEM`, it runs in the job's scratch folder, and
     `anybatch.parcels` says what goes there and what comes back.
 

@@ -238,7 +238,7 @@ ab_forward() { # NAME
         done
     fi
     echo "caught $1" >>"$ab_start"
-    kill -s "$1" "$ab_pid" 2>/dev/null
+    [ -n "$ab_all_get_it" ] || kill -s "$1" "$ab_pid" 2>/dev/null
 }
 
 # $? does not tell "Killed" from "Exit 137"; the shell's list of its jobs does. dash and busybox sh
@@ -369,6 +369,9 @@ if [ "$1" = --inside ]; then
     shift
 fi
 ab_submission=$1 ab_task=$2 ab_restarts=${3:-0} ab_mark=${4-}
+# Set by systems that send a signal to all processes of a job: the command has got it already.
+ab_all_get_it=${ab_signalled_all-}
+unset ab_signalled_all
 ab_signals='HUP INT QUIT ALRM USR1 USR2 XCPU TERM'
 ab_phase=setup ab_child='' ab_files='' ab_caught='' ab_status=0 ab_log_suffix='' ab_line=''
 ab_nl='

@@ -147,10 +147,13 @@ class Limits:
     Attributes:
         array: the most jobs that one submit command takes.
         dependencies: whether it can start jobs after others by itself.
+        facts: what else was asked of the system because `anybatch_render` needs it, such as the
+            unit of memory; kept with each submission.
     """
 
     array: int = 1
     dependencies: bool = False
+    facts: Mapping[str, str] = attrs.field(factory=dict)
 
 
 @attrs.frozen(kw_only=True)
