@@ -1,0 +1,1 @@
+"""LSF for anybatch."""

@@ -1,0 +1,292 @@
+"""The hooks of the LSF plugin: which command is run when, and what its failure means."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from anybatch import hookimpl
+from anybatch.errors import CommandError, CommandFailed, Rejected, UsageError
+from anybatch.host import Command
+from anybatch.model import State
+from anybatch.records import Detection, Environment, JobStatus, Limits
+
+from anybatch_lsf import parse, render
+from anybatch_lsf.settings import SETTINGS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from anybatch.host import Completed, Host
+    from anybatch.records import Rendered, Setting, Submission
+
+MOST_IDS = 1000  #: more in one command line, and bjobs is asked for the user's jobs instead
+
+#: What may pass by itself, or may have arrived.
+_TRANSIENT = re.compile(
+    r"LSF is down|not respond|still trying|Please wait|try later|Retrying|threshold|"
+    r"communication (error|time)|time.?d? ?out|Failed in (an )?(LSF|openlava) library|"
+    r"internal (library|daemon|system) error|LIM is down|job limit|temporar|"
+    r"Unable to contact|Cannot connect|connection (refused|reset)|Too many|no more memory",
+    re.IGNORECASE,
+)
+#: What bsub refuses for good ends so; an option that is not there, or an administrator's script.
+_REFUSED = re.compile(r"Job not submitted|[Ii]llegal option|Request aborted|Usage:|usage:")
+_versions: WeakKeyDictionary[Host, parse.Version] = WeakKeyDictionary()
+
+
+@hookimpl
+def anybatch_settings() -> Iterable[Setting]:
+    """Every option of bsub, and a few of our own."""
+    return SETTINGS
+
+
+@hookimpl
+def anybatch_detect(host: Host) -> Detection:
+    """The tools are there, and lsid and bparams answer."""
+    tools = ("bsub", "bjobs", "bkill", "lsid")
+    missing = [name for name in tools if host.which(name) is None]
+    if missing:
+        return Detection(available=False, reason=f"{missing[0]} is not on the PATH")
+    quick = timedelta(seconds=20)
+    try:
+        version = _version(host, quick)
+        parameters = _parameters(host, version, quick)
+    except CommandError as error:
+        set_up = parse.NOT_SET_UP.search(str(error)) is None
+        return Detection(available=False, away=set_up, reason=f"LSF does not answer: {error}")
+    return Detection(
+        available=True,
+        reason=version.text,
+        version=".".join(str(part) for part in version.number),
+        details={
+            "cluster": version.cluster or "not known",
+            "default queue": parse.default_queue(parameters) or "not known",
+            "largest array": str(parse.largest_array(parameters)),
+            "unit for limits": {None: "not known", "": "KB"}.get(
+                unit := _unit(host, version), unit or ""
+            ),
+        },
+    )
+
+
+@hookimpl
+def anybatch_limits(host: Host, settings: Mapping[str, Any]) -> Limits:
+    """The cluster's MAX_JOB_ARRAY_SIZE, and what else rendering needs, asked once.
+
+    Where a job is not done LSF leaves those pending for ever that wait for it, so anybatch sees
+    to dependencies.
+    """
+    version = _version(host)
+    parameters = _parameters(host, version)
+    size = parse.largest_array(parameters)
+    cluster = render.Cluster(
+        modern=version.modern,
+        unit=_unit(host, version),
+        per_task=parameters.get("RESOURCE_RESERVE_PER_TASK", "").upper() in ("Y", "YES"),
+    )
+    return Limits(array=min(size, settings["max_array"] or size), facts=cluster.facts())
+
+
+@hookimpl
+def anybatch_environment() -> Environment:
+    """What LSF sets belongs to one job; where the cluster is does not."""
+    return Environment(
+        scrub=("LSB_*", "LS_*", "LSF_*", "BSUB_*"),
+        keep=("LSF_ENVDIR", "LSF_SERVERDIR", "LSF_BINDIR", "LSF_LIBDIR", "LSF_CONFDIR"),
+    )
+
+
+@hookimpl
+def anybatch_render(submission: Submission) -> Rendered:
+    """See `render`."""
+    return render.render(submission)
+
+
+@hookimpl
+def anybatch_submit(submission: Submission, rendered: Rendered, host: Host) -> Sequence[str]:
+    """One bsub. What LSF refuses for good is told from what may pass, or may have arrived."""
+    completed = host.run(rendered.command)
+    job = parse.submitted_id(completed.stdout)
+    if job:
+        return _ids(job, submission.count)
+    said = f"{completed.stderr}\n{completed.stdout}"
+    if completed.returncode > 0 and _REFUSED.search(said) and not _TRANSIENT.search(said):
+        raise Rejected(f"bsub: {(completed.stderr.strip() or completed.stdout.strip())}")
+    raise CommandFailed(rendered.command, completed)
+
+
+@hookimpl
+def anybatch_find(submission: Submission, host: Host) -> Sequence[str]:
+    """The job whose description is the token, or whose name begins with it; also a purged one."""
+    name = render.job_name(submission)
+    modern = _version(host).modern
+    if modern:
+        which = ("-Jd", f"{submission.token}*")
+        fields = f"jobid job_description delimiter='{parse.DELIMITER}'"
+        listed = _ask(host, "bjobs", "-a", "-u", host.user, *which, "-noheader", "-o", fields)
+        job = parse.described(submission.token, listed.stdout)
+    else:
+        which = ("-J", name)
+        listed = _ask(host, "bjobs", "-a", "-w", "-u", host.user, *which)
+        job = next(iter(parse.read_table(listed.stdout)), "").partition("[")[0]
+    if not job:
+        everything = ("-a", "-l", "-n", "0", "-u", host.user)
+        kept = _ask(host, "bhist", *everything, *which, timeout=timedelta(minutes=3)).stdout
+        for native, called, described in parse.long_descriptions(kept):
+            if submission.token in (described.split(" ")[0], called.split(".")[0]):
+                job = native.partition("[")[0]
+    return _ids(job, submission.count) if job else []
+
+
+def _ids(job: str, count: int) -> list[str]:
+    return [f"{job}[{element}]" for element in range(1, count + 1)] if count > 1 else [job]
+
+
+@hookimpl
+def anybatch_status(ids: Sequence[str], host: Host) -> Mapping[str, JobStatus]:
+    """One bjobs for all; for those that it no longer knows one bhist, else one bacct."""
+    version = _version(host)
+    answers = _bjobs(ids, version, host) if version.modern else _plain_bjobs(ids, host)
+    found = {native: answers[native] for native in ids if native in answers}
+    for program in ("bhist", "bacct"):
+        missing = [native for native in ids if native not in found]
+        if missing and host.which(program):
+            found = {**_long(host, program, missing), **found}
+    return {native: found[native] for native in ids if native in found}
+
+
+def _bjobs(ids: Sequence[str], version: parse.Version, host: Host) -> dict[str, JobStatus]:
+    fields = " ".join(parse.FIELDS)
+    if version.json:
+        form = ("-json", "-o", fields)
+    else:
+        form = ("-noheader", "-o", f"{fields} delimiter='{parse.DELIMITER}'")
+    return parse.read_bjobs(_ask(host, "bjobs", "-a", *form, *_which(ids, host)).stdout)
+
+
+def _plain_bjobs(ids: Sequence[str], host: Host) -> dict[str, JobStatus]:
+    """The table, then for those that have failed the long form, which tells how."""
+    table = parse.read_table(_ask(host, "bjobs", "-a", "-w", *_which(ids, host)).stdout)
+    failed = [native for native in ids if native in table and table[native].native == "EXIT"]
+    if not failed:
+        return table
+    long = _long(host, "bjobs", failed)
+    # Its old form does not tell who has sent a signal.
+    signalled = [
+        native
+        for native, one in long.items()
+        if one.signal is not None and one.state is State.FAILED and one.reason is None
+    ]
+    if signalled and host.which("bhist"):
+        long |= _long(host, "bhist", signalled)
+    return {**table, **long}
+
+
+def _long(host: Host, program: str, ids: Sequence[str]) -> dict[str, JobStatus]:
+    options = {"bjobs": ("-a",), "bhist": ("-a", "-n", "0"), "bacct": ()}[program]
+    found: dict[str, JobStatus] = {}
+    words = parse.compress(ids)
+    for start in range(0, len(words), MOST_IDS):
+        some = words[start : start + MOST_IDS]
+        answer = _ask(host, program, "-l", *options, *some, timeout=timedelta(minutes=3))
+        now = datetime.now(timezone.utc)
+        found |= parse.read_long(answer.stdout, f"{program} -l", now)
+    return {native: found[native] for native in ids if native in found}
+
+
+def _which(ids: Sequence[str], host: Host) -> tuple[str, ...]:
+    jobs = parse.arrays(ids)
+    return tuple(jobs) if len(jobs) <= MOST_IDS else ("-u", host.user)
+
+
+@hookimpl
+def anybatch_account(ids: Sequence[str], host: Host) -> Mapping[str, JobStatus]:
+    """What bjobs says of use, where it can; for others one bacct."""
+    version = _version(host)
+    found = _bjobs(ids, version, host) if version.modern else {}
+    missing = [native for native in ids if native not in found]
+    if missing and host.which("bacct"):
+        found |= _long(host, "bacct", missing)
+    return {native: found[native] for native in ids if native in found}
+
+
+@hookimpl
+def anybatch_terminate(ids: Sequence[str], signal: str | None, host: Host) -> None:
+    """One bkill; ids that are unknown or have ended are no error."""
+    which = ("-s", signal) if signal else ()
+    command = _command("bkill", *which, *parse.compress(ids))
+    completed = host.run(command)
+    said = completed.stderr.strip()
+    if re.search(r"(illegal|unknown|invalid|bad)\b.*signal", said, re.IGNORECASE):
+        raise UsageError(f"lsf: there is no signal {signal!r}: {said}")
+    if not completed.ok and not all(parse.GONE.search(line) for line in said.splitlines()):
+        raise CommandFailed(command, completed)
+    if not completed.ok and not said and not completed.stdout.strip():
+        raise CommandFailed(command, completed)
+
+
+# -- the cluster
+
+
+def _version(host: Host, timeout: timedelta = timedelta(minutes=1)) -> parse.Version:
+    if host not in _versions:
+        command = _command("lsid", timeout=timeout)
+        completed = host.run(command)
+        version = parse.read_version(completed.stdout)
+        if not completed.ok or version is None:
+            raise CommandFailed(command, completed)
+        _versions[host] = version
+    return _versions[host]
+
+
+def _parameters(
+    host: Host, version: parse.Version, timeout: timedelta = timedelta(minutes=1)
+) -> dict[str, str]:
+    """What the cluster is set to; OpenLava has no `-a`."""
+    command = _command("bparams", "-l" if version.openlava else "-a", timeout=timeout)
+    completed = host.run(command)
+    if not completed.ok:
+        raise CommandFailed(command, completed)
+    return parse.read_parameters(completed.stdout)
+
+
+def _unit(host: Host, version: parse.Version) -> str | None:
+    """LSF_UNIT_FOR_LIMITS; empty: not set; None: nobody tells."""
+    if version.openlava:
+        return ""  # it has no such thing
+    folder = host.environ.get("LSF_ENVDIR")
+    if folder:
+        try:
+            return parse.read_unit(host.read(Path(folder) / "lsf.conf"))
+        except OSError:
+            pass
+    if host.which("badmin") is None:
+        return None
+    try:
+        completed = host.run(_command("badmin", "showconf", "mbd"))
+    except CommandError:
+        return None
+    return parse.read_unit(completed.stdout) if completed.ok else None
+
+
+# -- commands
+
+
+def _command(program: str, *arguments: str, timeout: timedelta = timedelta(minutes=1)) -> Command:
+    return Command((program, *arguments), timeout=timeout, hide_env=render.HIDDEN)
+
+
+def _ask(host: Host, program: str, *arguments: str, timeout: timedelta | None = None) -> Completed:
+    """What a command answers. Its exit status says little: 255 also for one unknown id of many."""
+    command = _command(program, *arguments, timeout=timeout or timedelta(minutes=1))
+    completed = host.run(command)
+    said = [line for line in completed.stderr.splitlines() if line.strip()]
+    if completed.ok or (said and all(parse.NOTHING.search(line) for line in said)):
+        return completed
+    if not said and parse.NOTHING.search(completed.stdout):
+        return completed
+    raise CommandFailed(command, completed)

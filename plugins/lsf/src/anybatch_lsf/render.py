@@ -1,0 +1,239 @@
+"""A submission as LSF wants it: a script with `#BSUB` lines on bsub's standard input. Pure.
+
+bsub(1): https://www.ibm.com/docs/en/spectrum-lsf/10.1.0?topic=reference-bsub
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import attrs
+from anybatch.errors import UsageError
+from anybatch.host import Command
+from anybatch.records import Rendered
+from anybatch.script import quote
+
+from anybatch_lsf.settings import FLAGS, NAMES, OPTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from anybatch.records import Submission
+
+_PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
+#: What a job's name may not hold: `[` begins an array, and others mean something to `bjobs -J`.
+_NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9._-]+")
+_MOST_IN_A_NAME = 200
+_POWERS = {"KB": 1, "MB": 2, "GB": 3, "TB": 4, "PB": 5, "EB": 6}
+
+#: What bsub sees of the environment: enough to find home, cluster and credentials. Where LSF
+#: cannot be told to carry nothing over (before 10.1), it is what the job gets.
+CLIENT_ENVIRONMENT = (
+    *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LD_LIBRARY_PATH"),
+    *("LSF_*", "EGO_*", "KRB5*", "LSB_DEFAULTQUEUE", "LSB_DEFAULTPROJECT"),
+    *("LSB_DEFAULT_USERGROUP", "XLSF_*"),
+)
+#: LSF's own variables say "you are inside a job", or change what a command shows.
+HIDDEN = (
+    *("LSB_JOB*", "LSB_BATCH*", "LSB_SUB_*", "LSB_INTERACTIVE", "LSB_TRAPSIGS", "LSB_QUEUE"),
+    *("LSB_BJOBS_*", "LSB_DISPLAY_*", "LSF_INVOKE_CMD", "LS_*"),
+)
+
+
+@attrs.frozen(kw_only=True)
+class Cluster:
+    """What is to be known of a cluster to write for it; travels as `Limits.facts`.
+
+    Attributes:
+        modern: LSF 10.1 or newer, which knows `-env`, `-cwd`, `-Jd`, `-gpu` and `bjobs -o`.
+        unit: LSF_UNIT_FOR_LIMITS; empty: it is not set; None: nobody could tell.
+        per_task: RESOURCE_RESERVE_PER_TASK: memory is reserved for each slot.
+    """
+
+    modern: bool = True
+    unit: str | None = None
+    per_task: bool = False
+
+    def facts(self) -> dict[str, str]:
+        """All of it as texts."""
+        unit = {} if self.unit is None else {"unit": self.unit}
+        return {"modern": str(self.modern), "per_task": str(self.per_task), **unit}
+
+    @classmethod
+    def of(cls, facts: Mapping[str, str]) -> Cluster:
+        """The inverse of `facts`."""
+        return cls(
+            modern=facts.get("modern") != "False",
+            unit=facts.get("unit"),
+            per_task=facts.get("per_task") == "True",
+        )
+
+
+def render(submission: Submission, timeout: timedelta = timedelta(minutes=2)) -> Rendered:
+    """The batch script, and `bsub` that reads it."""
+    skipped = {NAMES.get(name, name) for name in submission.settings["skip"]}
+    options = {
+        name: value
+        for name, value in dict(_options(submission)).items()
+        if value is not False and name not in skipped
+    }
+    lines = ["#!/bin/sh", *(_line(name, value) for name, value in options.items())]
+    return Rendered(
+        command=Command(
+            ("bsub",),
+            stdin="\n".join([*lines, *_start(submission), ""]),
+            cwd=submission.folder,
+            timeout=timeout,
+            only_env=CLIENT_ENVIRONMENT,
+            hide_env=HIDDEN,
+            env={"LC_ALL": "C"},
+        ),
+    )
+
+
+def _start(submission: Submission) -> Iterator[str]:
+    task = '"$LSB_JOBINDEX"' if submission.count > 1 else "1"
+    folder, script = str(submission.folder), str(submission.script)
+    if "\n" in folder:  # no line may begin with text of a path: bsub reads #BSUB lines anywhere
+        yield from ("ab_nl='", "'")
+    # LSF would write a report of each job to a file given with -o.
+    yield f"exec >>{quote(f'{folder}/logs/system.log')} 2>&1 || exit 1"
+    yield "ab_signalled_all=1; export ab_signalled_all"
+    words = f"{quote(script)} {submission.number} {task} 0"
+    # The job script would start bash itself; so one shell less is started.
+    yield f"command -v bash >/dev/null && exec bash {words}"
+    yield f"exec /bin/sh {words}"
+
+
+def job_name(submission: Submission) -> str:
+    """What LSF calls the job; where it has no description, the token comes first."""
+    own = own_options(submission.settings).get("J")
+    name = _NOT_IN_A_NAME.sub("_", str(own or submission.name))[:_MOST_IN_A_NAME]
+    if not Cluster.of(submission.limits.facts).modern:
+        name = f"{submission.token}.{name}"
+    return name
+
+
+def own_options(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What the user sets, by letters.
+
+    Raises:
+        UsageError: one option by its letters and by its name.
+    """
+    found = {name: settings[name] for name in OPTIONS if settings.get(name) is not None}
+    for name, letters in NAMES.items():
+        if settings.get(name) is None:
+            continue
+        if letters in found and found[letters] != settings[name]:
+            raise UsageError(f"lsf: {name} and {letters} are the same option and differ")
+        found[letters] = settings[name]
+    return found
+
+
+def _options(submission: Submission) -> Iterator[tuple[str, Any]]:
+    """Every option in use; settings of the user come last and win."""
+    cluster = Cluster.of(submission.limits.facts)
+    own = own_options(submission.settings)
+    name = job_name(submission)
+    yield "J", f"{name}[1-{submission.count}]" if submission.count > 1 else name
+    yield "o", "/dev/null"
+    if cluster.modern:
+        yield "env", "none"
+        if _PLAIN.fullmatch(str(submission.folder)) and "%" not in str(submission.folder):
+            yield "cwd", str(submission.folder)
+    yield from _resources(submission, cluster)
+    yield from ((letters, value) for letters, value in own.items() if letters != "J")
+    if cluster.modern:
+        words = own.get("Jd")
+        yield "Jd", f"{submission.token} {words}" if words else submission.token
+
+
+def _resources(submission: Submission, cluster: Cluster) -> Iterator[tuple[str, Any]]:
+    """Options for what a job needs; nothing for what it leaves to the site."""
+    resources = submission.resources
+    slots = resources.tasks * resources.cores
+    if slots > 1:
+        yield "n", slots
+    if requirement := " ".join(_requirements(submission, cluster, slots)):
+        yield "R", requirement
+    if resources.memory is not None:
+        unit = _unit(submission, cluster) or "KB"  # without LSF_UNIT_FOR_LIMITS
+        yield "M", _amount(resources.memory, unit)
+    if resources.time is not None:
+        yield "W", format_time(resources.time)
+    if resources.gpus:
+        if not cluster.modern:
+            raise UsageError("lsf: this LSF is older than 10.1 and takes no GPUs (-gpu)")
+        yield "gpu", f"num={-(-resources.gpus * resources.tasks // resources.nodes)}"
+    if resources.queue is not None:
+        yield "q", resources.queue
+    if resources.exclusive:
+        yield "x", True
+
+
+def _requirements(submission: Submission, cluster: Cluster, slots: int) -> Iterator[str]:
+    resources = submission.resources
+    reserved = {"mem": resources.memory, "tmp": resources.disk}
+    if any(amount is not None for amount in reserved.values()):
+        unit = _unit(submission, cluster) or "MB"  # without LSF_UNIT_FOR_LIMITS
+        shared = -(-slots // resources.nodes) if cluster.per_task else 1
+        parts = (
+            f"{name}={_amount(-(-amount // shared), unit)}"
+            for name, amount in reserved.items()
+            if amount is not None
+        )
+        yield f"rusage[{':'.join(parts)}]"
+    if resources.nodes > 1:
+        yield f"span[ptile={-(-slots // resources.nodes)}]"
+    elif slots > 1:
+        yield "span[hosts=1]"
+
+
+def _unit(submission: Submission, cluster: Cluster) -> str:
+    unit: str | None = submission.settings.get("unit_for_limits") or cluster.unit
+    if unit is None:
+        raise UsageError(
+            "lsf: in which unit this cluster counts memory (LSF_UNIT_FOR_LIMITS) is neither in its "
+            "lsf.conf nor told by badmin; the setting lsf.unit_for_limits says it"
+        )
+    return unit
+
+
+def _amount(size: int, unit: str) -> int:
+    power: int = _POWERS[unit]
+    return -(-size // (1 << 10 * power))
+
+
+def format_time(duration: timedelta) -> str:
+    """`1:30`, hours and minutes; LSF counts whole minutes, so it is rounded up."""
+    minutes = -(-duration // timedelta(minutes=1))
+    return f"{minutes // 60}:{minutes % 60:02}"
+
+
+def _line(name: str, value: Any) -> str:
+    if name in FLAGS:
+        if value is not True:
+            raise UsageError(f"lsf: {name} takes no value, but `true`: {value!r}")
+        return f"#BSUB -{name}"
+    if value is True:  # what stands on the next line would be its value
+        raise UsageError(f"lsf: {name} needs a value")
+    return f"#BSUB -{name} {_value(name, str(value))}"
+
+
+def _value(name: str, value: str) -> str:
+    """As bsub reads a directive: a value with blanks stands in quotes, which nothing escapes."""
+    if any(ord(character) < 32 or ord(character) == 127 for character in value):
+        raise UsageError(f"lsf: the value of {name} is more than one line of text: {value!r}")
+    if re.match(r"-[^0-9]", value):
+        raise UsageError(f"lsf: the value of {name} begins like an option: {value!r}")
+    if _PLAIN.fullmatch(value):
+        return value
+    mark = "'" if '"' in value else '"'
+    if mark in value or "\\" in value or not value.strip():
+        raise UsageError(
+            f"lsf: a #BSUB line cannot hold this value of {name}, which is empty or has a "
+            f"backslash or both kinds of quotes: {value!r}"
+        )
+    return f"{mark}{value}{mark}"

@@ -1,0 +1,93 @@
+"""The settings of the LSF plugin: every option of bsub by its own letters, some by name."""
+
+from __future__ import annotations
+
+from anybatch.records import Kind, Setting
+
+MANUAL = "https://www.ibm.com/docs/en/spectrum-lsf/10.1.0?topic=bsub-options"
+
+#: Options of `bsub` up to LSF 10.1 that a user may set.
+OPTIONS = (
+    *("a", "app", "ar", "B", "b", "C", "c", "clusters", "cn_cu", "cn_mem", "core_isolation"),
+    *("csm", "D", "data", "datachk", "datagrp", "E", "Ep", "eptl", "ext", "F", "freq", "G"),
+    *("g", "gpu", "H", "hl", "hostfile", "J", "Jd", "jobaff", "jsm", "k", "Lp", "ln_mem"),
+    *("ln_slots", "M", "m", "mig", "N", "n", "Ne", "network", "nnodes", "notify", "outdir"),
+    *("P", "p", "ptl", "Q", "q", "R", "r", "rn", "rnc", "S", "s", "sla", "smt", "sp", "stage"),
+    *("step_cgroup", "T", "t", "ti", "U", "u", "ul", "v", "W", "We", "wa", "wt", "x", "XF"),
+)
+
+#: Those that take no value. A value after one of them would be the command of the job.
+FLAGS = frozenset(
+    {"B", "H", "N", "Ne", "XF", "ar", "datachk", "hl", "r", "rn", "rnc", "ti", "x"},
+)
+
+#: Names of options that nobody should have to know by their letters.
+NAMES = {
+    "application": "app",
+    "exclusive": "x",
+    "hold": "H",
+    "hosts": "m",
+    "job_description": "Jd",
+    "job_group": "g",
+    "job_name": "J",
+    "job_slots": "n",
+    "memory_limit": "M",
+    "priority": "sp",
+    "project": "P",
+    "queue": "q",
+    "rerunnable": "r",
+    "resource_requirement": "R",
+    "run_limit": "W",
+    "service_class": "sla",
+    "user_group": "G",
+}
+
+#: Options that anybatch itself needs, and what to use instead.
+MANAGED = {
+    "cwd": "use the job's workdir",
+    "e": "use the job's stderr",
+    "env": "use the job's env, or the setting inherit_env",
+    "eo": "use the job's stderr",
+    "f": "use the job's inputs and outputs",
+    "I": "a batch job has no terminal",
+    "i": "use the job's stdin",
+    "is": "use the job's stdin",
+    "json": "use the settings themselves",
+    "K": "use `anybatch run`",
+    "L": "use the job's env_script",
+    "o": "use the job's stdout",
+    "oo": "use the job's stdout",
+    "pack": "submit several jobs",
+    "w": "use the job's `after`",
+    "yaml": "use the settings themselves",
+    "Zs": "the script is spooled anyway",
+}
+
+SETTINGS = (
+    *(
+        Setting(name=name, kind=Kind.OPTION, help=f"`bsub -{name}`; see {MANUAL}.")
+        for name in OPTIONS
+    ),
+    *(
+        Setting(name=name, kind=Kind.OPTION, help=f"The same as `{letters}`.")
+        for name, letters in NAMES.items()
+    ),
+    *(Setting(name=name, instead=instead) for name, instead in MANAGED.items()),
+    Setting(
+        name="max_array",
+        kind=Kind.INTEGER,
+        help="Most jobs in one array; default: what the cluster allows (MAX_JOB_ARRAY_SIZE).",
+    ),
+    Setting(
+        name="skip",
+        kind=Kind.LIST,
+        default=(),
+        help='Options that are never given to bsub, by letters; for example `skip = ["M"]`.',
+    ),
+    Setting(
+        name="unit_for_limits",
+        choices=("KB", "MB", "GB", "TB", "PB", "EB"),
+        help="LSF_UNIT_FOR_LIMITS of the cluster, where neither its lsf.conf nor `badmin` tells it "
+        "and jobs ask for memory or disk.",
+    ),
+)
