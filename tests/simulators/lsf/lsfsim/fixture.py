@@ -1,0 +1,88 @@
+"""A simulated cluster for tests: copy `clusters` into a fixture of your own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BIN = Path(__file__).parents[1] / "bin"
+
+
+class Simulator:
+    """A cluster in a folder. Its daemon is started by the first command and ends when idle.
+
+    Args:
+        folder: made; LSF_ENVDIR of the cluster.
+        configuration: lines of lsf.conf.
+        settings: what differs from `lsfsim.mbatchd.DEFAULTS`.
+    """
+
+    def __init__(self, folder: Path, configuration: str = "", **settings: Any) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True)
+        (folder / "lsf.conf").write_text(f"LSF_ENVDIR={folder}\n{configuration}")
+        (folder / "simulator.json").write_text(json.dumps(settings))
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Variables that lead commands to it."""
+        path = os.environ["PATH"]
+        own = str(BIN)
+        return {
+            "LSF_ENVDIR": str(self.folder),
+            "PATH": path if own in path.split(":") else f"{own}:{path}",
+        }
+
+    def run(self, *argv: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        """Run a command, behind the back of whoever uses the cluster."""
+        return subprocess.run(
+            argv,
+            input=stdin,
+            env={**os.environ, **self.environment},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def fault(self, *lines: str) -> None:
+        """Switch on these faults and no others; see README.md."""
+        (self.folder / "faults").write_text("".join(f"{line}\n" for line in lines))
+
+    def stop(self, patience: float = 30) -> None:
+        """End the daemon and whatever it has started."""
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError, ValueError):
+            pid = int((self.folder / "mbatchd.pid").read_text())
+            if str(self.folder).encode() not in Path(f"/proc/{pid}/cmdline").read_bytes():
+                return  # it has ended, and another process has its number
+            os.kill(pid, signal.SIGTERM)
+            end = time.monotonic() + patience
+            while Path(f"/proc/{pid}").exists():
+                if time.monotonic() > end:
+                    os.kill(pid, signal.SIGKILL)
+                    raise TimeoutError(f"the daemon {pid} did not end by itself")
+                time.sleep(0.02)
+
+
+@contextlib.contextmanager
+def clusters(base: Path) -> Iterator[dict[str, Simulator]]:
+    """A cluster of each dialect; nothing of them is left running afterwards."""
+    quick = {"terminate_interval": 1, "minute": 1, "idle": 20}
+    made = {
+        "lsf": Simulator(base / "lsf", "LSF_UNIT_FOR_LIMITS=MB\n", dialect="lsf", **quick),
+        "openlava": Simulator(base / "openlava", dialect="openlava", **quick),
+    }
+    try:
+        yield made
+    finally:
+        for one in made.values():
+            one.stop()
