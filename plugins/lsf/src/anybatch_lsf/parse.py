@@ -140,8 +140,9 @@ def _text_rows(stdout: str, fields: Sequence[str]) -> Iterator[dict[str, str]]:
 
 def _json_rows(stdout: str) -> Iterator[dict[str, str]]:
     """Sites print banners before what commands print."""
+    begin = re.search(r'\{\s*"[A-Z]+"', stdout)
     with contextlib.suppress(ValueError, RecursionError):
-        answer, _ = json.JSONDecoder(strict=False).raw_decode(stdout[stdout.index("{") :])
+        answer, _ = json.JSONDecoder(strict=False).raw_decode(stdout, begin.start() if begin else 0)
         records = answer.get("RECORDS", []) if isinstance(answer, dict) else []
         for record in records if isinstance(records, list) else []:
             if isinstance(record, dict) and "ERROR" not in record:
@@ -240,7 +241,7 @@ def _event(match: re.Match[str], now: datetime) -> Event:
 
 def _local(year: int, *fields: int) -> datetime:
     """A time as commands print it: that of the machine that they run on."""
-    return datetime(year, *fields).astimezone()  # type: ignore[arg-type] # noqa: DTZ001
+    return datetime(year, *fields).astimezone()  # type: ignore[arg-type]
 
 
 def _life(source: str, events: Sequence[Event]) -> JobStatus | None:
@@ -370,18 +371,11 @@ def _status(
     never_started = False
     if state is State.FAILED or (state is State.DONE and code):
         term = _TERM.search(why)
-        state, reason = (
-            TERMINATIONS.get(term[0], (State.FAILED, None))
-            if term
-            else (
-                State.FAILED,
-                None,
-            )
-        )
+        state, reason = TERMINATIONS.get(term[0] if term else "", (State.FAILED, None))
         message = why or None
         if signal is None and code is not None and 128 < code <= 128 + 64:
             # The job script itself never ends so without a record, which is then believed.
-            code, signal = None, code - 128
+            signal, code = code - 128, None
         code = code or None
         if code is None and signal is None and place is None:
             never_started = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -35,6 +36,7 @@ _TRANSIENT = re.compile(
 )
 #: What bsub refuses for good ends so; an option that is not there, or an administrator's script.
 _REFUSED = re.compile(r"Job not submitted|[Ii]llegal option|Request aborted|Usage:|usage:")
+_UNITS = {None: "not known", "": "the default"}
 _versions: WeakKeyDictionary[Host, parse.Version] = WeakKeyDictionary()
 
 
@@ -45,16 +47,16 @@ def anybatch_settings() -> Iterable[Setting]:
 
 
 @hookimpl
-def anybatch_detect(host: Host) -> Detection:
+def anybatch_detect(host: Host, settings: Mapping[str, Any]) -> Detection:
     """The tools are there, and lsid and bparams answer."""
     tools = ("bsub", "bjobs", "bkill", "lsid")
     missing = [name for name in tools if host.which(name) is None]
     if missing:
         return Detection(available=False, reason=f"{missing[0]} is not on the PATH")
-    quick = timedelta(seconds=20)
+    settings = {**settings, "timeout": min(settings["timeout"], timedelta(seconds=20))}
     try:
-        version = _version(host, quick)
-        parameters = _parameters(host, version, quick)
+        version = _version(host, settings)
+        parameters = _parameters(host, version, settings)
     except CommandError as error:
         set_up = parse.NOT_SET_UP.search(str(error)) is None
         return Detection(available=False, away=set_up, reason=f"LSF does not answer: {error}")
@@ -66,9 +68,7 @@ def anybatch_detect(host: Host) -> Detection:
             "cluster": version.cluster or "not known",
             "default queue": parse.default_queue(parameters) or "not known",
             "largest array": str(parse.largest_array(parameters)),
-            "unit for limits": {None: "not known", "": "KB"}.get(
-                unit := _unit(host, version), unit or ""
-            ),
+            "unit for limits": _UNITS.get(unit := _unit(host, version, settings), unit or ""),
         },
     )
 
@@ -80,12 +80,12 @@ def anybatch_limits(host: Host, settings: Mapping[str, Any]) -> Limits:
     Where a job is not done LSF leaves those pending for ever that wait for it, so anybatch sees
     to dependencies.
     """
-    version = _version(host)
-    parameters = _parameters(host, version)
+    version = _version(host, settings)
+    parameters = _parameters(host, version, settings)
     size = parse.largest_array(parameters)
     cluster = render.Cluster(
         modern=version.modern,
-        unit=_unit(host, version),
+        unit=_unit(host, version, settings),
         per_task=parameters.get("RESOURCE_RESERVE_PER_TASK", "").upper() in ("Y", "YES"),
     )
     return Limits(array=min(size, settings["max_array"] or size), facts=cluster.facts())
@@ -123,19 +123,21 @@ def anybatch_submit(submission: Submission, rendered: Rendered, host: Host) -> S
 def anybatch_find(submission: Submission, host: Host) -> Sequence[str]:
     """The job whose description is the token, or whose name begins with it; also a purged one."""
     name = render.job_name(submission)
-    modern = _version(host).modern
-    if modern:
+    settings = submission.settings
+    if _version(host, settings).modern:
         which = ("-Jd", f"{submission.token}*")
         fields = f"jobid job_description delimiter='{parse.DELIMITER}'"
-        listed = _ask(host, "bjobs", "-a", "-u", host.user, *which, "-noheader", "-o", fields)
+        listed = _ask(
+            host, settings, "bjobs", "-a", "-u", host.user, *which, "-noheader", "-o", fields
+        )
         job = parse.described(submission.token, listed.stdout)
     else:
         which = ("-J", name)
-        listed = _ask(host, "bjobs", "-a", "-w", "-u", host.user, *which)
+        listed = _ask(host, settings, "bjobs", "-a", "-w", "-u", host.user, *which)
         job = next(iter(parse.read_table(listed.stdout)), "").partition("[")[0]
     if not job:
         everything = ("-a", "-l", "-n", "0", "-u", host.user)
-        kept = _ask(host, "bhist", *everything, *which, timeout=timedelta(minutes=3)).stdout
+        kept = _ask(host, settings, "bhist", *everything, *which).stdout
         for native, called, described in parse.long_descriptions(kept):
             if submission.token in (described.split(" ")[0], called.split(".")[0]):
                 job = native.partition("[")[0]
@@ -147,34 +149,39 @@ def _ids(job: str, count: int) -> list[str]:
 
 
 @hookimpl
-def anybatch_status(ids: Sequence[str], host: Host) -> Mapping[str, JobStatus]:
+def anybatch_status(
+    ids: Sequence[str], settings: Mapping[str, Any], host: Host
+) -> Mapping[str, JobStatus]:
     """One bjobs for all; for those that it no longer knows one bhist, else one bacct."""
-    version = _version(host)
-    answers = _bjobs(ids, version, host) if version.modern else _plain_bjobs(ids, host)
+    version = _version(host, settings)
+    ask = _bjobs if version.modern else _plain_bjobs
+    answers = ask(ids, settings, host)
     found = {native: answers[native] for native in ids if native in answers}
     for program in ("bhist", "bacct"):
         missing = [native for native in ids if native not in found]
         if missing and host.which(program):
-            found = {**_long(host, program, missing), **found}
+            found = {**_long(program, missing, settings, host), **found}
     return {native: found[native] for native in ids if native in found}
 
 
-def _bjobs(ids: Sequence[str], version: parse.Version, host: Host) -> dict[str, JobStatus]:
+def _bjobs(ids: Sequence[str], settings: Mapping[str, Any], host: Host) -> dict[str, JobStatus]:
     fields = " ".join(parse.FIELDS)
-    if version.json:
+    if _version(host, settings).json:
         form = ("-json", "-o", fields)
     else:
         form = ("-noheader", "-o", f"{fields} delimiter='{parse.DELIMITER}'")
-    return parse.read_bjobs(_ask(host, "bjobs", "-a", *form, *_which(ids, host)).stdout)
+    return parse.read_bjobs(_ask(host, settings, "bjobs", "-a", *form, *_which(ids, host)).stdout)
 
 
-def _plain_bjobs(ids: Sequence[str], host: Host) -> dict[str, JobStatus]:
+def _plain_bjobs(
+    ids: Sequence[str], settings: Mapping[str, Any], host: Host
+) -> dict[str, JobStatus]:
     """The table, then for those that have failed the long form, which tells how."""
-    table = parse.read_table(_ask(host, "bjobs", "-a", "-w", *_which(ids, host)).stdout)
+    table = parse.read_table(_ask(host, settings, "bjobs", "-a", "-w", *_which(ids, host)).stdout)
     failed = [native for native in ids if native in table and table[native].native == "EXIT"]
     if not failed:
         return table
-    long = _long(host, "bjobs", failed)
+    long = _long("bjobs", failed, settings, host)
     # Its old form does not tell who has sent a signal.
     signalled = [
         native
@@ -182,17 +189,19 @@ def _plain_bjobs(ids: Sequence[str], host: Host) -> dict[str, JobStatus]:
         if one.signal is not None and one.state is State.FAILED and one.reason is None
     ]
     if signalled and host.which("bhist"):
-        long |= _long(host, "bhist", signalled)
+        long |= _long("bhist", signalled, settings, host)
     return {**table, **long}
 
 
-def _long(host: Host, program: str, ids: Sequence[str]) -> dict[str, JobStatus]:
+def _long(
+    program: str, ids: Sequence[str], settings: Mapping[str, Any], host: Host
+) -> dict[str, JobStatus]:
     options = {"bjobs": ("-a",), "bhist": ("-a", "-n", "0"), "bacct": ()}[program]
     found: dict[str, JobStatus] = {}
     words = parse.compress(ids)
     for start in range(0, len(words), MOST_IDS):
         some = words[start : start + MOST_IDS]
-        answer = _ask(host, program, "-l", *options, *some, timeout=timedelta(minutes=3))
+        answer = _ask(host, settings, program, "-l", *options, *some)
         now = datetime.now(timezone.utc)
         found |= parse.read_long(answer.stdout, f"{program} -l", now)
     return {native: found[native] for native in ids if native in found}
@@ -204,21 +213,25 @@ def _which(ids: Sequence[str], host: Host) -> tuple[str, ...]:
 
 
 @hookimpl
-def anybatch_account(ids: Sequence[str], host: Host) -> Mapping[str, JobStatus]:
+def anybatch_account(
+    ids: Sequence[str], settings: Mapping[str, Any], host: Host
+) -> Mapping[str, JobStatus]:
     """What bjobs says of use, where it can; for others one bacct."""
-    version = _version(host)
-    found = _bjobs(ids, version, host) if version.modern else {}
+    modern = _version(host, settings).modern
+    found = _bjobs(ids, settings, host) if modern else {}
     missing = [native for native in ids if native not in found]
     if missing and host.which("bacct"):
-        found |= _long(host, "bacct", missing)
+        found |= _long("bacct", missing, settings, host)
     return {native: found[native] for native in ids if native in found}
 
 
 @hookimpl
-def anybatch_terminate(ids: Sequence[str], signal: str | None, host: Host) -> None:
+def anybatch_terminate(
+    ids: Sequence[str], signal: str | None, settings: Mapping[str, Any], host: Host
+) -> None:
     """One bkill; ids that are unknown or have ended are no error."""
     which = ("-s", signal) if signal else ()
-    command = _command("bkill", *which, *parse.compress(ids))
+    command = _command(settings, "bkill", *which, *parse.compress(ids))
     completed = host.run(command)
     said = completed.stderr.strip()
     if re.search(r"(illegal|unknown|invalid|bad)\b.*signal", said, re.IGNORECASE):
@@ -232,9 +245,10 @@ def anybatch_terminate(ids: Sequence[str], signal: str | None, host: Host) -> No
 # -- the cluster
 
 
-def _version(host: Host, timeout: timedelta = timedelta(minutes=1)) -> parse.Version:
+def _version(host: Host, settings: Mapping[str, Any]) -> parse.Version:
+    """What lsid says, asked once."""
     if host not in _versions:
-        command = _command("lsid", timeout=timeout)
+        command = _command(settings, "lsid")
         completed = host.run(command)
         version = parse.read_version(completed.stdout)
         if not completed.ok or version is None:
@@ -243,31 +257,26 @@ def _version(host: Host, timeout: timedelta = timedelta(minutes=1)) -> parse.Ver
     return _versions[host]
 
 
-def _parameters(
-    host: Host, version: parse.Version, timeout: timedelta = timedelta(minutes=1)
-) -> dict[str, str]:
+def _parameters(host: Host, version: parse.Version, settings: Mapping[str, Any]) -> dict[str, str]:
     """What the cluster is set to; OpenLava has no `-a`."""
-    command = _command("bparams", "-l" if version.openlava else "-a", timeout=timeout)
+    command = _command(settings, "bparams", "-l" if version.openlava else "-a")
     completed = host.run(command)
     if not completed.ok:
         raise CommandFailed(command, completed)
     return parse.read_parameters(completed.stdout)
 
 
-def _unit(host: Host, version: parse.Version) -> str | None:
+def _unit(host: Host, version: parse.Version, settings: Mapping[str, Any]) -> str | None:
     """LSF_UNIT_FOR_LIMITS; empty: not set; None: nobody tells."""
     if version.openlava:
         return ""  # it has no such thing
-    folder = host.environ.get("LSF_ENVDIR")
-    if folder:
-        try:
+    if folder := host.environ.get("LSF_ENVDIR"):
+        with contextlib.suppress(OSError):
             return parse.read_unit(host.read(Path(folder) / "lsf.conf"))
-        except OSError:
-            pass
     if host.which("badmin") is None:
         return None
     try:
-        completed = host.run(_command("badmin", "showconf", "mbd"))
+        completed = host.run(_command(settings, "badmin", "showconf", "mbd"))
     except CommandError:
         return None
     return parse.read_unit(completed.stdout) if completed.ok else None
@@ -276,13 +285,13 @@ def _unit(host: Host, version: parse.Version) -> str | None:
 # -- commands
 
 
-def _command(program: str, *arguments: str, timeout: timedelta = timedelta(minutes=1)) -> Command:
-    return Command((program, *arguments), timeout=timeout, hide_env=render.HIDDEN)
+def _command(settings: Mapping[str, Any], program: str, *arguments: str) -> Command:
+    return Command((program, *arguments), timeout=settings["timeout"], hide_env=render.HIDDEN)
 
 
-def _ask(host: Host, program: str, *arguments: str, timeout: timedelta | None = None) -> Completed:
+def _ask(host: Host, settings: Mapping[str, Any], program: str, *arguments: str) -> Completed:
     """What a command answers. Its exit status says little: 255 also for one unknown id of many."""
-    command = _command(program, *arguments, timeout=timeout or timedelta(minutes=1))
+    command = _command(settings, program, *arguments)
     completed = host.run(command)
     said = [line for line in completed.stderr.splitlines() if line.strip()]
     if completed.ok or (said and all(parse.NOTHING.search(line) for line in said)):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from anybatch.records import Kind, Setting
 
 MANUAL = "https://www.ibm.com/docs/en/spectrum-lsf/10.1.0?topic=bsub-options"
@@ -83,6 +85,13 @@ SETTINGS = (
         kind=Kind.LIST,
         default=(),
         help='Options that are never given to bsub, by letters; for example `skip = ["M"]`.',
+    ),
+    Setting(
+        name="timeout",
+        kind=Kind.DURATION,
+        default=timedelta(minutes=1),
+        help="How long a command of LSF may take, bsub excepted (`submit_timeout`). Where LSF is "
+        "down they wait for ever.",
     ),
     Setting(
         name="unit_for_limits",

@@ -45,6 +45,7 @@ def run(cluster: Cluster, request: dict[str, Any]) -> Answer:
         "bsub": bsub,
         "bjobs": bjobs,
         "bkill": bkill,
+        "bresume": bresume,
         "bhist": bhist,
         "bacct": bacct,
         "bparams": bparams,
@@ -316,6 +317,16 @@ def bkill(cluster: Cluster, request: dict[str, Any]) -> Answer:
             out.append(f"Job <{word}> is being {doing}")
     cluster.start_what_fits()
     return FAILED if err else 0, "".join(f"{t}\n" for t in out), "".join(f"{t}\n" for t in err)
+
+
+def bresume(cluster: Cluster, request: dict[str, Any]) -> Answer:
+    """Let jobs go on that wait as they were submitted with -H."""
+    _, words = read_options(request["arguments"], (), (), "bresume")
+    for _, jobs in _ids(cluster, words, purged=False):
+        for job in jobs:
+            job.state = "PEND" if job.state == "PSUSP" else job.state
+    cluster.start_what_fits()
+    return 0, "".join(f"Job <{word}> is being resumed\n" for word in words), ""
 
 
 def _signal(text: str) -> int:

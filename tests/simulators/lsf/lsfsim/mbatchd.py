@@ -163,7 +163,8 @@ class Cluster:
         """INT, TERM, KILL, some time apart; a job that waits has ended at once."""
         job.why = job.why or why
         now, pause = time.time(), self.settings["terminate_interval"]
-        job.tell(now, f"Signal <KILL> requested by user or administrator <{self.user}>;")
+        if why == "TERM_OWNER":
+            job.tell(now, f"Signal <KILL> requested by user or administrator <{self.user}>;")
         if not job.pid:
             self._pending.pop(job.id, None)
             job.state, job.ended = "EXIT", now

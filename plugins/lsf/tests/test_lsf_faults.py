@@ -1,0 +1,304 @@
+"""What goes wrong on a cluster, and how it is reported: on the simulator, in both dialects."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from anybatch import Job, Reason, Resources, State
+from anybatch.errors import UnknownSystem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from anybatch import Run, Session
+    from lsfsim.fixture import Simulator
+
+PATIENCE = 60
+WAIT_FOR_GO = "touch ready-$ANYBATCH_INDEX; while ! test -e go; do sleep 0.1; done"
+#: Commands of a cluster that is away wait for ever; tests do not.
+QUICK = {"lsf": {"timeout": "3s"}}
+BOTH = pytest.mark.parametrize("dialect", ["lsf", "openlava"])
+
+
+def await_that(ready: Callable[[], object], look: Callable[[], object] = lambda: None) -> None:
+    """Wait until something is so, for a bounded time."""
+    deadline = time.monotonic() + PATIENCE
+    while not ready():
+        assert time.monotonic() < deadline, "it did not come to pass in time"
+        time.sleep(0.05)
+        look()
+
+
+def native(run: Run, index: int = 0) -> str:
+    """LSF's id of a job."""
+    job = run.jobs[index]
+    assert job.id
+    return job.id.native
+
+
+# -- jobs
+
+
+def test_a_job_killed_behind_our_back_is_terminated(lsf: Session, cluster: Simulator) -> None:
+    """`bkill` by somebody else, running or pending, alone or an element of an array."""
+    alone = lsf.submit(Job(["sh", "-c", WAIT_FOR_GO], name="alone"))
+    held = lsf.submit([Job(["true"], settings={"lsf": {"hold": True}})] * 3)
+    await_that(lambda: Path("ready-0").exists())
+    cluster.run("bkill", native(alone), native(held, 0))
+    await_that(lambda: alone.finished and held.outcome(0), lsf.look)
+    assert held.outcome(1) is None
+    cluster.run("bkill", native(held, 1).partition("[")[0])
+    outcomes = [*alone.wait(PATIENCE), *held.wait(PATIENCE)]
+    assert {(o.state, o.reason) for o in outcomes} == {(State.TERMINATED, Reason.TERMINATED)}
+
+
+def test_a_script_killed_with_sigkill_is_a_signal(lsf: Session) -> None:
+    """There is no exit record then; LSF's word is the evidence."""
+    [outcome] = lsf.submit(Job(["sh", "-c", "kill -9 $PPID; kill -9 0"])).wait(PATIENCE)
+    assert (outcome.state, outcome.reason, outcome.signal) == (State.FAILED, Reason.SIGNAL, 9)
+    assert outcome.exit_code is None
+
+
+@BOTH
+def test_a_job_that_bjobs_has_forgotten_is_found_in_the_log_of_events(
+    make_cluster: Callable[..., Simulator], new_session: Callable[..., Session], dialect: str
+) -> None:
+    """After CLEAN_PERIOD bhist still tells how it ended, of jobs and of elements."""
+    make_cluster(dialect=dialect, clean_period=0)
+    kill = Job(["sh", "-c", "kill -9 $PPID; kill -9 0"])
+    session = new_session("lsf")
+    [alone] = session.submit(kill).wait(PATIENCE)
+    both = session.submit([kill, kill]).wait(PATIENCE)
+    found = {(o.state, o.reason, o.signal) for o in (alone, *both)}
+    assert found == {(State.FAILED, Reason.SIGNAL, 9)}
+    assert any("bhist" in evidence for evidence in alone.evidence)
+
+
+def test_a_held_job_is_shown_as_held(lsf: Session, cluster: Simulator) -> None:
+    """PSUSP is a state and no failure."""
+    run = lsf.submit(Job(["true"], settings={"lsf": {"H": True}}))
+    await_that(lambda: run.counts == {State.HELD: 1}, run.refresh)
+    cluster.run("bresume", native(run))
+    assert run.wait(PATIENCE)[0].done
+
+
+def test_a_job_over_its_memory_is_out_of_memory(
+    make_cluster: Callable[..., Simulator], new_session: Callable[..., Session]
+) -> None:
+    """The limit is in the unit of the cluster: in another one the job would live, or none."""
+    make_cluster("LSF_UNIT_FOR_LIMITS=KB\n")
+    hungry = "import time; text = 'x' * 200_000_000; time.sleep(60)"
+    modest = "import time; text = 'x' * 20_000_000; time.sleep(1)"
+    need = Resources(memory="100 MiB")
+    jobs = [Job(["python3", "-c", program], resources=need) for program in (hungry, modest)]
+    first, second = new_session("lsf").submit(jobs).wait(PATIENCE)
+    assert (first.state, first.reason) == (State.FAILED, Reason.OUT_OF_MEMORY)
+    assert second.done
+
+
+def test_a_job_over_its_time_is_over_its_time(
+    make_cluster: Callable[..., Simulator], new_session: Callable[..., Session]
+) -> None:
+    """`-W` counts minutes, which are short here."""
+    make_cluster()
+    job = Job(["sleep", "60"], resources=Resources(time="1m"))
+    [outcome] = new_session("lsf").submit(job).wait(PATIENCE)
+    assert (outcome.state, outcome.reason) == (State.FAILED, Reason.TIME_LIMIT)
+
+
+def test_a_log_folder_that_vanished_is_a_failed_set_up(lsf: Session, cluster: Simulator) -> None:
+    """The job never came to the first line of its script."""
+    run = lsf.submit(Job(["true"], settings={"lsf": {"H": True}}))
+    (run.folder / "logs").rmdir()
+    cluster.run("bresume", native(run))
+    [outcome] = run.wait(PATIENCE)
+    assert (outcome.state, outcome.reason) == (State.FAILED, Reason.SETUP)
+
+
+# -- a cluster that is away, slow or strange
+
+
+def test_a_cluster_that_is_away_changes_no_state(
+    cluster: Simulator, new_session: Callable[..., Session], notices: list[str]
+) -> None:
+    """Its commands wait for ever, and are ended; jobs stay as they were, and it goes on."""
+    lsf = new_session("lsf", settings=QUICK)
+    run = lsf.submit([Job(["sh", "-c", WAIT_FOR_GO])] * 3)
+    await_that(lambda: run.counts == {State.RUNNING: 3}, run.refresh)
+    cluster.fault("* down")
+    run.refresh()
+    assert run.counts == {State.RUNNING: 3}
+    [notice] = [text for text in notices if "cannot reach lsf" in text]
+    assert "no answer within 3 s" in notice
+    cluster.fault()
+    Path("go").touch()
+    assert all(outcome.done for outcome in run.wait(PATIENCE))
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "bjobs fail batch system daemon not responding ... still trying",
+        "bjobs fail Failed in an LSF library call: Slave LIM configuration is not ready yet",
+        "bjobs say rubbish { instead of [jobs",
+        "bjobs say",
+    ],
+)
+def test_an_answer_that_is_none_changes_no_state(
+    lsf: Session, cluster: Simulator, fault: str
+) -> None:
+    """An error, rubbish, or nothing at all with exit status 0."""
+    run = lsf.submit([Job(["sh", "-c", WAIT_FOR_GO])] * 2)
+    await_that(lambda: run.counts == {State.RUNNING: 2}, run.refresh)
+    cluster.fault(fault)
+    run.refresh()
+    assert run.counts == {State.RUNNING: 2}
+    cluster.fault()
+    Path("go").touch()
+    assert all(outcome.done for outcome in run.wait(PATIENCE))
+
+
+def test_banners_and_slowness_hinder_nothing(lsf: Session, cluster: Simulator) -> None:
+    """Sites print what they like before every answer, and mbatchd may take its time."""
+    cluster.fault("* banner *** Job <1> was nice. Welcome to {LSF}! ***", "* slow 0.5")
+    outcomes = lsf.submit([Job(["sh", "-c", "exit $ANYBATCH_INDEX"])] * 3).wait(PATIENCE)
+    assert [outcome.exit_code for outcome in outcomes] == [0, 1, 2]
+
+
+def test_a_submission_waits_for_a_cluster_that_is_busy(
+    lsf: Session, cluster: Simulator, notices: list[str]
+) -> None:
+    """What passes by itself is tried again, and nothing is submitted twice."""
+    full = "Pending job threshold reached. Retrying in 60 seconds... Job not submitted."
+    cluster.fault(f"once bsub fail {full}")
+    run = lsf.submit([Job(["sh", "-c", "echo x >>ran"])] * 2)
+    assert run.counts == {State.NEW: 2}
+    assert "submission is tried again" in notices[0]
+    assert all(outcome.done for outcome in run.wait(PATIENCE))
+    assert Path("ran").read_text() == "x\nx\n"
+
+
+@BOTH
+@pytest.mark.parametrize("period", [3600, 0])
+def test_a_submission_that_timed_out_and_arrived_is_not_repeated(
+    make_cluster: Callable[..., Simulator],
+    new_session: Callable[..., Session],
+    dialect: str,
+    period: int,
+) -> None:
+    """`bsub` gave up, mbatchd had the job: it is found, also after CLEAN_PERIOD."""
+    cluster = make_cluster(dialect=dialect, clean_period=period)
+    lsf = new_session("lsf", settings={"anybatch": {"submit_timeout": "2s"}})
+    lsf.plan(Job(["true"]))
+    cluster.fault("bsub swallow")
+    run = lsf.submit([Job(["sh", "-c", "echo x >>ran"], name="late")] * 3)
+    assert run.counts == {State.NEW: 3}
+    cluster.fault()
+    assert all(outcome.done for outcome in run.wait(PATIENCE))
+    assert Path("ran").read_text() == "x\n" * 3
+    assert lsf.host.commands["bsub"] == 1
+    assert all(job.id and job.id.native for job in run.jobs)
+
+
+def test_what_lsf_refuses_is_rejected_with_its_words(lsf: Session) -> None:
+    """An unknown queue is a verdict at once, not something to be tried again."""
+    [outcome] = lsf.submit(Job(["true"], resources=Resources(queue="nosuch"))).wait(PATIENCE)
+    assert (outcome.state, outcome.reason) == (State.FAILED, Reason.REJECTED)
+    assert outcome.message
+    assert "nosuch: No such queue" in outcome.message
+
+
+# -- kinds of LSF
+
+
+@pytest.mark.parametrize("version", ["9.1.3.0", "10.1.0.0", "10.1.0.12"])
+def test_every_lsf_is_asked_what_it_can_answer(
+    make_cluster: Callable[..., Simulator], new_session: Callable[..., Session], version: str
+) -> None:
+    """Before 10.1 the plain table, before 10.1.0.2 no JSON."""
+    make_cluster(version=version)
+    lsf = new_session("lsf")
+    outcomes = lsf.submit([Job(["sh", "-c", "exit $ANYBATCH_INDEX"])] * 3).wait(PATIENCE)
+    assert [outcome.exit_code for outcome in outcomes] == [0, 1, 2]
+    [killed] = lsf.submit(Job(["sh", "-c", "kill -9 $PPID; kill -9 0"])).wait(PATIENCE)
+    assert (killed.state, killed.signal) == (State.FAILED, 9)
+
+
+def test_auto_takes_the_cluster_that_answers(
+    cluster: Simulator, new_session: Callable[..., Session]
+) -> None:
+    """It says which LSF it is; where it is away no other system takes its place."""
+    from anybatch.detection import detect
+
+    lsf = new_session("lsf", settings=QUICK)
+
+    def look() -> Any:
+        lsf.host = type(lsf.host)()
+        return detect(lsf.plugins, lsf.settings, lsf.host, names=["lsf"])["lsf"]
+
+    found = look()
+    assert found.available
+    assert found.details["default queue"] == "normal"
+    assert found.details["largest array"] == "1000"
+    assert ("openlava" in found.reason) is (cluster.folder.name == "openlava")
+    cluster.fault("* down")
+    found = look()
+    assert (found.available, found.away) == (False, True)
+    cluster.fault("lsid fail lsid: ls_getentityinfo() failed: Unable to open file lsf.conf")
+    found = look()
+    assert (found.available, found.away) == (False, False)
+
+
+def test_auto_chooses_no_stand_in_for_a_cluster_that_is_away(
+    cluster: Simulator, new_session: Callable[..., Session]
+) -> None:
+    """A login node is none."""
+    cluster.fault("lsid fail lsid: ls_getentityinfo() failed: LIM is down; try later")
+    with pytest.raises(UnknownSystem, match="lsf is set up here"):
+        assert new_session("auto").system
+
+
+# -- many
+
+
+def test_jobs_beyond_the_largest_array_are_chunks(
+    make_cluster: Callable[..., Simulator], new_session: Callable[..., Session]
+) -> None:
+    """One bsub for each chunk of MAX_JOB_ARRAY_SIZE, all in one run; one bjobs for all of them."""
+    make_cluster(max_array=40)
+    lsf = new_session("lsf")
+    run = lsf.submit([Job(["sh", "-c", "exit $((ANYBATCH_INDEX % 7))"])] * 100)
+    assert lsf.host.commands["bsub"] == 3
+    before = lsf.host.commands["bjobs"]
+    run.refresh()
+    assert lsf.host.commands["bjobs"] - before <= 1
+    assert [o.exit_code for o in run.wait(PATIENCE)] == [index % 7 for index in range(100)]
+
+
+def test_commands_are_few(lsf: Session, cluster: Simulator) -> None:
+    """For 200 jobs: what the cluster is, one bsub, and a look now and then."""
+    wanted = [_end_of(index) for index in range(200)]
+    run = lsf.submit([Job(["sh", "-c", script]) for script, _, _ in wanted])
+    assert dict(lsf.host.commands) == {"lsid": 1, "bparams": 1, "bsub": 1}
+    outcomes = run.wait(PATIENCE)
+    got = [(outcome.exit_code, outcome.signal) for outcome in outcomes]
+    assert got == [(code, number) for _, code, number in wanted]
+    assert lsf.host.commands["bjobs"] <= 12
+    assert lsf.host.commands["bhist"] <= 2
+    before = sum(lsf.host.commands.values())
+    run.terminate()
+    assert sum(lsf.host.commands.values()) - before <= 1
+
+
+def _end_of(index: int) -> tuple[str, int | None, int | None]:
+    """A job's script, and the exit code and signal that it ends with."""
+    if index % 13:
+        return "exit 0", 0, None
+    number = index // 13
+    if number % 3 == 2:
+        return "kill -9 $$; sleep 60", None, 9
+    code = (130, 143, 1, 77, 255)[number % 5]
+    return f"exit {code}", code, None
