@@ -89,7 +89,7 @@ def test_every_setting_is_on_its_page(page_folder: Path) -> None:
     """Those of the core, and of each plugin of this repository."""
     sections = dict(re.findall(r"^## (\S+)\n(.+?)(?=^## |\Z)", read("settings.md"), re.M | re.S))
     declared = Session().settings.declared
-    for plugin in (CORE, "local", "slurm", "htcondor", "apptainer"):
+    for plugin in (CORE, "local", "slurm", "htcondor", "lsf", "apptainer"):
         for name in declared[plugin]:
             assert f"| `{name}` |" in sections[plugin]
 

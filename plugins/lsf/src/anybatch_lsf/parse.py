@@ -252,7 +252,7 @@ def _life(source: str, events: Sequence[Event]) -> JobStatus | None:
     started = ended = None
     killed = False
     for when, text in events:
-        if match := re.match(r"(?:\[\d+\] )?(?:Dispatched to|[Ss]tarted on)[^<]*<([^>]*)>", text):
+        if match := re.match(r"(?:\[\d+\] )?(?:Dispatched|[Ss]tarted)\b[^<]*<([^>]*)>", text):
             word, host, started = "RUN", match[1], when
             code, signal, why, ended = None, None, "", None
         elif re.match(r"Starting|Running|Resumed", text):
@@ -276,7 +276,7 @@ def _life(source: str, events: Sequence[Event]) -> JobStatus | None:
             why = text[match.start() :].rstrip(" .;")
     if word == "EXIT" and killed and not why:
         why = "TERM_OWNER"
-    status = _status(source, word, code, signal, why, host)
+    status = _status(source, word, code, signal, why, host or ("?" if started else ""))
     submitted = events[0][0] if events[0][1].startswith("Submitted") else None
     return attrs.evolve(status, submitted=submitted, started=started, ended=ended)
 
@@ -367,7 +367,7 @@ def _status(
     state = STATES.get(word, State.RUNNING)
     reason: Reason | None = None
     message = DOUBTFUL.get(word)
-    place = None if host in ("", "-") else host
+    place = None if host in ("", "-") else host  # `?`: not known
     never_started = False
     if state is State.FAILED or (state is State.DONE and code):
         term = _TERM.search(why)
@@ -390,7 +390,7 @@ def _status(
         message=message,
         exit_code=(0 if state is State.DONE else code) if final else None,
         signal=signal if final else None,
-        host=place and place.split(":")[0].split("*")[-1],
+        host=place.split(":")[0].split("*")[-1] if place and place != "?" else None,
         never_started=never_started,
     )
 

@@ -178,10 +178,10 @@ def _plain_bjobs(
 ) -> dict[str, JobStatus]:
     """The table, then for those that have failed the long form, which tells how."""
     table = parse.read_table(_ask(host, settings, "bjobs", "-a", "-w", *_which(ids, host)).stdout)
-    failed = [native for native in ids if native in table and table[native].native == "EXIT"]
+    failed = {native for native in ids if native in table and table[native].native == "EXIT"}
     if not failed:
         return table
-    long = _long("bjobs", failed, settings, host)
+    long = _long("bjobs", sorted(failed), settings, host)
     # Its old form does not tell who has sent a signal.
     signalled = [
         native
@@ -190,7 +190,7 @@ def _plain_bjobs(
     ]
     if signalled and host.which("bhist"):
         long |= _long("bhist", signalled, settings, host)
-    return {**table, **long}
+    return {**{native: table[native] for native in table if native not in failed}, **long}
 
 
 def _long(

@@ -112,8 +112,8 @@ def job_name(submission: Submission) -> str:
     own = own_options(submission.settings).get("J")
     name = _NOT_IN_A_NAME.sub("_", str(own or submission.name))[:_MOST_IN_A_NAME]
     if not Cluster.of(submission.limits.facts).modern:
-        name = f"{submission.token}.{name}"
-    return name
+        return f"{submission.token}.{name}"
+    return f"_{name[1:]}" if name.startswith("-") else name
 
 
 def own_options(settings: Mapping[str, Any]) -> dict[str, Any]:

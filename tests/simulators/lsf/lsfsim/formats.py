@@ -133,8 +133,8 @@ def _long(program: str, cluster: Cluster, job: Job) -> list[str]:
     where = f"Submitted from host <{spec.host}>, CWD <{spec.cwd}>;"
     lines += [f"{_second(job.submitted)}: {where}"]
     if job.pid:
-        doing = "Started on" if program == "bjobs" else "Dispatched to"
-        lines += [f"{_second(job.started)}: {doing} <{spec.host}>;"]
+        doing = "Started" if program == "bjobs" else "Dispatched"
+        lines += [f"{_second(job.started)}: {placed(cluster, job, doing)}"]
     if job.finished:
         ended = f"{_second(job.ended)}: "
         if program == "bjobs":
@@ -155,6 +155,15 @@ def _long(program: str, cluster: Cluster, job: Job) -> list[str]:
             f"{job.cpu:10.2f} {wait:8} {around:14} {status:>8} {0:14.4f} {memory:>6} {'0M':>7}"
         ]
     return lines
+
+
+def placed(cluster: Cluster, job: Job, doing: str) -> str:
+    """The sentence on where a job is started."""
+    host = job.spec.host
+    if cluster.old:
+        return f"{doing} {'on' if doing == 'Started' else 'to'} <{host}>;"
+    slots = f"Allocated {job.spec.slots} Slot(s) on Host(s) <{host}>"
+    return f"{doing} 1 Task(s) on Host(s) <{host}>, {slots};"
 
 
 def _wrap(line: str) -> str:

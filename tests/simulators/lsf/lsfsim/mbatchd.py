@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from lsfsim import commands, processes
+from lsfsim import commands, formats, processes
 from lsfsim.jobs import Job, Spec
 
 #: What a cluster is like where its `simulator.json` does not say otherwise.
@@ -133,7 +133,7 @@ class Cluster:
         process.returncode = 0  # it is waited for by us
         job.pid, job.state, job.started = process.pid, "RUN", time.time()
         self._running[job.pid] = job
-        job.tell(job.started, f"Dispatched to <{self.host}>;")
+        job.tell(job.started, formats.placed(self, job, "Dispatched"))
         job.tell(job.started, f"Starting (Pid {job.pid});")
 
     def _output(self, job: Job) -> Path:
