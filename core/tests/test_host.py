@@ -7,6 +7,7 @@ import signal
 import stat
 import sys
 import tempfile
+import threading
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -437,4 +438,18 @@ def test_other_commands_do_not_inherit_the_lease(run_id: str) -> None:
     with host.inheriting(lease.descriptor):
         assert host.run(probe).ok
     assert not host.run(probe).ok
+    lease.drop()
+
+
+def test_commands_of_other_threads_do_not_inherit_the_lease(run_id: str) -> None:
+    """A download in the background may outlast the submission by far."""
+    host, lease = local_host(), Lease(run_id)
+    assert lease.take()
+    probe = Command([sys.executable, "-c", f"import os; os.fstat({lease.descriptor})"])
+    answers: list[Completed] = []
+    with host.inheriting(lease.descriptor):
+        other = threading.Thread(target=lambda: answers.append(host.run(probe)))
+        other.start()
+        other.join()
+    assert [answer.ok for answer in answers] == [False]
     lease.drop()
