@@ -107,6 +107,17 @@ class LocalHost:
         kept = {n: self.environ[n] for n in names if not matches(n, command.hide_env)}
         return {**kept, "LC_ALL": "C.UTF-8", **command.env}
 
+    def secret(self, prompt: str) -> str | None:
+        """See `Host.secret`."""
+        try:
+            with open("/dev/tty") as terminal:
+                # A process in the background that reads from its terminal is stopped.
+                if os.tcgetpgrp(terminal.fileno()) != os.getpgrp():
+                    return None
+            return getpass.getpass(prompt)
+        except (OSError, EOFError):
+            return None
+
     def which(self, program: str) -> str | None:
         """See `Host.which`."""
         return shutil.which(program, path=self.environ.get("PATH"))
