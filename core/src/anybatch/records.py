@@ -175,6 +175,7 @@ class Submission:
         parcels: where that is the batch system, the parcel of each job, or one for all; see
             `anybatch.parcels.carried`.
         limits: what `anybatch_limits` answered.
+        again: where it runs jobs again, the ids that they had until now, in the order of tasks.
     """
 
     token: str
@@ -190,6 +191,7 @@ class Submission:
     transfer: Transfer = Transfer.SHARED
     parcels: tuple[str, ...] = ()
     limits: Limits = attrs.field(factory=Limits)
+    again: tuple[str, ...] = ()
 
     @property
     def script(self) -> Path:
