@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import threading
@@ -112,6 +113,7 @@ class Session:
             UsageError: a job or setting that cannot be.
         """
         listed = [jobs] if isinstance(jobs, Job) else list(jobs)
+        listed, waits = self._expanded(listed, self._waits(listed))
         planner = Planner(
             self.system,
             plugins=self.plugins,
@@ -120,7 +122,7 @@ class Session:
             base=self.folder,
             limits=self._limits_of(self.system),
         )
-        return planner.plan(listed, self.runs_folder, self._waits(listed))
+        return planner.plan(listed, self.runs_folder, waits)
 
     def submit(self, jobs: Job | Iterable[Job]) -> Run:
         """Submit one job or many as one run.
@@ -166,6 +168,40 @@ class Session:
     def _waits(self, jobs: Sequence[Job]) -> list[list[Wait]]:
         numbers = {id(job): index for index, job in enumerate(jobs)}
         return [[self._wait(item, numbers) for item in job.after] for job in jobs]
+
+    def _expanded(
+        self, jobs: list[Job], waits: list[list[Wait]]
+    ) -> tuple[list[Job], list[list[Wait]]]:
+        """What the batch system makes of jobs, and what each of these has to wait for."""
+        if "anybatch_expand" not in self.plugins.system(self.system).hooks:
+            return jobs, waits
+        made = [self._expand(job) for job in jobs]
+        starts = [0, *itertools.accumulate(map(len, made))]
+
+        def now(wait: Wait) -> list[Wait]:
+            run, index = wait
+            if run or index is None:
+                return [wait]
+            return [("", new) for new in range(starts[index], starts[index + 1])]
+
+        new_waits = [[one for wait in old for one in now(wait)] for old in waits]
+        pairs = [(job, wait) for some, wait in zip(made, new_waits, strict=True) for job in some]
+        return [job for job, _ in pairs], [wait for _, wait in pairs]
+
+    def _expand(self, job: Job) -> list[Job]:
+        settings = self.settings.with_layer("call", job.settings)
+        answer = self.plugins.call(
+            self.system,
+            "anybatch_expand",
+            job=job,
+            settings=settings.table(self.system),
+            host=self.host,
+            folder=self.folder,
+        )
+        made = [job] if answer is None else list(answer)
+        if not made or not all(isinstance(one, Job) for one in made):
+            raise self.plugins.fault(self.system, f"anybatch_expand answered {answer!r:.100}")
+        return made
 
     def _wait(self, item: Job | Run | str, numbers: Mapping[int, int]) -> Wait:
         if isinstance(item, Job):
