@@ -239,6 +239,7 @@ class JobStatus:
         cpu_time, max_memory: what it used, where accounted.
         never_started: the system concludes that the job ended before it was started; where the
             job has left a start record this is no answer.
+        sole: the system is the only witness: its jobs leave no exit records to be waited for.
     """
 
     state: State
@@ -256,6 +257,7 @@ class JobStatus:
     cpu_time: timedelta | None = None
     max_memory: int | None = None
     never_started: bool = False
+    sole: bool = False
 
 
 @attrs.frozen(kw_only=True)
