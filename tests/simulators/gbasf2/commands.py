@@ -164,9 +164,9 @@ def _get(name: str, faults: dict[str, Any]) -> bool:
         return True
     with gridsim.grid() as g:
         failures = {part: n for part, n in faults.get("download_fails", {}).items() if part in file}
-        for part in failures:
+        for part, times in failures.items():
             used = g.state["used"].setdefault(f"download {part}", 0)
-            if used < failures[part]:
+            if used < times:
                 g.state["used"][f"download {part}"] += 1
                 return False
     time.sleep(float(faults.get("download_seconds", 0)))

@@ -1,11 +1,11 @@
 """The grid: a folder, and what may be done with it. Everything here happens under one lock.
 
-    grid.json       projects, jobs, proxy, names that are taken, faults that are used up
-    faults.json     what goes wrong, see README.md; read anew each time
-    calls.log       a line for each command: its name and its words
-    sandboxes/P     what a project was submitted with
-    jobs/ID.N       where attempt N of a job runs, with its logs
-    storage/        the storage elements, by logical file names
+grid.json       projects, jobs, proxy, names that are taken, faults that are used up
+faults.json     what goes wrong, see README.md; read anew each time
+calls.log       a line for each command: its name and its words
+sandboxes/P     what a project was submitted with
+jobs/ID.N       where attempt N of a job runs, with its logs
+storage/        the storage elements, by logical file names
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 GRID = Path(os.environ.get("GBASF2_SIMULATOR", "/nowhere"))
 HERE = Path(__file__).resolve().parent
@@ -244,7 +246,12 @@ def _end(name: str, job: dict[str, Any], code: int) -> None:
         if g.befalls("site_fails", job):
             g.move(current, "Failed", "Watchdog identified this job as stalled", "Executing")
         elif code or g.befalls("application_fails", job):
-            g.move(current, "Failed", "Application Finished With Errors", f"Exited With Status {code or 3}")
+            g.move(
+                current,
+                "Failed",
+                "Application Finished With Errors",
+                f"Exited With Status {code or 3}",
+            )
         else:
             _upload(name, job, place)
             upload = "Failed to upload output data" if g.befalls("upload_fails", job) else "Done"
