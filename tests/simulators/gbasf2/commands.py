@@ -33,9 +33,10 @@ def gbasf2(words: list[str]) -> int:
             if not sys.stdin.readline().strip().lower().startswith("y"):
                 return 1
         ids = _submit(g, given, inputs)
-        time.sleep(float(g.faults.get("submit_seconds", 0)))
+        faults = g.faults
     gridsim.start_work()
-    if given.project == "silent" or g.faults.get("submit_says_nothing"):
+    time.sleep(float(faults.get("submit_seconds", 0)))
+    if faults.get("submit_says_nothing"):
         return 0
     print("Initialization complete\n<=====v5r7=====>")
     print(f"JobID = {ids[0]} ... {ids[-1]} ({len(ids)} jobs)")

@@ -244,6 +244,7 @@ def _end(name: str, job: dict[str, Any], code: int) -> None:
         if current["Status"] in FINAL or current["attempt"] != job["attempt"]:
             return  # killed meanwhile
         if g.befalls("site_fails", job):
+            _upload(name, job, place)  # what is lost is the job, not what it wrote
             g.move(current, "Failed", "Watchdog identified this job as stalled", "Executing")
         elif code or g.befalls("application_fails", job):
             g.move(

@@ -141,7 +141,7 @@ class Download:
             return
         if self._host.listdir(self._place):
             raise Incomplete(f"both {self._target} and {self._partial} are there; remove one")
-        self._host.write(self._partial / "lock", "")
+        make_folder(self._host, self._partial)
         move(self._host, self._target, self._place)
 
     def _without_superseded(self, wanted: set[str]) -> set[str]:
@@ -155,7 +155,7 @@ class Download:
     def _get(self) -> str:
         """One gb2_ds_get; what it said at the end."""
         failed, old = (self._partial / name for name in ("failed_files.txt", "failed_old.txt"))
-        self._host.write(self._partial / "lock", "")
+        make_folder(self._host, self._partial)
         again = ""
         if failed.name in self._host.listdir(self._partial):
             move(self._host, failed, old)
@@ -218,7 +218,7 @@ def fetch_logs(
     host = client.host
     attempts = {one.id: one.at for one in wanted}
     partial = run_folder / "logs" / f"{project.name}.partial"
-    host.write(partial / "lock", "")
+    make_folder(host, partial)
     command = render.job_output(sorted(attempts), project.user, partial)
     completed = locked(client, command, partial / "lock")
     come = [name for name in host.listdir(partial / "log") if name.isdecimal()]
@@ -229,7 +229,7 @@ def fetch_logs(
         there = set(host.listdir(target))
         some = [n for n in come if attempts.get(int(n)) == at and n not in there]
         if some:
-            run(host, "mkdir", "-p", "--", str(target))
+            make_folder(host, target)
             paths = [str(partial / "log" / name) for name in sorted(some)]
             run(host, "mv", "-t", str(target), "--", *paths)
     run(host, "rm", "-rf", "--", str(partial))
@@ -244,6 +244,11 @@ def locked(client: Client, command: Command, lock: Path) -> Completed:
 def move(host: Host, source: Path, target: Path) -> None:
     """Rename a file or folder; never into another one."""
     run(host, "mv", "-T", "--", str(source), str(target))
+
+
+def make_folder(host: Host, folder: Path) -> None:
+    """Make a folder, unless it is there."""
+    run(host, "mkdir", "-p", "--", str(folder))
 
 
 def run(host: Host, *words: str) -> None:

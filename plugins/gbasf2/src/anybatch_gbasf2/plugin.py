@@ -226,7 +226,11 @@ def _look(
     first = watched[0][1]
     least = max(project.min_proxy_lifetime for _, project, _ in watched)
     client.need_proxy(first.proxy_lifetime, least)
-    found = client.jobs(first.user, sorted({project.name for _, project, _ in watched}))
+    try:
+        found = client.jobs(first.user, sorted({project.name for _, project, _ in watched}))
+    except CommandFailed:
+        client.need_proxy(first.proxy_lifetime, least)  # where that is why, say so
+        raise
     for folder, project, natives in watched:
         watch = _watch(client, project, folder)
         yield watch.look(natives, found.get(project.name, {}))

@@ -13,10 +13,18 @@ class InformationCollector:
         """The jobs of each project."""
         gridsim.log_call("status", list(projects))
         with gridsim.grid() as g:
-            _faults(g)
-            if g.take("status_empty"):
-                return {"OK": True, "Value": {name: {} for name in projects}}
-            return {"OK": True, "Value": {name: list(g.of(name)) for name in projects}}
+            fault = _fault(g)
+            found = {name: list(g.of(name)) for name in projects}
+        if fault == "status_garbage":
+            print(gridsim.NO_VOMS)
+            sys.exit(0)
+        if fault == "status_breaks":
+            sys.exit("Traceback: cannot connect to WorkloadManagement/JobMonitoring")
+        if fault == "status_hangs":
+            time.sleep(1000)
+        if fault == "status_empty":
+            found = {name: [] for name in found}
+        return {"OK": True, "Value": found}
 
     def getJobSummary(self, items):
         """What is known of these jobs."""
@@ -24,11 +32,8 @@ class InformationCollector:
             return {"OK": True, "Value": {name: g.shown(g.jobs[name]) for name in items}}
 
 
-def _faults(g):
-    if g.take("status_garbage") or g.proxy_left() <= 0:
-        print(gridsim.NO_VOMS)
-        sys.exit(0)
-    if g.take("status_breaks"):
-        sys.exit("Traceback: cannot connect to WorkloadManagement/JobMonitoring")
-    if g.take("status_hangs"):
-        time.sleep(1000)
+def _fault(g):
+    if g.proxy_left() <= 0:
+        return "status_garbage"
+    faults = ("status_garbage", "status_breaks", "status_hangs", "status_empty")
+    return next(filter(g.take, faults), "")
