@@ -69,11 +69,14 @@ def anybatch_settings() -> Iterable[Setting | SiteDefault]:  # type: ignore[empt
 
 
 @hookspec
-def anybatch_detect(host: Host, settings: Mapping[str, Any]) -> Detection | None:
+def anybatch_detect(host: Host, settings: Mapping[str, Any], auto: bool) -> Detection | None:
     """Are this plugin's tools here, and do they answer?
 
     Called for every plugin when the system is `auto`, and by `anybatch systems` and `doctor`.
     It may run a few quick commands. Where it raises, the system counts as not available.
+
+    Args:
+        auto: only asked to choose the system; one that `auto` never takes need not look.
 
     Returns:
         A `Detection`; None from a plugin that is no batch system and has nothing to check.
