@@ -79,16 +79,17 @@ def test_detection_tells_what_works(grid: Grid, tmp_path: Path) -> None:
     """Setup script, commands, proxy; and `auto` never takes it."""
     settings = {setting.name: setting.default for setting in SETTINGS}
     settings["setup_path"] = str(grid.setup)
-    found = anybatch_detect(LocalHost(), settings)
+    found = anybatch_detect(LocalHost(), settings, auto=False)
     assert (found.available, found.auto) == (True, False)
     assert found.details["proxy"] == "of ada, for 24.0 h"
     grid.expire()
-    found = anybatch_detect(LocalHost(), settings)
+    found = anybatch_detect(LocalHost(), settings, auto=False)
     assert (found.available, found.auto) == (False, False)
     assert found.reason == "there is no valid proxy; run: gb2_proxy_init -g belle -v 24:00"
     settings["setup_path"] = str(tmp_path / "none")
-    found = anybatch_detect(LocalHost(), settings)
+    found = anybatch_detect(LocalHost(), settings, auto=False)
     assert (found.available, found.auto, found.away) == (False, False, False)
+    assert "only when asked for" in anybatch_detect(LocalHost(), settings, auto=True).reason
 
 
 # -- the proxy

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _FORM = re.compile(
-    r"(?P<project>[\w-]+)(?:/(?:none-(?P<none>\d+)|(?P<ids>[\d,-]+)))?"
+    r"(?P<project>[\w-]+)/(?:all-(?P<every>\d+)|none-(?P<none>\d+)|(?P<ids>[\d,-]+))"
     r"(?:@(?P<seen>\d+)-(?P<at>\d+))?"
 )
 
@@ -31,29 +31,37 @@ class Native:
 
     Attributes:
         project: the project's name.
-        ids: the grid jobs that it stands for; None: all of the project.
+        ids: the grid jobs that it stands for; empty: none, or all of the project.
+        every: how many these are, where it stands for all of the project.
         none: which of several that stand for none.
         seen: the digits of the latest change that was seen before it was rescheduled.
         at: when it was rescheduled; seconds since 1970.
     """
 
     project: str
-    ids: tuple[int, ...] | None = None
+    ids: tuple[int, ...] = ()
+    every: int | None = None
     none: int | None = None
     seen: str = ""
     at: int = 0
 
     def __str__(self) -> str:
-        text = self.project
-        if self.none is not None:
-            text += f"/none-{self.none}"
-        elif self.ids is not None:
-            text += f"/{write_ranges(self.ids)}"
+        which = write_ranges(self.ids)
+        if self.every is not None:
+            which = f"all-{self.every}"
+        elif self.none is not None:
+            which = f"none-{self.none}"
+        text = f"{self.project}/{which}"
         return f"{text}@{self.seen}-{self.at}" if self.at else text
+
+    @property
+    def size(self) -> int:
+        """How many grid jobs it stands for."""
+        return self.every or len(self.ids)
 
     def has(self, job: int) -> bool:
         """Whether it stands for this grid job."""
-        return self.none is None and (self.ids is None or job in self.ids)
+        return self.every is not None or job in self.ids
 
 
 def read_native(text: str) -> Native:
@@ -67,7 +75,8 @@ def read_native(text: str) -> Native:
         raise ValueError(f"{text!r} is no id of a gbasf2 job")
     return Native(
         found["project"],
-        tuple(read_ranges(found["ids"])) if found["ids"] else None,
+        tuple(read_ranges(found["ids"] or "")),
+        int(found["every"]) if found["every"] else None,
         int(found["none"]) if found["none"] else None,
         found["seen"] or "",
         int(found["at"] or 0),
@@ -79,9 +88,9 @@ def deal(project: str, jobs: Iterable[int], count: int) -> list[str]:
 
     One each, in order; the last one has the rest, should there be more.
     """
-    if count == 1:
-        return [project]
     ids = sorted(jobs)
+    if count == 1:
+        return [str(Native(project, every=len(ids)))]
     own = [tuple(ids[i : i + 1]) for i in range(count - 1)] + [tuple(ids[count - 1 :])]
     return [
         str(Native(project, some) if some else Native(project, none=number))

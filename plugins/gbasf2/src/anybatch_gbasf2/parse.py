@@ -166,7 +166,7 @@ def status_of(
             sole=True,
         )
     own = [job for job in found.values() if native.has(job.id)]
-    if not own or (native.ids is not None and len(own) < len(native.ids)):
+    if not own or len(own) < native.size:
         return None
     states = [_status(job, native, now) for job in own]
     return states[0] if len(states) == 1 else _together(states, counts)

@@ -47,8 +47,13 @@ def anybatch_settings() -> Iterable[Setting]:
 
 
 @hookimpl
-def anybatch_detect(host: Host, settings: Mapping[str, Any]) -> Detection:
-    """The setup script works, its commands are there, and there is a proxy. Never for `auto`."""
+def anybatch_detect(host: Host, settings: Mapping[str, Any], auto: bool) -> Detection:
+    """The setup script works, its commands are there, and there is a proxy. Never for `auto`.
+
+    The script takes many seconds where the file system fetches it first.
+    """
+    if auto:
+        return Detection(available=False, auto=False, reason="only when asked for by name")
     client = _client(host, settings)
     try:
         missing = client.missing(COMMANDS)

@@ -151,12 +151,12 @@ def kill(natives: Sequence[Native], user: str) -> Command:
 def _which(natives: Sequence[Native], user: str) -> Iterator[str]:
     """Jobs by id; where one stands for all of a project, the project."""
     for native in natives:
-        if native.ids is None and native.none is None:
+        if native.every is not None:
             yield from ("--user", user, "-p", native.project)
             return
     yield "--jobid"
     for native in natives:
-        yield from map(str, native.ids or ())
+        yield from map(str, native.ids)
 
 
 def proxy_init(group: str, hours: int) -> Command:
