@@ -247,6 +247,16 @@ def test_a_system_may_make_several_jobs_of_one(anybatch_home: Path) -> None:
     assert then.waits == tuple((plan.run, index) for index in (1, 2, 3))
 
 
+def test_a_future_stands_for_one_job(anybatch_home: Path) -> None:
+    """A job of which the system makes several is refused before it is submitted."""
+    arguments = {"plugins": plugins_of(toy=Grid()), "host": local_host(), "folder": anybatch_home}
+    with Executor("toy", **arguments) as executor:
+        future = executor.submit(Job(TRUE, settings={"toy": {"partition": "grid"}}))
+        with pytest.raises(JobError, match="toy makes 3 jobs of 1"):
+            future.result(60)
+        assert executor.submit(Job(TRUE)).result(60).done
+
+
 def test_no_jobs_of_one_is_a_fault_of_the_plugin(anybatch_home: Path) -> None:
     """A job never vanishes."""
     refused = pytest.raises(PluginError, match=r"anybatch_expand answered \[\]")

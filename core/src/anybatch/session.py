@@ -106,14 +106,23 @@ class Session:
 
     # -- submitting
 
-    def plan(self, jobs: Job | Iterable[Job]) -> Plan:
+    def plan(self, jobs: Job | Iterable[Job], *, one_each: bool = False) -> Plan:
         """What `submit` would do, as text; nothing is written.
+
+        Args:
+            one_each: a job of which the batch system would make several is an error.
 
         Raises:
             UsageError: a job or setting that cannot be.
         """
         listed = [jobs] if isinstance(jobs, Job) else list(jobs)
+        given = len(listed)
         listed, waits = self._expanded(listed, self._waits(listed))
+        if one_each and len(listed) != given:
+            raise JobError(
+                f"{self.system} makes {len(listed)} jobs of {given}, and one future cannot stand "
+                f"for several; submit them as a run"
+            )
         planner = Planner(
             self.system,
             plugins=self.plugins,
@@ -124,17 +133,20 @@ class Session:
         )
         return planner.plan(listed, self.runs_folder, waits)
 
-    def submit(self, jobs: Job | Iterable[Job]) -> Run:
+    def submit(self, jobs: Job | Iterable[Job], *, one_each: bool = False) -> Run:
         """Submit one job or many as one run.
 
         Returns at once: with the ids of the batch system where it took the jobs, and where it
         cannot be reached with a run that is submitted as soon as it can.
 
+        Args:
+            one_each: a job of which the batch system would make several is an error.
+
         Raises:
             UsageError: a job or setting that cannot be; nothing was submitted.
             FolderError: the run's folder or the index cannot be written; nothing was submitted.
         """
-        plan = self.plan(jobs)
+        plan = self.plan(jobs, one_each=one_each)
         for note in plan.notes:
             self.say(note)
         file = store.create(plan, self.host)
