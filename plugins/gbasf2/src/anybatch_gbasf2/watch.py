@@ -57,6 +57,8 @@ class ProjectWatch:
         bad = {one: status for one, status in ended.items() if status.state is not State.DONE}
         good = {one: status for one, status in ended.items() if one not in bad}
         over = not bad and len(ended) == len(natives) and all(map(_is_final, jobs.values()))
+        if bad and self._project.logs:
+            self._fetch_logs(_failed_attempts(bad, jobs))
         for one, status in bad.items():
             known[one] = self._with_log(one, status, jobs)
         if good and self._project.download_to:
@@ -72,10 +74,9 @@ class ProjectWatch:
         self, native: Native, status: JobStatus, jobs: Mapping[int, parse.GridJob]
     ) -> JobStatus:
         """A failure, once its log is here: rescheduling removes it from the grid."""
-        attempts = [one for one in _attempts([native], jobs) if _has_failed(jobs[one.id])]
+        attempts = _failed_attempts([native], jobs)
         if not self._project.logs or not attempts:
             return status
-        self._fetch_logs(attempts)
         if any(one not in self._logged for one in attempts):
             return _held(status, "its log is being fetched")
         problem = next(filter(None, (self._logged[one] for one in attempts)), "")
@@ -144,6 +145,10 @@ class ProjectWatch:
 
 def _attempts(natives: Iterable[Native], jobs: Iterable[int]) -> list[Attempt]:
     return [Attempt(job, one.at) for job in jobs for one in natives if one.has(job)]
+
+
+def _failed_attempts(natives: Iterable[Native], jobs: Mapping[int, parse.GridJob]) -> list[Attempt]:
+    return [one for one in _attempts(natives, jobs) if _has_failed(jobs[one.id])]
 
 
 def _is_final(job: parse.GridJob) -> bool:
