@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from anybatch import Job, Reason, State, UsageError
+from anybatch import Executor, Job, Reason, State, UsageError
 from anybatch_gbasf2 import GridDataset, path_job, steering_job
 
-from .conftest import SIMULATOR, until
+from .conftest import DATASET, SIMULATOR, until
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Callable
     from pathlib import Path
 
@@ -98,8 +98,9 @@ def test_two_hundred_jobs_survive(
     until(lambda: grid.words()["Done"] > 40)
     program.send_signal(signal.SIGKILL)
     program.wait()
-    run = new_session("gbasf2").attach(name)
-    outcomes = end(run, 200)
+    seldom = {"anybatch": {"poll_interval": "2s"}}
+    run = new_session("gbasf2", settings=seldom).attach(name)
+    outcomes = run.wait(250)
     assert Counter(outcome.state for outcome in outcomes) == {State.DONE: 200}
     assert [outcome.index for outcome in outcomes if outcome.attempt] == [int(i) for i in sick]
     [project] = grid.state()["names"]
@@ -111,6 +112,11 @@ def test_two_hundred_jobs_survive(
     count = grid.count()
     assert count["gbasf2"] == 1
     assert count["gb2_ds_get"] <= 3
+    assert count["gb2_job_reschedule"] <= 8
+    assert count["gb2_job_output"] <= 10
+    assert count["proxy_info"] + count["ds_list"] <= 12
+    assert count["status"] <= 40
+    assert sum(count.values()) <= 60
     assert sum(ids_in(grid, "gb2_job_reschedule").values()) == 20
     logged = ids_in(grid, "gb2_job_output")
     assert len(logged) == 200
@@ -277,6 +283,27 @@ def test_a_pickled_path_runs_on_the_grid(
     assert output.read_text().startswith("RootOutput max_event=7 ['my_tag']")
     [log] = (run.folder / "logs").glob("*/700001/std.out")
     assert "at DEBUG" in log.read_text()
+
+
+def test_the_example_works(grid: Grid, grid_home: Path) -> None:
+    """`examples/grid.py`, which names outputs and counts jobs."""
+    grid.dataset(2)
+    example = SIMULATOR.parents[2] / "examples" / "grid.py"
+    argv = [sys.executable, str(example), "steer.py", DATASET]
+    completed = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
+    assert completed.returncode == 0, completed.stdout + completed.stderr
+    assert completed.stdout.endswith("2 done\n")
+    assert f"/belle/user/ada/{grid.state()['names'][0]}" in completed.stdout
+
+
+def test_a_future_stands_for_a_whole_project(grid: Grid, grid_home: Path) -> None:
+    """Where it is asked to be one job; of several no future can tell."""
+    grid.dataset(2)
+    with Executor("gbasf2") as executor:
+        several = executor.submit(steering_job("steer.py"))
+        assert "one future" in str(several.exception(60))
+        assert not grid.state()["names"]
+        assert executor.submit(steering_job("steer.py", jobs=1)).result(120).done
 
 
 def test_what_stays_on_the_grid_is_named_for_the_next_job(session: Session, grid: Grid) -> None:
