@@ -74,6 +74,22 @@ def test_a_system_can_keep_out_of_auto(isolated: Path) -> None:
     assert "no batch system is usable here" in refusal(isolated, plugins_of(a=here(auto=False)))
 
 
+class Slow(Toy):
+    """Looks thoroughly where somebody wants to know, and is never chosen."""
+
+    @hookimpl
+    def anybatch_detect(self, auto: bool) -> Detection:
+        return Detection(available=not auto, reason="not for auto" if auto else "", auto=False)
+
+
+def test_a_system_that_is_not_for_auto_need_not_look(isolated: Path) -> None:
+    """Choosing does not wait for it; who lists systems gets the whole answer."""
+    plugins = plugins_of(slow=Slow())
+    assert "slow: not for auto" in refusal(isolated, plugins)
+    answers = detect(plugins, load_settings(plugins, {}, isolated), local_host())
+    assert answers["slow"].available
+
+
 def test_a_system_that_is_away_is_not_replaced(isolated: Path) -> None:
     """A login node is no stand-in for its cluster: the error names what is usable instead."""
     away = gone("its controller is down", away=True, priority=50)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import pty
 import signal
 import stat
 import sys
 import tempfile
+import threading
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -32,6 +34,32 @@ if TYPE_CHECKING:
 def sh(script: str, *words: str, **options: object) -> Command:
     """A command that runs a shell script."""
     return Command(["sh", "-c", script, "sh", *words], **options)  # type: ignore[arg-type]
+
+
+# -- Secrets --------------------------------------------------------------------------------
+
+
+def test_without_a_terminal_no_secret_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A session of its own has no terminal, and nobody waits for an answer."""
+    host = local_host(HOME=os.environ.get("HOME", "/"))
+    program = "from anybatch.localhost import LocalHost; print(LocalHost().secret('Password: '))"
+    answer = host.run(Command([sys.executable, "-c", program]))
+    assert (answer.stdout, answer.stderr) == ("None\n", "")
+
+
+def test_a_secret_is_asked_on_the_terminal() -> None:
+    """What is typed is the answer, and is not shown."""
+    program = "from anybatch.localhost import LocalHost; print(LocalHost().secret('Password: '))"
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execv(sys.executable, [sys.executable, "-c", program])
+    shown = b""
+    while b"Password: " not in shown:
+        shown += os.read(terminal, 1000)
+    os.write(terminal, b"xyzzy\n")
+    os.waitpid(child, 0)
+    assert os.read(terminal, 1000).split() == [b"xyzzy"]
+    os.close(terminal)
 
 
 # -- Commands -------------------------------------------------------------------------------
@@ -437,4 +465,18 @@ def test_other_commands_do_not_inherit_the_lease(run_id: str) -> None:
     with host.inheriting(lease.descriptor):
         assert host.run(probe).ok
     assert not host.run(probe).ok
+    lease.drop()
+
+
+def test_commands_of_other_threads_do_not_inherit_the_lease(run_id: str) -> None:
+    """A download in the background may outlast the submission by far."""
+    host, lease = local_host(), Lease(run_id)
+    assert lease.take()
+    probe = Command([sys.executable, "-c", f"import os; os.fstat({lease.descriptor})"])
+    answers: list[Completed] = []
+    with host.inheriting(lease.descriptor):
+        other = threading.Thread(target=lambda: answers.append(host.run(probe)))
+        other.start()
+        other.join()
+    assert [answer.ok for answer in answers] == [False]
     lease.drop()

@@ -177,6 +177,7 @@ WHY = [
     (Reason.HELD, {}, "held"),
     (Reason.REJECTED, {"message": "no such queue"}, "rejected: no such queue"),
     (Reason.SIGNAL, {}, "a signal"),
+    (Reason.EXIT_CODE, {"message": "it crashed"}, "it crashed"),
     (Reason.TERMINATED, {}, ""),
     (Reason.DEPENDENCY, {}, "dependency"),
     (Reason.LOST, {"evidence": ("no exit record", "not known")}, "no exit record; not known"),

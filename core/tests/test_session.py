@@ -10,6 +10,7 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import pytest
 from anybatch import Executor, aio
 from anybatch.errors import (
@@ -17,6 +18,7 @@ from anybatch.errors import (
     FolderError,
     JobError,
     JobFailed,
+    PluginError,
     RunNotFound,
     UsageError,
 )
@@ -25,7 +27,7 @@ from anybatch.host import Command
 from anybatch.model import Job, Reason, State
 from anybatch.session import split_job_name
 
-from .toy import NOON, Toy, leave_record, local_host, plugins_of, said
+from .toy import NOON, Toy, leave_record, local_host, plugins_of, said, session_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -50,6 +52,16 @@ class Quick(Toy):
                 code = 0 if line.endswith("true") else 1
                 leave_record(submission.folder, f"{index}.0.0.command.exit-{code}")
         return super().take(submission)
+
+
+class Grid(Quick):
+    """Makes three jobs of one that says so, and refuses some."""
+
+    @hookimpl
+    def anybatch_expand(self, job: Job, settings: Mapping[str, Any]) -> Any:
+        if job.name == "broken":
+            return []
+        return [attrs.evolve(job, name="part")] * 3 if settings["partition"] == "grid" else None
 
 
 class Accounting(Toy):
@@ -220,6 +232,36 @@ def test_refreshing_submits_nothing(start: Callable[..., Session], toy: Toy) -> 
     with pytest.raises(TimeoutError):
         next(late_one)
     assert late.counts == {State.QUEUED: 1}
+
+
+def test_a_system_may_make_several_jobs_of_one(anybatch_home: Path) -> None:
+    """Who runs after the job runs after all that were made of it."""
+    grid = Grid(dependencies=True)
+    first = Job(["sleep", "9"], settings={"toy": {"partition": "grid"}})
+    last = Job(TRUE, after=first)
+    with session_of(anybatch_home, grid) as session:
+        plan = session.plan([Job(TRUE), first, last])
+    [single, parts, then] = plan.submissions
+    assert (single.indices, parts.indices, then.indices) == ((0,), (1, 2, 3), (4,))
+    assert parts.submission.name == "part"
+    assert then.waits == tuple((plan.run, index) for index in (1, 2, 3))
+
+
+def test_a_future_stands_for_one_job(anybatch_home: Path) -> None:
+    """A job of which the system makes several is refused before it is submitted."""
+    arguments = {"plugins": plugins_of(toy=Grid()), "host": local_host(), "folder": anybatch_home}
+    with Executor("toy", **arguments) as executor:
+        future = executor.submit(Job(TRUE, settings={"toy": {"partition": "grid"}}))
+        with pytest.raises(JobError, match="toy makes 3 jobs of 1"):
+            future.result(60)
+        assert executor.submit(Job(TRUE)).result(60).done
+
+
+def test_no_jobs_of_one_is_a_fault_of_the_plugin(anybatch_home: Path) -> None:
+    """A job never vanishes."""
+    refused = pytest.raises(PluginError, match=r"anybatch_expand answered \[\]")
+    with session_of(anybatch_home, Grid()) as session, refused:
+        session.plan(Job(TRUE, name="broken"))
 
 
 def test_after_a_job_of_another_submission_is_refused(start: Callable[..., Session]) -> None:

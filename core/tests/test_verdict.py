@@ -299,3 +299,10 @@ def test_evidence_names_its_sources() -> None:
     assert verdict is not None
     assert verdict.evidence == ("exit record 0.0.0.command.exit-3", "toystat: F")
     assert verdict.exit_code == 3
+
+
+def test_a_system_that_is_the_only_witness_is_believed_at_once() -> None:
+    """Its jobs leave no records, and none is waited for."""
+    done = said(State.DONE, sole=True)
+    assert word(Evidence(status=done, patience=True)) == "done"
+    assert word(Evidence(status=attrs.evolve(done, sole=False), patience=True)) == "-"

@@ -570,7 +570,7 @@ def test_a_retry_is_a_further_submission(
     assert run.jobs[1].state is State.NEW
     look(run)
     again = toy.calls["submit"][1]
-    assert (again.number, again.count) == (1, 1)
+    assert (again.number, again.count, again.again) == (1, 1, ("1.2",))
     assert again.token != toy.calls["submit"][0].token
     view = run.jobs[1]
     assert (view.state, view.attempt, str(view.id)) == (State.QUEUED, 1, "2.1")

@@ -18,16 +18,26 @@ AUTO = "auto"
 
 
 def detect(
-    plugins: Plugins, settings: Settings, host: Host, names: Iterable[str] | None = None
+    plugins: Plugins,
+    settings: Settings,
+    host: Host,
+    names: Iterable[str] | None = None,
+    *,
+    auto: bool = False,
 ) -> dict[str, Detection]:
-    """The answers of all plugins (or those named) that have one, by name."""
+    """The answers of all plugins (or those named) that have one, by name.
+
+    Args:
+        auto: they are only asked to choose one.
+    """
     answers: dict[str, Detection] = {}
     for plugin in plugins:
         if names is not None and plugin.name not in names:
             continue
         try:
             table = settings.table(plugin.name)
-            answer = plugins.call(plugin.name, "anybatch_detect", host=host, settings=table)
+            given = {"host": host, "settings": table, "auto": auto}
+            answer = plugins.call(plugin.name, "anybatch_detect", **given)
             if answer is None and not plugin.is_system:
                 continue
             if not isinstance(answer, Detection):
@@ -56,7 +66,7 @@ def choose(name: str, plugins: Plugins, settings: Settings, host: Host) -> str:
     """
     if name != AUTO:
         return plugins.system(name).name
-    answers = detect(plugins, settings, host, names=plugins.systems)
+    answers = detect(plugins, settings, host, names=plugins.systems, auto=True)
     wanted = {n: one for n, one in answers.items() if one.auto and (one.available or one.away)}
     if not wanted:
         reasons = "; ".join(f"{n}: {answer.reason}" for n, answer in answers.items())

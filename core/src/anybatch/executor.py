@@ -125,7 +125,7 @@ class Executor:
         if not live:
             return
         try:
-            run = self._session.submit(job for job, _ in live)
+            run = self._session.submit((job for job, _ in live), one_each=True)
         except Exception as error:
             if len(live) == 1:
                 live[0][1].set_exception(error)
@@ -137,7 +137,7 @@ class Executor:
 
     def _submit_alone(self, job: Job, future: Future[Outcome]) -> None:
         try:
-            run = self._session.submit(job)
+            run = self._session.submit(job, one_each=True)
         except Exception as error:
             future.set_exception(error)
         else:

@@ -69,11 +69,14 @@ def anybatch_settings() -> Iterable[Setting | SiteDefault]:  # type: ignore[empt
 
 
 @hookspec
-def anybatch_detect(host: Host, settings: Mapping[str, Any]) -> Detection | None:
+def anybatch_detect(host: Host, settings: Mapping[str, Any], auto: bool) -> Detection | None:
     """Are this plugin's tools here, and do they answer?
 
     Called for every plugin when the system is `auto`, and by `anybatch systems` and `doctor`.
     It may run a few quick commands. Where it raises, the system counts as not available.
+
+    Args:
+        auto: only asked to choose the system; one that `auto` never takes need not look.
 
     Returns:
         A `Detection`; None from a plugin that is no batch system and has nothing to check.
@@ -108,6 +111,32 @@ def anybatch_limits(host: Host, settings: Mapping[str, Any]) -> Limits | None:
 
 
 # -- From a job to text: pure, nothing is touched -------------------------------------------
+
+
+@hookspec
+def anybatch_expand(
+    job: Job, settings: Mapping[str, Any], host: Host, folder: Path
+) -> Sequence[Job] | None:
+    """The jobs that the batch system makes of one: a grid makes one of each input file.
+
+    Called for each job before anything is planned, for its batch system only. What it gives
+    takes the job's place, with its settings completed where they have to be; who runs after the
+    job runs after all of them. *host* may be asked what is there.
+
+    Args:
+        settings: those of this job.
+        folder: where relative paths of the job start.
+
+    Returns:
+        Jobs, or None for the job as it is.
+
+    Raises:
+        UsageError: the system cannot run such a job; nothing is submitted.
+        CommandError: the system has to be asked, and could not be.
+
+    Example:
+        return [job] * number_of_files(job, host)
+    """
 
 
 @hookspec

@@ -103,6 +103,12 @@ class Host(Protocol):
             CommandTimeout: it was ended after its time limit.
         """
 
+    def secret(self, prompt: str) -> str | None:
+        """A password that the user is asked for; None: there is no terminal to ask on.
+
+        It may take as long as the user does: never wait for it where jobs are watched.
+        """
+
     def which(self, program: str) -> str | None:
         """The path of *program*, or None where it is not on the PATH."""
 

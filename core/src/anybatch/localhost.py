@@ -43,17 +43,24 @@ class LocalHost:
         self.name = socket.gethostname()
         self.user = _user()
         self.commands: Counter[str] = Counter()
-        self._inherited: list[int] = []
+        self._inherited = threading.local()
         self._count = threading.Lock()
 
     @contextlib.contextmanager
     def inheriting(self, descriptor: int) -> Iterator[None]:
-        """Commands started inside hold *descriptor* open, so that a lock outlives us in them."""
-        self._inherited.append(descriptor)
+        """Commands started inside hold *descriptor* open, so that a lock outlives us in them.
+
+        Only those of this thread: what another one runs meanwhile may take much longer.
+        """
+        before = self._held()
+        self._inherited.descriptors = (*before, descriptor)
         try:
             yield
         finally:
-            self._inherited.remove(descriptor)
+            self._inherited.descriptors = before
+
+    def _held(self) -> tuple[int, ...]:
+        return getattr(self._inherited, "descriptors", ())
 
     def run(self, command: Command) -> Completed:
         """See `Host.run`."""
@@ -84,7 +91,7 @@ class LocalHost:
                 cwd=command.cwd,
                 env=self._environment(command),
                 start_new_session=True,
-                pass_fds=tuple(self._inherited),
+                pass_fds=self._held(),
             )
         except FileNotFoundError as error:
             missing = command.cwd if command.cwd and not command.cwd.is_dir() else None
@@ -99,6 +106,17 @@ class LocalHost:
             names = [name for name in names if matches(name, command.only_env)]
         kept = {n: self.environ[n] for n in names if not matches(n, command.hide_env)}
         return {**kept, "LC_ALL": "C.UTF-8", **command.env}
+
+    def secret(self, prompt: str) -> str | None:
+        """See `Host.secret`."""
+        try:
+            with open("/dev/tty") as terminal:
+                # A process in the background that reads from its terminal is stopped.
+                if os.tcgetpgrp(terminal.fileno()) != os.getpgrp():
+                    return None
+            return getpass.getpass(prompt)
+        except (OSError, EOFError):
+            return None
 
     def which(self, program: str) -> str | None:
         """See `Host.which`."""

@@ -379,7 +379,7 @@ class Outcome:
         """The reason for people: `exit code 3`, `SIGKILL`, `time limit`; empty for done."""
         words = {
             None: "",
-            Reason.EXIT_CODE: f"exit code {self.exit_code}",
+            Reason.EXIT_CODE: "" if self.exit_code is None else f"exit code {self.exit_code}",
             Reason.SIGNAL: signal_name(self.signal),
             Reason.TERMINATED: "",
             Reason.LOST: "; ".join(self.evidence),

@@ -178,6 +178,7 @@ class Submission:
         parcels: where that is the batch system, the parcel of each job, or one for all; see
             `anybatch.parcels.carried`.
         limits: what `anybatch_limits` answered.
+        again: where it runs jobs again, the ids that they had until now, in the order of tasks.
     """
 
     token: str
@@ -193,6 +194,7 @@ class Submission:
     transfer: Transfer = Transfer.SHARED
     parcels: tuple[str, ...] = ()
     limits: Limits = attrs.field(factory=Limits)
+    again: tuple[str, ...] = ()
 
     @property
     def script(self) -> Path:
@@ -240,6 +242,7 @@ class JobStatus:
         cpu_time, max_memory: what it used, where accounted.
         never_started: the system concludes that the job ended before it was started; where the
             job has left a start record this is no answer.
+        sole: the system is the only witness: its jobs leave no exit records to be waited for.
     """
 
     state: State
@@ -257,6 +260,7 @@ class JobStatus:
     cpu_time: timedelta | None = None
     max_memory: int | None = None
     never_started: bool = False
+    sole: bool = False
 
 
 @attrs.frozen(kw_only=True)

@@ -60,6 +60,7 @@ def plan_retries(run: RunState, outcomes: Iterable[Outcome], host: Host) -> Iter
                 token=f"ab-{run.id}-{number}",
                 count=len(indices),
                 parcels=_parcels(planned, indices),
+                again=tuple(run.jobs[index].native or "" for index in indices),
             ),
         )
         number += 1

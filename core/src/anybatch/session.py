@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import threading
@@ -105,13 +106,23 @@ class Session:
 
     # -- submitting
 
-    def plan(self, jobs: Job | Iterable[Job]) -> Plan:
+    def plan(self, jobs: Job | Iterable[Job], *, one_each: bool = False) -> Plan:
         """What `submit` would do, as text; nothing is written.
+
+        Args:
+            one_each: a job of which the batch system would make several is an error.
 
         Raises:
             UsageError: a job or setting that cannot be.
         """
         listed = [jobs] if isinstance(jobs, Job) else list(jobs)
+        given = len(listed)
+        listed, waits = self._expanded(listed, self._waits(listed))
+        if one_each and len(listed) != given:
+            raise JobError(
+                f"{self.system} makes {len(listed)} jobs of {given}, and one future cannot stand "
+                f"for several; submit them as a run"
+            )
         planner = Planner(
             self.system,
             plugins=self.plugins,
@@ -120,19 +131,22 @@ class Session:
             base=self.folder,
             limits=self._limits_of(self.system),
         )
-        return planner.plan(listed, self.runs_folder, self._waits(listed))
+        return planner.plan(listed, self.runs_folder, waits)
 
-    def submit(self, jobs: Job | Iterable[Job]) -> Run:
+    def submit(self, jobs: Job | Iterable[Job], *, one_each: bool = False) -> Run:
         """Submit one job or many as one run.
 
         Returns at once: with the ids of the batch system where it took the jobs, and where it
         cannot be reached with a run that is submitted as soon as it can.
 
+        Args:
+            one_each: a job of which the batch system would make several is an error.
+
         Raises:
             UsageError: a job or setting that cannot be; nothing was submitted.
             FolderError: the run's folder or the index cannot be written; nothing was submitted.
         """
-        plan = self.plan(jobs)
+        plan = self.plan(jobs, one_each=one_each)
         for note in plan.notes:
             self.say(note)
         file = store.create(plan, self.host)
@@ -166,6 +180,40 @@ class Session:
     def _waits(self, jobs: Sequence[Job]) -> list[list[Wait]]:
         numbers = {id(job): index for index, job in enumerate(jobs)}
         return [[self._wait(item, numbers) for item in job.after] for job in jobs]
+
+    def _expanded(
+        self, jobs: list[Job], waits: list[list[Wait]]
+    ) -> tuple[list[Job], list[list[Wait]]]:
+        """What the batch system makes of jobs, and what each of these has to wait for."""
+        if "anybatch_expand" not in self.plugins.system(self.system).hooks:
+            return jobs, waits
+        made = [self._expand(job) for job in jobs]
+        starts = [0, *itertools.accumulate(map(len, made))]
+
+        def now(wait: Wait) -> list[Wait]:
+            run, index = wait
+            if run or index is None:
+                return [wait]
+            return [("", new) for new in range(starts[index], starts[index + 1])]
+
+        new_waits = [[one for wait in old for one in now(wait)] for old in waits]
+        pairs = [(job, wait) for some, wait in zip(made, new_waits, strict=True) for job in some]
+        return [job for job, _ in pairs], [wait for _, wait in pairs]
+
+    def _expand(self, job: Job) -> list[Job]:
+        settings = self.settings.with_layer("call", job.settings)
+        answer = self.plugins.call(
+            self.system,
+            "anybatch_expand",
+            job=job,
+            settings=settings.table(self.system),
+            host=self.host,
+            folder=self.folder,
+        )
+        made = [job] if answer is None else list(answer)
+        if not made or not all(isinstance(one, Job) for one in made):
+            raise self.plugins.fault(self.system, f"anybatch_expand answered {answer!r:.100}")
+        return made
 
     def _wait(self, item: Job | Run | str, numbers: Mapping[int, int]) -> Wait:
         if isinstance(item, Job):

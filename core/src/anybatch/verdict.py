@@ -147,7 +147,8 @@ def _why(evidence: Evidence, facts: dict[str, Any], status: JobStatus) -> Reason
 
 def _record_may_come(evidence: Evidence, status: JobStatus) -> bool:
     """A network file system may show the record after the system has spoken."""
-    return status.reason not in _STRONGER and status.state is not State.TERMINATED
+    strong = status.reason in _STRONGER or status.state is State.TERMINATED
+    return not (strong or status.sole)
 
 
 def _by_signal(record: ExitRecord, status: JobStatus | None, *, terminated: bool) -> Verdict:

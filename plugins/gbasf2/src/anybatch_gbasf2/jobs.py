@@ -1,0 +1,197 @@
+"""Jobs for gbasf2: made by programs (`steering_job`, `path_job`), and completed for the grid."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+from anybatch import Job, Reason, Retry, UsageError
+
+from anybatch_gbasf2 import render
+from anybatch_gbasf2.names import project_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from anybatch.host import Host
+
+SYSTEM = "gbasf2"
+BASF2 = "basf2"
+#: What gb2_job_reschedule may mend. It takes no job that the grid calls Done.
+RESCHEDULED = frozenset({Reason.EXIT_CODE, Reason.NODE_FAILURE})
+
+#: What a grid job has no part in, and what there is instead.
+_FOREIGN = {
+    "workdir": "",
+    "env": "",
+    "env_script": "",
+    "setup": "",
+    "inputs": "gbasf2.additional_files, gbasf2.input_dataset",
+    "outputs": "all that the steering file writes is an output",
+    "stdin": "",
+    "stdout": "gbasf2.download_logs",
+    "stderr": "gbasf2.download_logs",
+    "container": "",
+}
+_ANY = Job([BASF2, "-"])
+
+
+def steering_job(file: Path | str, **settings: Any) -> Job:
+    """A job that runs a steering file on the grid.
+
+    Args:
+        file: the steering file.
+        settings: of the plugin: `input_dataset`, `project_name_prefix`, ...
+    """
+    table = {"custom_steering_file": str(file), **settings}
+    return Job([BASF2, str(file)], settings={SYSTEM: table})
+
+
+def path_job(path: Any, file: Path | str, **settings: Any) -> Job:
+    """A job that runs a basf2 path on the grid, with aliases, global tags and log level as now.
+
+    basf2 is needed where this is called.
+
+    Args:
+        path: the `basf2.Path`.
+        file: where it is pickled to.
+        settings: of the plugin: `input_dataset`, `project_name_prefix`, ...
+    """
+    _pickle(path, Path(file))
+    return Job([BASF2, str(file)], settings={SYSTEM: {"pickle_file": str(file), **settings}})
+
+
+def _pickle(path: Any, file: Path) -> None:
+    import pickle
+
+    # Only here, for it is nothing that pip brings, and the plugin does without.
+    import basf2
+    from basf2 import pickle_path
+    from variables import variables
+
+    state = pickle_path.serialize_path(path)
+    names = [str(name) for name in variables.getAliasNames()]
+    state["aliases"] = {name: str(variables.getVariable(name).name) for name in names}
+    state["globaltags"] = list(basf2.conditions.globaltags)
+    state["log_level"] = basf2.logging.log_level
+    file.write_bytes(pickle.dumps(state))
+
+
+# -- completed for the grid
+
+
+def complete(
+    job: Job,
+    settings: Mapping[str, Any],
+    folder: Path,
+    host: Host,
+    user: Callable[[], str],
+    files: Callable[[str, Sequence[str]], Sequence[str]],
+) -> list[Job]:
+    """The jobs of a run that a job is: one for each grid job, where their number is known.
+
+    Args:
+        settings: the job's.
+        folder: where relative paths start.
+        user: asks for the user of the proxy.
+        files: asks for the files of datasets.
+
+    Raises:
+        UsageError: it is no job for the grid.
+    """
+    _check(job, settings)
+    table = dict(settings)
+    for name in ("custom_steering_file", "pickle_file", "input_dslist", "jinja_template_path"):
+        if table[name]:
+            table[name] = _existing(name, folder / table[name], host)
+    paths = (folder / name for name in table["additional_files"])
+    table["additional_files"] = [_existing("additional_files", path, host) for path in paths]
+    table["release"] = table["release"] or _release(host)
+    table["user"] = table["user"] or user()
+    table["download_to"] = os.path.normpath(
+        folder / (table["download_to"] or job.output_dir or ".")
+    )
+    content = {
+        name: host.read(Path(table[name]))
+        for name in ("custom_steering_file", "pickle_file", "input_dslist", "jinja_template_path")
+        if table[name]
+    }
+    table["project_name"] = project_name(table, content)
+    if table["jobs"] is None:
+        table["jobs"] = _count(table, content, files)
+    if table["jobs"] < 1:
+        raise UsageError("gbasf2: the input has no files")
+    given = {name: value for name, value in table.items() if value is not None}
+    made = attrs.evolve(
+        job,
+        settings={**job.settings, SYSTEM: given},
+        output_dir=None,
+        retry=Retry(table["max_retries"], RESCHEDULED) if table["max_retries"] else job.retry,
+        name=job.name or table["project_name"],
+    )
+    return [made] * table["jobs"]
+
+
+def _check(job: Job, settings: Mapping[str, Any]) -> None:
+    problem = next(_problems(job, settings), "")
+    if problem:
+        raise UsageError(f"gbasf2: {problem}")
+
+
+def _problems(job: Job, settings: Mapping[str, Any]) -> Iterator[str]:
+    """What makes a job none for the grid."""
+    steering, pickled = settings["custom_steering_file"], settings["pickle_file"]
+    file = steering or pickled
+    if isinstance(job.command, str) or job.command[0] != BASF2 or not file:
+        yield (
+            "the grid runs basf2 and no other command: a job is `basf2 FILE`, with the steering "
+            "file as gbasf2.custom_steering_file, or made by anybatch_gbasf2.path_job"
+        )
+    elif steering and pickled:
+        yield "custom_steering_file and pickle_file are set; a project has one of them"
+    elif job.command != (BASF2, file):
+        yield f"the command is {' '.join(job.command)!r}, and the file to be run {file!r}"
+    for name, instead in _FOREIGN.items():
+        if getattr(job, name) != getattr(_ANY, name):
+            yield f"a job on the grid has no {name}" + (f"; there is: {instead}" if instead else "")
+    datasets, listed = render.inputs(settings), settings["input_dslist"]
+    if bool(datasets) == bool(listed):
+        yield "exactly one of input_dataset and input_dslist has to be set"
+    if settings["proxy_group"] != "belle" and not settings["project_lpn_path"]:
+        yield "a group other than belle needs project_lpn_path, where its datasets go"
+    if settings["priority"] not in (None, *range(11)):
+        yield f"priority {settings['priority']} is not one of 0 to 10"
+    if settings["max_retries"] < 0:
+        yield f"max_retries {settings['max_retries']} is less than 0"
+
+
+def _existing(name: str, path: Path, host: Host) -> str:
+    place = Path(os.path.normpath(path))
+    if place.name not in host.listdir(place.parent):
+        raise UsageError(f"gbasf2.{name}: there is no file {place}")
+    return str(place)
+
+
+def _release(host: Host) -> str:
+    release = host.environ.get("BELLE2_RELEASE", "")
+    if release in ("", "head"):
+        raise UsageError("gbasf2 needs a basf2 release: set gbasf2.release")
+    return release
+
+
+def _count(
+    table: Mapping[str, Any],
+    content: Mapping[str, str],
+    files: Callable[[str, Sequence[str]], Sequence[str]],
+) -> int:
+    """How many jobs gbasf2 will make: one for each input file, each so often."""
+    if table["input_grouping"]:
+        return 1
+    names = content["input_dslist"].split() if table["input_dslist"] else render.inputs(table)
+    datasets = [name for name in names if not name.endswith(".root")]
+    number = len(names) - len(datasets)
+    if datasets:
+        number += len(files(table["user"], datasets))
+    return number * (table["n_repetition_job"] or 1)

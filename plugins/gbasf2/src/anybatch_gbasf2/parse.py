@@ -1,0 +1,244 @@
+"""Text to records. Pure. What cannot be read is left out: that is no verdict."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+import attrs
+from anybatch import Reason, State
+from anybatch.records import JobStatus
+
+from anybatch_gbasf2.states import read_state
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from anybatch_gbasf2.natives import Native
+
+MARK = "@anybatch "
+SOURCE = "gb2_job_status"
+#: Seconds after which a rescheduled job that is still shown as failed is believed to be.
+LAG = 1800
+_SUBMITTED = re.compile(r"JobID\s*=\s*(\d+)(?:\s*\.\.\.\s*(\d+))?\s*\((\d+) jobs?\)")
+_REFUSED = re.compile(
+    r"already (exists?|used)|invalid|not valid|not found|no such|does not exist|too long|"
+    r"no input file|exceeds?|not allowed",
+    re.IGNORECASE,
+)
+_OUTPUT = re.compile(r"(?P<name>.*_job\d+)_(?P<attempt>\d+)(?P<ending>\.[^/]*)")
+
+
+# -- the client
+
+
+def environment(stdout: str) -> dict[str, str]:
+    """The variables in what `env -0` prints: values and functions may have line breaks."""
+    pairs = (entry.partition("=") for entry in stdout.split("\0"))
+    return {name: value for name, equals, value in pairs if equals and name}
+
+
+def marked(stdout: str) -> Any:
+    """The JSON in what a helper prints among lines of the client.
+
+    Raises:
+        ValueError: there is none.
+    """
+    lines = [line for line in stdout.splitlines() if line.startswith(MARK)]
+    if not lines:
+        raise ValueError("no answer among what was printed")
+    return json.loads(lines[-1].removeprefix(MARK))
+
+
+def submitted_ids(stdout: str) -> list[int] | None:
+    """The ids in `JobID = 7 ... 9 (3 jobs)`; None: they are not told, or are not in a row."""
+    ids: list[int] = []
+    for first, last, count in _SUBMITTED.findall(stdout):
+        some = range(int(first), int(last or first) + 1)
+        if len(some) != int(count):
+            return None
+        ids += some
+    return ids or None
+
+
+def refusal(text: str) -> str:
+    """The line with which gbasf2 refuses a project for good; empty: it does not."""
+    lines = (line.strip() for line in text.splitlines())
+    return next((line for line in lines if _REFUSED.search(line)), "")
+
+
+@attrs.frozen
+class Proxy:
+    """The user's proxy: whose it is, and seconds that it is still good for."""
+
+    user: str
+    left: float
+
+
+def proxy(plain: Any) -> Proxy | None:
+    """The proxy of `proxy_info`; None where there is none."""
+    if not isinstance(plain, dict) or not plain.get("username"):
+        return None
+    left = plain.get("secondsLeft", 0)
+    left = left if isinstance(left, (int, float)) else 0
+    return Proxy(str(plain["username"]), left) if left > 0 else None
+
+
+# -- jobs
+
+
+@attrs.frozen
+class GridJob:
+    """What the grid says of a job.
+
+    Attributes:
+        id: DIRAC's.
+        status, minor, application: its three words.
+        site: where it runs.
+        submitted, updated: as the grid writes them.
+    """
+
+    id: int
+    status: str
+    minor: str = ""
+    application: str = ""
+    site: str = ""
+    submitted: str = ""
+    updated: str = ""
+
+    @property
+    def changed(self) -> str:
+        """The digits of the time of its latest change, which sort as times do."""
+        return digits(self.updated)
+
+    @property
+    def words(self) -> str:
+        """Why it is where it is."""
+        unknown = ("", "Unknown")
+        return ", ".join(word for word in (self.minor, self.application) if word not in unknown)
+
+
+def digits(time: str) -> str:
+    """`20260102030405` for `2026-01-02 03:04:05` in any of its forms."""
+    return "".join(re.findall(r"\d", time.partition(".")[0].partition("+")[0]))[:14]
+
+
+def jobs(plain: Any) -> dict[str, dict[int, GridJob]]:
+    """The jobs of each project, by id; a job that makes no sense is left out."""
+    if not isinstance(plain, dict):
+        return {}
+    return {
+        project: {job.id: job for job in map(_job, rows.items()) if job}
+        for project, rows in plain.items()
+        if isinstance(rows, dict)
+    }
+
+
+def _job(item: tuple[str, Any]) -> GridJob | None:
+    name, row = item
+    if not str(name).isdecimal() or not isinstance(row, dict) or not row.get("Status"):
+        return None
+    keys = ("Status", "MinorStatus", "ApplicationStatus", "Site", "SubmissionTime")
+    words = (str(row.get(key) or "") for key in (*keys, "LastUpdateTime"))
+    return GridJob(int(name), *words)
+
+
+def status_of(
+    native: Native, found: Mapping[int, GridJob], now: float, *, counts: bool = True
+) -> JobStatus | None:
+    """The status of a job of a run; None: the grid says nothing of it.
+
+    Args:
+        found: the jobs of its project.
+        now: seconds since 1970.
+        counts: whether the states of several jobs are told.
+    """
+    if native.none is not None:
+        text = "gbasf2 made fewer jobs than this run has"
+        return JobStatus(
+            state=State.FAILED,
+            native="(none)",
+            source=SOURCE,
+            reason=Reason.REJECTED,
+            message=text,
+            sole=True,
+        )
+    own = [job for job in found.values() if native.has(job.id)]
+    if not own or len(own) < native.size:
+        return None
+    states = [_status(job, native, now) for job in own]
+    return states[0] if len(states) == 1 else _together(states, counts)
+
+
+def _status(job: GridJob, native: Native, now: float) -> JobStatus:
+    state, reason = read_state(job.status, job.minor, job.application)
+    message = job.words
+    if state is not State.DONE and state.final and is_stale(job, native, now):
+        state, reason, message = State.QUEUED, None, "rescheduled; the grid still shows the failure"
+    return JobStatus(
+        state=state,
+        native=job.status,
+        source=SOURCE,
+        reason=reason,
+        message=message if state is not State.DONE else None,
+        host=job.site or None,
+        submitted=_time(job.submitted),
+        ended=_time(job.updated) if state.final else None,
+        sole=True,
+    )
+
+
+def is_stale(job: GridJob, native: Native, now: float) -> bool:
+    """Whether what the grid says is from before the job was rescheduled."""
+    return bool(native.at) and job.changed <= native.seen and now < native.at + LAG
+
+
+def _together(states: Sequence[JobStatus], counts: bool) -> JobStatus:
+    """One status for several jobs: the first that is furthest from done."""
+    order = (State.RUNNING, State.QUEUED, State.FAILED, State.TERMINATED, State.DONE)
+    worst = min(states, key=lambda status: order.index(status.state))
+    words = [status.native for status in states]
+    told = ", ".join(f"{word} {words.count(word)}" for word in dict.fromkeys(words))
+    told = told if counts else ""
+    if worst.state in (State.FAILED, State.TERMINATED):
+        told = "; ".join(filter(None, (told, worst.message)))
+    return attrs.evolve(
+        worst,
+        native=worst.native,
+        message=told or None,
+        host=None,
+        ended=max((one.ended for one in states if one.ended), default=None),
+    )
+
+
+def _time(text: str) -> datetime | None:
+    try:
+        return datetime.strptime(digits(text), "%Y%m%d%H%M%S").replace(tzinfo=timezone.utc)
+    except ValueError:
+        return None
+
+
+# -- files
+
+
+def newest(names: Iterable[str]) -> list[str]:
+    """Without outputs that a later attempt of the same job has made anew.
+
+    `B_00003_job700004_01.root` stands for the attempt after `..._00.root`; what has another form
+    stays.
+    """
+    best: dict[str, tuple[int, str]] = {}
+    for name in names:
+        found = _OUTPUT.fullmatch(name)
+        key = found["name"] + found["ending"] if found else name
+        attempt = int(found["attempt"]) if found else 0
+        best[key] = max(best.get(key, (-1, "")), (attempt, name))
+    return sorted(name for _, name in best.values())
+
+
+def below(dataset: str, names: Iterable[str]) -> list[str]:
+    """Files of a dataset by their places in it: `sub00/B_00000_job700001_00.root`."""
+    start = dataset.rstrip("/") + "/"
+    return [name.removeprefix(start) for name in names if name.startswith(start)]

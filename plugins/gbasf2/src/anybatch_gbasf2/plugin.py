@@ -1,0 +1,289 @@
+"""The hooks of the gbasf2 plugin: which command is run when, and what its failure means."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+import attrs
+from anybatch import hookimpl
+from anybatch.errors import CommandError, CommandFailed, Rejected, UsageError
+from anybatch.records import Detection, JobStatus, Limits
+
+from anybatch_gbasf2 import jobs, parse, render
+from anybatch_gbasf2.client import client_of
+from anybatch_gbasf2.natives import deal, read_native
+from anybatch_gbasf2.project import project_of, read_projects
+from anybatch_gbasf2.settings import SETTINGS
+from anybatch_gbasf2.watch import ProjectWatch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from anybatch.host import Command, Host
+    from anybatch.model import Job
+    from anybatch.records import Rendered, Setting, Submission
+
+    from anybatch_gbasf2.client import Client
+    from anybatch_gbasf2.natives import Native
+    from anybatch_gbasf2.project import Project
+
+COMMANDS = (
+    *("gbasf2", "gb2_ds_get", "gb2_job_kill", "gb2_job_output", "gb2_job_reschedule"),
+    *("gb2_proxy_init", "python3", "flock"),
+)
+_NOT_ASKED = ("proxy", "voms", "connect", "timed out", "timeout", "traceback")
+
+_watches: WeakKeyDictionary[Host, dict[tuple[Path, str], ProjectWatch]] = WeakKeyDictionary()
+
+
+@hookimpl
+def anybatch_settings() -> Iterable[Setting]:
+    """See `settings`."""
+    return SETTINGS
+
+
+@hookimpl
+def anybatch_detect(host: Host, settings: Mapping[str, Any], auto: bool) -> Detection:
+    """The setup script works, its commands are there, and there is a proxy. Never for `auto`.
+
+    The script takes many seconds where the file system fetches it first.
+    """
+    if auto:
+        return Detection(available=False, auto=False, reason="only when asked for by name")
+    client = _client(host, settings)
+    try:
+        missing = client.missing(COMMANDS)
+        if missing:
+            text = f"{', '.join(missing)} not on the PATH of {client.setup_path}"
+            return Detection(available=False, auto=False, reason=text)
+        proxy = client.proxy()
+    except CommandError as error:
+        return Detection(available=False, auto=False, reason=str(error))
+    details = {"setup script": f"{client.setup_path} works", "commands": "all there"}
+    if proxy is None:
+        details["proxy"] = "none, or it has expired"
+        how = render.proxy_init(client.group, settings["proxy_lifetime"]).argv[:-1]
+        text = f"there is no valid proxy; run: {' '.join(how)}"
+        return Detection(available=False, auto=False, reason=text, details=details)
+    details["proxy"] = f"of {proxy.user}, for {proxy.left / 3600:.1f} h"
+    text = "the grid client works and has a proxy"
+    return Detection(available=True, auto=False, reason=text, details=details)
+
+
+@hookimpl
+def anybatch_limits() -> Limits:
+    """A project is one submission, and gbasf2 knows no order."""
+    return Limits(array=1_000_000)
+
+
+@hookimpl
+def anybatch_expand(
+    job: Job, settings: Mapping[str, Any], host: Host, folder: Path
+) -> Sequence[Job]:
+    """A job for each grid job of the project; asks for the user and the number of files."""
+    client = _client(host, settings)
+
+    def user() -> str:
+        return client.need_proxy(settings["proxy_lifetime"]).user
+
+    def files(user: str, datasets: Sequence[str]) -> Sequence[str]:
+        client.need_proxy(settings["proxy_lifetime"])
+        return client.files(user, datasets)
+
+    return jobs.complete(job, settings, folder, host, user, files)
+
+
+@hookimpl
+def anybatch_render(submission: Submission) -> Rendered:
+    """See `render`."""
+    own = submission.settings["jinja_template_path"]
+    template = Path(own).read_text("utf-8") if own else render.default_template()
+    return render.render(submission, template)
+
+
+# -- submitting
+
+
+@hookimpl
+def anybatch_submit(submission: Submission, rendered: Rendered, host: Host) -> Sequence[str]:
+    """One gbasf2, unless the project is there already; or one gb2_job_reschedule."""
+    project = project_of(submission.settings)
+    client = _client_of(project, host)
+    lifetimes = project.proxy_lifetime, project.min_proxy_lifetime
+    client.need_proxy(*lifetimes, strict=True)
+    if submission.again:
+        return _reschedule(submission, rendered.command, client, project)
+    if there := _in_project(submission, client, project):
+        return there
+    if pickled := submission.settings["pickle_file"]:
+        host.link(submission.folder / render.PICKLE, pickled)
+    completed = client.run(rendered.command)
+    ids = parse.submitted_ids(completed.stdout)
+    if ids and len(ids) == submission.count:
+        return deal(project.name, ids, submission.count)
+    if there := _in_project(submission, client, project):
+        return there
+    if refusal := parse.refusal(f"{completed.stderr}\n{completed.stdout}"):
+        raise Rejected(f"gbasf2 refused project {project.name}: {refusal}")
+    raise CommandFailed(rendered.command, completed, "no jobs of the project are there")
+
+
+@hookimpl
+def anybatch_find(submission: Submission, host: Host) -> Sequence[str]:
+    """The project's name is what finds it: there is one of a name for ever."""
+    project = project_of(submission.settings)
+    client = _client_of(project, host)
+    client.need_proxy(project.proxy_lifetime)
+    if submission.again:
+        return _rescheduled(submission, client, project)
+    return _in_project(submission, client, project)
+
+
+def _in_project(submission: Submission, client: Client, project: Project) -> list[str]:
+    found = client.jobs(project.user, [project.name]).get(project.name, {})
+    return deal(project.name, found, submission.count) if found else []
+
+
+def _reschedule(
+    submission: Submission, command: Command, client: Client, project: Project
+) -> list[str]:
+    """Have jobs run again, after what is known of them was written down."""
+    path, host = _plan_path(submission), client.host
+    if path.name in host.listdir(path.parent):
+        plan, before = json.loads(host.read(path)), True
+    else:
+        plan, before = _plan(submission, client, project), False
+        host.write(path, json.dumps(plan))
+    completed = client.run(command)
+    said = f"{completed.stdout}\n{completed.stderr}".lower()
+    if completed.ok and "error" not in said:
+        return list(plan["natives"])
+    if any(word in said for word in _NOT_ASKED):
+        raise CommandFailed(command, completed)
+    if before:
+        return list(plan["natives"])  # refused, because the first time had an effect
+    raise Rejected(f"the jobs cannot be rescheduled: {said.strip()}")
+
+
+def _plan(submission: Submission, client: Client, project: Project) -> dict[str, Any]:
+    """The new ids, and the time of the last change of each grid job that has failed."""
+    known = client.jobs(project.user, [project.name]).get(project.name, {})
+    natives, seen, at = [], {}, int(time.time())
+    for native in map(read_native, submission.again):
+        failed = [job for job in known.values() if native.has(job.id) and job.status != "Done"]
+        if not failed:
+            raise Rejected(f"project {project.name} has no job to be rescheduled for {native}")
+        seen.update({str(job.id): job.changed for job in failed})
+        latest = max(job.changed for job in failed)
+        natives.append(str(attrs.evolve(native, seen=latest, at=at)))
+    return {"natives": natives, "seen": seen}
+
+
+def _rescheduled(submission: Submission, client: Client, project: Project) -> list[str]:
+    """The new ids, where the grid shows that jobs were rescheduled."""
+    path, host = _plan_path(submission), client.host
+    if path.name not in host.listdir(path.parent):
+        return []
+    plan = json.loads(host.read(path))
+    known = client.jobs(project.user, [project.name]).get(project.name, {})
+    moved = any(
+        known[int(i)].changed != seen for i, seen in plan["seen"].items() if int(i) in known
+    )
+    return list(plan["natives"]) if moved else []
+
+
+def _plan_path(submission: Submission) -> Path:
+    return submission.folder / f"reschedule-{submission.number}.json"
+
+
+# -- watching
+
+
+@hookimpl
+def anybatch_status(
+    ids: Sequence[str],
+    folders: Mapping[Path, Sequence[str]],
+    settings: Mapping[str, Any],
+    host: Host,
+) -> Mapping[str, JobStatus]:
+    """One question for all projects; what is to be fetched is fetched in the background."""
+    watched: dict[Client, list[tuple[Path, Project, list[Native]]]] = {}
+    for folder, some in folders.items():
+        projects = read_projects(folder, host)
+        for name, natives in _by_project(some).items():
+            if name in projects:
+                client = _client_of(projects[name], host)
+                watched.setdefault(client, []).append((folder, projects[name], natives))
+    answers: dict[str, JobStatus] = {}
+    for client, all_of in watched.items():
+        for status in _look(client, all_of):
+            answers.update({str(native): one for native, one in status.items()})
+    return answers
+
+
+def _look(
+    client: Client, watched: Sequence[tuple[Path, Project, list[Native]]]
+) -> Iterable[Mapping[Native, JobStatus]]:
+    first = watched[0][1]
+    least = max(project.min_proxy_lifetime for _, project, _ in watched)
+    client.need_proxy(first.proxy_lifetime, least)
+    try:
+        found = client.jobs(first.user, sorted({project.name for _, project, _ in watched}))
+    except CommandFailed:
+        client.need_proxy(first.proxy_lifetime, least)  # where that is why, say so
+        raise
+    for folder, project, natives in watched:
+        watch = _watch(client, project, folder)
+        yield watch.look(natives, found.get(project.name, {}))
+
+
+def _watch(client: Client, project: Project, folder: Path) -> ProjectWatch:
+    known = _watches.setdefault(client.host, {})
+    key = (folder, project.name)
+    if key not in known:
+        known[key] = ProjectWatch(client, project, folder)
+    return known[key]
+
+
+def _by_project(ids: Iterable[str]) -> dict[str, list[Native]]:
+    projects: dict[str, list[Native]] = {}
+    for name in ids:
+        native = read_native(name)
+        projects.setdefault(native.project, []).append(native)
+    return projects
+
+
+# -- stopping
+
+
+@hookimpl
+def anybatch_terminate(
+    ids: Sequence[str], signal: str | None, settings: Mapping[str, Any], host: Host
+) -> None:
+    """One gb2_job_kill for the jobs of each project; nothing else can be sent to grid jobs."""
+    if signal is not None:
+        raise UsageError("gbasf2 cannot send signals to jobs on the grid")
+    client = _client(host, settings)
+    user = client.need_proxy(settings["proxy_lifetime"]).user
+    for natives in _by_project(ids).values():
+        there = [native for native in natives if native.none is None]
+        if there:
+            command = render.kill(there, user)
+            completed = client.run(command)
+            if not completed.ok:
+                raise CommandFailed(command, completed)
+
+
+# -- the client
+
+
+def _client(host: Host, settings: Mapping[str, Any]) -> Client:
+    return client_of(host, settings["setup_path"], settings["proxy_group"])
+
+
+def _client_of(project: Project, host: Host) -> Client:
+    return client_of(host, project.setup_path, project.proxy_group)

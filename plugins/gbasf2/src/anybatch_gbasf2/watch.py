@@ -1,0 +1,170 @@
+"""A project while its jobs run: what the grid says, and what is to be fetched before a job is over.
+
+A job that has failed is over when its log is here; one that is done, when the outputs of the
+project are here and complete. Until then it counts as running, with a message that says so.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import attrs
+from anybatch import Reason, State
+
+from anybatch_gbasf2 import parse
+from anybatch_gbasf2.fetch import Attempt, Background, Download, fetch_logs, log_folder
+from anybatch_gbasf2.states import read_state
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from anybatch.records import JobStatus
+
+    from anybatch_gbasf2.client import Client
+    from anybatch_gbasf2.natives import Native
+    from anybatch_gbasf2.project import Project
+
+
+class ProjectWatch:
+    """A project of a run.
+
+    Args:
+        client: the grid client.
+        project: which.
+        folder: of the run.
+    """
+
+    def __init__(self, client: Client, project: Project, folder: Path) -> None:
+        self._client = client
+        self._project = project
+        self._folder = folder
+        self._logs: Background | None = None
+        self._logs_of: set[Attempt] = set()
+        self._logged: dict[Attempt, str] = {}
+        self._download: Background | None = None
+        self._progress: Download | None = None
+
+    def look(
+        self, natives: Sequence[Native], jobs: Mapping[int, parse.GridJob]
+    ) -> dict[Native, JobStatus]:
+        """The status of jobs of the run, and start what is to be fetched."""
+        now, counts = time.time(), self._project.counts
+        answers = {one: parse.status_of(one, jobs, now, counts=counts) for one in natives}
+        known = {one: status for one, status in answers.items() if status is not None}
+        ended = {one: status for one, status in known.items() if status.state.final}
+        bad = {one: status for one, status in ended.items() if status.state is not State.DONE}
+        good = {one: status for one, status in ended.items() if one not in bad}
+        over = not bad and len(ended) == len(natives) and all(map(_is_final, jobs.values()))
+        if bad and self._project.logs:
+            self._fetch_logs(_failed_attempts(bad, jobs))
+        for one, status in bad.items():
+            known[one] = self._with_log(one, status, jobs)
+        if good and self._project.download_to:
+            known.update(self._with_outputs(good, over))
+        if good and over and self._project.logs:
+            self._fetch_logs(_attempts(good, jobs))
+            known.update(self._after_logs(good, known))
+        return known
+
+    # -- logs
+
+    def _with_log(
+        self, native: Native, status: JobStatus, jobs: Mapping[int, parse.GridJob]
+    ) -> JobStatus:
+        """A failure, once its log is here: rescheduling removes it from the grid."""
+        attempts = _failed_attempts([native], jobs)
+        if not self._project.logs or not attempts:
+            return status
+        if any(one not in self._logged for one in attempts):
+            return _held(status, "its log is being fetched")
+        problem = next(filter(None, (self._logged[one] for one in attempts)), "")
+        where = log_folder(self._folder, self._project, native.at)
+        if len(attempts) == 1:
+            where /= str(attempts[0].id)
+        log = f"its log did not come: {problem}" if problem else f"logs: {where}"
+        return attrs.evolve(status, message="; ".join(filter(None, (status.message, log))))
+
+    def _fetch_logs(self, attempts: Iterable[Attempt]) -> None:
+        """Have logs fetched that are not here, once; several at a time, in the background."""
+        if self._logs is not None:
+            if self._logs.running:
+                return
+            self._logged.update(dict.fromkeys(self._logs_of, self._logs.problem))
+            self._logs = None
+        new = set()
+        for one in attempts:
+            folder = log_folder(self._folder, self._project, one.at)
+            if one in self._logged:
+                continue
+            if str(one.id) in self._client.host.listdir(folder):
+                self._logged[one] = ""
+            else:
+                new.add(one)
+        if new:
+            self._logs_of = new
+            self._logs = Background(
+                lambda: fetch_logs(self._client, self._project, self._folder, new)
+            )
+
+    def _after_logs(
+        self, good: Iterable[Native], known: Mapping[Native, JobStatus]
+    ) -> dict[Native, JobStatus]:
+        if self._logs is None:
+            return {}
+        done = [one for one in good if known[one].state is State.DONE]
+        return {one: _held(known[one], "its log is being fetched") for one in done}
+
+    # -- outputs
+
+    def _with_outputs(
+        self, good: Mapping[Native, JobStatus], over: bool
+    ) -> dict[Native, JobStatus]:
+        """Successes, once the outputs of the whole project are here."""
+        if not over:
+            text = "done on the grid; outputs are downloaded when all jobs have ended"
+            return {one: _held(status, text) for one, status in good.items()}
+        problem = self._download.problem if self._download else ""
+        if self._download is None or (problem and not self._download.final):
+            self._progress = Download(self._client, self._project)
+            self._download = Background(self._progress.run)
+        elif problem:
+            return {one: _undone(status, problem) for one, status in good.items()}
+        elif not self._download.running:
+            return {}
+        return {one: _held(status, self._told(problem)) for one, status in good.items()}
+
+    def _told(self, problem: str) -> str:
+        assert self._progress is not None
+        text = "outputs are downloaded"
+        if self._progress.expected:
+            text += f", {self._progress.here} of {self._progress.expected} files"
+        return f"{text}; before: {problem}" if problem else text
+
+
+def _attempts(natives: Iterable[Native], jobs: Iterable[int]) -> list[Attempt]:
+    return [Attempt(job, one.at) for job in jobs for one in natives if one.has(job)]
+
+
+def _failed_attempts(natives: Iterable[Native], jobs: Mapping[int, parse.GridJob]) -> list[Attempt]:
+    return [one for one in _attempts(natives, jobs) if _has_failed(jobs[one.id])]
+
+
+def _is_final(job: parse.GridJob) -> bool:
+    return read_state(job.status, job.minor, job.application)[0].final
+
+
+def _has_failed(job: parse.GridJob) -> bool:
+    state = read_state(job.status, job.minor, job.application)[0]
+    return state.final and state is not State.DONE
+
+
+def _held(status: JobStatus, message: str) -> JobStatus:
+    return attrs.evolve(status, state=State.RUNNING, reason=None, message=message, ended=None)
+
+
+def _undone(status: JobStatus, problem: str) -> JobStatus:
+    return attrs.evolve(
+        status, state=State.FAILED, reason=Reason.STAGE_OUT, message=f"done on the grid; {problem}"
+    )

@@ -1,0 +1,261 @@
+"""What goes wrong around a project: proxies, downloads, crashes."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+from anybatch import CommandError, Reason, State, UsageError
+from anybatch.localhost import LocalHost
+from anybatch_gbasf2 import steering_job
+from anybatch_gbasf2.client import Client, client_of
+from anybatch_gbasf2.fetch import PAUSES, Download, Incomplete
+from anybatch_gbasf2.plugin import anybatch_detect
+from anybatch_gbasf2.project import read_projects
+from anybatch_gbasf2.settings import SETTINGS
+
+from .conftest import Grid, until
+from .test_gbasf2_project import SUBMIT, end
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from anybatch import Run, Session
+
+
+class Terminal(LocalHost):
+    """A machine with somebody at its terminal, who types these passwords."""
+
+    def __init__(self, *passwords: str) -> None:
+        super().__init__()
+        self.passwords = list(passwords)
+        self.prompts: list[str] = []
+
+    def secret(self, prompt: str) -> str | None:
+        self.prompts.append(prompt)
+        return self.passwords.pop(0) if self.passwords else None
+
+
+def is_queued(run: Run) -> bool:
+    """Whether all jobs of a run are in the queue, after a look."""
+    run.refresh()
+    return run.counts == {State.QUEUED: len(run)}
+
+
+# -- the client
+
+
+def test_the_environment_of_the_setup_script_is_whole(grid: Grid) -> None:
+    """Functions and values with line breaks arrive; nothing of ours does."""
+    client = Client(LocalHost({"HOME": "/home/ada", "MINE": "x"}), str(grid.setup), "belle")
+    found = client.environment()
+    assert found["BELLE2_BANNER"] == "two\nlines"
+    assert found["BASH_FUNC_gb2_greet%%"].startswith("() {")
+    assert found["HOME"] == "/home/ada"
+    assert "MINE" not in found
+
+
+@pytest.mark.parametrize(
+    ("script", "problem"),
+    [(None, "there is no setup script"), ("exit 3\n", "the setup script does not work")],
+)
+def test_a_setup_script_that_does_not_work_is_told(
+    tmp_path: Path, script: str | None, problem: str
+) -> None:
+    """Which one, and what is wrong with it."""
+    path = tmp_path / "bashrc"
+    if script:
+        path.write_text(script)
+    with pytest.raises(CommandError, match=problem):
+        Client(LocalHost(), str(path), "belle").environment()
+
+
+def test_detection_tells_what_works(grid: Grid, tmp_path: Path) -> None:
+    """Setup script, commands, proxy; and `auto` never takes it."""
+    settings = {setting.name: setting.default for setting in SETTINGS}
+    settings["setup_path"] = str(grid.setup)
+    found = anybatch_detect(LocalHost(), settings, auto=False)
+    assert (found.available, found.auto) == (True, False)
+    assert found.details["proxy"] == "of ada, for 24.0 h"
+    grid.expire()
+    found = anybatch_detect(LocalHost(), settings, auto=False)
+    assert (found.available, found.auto) == (False, False)
+    assert found.reason == "there is no valid proxy; run: gb2_proxy_init -g belle -v 24:00"
+    settings["setup_path"] = str(tmp_path / "none")
+    found = anybatch_detect(LocalHost(), settings, auto=False)
+    assert (found.available, found.auto, found.away) == (False, False, False)
+    assert "only when asked for" in anybatch_detect(LocalHost(), settings, auto=True).reason
+
+
+# -- the proxy
+
+
+def test_without_a_terminal_jobs_go_on_when_the_proxy_ends(
+    session: Session, grid: Grid, notices: list[str]
+) -> None:
+    """An error says what to run; no state changes; it goes on when somebody has run it."""
+    grid.dataset(2)
+    grid.faults(hold=0)
+    run = session.submit(steering_job("steer.py"))
+    assert is_queued(run)
+    grid.expire()
+    run.refresh()
+    until(lambda: is_queued(run) and any("gb2_proxy_init -g belle -v 24:00" in n for n in notices))
+    grid.renew()
+    grid.faults(hold=9)
+    grid.change(lambda state: state["jobs"]["700001"].update(Status="Killed"))
+    grid.change(lambda state: state["jobs"]["700002"].update(Status="Killed"))
+    assert {outcome.state for outcome in end(run)} == {State.TERMINATED}
+
+
+def test_a_password_is_asked_for_three_times(grid: Grid) -> None:
+    """While somebody types, the error comes at once; the third try is right."""
+    grid.expire()
+    host = Terminal("wrong", "wrong again", "secret")
+    client = Client(host, str(grid.setup), "belle")
+
+    def valid() -> bool:
+        try:
+            return client.need_proxy(12).user == "ada"
+        except CommandError:
+            return False
+
+    assert not valid()
+    until(valid)
+    assert len(host.prompts) == 3
+    [*_, call] = [call for call in grid.calls() if call[0] == "gb2_proxy_init"]
+    assert call[1:] == ["-g", "belle", "-v", "12:00", "--pwstdin"]
+
+
+def test_after_three_wrong_passwords_nobody_is_asked_any_more(grid: Grid) -> None:
+    """Until there has been a proxy again, made elsewhere."""
+    grid.expire()
+    host = Terminal(*["wrong"] * 9)
+    client = Client(host, str(grid.setup), "belle")
+
+    def refused() -> bool:
+        with pytest.raises(CommandError):
+            client.need_proxy(24)
+        return len(host.prompts) == 3
+
+    until(refused)
+    time.sleep(0.1)
+    assert refused()
+    grid.renew()
+    assert client.need_proxy(24).user == "ada"
+
+
+def test_a_short_proxy_is_enough_to_watch_and_not_to_submit(tmp_path: Path) -> None:
+    """The setting min_proxy_lifetime."""
+    grid = Grid(tmp_path / "short", proxy=1800)
+    client = Client(LocalHost(), str(grid.setup), "belle")
+    assert client.need_proxy(24, 1).left < 1801
+    with pytest.raises(CommandError, match="is good for less than 1 h"):
+        client.need_proxy(24, 1, strict=True)
+    grid.close()
+
+
+# -- downloads
+
+
+def test_files_that_fail_are_tried_again(session: Session, grid: Grid, grid_home: Path) -> None:
+    """Those alone, from the list that gb2_ds_get wrote."""
+    grid.dataset(3)
+    grid.faults(download_fails={"_00001_": 1})
+    run = session.submit(steering_job("steer.py"))
+    assert {outcome.state for outcome in end(run)} == {State.DONE}
+    first, second = [call for call in grid.calls() if call[0] == "gb2_ds_get"]
+    [project] = grid.state()["names"]
+    partial = grid_home / f"{project}.partial"
+    assert first[1:] == [
+        *("--new", "--force", f"/belle/user/ada/{project}/sub*"),
+        *("--failed_lfns", f"{partial}/failed_files.txt"),
+    ]
+    assert second[1:] == [*first[1:], "--input_dslist", f"{partial}/failed_old.txt"]
+
+
+def test_a_download_that_never_becomes_complete_has_failed(
+    session: Session, grid: Grid, grid_home: Path
+) -> None:
+    """After some tries that brought nothing; what came stays in the partial folder."""
+    grid.dataset(2)
+    grid.faults(download_fails={"_00001_": 99})
+    run = session.submit(steering_job("steer.py", download_dataset=False))
+    end(run)
+    [project] = read_projects(run.folder, session.host).values()
+    project = type(project)(**{**_fields(project), "download_to": str(grid_home)})
+    pauses: list[float] = []
+    client = client_of(session.host, project.setup_path, project.proxy_group)
+    with pytest.raises(Incomplete, match=r"1 of 2 files do not come, such as sub00/B_00001"):
+        Download(client, project, pauses.append).run()
+    assert pauses == list(PAUSES)
+    assert not project.target.exists()
+    grid.faults(download_fails={})
+    download = Download(client, project, pauses.append)
+    download.run()
+    assert (download.here, download.expected) == (2, 2)
+
+
+def _fields(project: object) -> dict[str, object]:
+    return {name: getattr(project, name) for name in project.__slots__ if name[0] != "_"}  # type: ignore[attr-defined]
+
+
+def test_a_download_is_resumed_after_a_crash(
+    grid: Grid,
+    grid_home: Path,
+    new_session: Callable[..., Session],
+    run_python: Callable[..., subprocess.Popen[str]],
+) -> None:
+    """The command that was left behind goes on alone, and no second one beside it."""
+    grid.dataset(8)
+    grid.faults(download_seconds=0.3)
+    program = run_python(SUBMIT)
+    assert program.stdout is not None
+    name = program.stdout.readline().strip()
+    until(lambda: list(grid_home.glob("test_*.partial/test_*/sub00/*.root")))
+    program.send_signal(signal.SIGKILL)
+    program.wait()
+    run = new_session("gbasf2").attach(name)
+    outcomes = end(run)
+    assert Counter(outcome.state for outcome in outcomes) == {State.DONE: 8}
+    assert grid.count()["gb2_ds_get"] == 1
+    assert len(list(grid_home.glob("test_*/sub00/*.root"))) == 8
+
+
+def test_a_project_without_outputs_is_not_done(session: Session, grid: Grid) -> None:
+    """The grid says Done, and there is nothing."""
+    grid.dataset(1)
+    grid.faults(hold=0)
+    run = session.submit(steering_job("steer.py"))
+    grid.change(
+        lambda state: state["jobs"]["700001"].update(Status="Done", ApplicationStatus="Done")
+    )
+    [outcome] = end(run)
+    assert (outcome.state, outcome.reason) == (State.FAILED, Reason.STAGE_OUT)
+    assert "has no files" in str(outcome.message)
+
+
+def test_logs_that_do_not_come_hold_up_nothing(session: Session, grid: Grid) -> None:
+    """The verdict comes without, and says so."""
+    grid.dataset(1)
+    grid.faults(output_fails=9, application_fails={"0": 9})
+    run = session.submit(steering_job("steer.py"))
+    [outcome] = end(run)
+    assert outcome.state is State.FAILED
+    assert "its log did not come" in str(outcome.message)
+
+
+def test_a_template_that_is_none_is_refused(session: Session, grid: Grid, grid_home: Path) -> None:
+    """Before anything is submitted."""
+    grid.dataset(1)
+    (grid_home / "path.pkl").write_text("a pickled path")
+    (grid_home / "mine.j2").write_text("{{ nothing_of_the_kind }}")
+    job = steering_job("path.pkl", pickle_file="path.pkl", jinja_template_path="mine.j2")
+    del job.settings["gbasf2"]["custom_steering_file"]  # type: ignore[attr-defined]
+    with pytest.raises(UsageError, match=r"jinja_template_path: 'nothing_of_the_kind'"):
+        session.submit(job)

@@ -1,0 +1,5 @@
+"""Set-up."""
+
+
+def initializeCS():
+    """Read the configuration service."""

@@ -1,0 +1,6 @@
+"""Credentials."""
+
+
+def userCreds(function):
+    """Run a function with the user's credentials."""
+    return function

@@ -1,0 +1,39 @@
+"""Where the status of jobs comes from."""
+
+import sys
+import time
+
+import gridsim
+
+
+class InformationCollector:
+    """Asks for jobs."""
+
+    def getAllJobsInProjects(self, projects, date=None, login=None, statuses=None):
+        """The jobs of each project."""
+        gridsim.log_call("status", list(projects))
+        with gridsim.grid() as g:
+            fault = _fault(g)
+            found = {name: list(g.of(name)) for name in projects}
+        if fault == "status_garbage":
+            print(gridsim.NO_VOMS)
+            sys.exit(0)
+        if fault == "status_breaks":
+            sys.exit("Traceback: cannot connect to WorkloadManagement/JobMonitoring")
+        if fault == "status_hangs":
+            time.sleep(1000)
+        if fault == "status_empty":
+            found = {name: [] for name in found}
+        return {"OK": True, "Value": found}
+
+    def getJobSummary(self, items):
+        """What is known of these jobs."""
+        with gridsim.grid() as g:
+            return {"OK": True, "Value": {name: g.shown(g.jobs[name]) for name in items}}
+
+
+def _fault(g):
+    if g.proxy_left() <= 0:
+        return "status_garbage"
+    faults = ("status_garbage", "status_breaks", "status_hangs", "status_empty")
+    return next(filter(g.take, faults), "")

@@ -1,0 +1,5 @@
+"""Set-up of scripts."""
+
+
+def enableCS():
+    """Read the configuration service."""
