@@ -271,7 +271,8 @@ ab_watch_command() { # COMMAND...
     trap 'jobs -l >>"$ab_start"' CHLD
     (ab_"$ab_launch" "$@") <"$ab_stdin" &
     trap '' $ab_signals
-    jobs -l >>"$ab_start"
+    # Not `jobs`, here: bash 5.2 may lose its way when the command ends at the same moment.
+    echo "[1] $! Running" >>"$ab_start"
     wait "$!" 2>/dev/null
     ab_status=$?
     trap - CHLD
