@@ -201,14 +201,14 @@ class Planner:
 
     def _group(self, job: Job) -> Group:
         settings = self._settings.with_layer("call", job.settings)
-        composed = environment.compose(self._contributions(job, settings))
+        arguments = self._arguments(job, settings)
+        composed = environment.compose(self._contributions(job, arguments))
         if job.container is not None and not composed.contained:
             raise JobError(
                 f"nobody runs {self._system} jobs in the container {job.container!r}: that takes a "
                 f"plugin (pip install anybatch-apptainer)"
             )
         patterns = settings.core("inherit_env")
-        arguments = self._arguments(job, settings)
         transfers = self._plugins.collect("anybatch_transfer", arguments, Transfer)
         transfer = next((answer for _, answer in transfers), Transfer.SHARED)
         return Group(
@@ -219,19 +219,21 @@ class Planner:
             settings=settings.table(self._system),
         )
 
-    def _contributions(self, job: Job, settings: Settings) -> Iterator[Environment]:
+    def _contributions(
+        self, job: Job, arguments: Mapping[str, Mapping[str, Any]]
+    ) -> Iterator[Environment]:
         """The batch system's, then those of others, who run no container that it runs itself."""
         hook = "anybatch_environment"
-        arguments = self._arguments(job, settings)
-        own = {self._system: arguments.pop(self._system)}
+        own = {self._system: arguments[self._system]}
+        others = {name: given for name, given in arguments.items() if name != self._system}
         contains = False
         for _, one in self._plugins.collect(hook, own, Environment):
             contains = one.contains
             yield one
         if contains:
             job = attrs.evolve(job, container=None)
-            arguments = {name: {**given, "job": job} for name, given in arguments.items()}
-        for _, one in self._plugins.collect(hook, arguments, Environment):
+            others = {name: {**given, "job": job} for name, given in others.items()}
+        for _, one in self._plugins.collect(hook, others, Environment):
             yield attrs.evolve(one, wrap=()) if contains else one
 
     def _arguments(self, job: Job, settings: Settings) -> dict[str, dict[str, Any]]:

@@ -14,7 +14,7 @@ from anybatch.records import Detection, Environment, JobStatus, Limits, Transfer
 from anybatch_htcondor import parse, render
 from anybatch_htcondor.eventlog import Log
 from anybatch_htcondor.settings import SETTINGS
-from anybatch_htcondor.sources import Sources, ask, make_command, run
+from anybatch_htcondor.sources import SCAN, Sources, ask, make_command, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -88,7 +88,7 @@ def anybatch_environment(job: Job, settings: Mapping[str, Any]) -> Environment:
     return Environment(
         scrub=("_CONDOR_*", "_CHIRP_*", "CONDOR_*", "BATCH_SYSTEM", "TMPDIR", "TEMP", "TMP"),
         keep=("CONDOR_CONFIG",),
-        contains=job.container is not None and settings["container"] == "native",
+        contains=render.is_contained(job.container, settings),
     )
 
 
@@ -139,7 +139,7 @@ def anybatch_find(submission: Submission, host: Host) -> Sequence[str]:
     wanted = ("-json", "-attributes", "ClusterId")
     for program, *limits in (
         ("condor_q", "-limit", "1"),
-        ("condor_history", "-match", "1", "-scanlimit", "100000"),
+        ("condor_history", "-match", "1", "-scanlimit", str(SCAN)),
     ):
         if not clusters:
             ads = ask(host, program, *which, *wanted, *limits)

@@ -77,7 +77,8 @@ def render(submission: Submission, timeout: timedelta = timedelta(minutes=2)) ->
 
 def _commands(submission: Submission) -> Iterator[tuple[str, Any]]:
     """What every job needs. Those of the user come later and win."""
-    yield "universe", "container" if _contained(submission) else "vanilla"
+    contained = is_contained(submission.container, submission.settings)
+    yield "universe", "container" if contained else "vanilla"
     yield "executable", "/bin/sh"
     yield "transfer_executable", False
     script = submission.script if _travels(submission) else "job.sh"
@@ -89,7 +90,7 @@ def _commands(submission: Submission) -> Iterator[tuple[str, Any]]:
     yield "MY.JobBatchName", _label(submission.name)
     yield "MY.AnybatchToken", quote(submission.token)
     yield "MY.AnybatchCount", submission.count
-    if _contained(submission):
+    if contained:
         yield "container_image", _path("container", submission.container or "")
         if not _travels(submission):
             yield "transfer_container", False
@@ -99,8 +100,9 @@ def _commands(submission: Submission) -> Iterator[tuple[str, Any]]:
         yield "max_idle", _MAX_IDLE
 
 
-def _contained(submission: Submission) -> bool:
-    return submission.container is not None and submission.settings["container"] == "native"
+def is_contained(image: str | None, settings: Mapping[str, Any]) -> bool:
+    """Whether the pool itself runs a job in its container."""
+    return image is not None and settings["container"] == "native"
 
 
 def _travels(submission: Submission) -> bool:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 CHECK = 60.0  #: seconds between two questions to the schedd about jobs that a log knows
 MOST_IDS = 500  #: with more in a question, whole clusters or all our jobs are asked for
-_SCAN = 100_000  #: jobs of the history that are looked through
+SCAN = 100_000  #: jobs of the history that are looked through
 #: For a question. While a schedd hangs, the logs go on telling of most jobs.
 _TIMEOUT = timedelta(seconds=30)
 
@@ -119,7 +119,7 @@ def ask_history(ids: Sequence[str], host: Host) -> dict[str, JobStatus]:
     """One condor_history for all, which looks at the latest first."""
     # Of whole clusters more than those asked for may match.
     match = ("-match", str(len(ids))) if len(ids) <= MOST_IDS else ()
-    limits = (*match, "-scanlimit", str(_SCAN))
+    limits = (*match, "-scanlimit", str(SCAN))
     ads = ask(host, "condor_history", *_which(ids), *_wanted(parse.HISTORY_ATTRIBUTES), *limits)
     return parse.read_history(ads)
 
