@@ -12,12 +12,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from anybatch import Job, Outcome, Reason, Resources, Run, Session, State, UsageError
+from anybatch.testing import await_that
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,14 +66,6 @@ def processes_of(run: Run) -> list[int]:
             if entry.name.isdecimal() and mark in (entry / "environ").read_bytes().split(b"\0"):
                 found.append(int(entry.name))
     return found
-
-
-def await_that(ready: Callable[[], object]) -> None:
-    """Wait until something comes to pass."""
-    deadline = time.monotonic() + PATIENCE
-    while not ready():
-        assert time.monotonic() < deadline, "it did not come to pass in time"
-        time.sleep(0.05)
 
 
 # -- how jobs end

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 from anybatch import Job, Reason, State
 
-from .waiting import PATIENCE
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from anybatch import Session
 
+PATIENCE = 90
 IMAGES = Path(os.environ.get("ANYBATCH_ENGINE_DIR", "/var/tmp/anybatch-engines")) / "images"
 
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from anybatch import Job, Reason, Resources, State
-
-from .waiting import PATIENCE, await_that, native
+from anybatch.testing import assorted_end, await_that, native_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("pool")
 
+PATIENCE = 90
 WAIT_FOR_GO = "touch ready-$ANYBATCH_INDEX; while ! test -e go; do sleep 0.1; done"
 
 
@@ -51,9 +51,9 @@ def test_a_job_removed_behind_our_back_is_terminated(
     alone = condor.submit(Job(["sh", "-c", WAIT_FOR_GO], name="alone"))
     held = condor.submit([Job(["true"], settings={"htcondor": {"hold": True}})] * 3)
     await_that(lambda: Path("ready-0").exists())
-    tool("condor_rm", native(alone), native(held, 0))
+    tool("condor_rm", native_id(alone), native_id(held, 0))
     await_that(lambda: alone.finished and held.outcome(0), condor.look)
-    tool("condor_rm", native(held, 1).partition(".")[0])
+    tool("condor_rm", native_id(held, 1).partition(".")[0])
     outcomes = [*alone.wait(PATIENCE), *held.wait(PATIENCE)]
     assert {(o.state, o.reason) for o in outcomes} == {(State.TERMINATED, Reason.TERMINATED)}
     assert outcomes[0].message == "via condor_rm (by user tester)"
@@ -73,7 +73,7 @@ def test_a_job_that_was_vacated_is_judged_by_its_last_run(
     script = 'echo x >>runs; test "$(wc -l <runs)" -gt 1 || exec sleep 60; exit 4'
     run = condor.submit(Job(["sh", "-c", script]))
     await_that(lambda: Path("runs").exists())
-    tool("condor_vacate_job", native(run))
+    tool("condor_vacate_job", native_id(run))
     [outcome] = run.wait(PATIENCE)
     assert (outcome.state, outcome.exit_code) == (State.FAILED, 4)
     assert Path("runs").read_text() == "x\nx\n"
@@ -104,24 +104,12 @@ def test_a_startd_that_died_makes_the_job_run_again(
 
 def test_every_one_of_many_is_reported_right(condor: Session) -> None:
     """A thousand jobs, three in a hundred failing with assorted codes and signals."""
-    wanted = [_end_of(index) for index in range(1000)]
+    wanted = [assorted_end(index) for index in range(1000)]
     run = condor.submit([Job(["sh", "-c", script], name="many") for script, _, _ in wanted])
     outcomes = run.wait(600)
     got = [(outcome.exit_code, outcome.signal) for outcome in outcomes]
     assert got == [(code, number) for _, code, number in wanted]
     assert condor.host.commands["condor_submit"] == 1
-
-
-def _end_of(index: int) -> tuple[str, int | None, int | None]:
-    """A job's script, and the exit code and signal that it ends with."""
-    if index % 33:
-        return "exit 0", 0, None
-    number = index // 33
-    if number % 5 == 4:
-        killed_by = (1, 2, 3, 6, 9, 11, 15)[number % 7]
-        return f"kill -{killed_by} $$; sleep 60", None, killed_by
-    code = number * 37 % 255 + 1
-    return f"exit {code}", code, None
 
 
 # -- daemons
@@ -219,7 +207,7 @@ def test_settings_become_attributes_of_the_job(condor: Session, tool: Callable[.
     run = condor.submit([job, job])
     names = ("JobPrio", "Flavour", "Number", "RequestCpus", "RequestMemory", "RequestDisk")
     names += ("AllowedExecuteDuration", "JobBatchName", "AnybatchToken")
-    got = tool("condor_q", native(run), "-af:,", *names).strip()
+    got = tool("condor_q", native_id(run), "-af:,", *names).strip()
     token = f"ab-{run.id}-0"
     assert got == f"7, long lunch, 3, 4, 1536, 2930, 90, {job.name}, {token}"
     run.terminate()

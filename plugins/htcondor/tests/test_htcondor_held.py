@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from anybatch import Job, Reason, Resources, State
-
-from .waiting import PATIENCE, await_that, native
+from anybatch.testing import await_that, native_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("pool")
 
+PATIENCE = 90
 #: Takes 300 MB, and stays.
 GREEDY = ["sh", "-c", "x=$(head -c 300000000 /dev/zero | tr '\\0' x); sleep 60; echo ${#x}"]
 #: Fills the scratch folder, and stays.
@@ -87,7 +87,7 @@ def test_a_job_is_released_so_often(condor: Session, tool: Callable[..., str]) -
         "periodic_hold": "JobStatus == 2 && time() - EnteredCurrentStatus > 1",
     }
     run = condor.submit(Job(["sleep", "60"], settings={"htcondor": settings}))
-    await_that(lambda: tool("condor_q", native(run), "-af", "NumHolds").strip() == "3")
+    await_that(lambda: tool("condor_q", native_id(run), "-af", "NumHolds").strip() == "3")
     assert "PeriodicHold" in held(run, condor)
     run.terminate()
     assert run.wait(PATIENCE)[0].state is State.TERMINATED
@@ -98,9 +98,9 @@ def test_who_holds_a_job_by_hand_wants_it_held(condor: Session, tool: Callable[.
     settings = {"htcondor": {"on_held": "fail", "hold": True}}
     run = condor.submit([Job(["true"], settings=settings)] * 2)
     await_that(lambda: run.counts == {State.HELD: 2}, condor.look)
-    tool("condor_release", native(run))
-    tool("condor_hold", "-reason", "lunch", native(run, 1))
+    tool("condor_release", native_id(run))
+    tool("condor_hold", "-reason", "lunch", native_id(run, 1))
     await_that(lambda: run.outcome(0), condor.look)
     assert run.jobs[1].state is State.HELD
-    tool("condor_release", native(run, 1))
+    tool("condor_release", native_id(run, 1))
     assert all(outcome.done for outcome in run.wait(PATIENCE))

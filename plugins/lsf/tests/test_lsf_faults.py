@@ -2,41 +2,27 @@
 
 from __future__ import annotations
 
-import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from anybatch import Job, Reason, Resources, State
 from anybatch.errors import UnknownSystem
+from anybatch.testing import native_id, waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from anybatch import Run, Session
+    from anybatch import Session
     from lsfsim.fixture import Simulator
 
 PATIENCE = 60
+await_that = partial(waiting.await_that, patience=PATIENCE)
 WAIT_FOR_GO = "touch ready-$ANYBATCH_INDEX; while ! test -e go; do sleep 0.1; done"
 #: Commands of a cluster that is away wait for ever; tests do not.
 QUICK = {"lsf": {"timeout": "3s"}}
 BOTH = pytest.mark.parametrize("dialect", ["lsf", "openlava"])
-
-
-def await_that(ready: Callable[[], object], look: Callable[[], object] = lambda: None) -> None:
-    """Wait until something is so, for a bounded time."""
-    deadline = time.monotonic() + PATIENCE
-    while not ready():
-        assert time.monotonic() < deadline, "it did not come to pass in time"
-        time.sleep(0.05)
-        look()
-
-
-def native(run: Run, index: int = 0) -> str:
-    """LSF's id of a job."""
-    job = run.jobs[index]
-    assert job.id
-    return job.id.native
 
 
 # -- jobs
@@ -47,10 +33,10 @@ def test_a_job_killed_behind_our_back_is_terminated(lsf: Session, cluster: Simul
     alone = lsf.submit(Job(["sh", "-c", WAIT_FOR_GO], name="alone"))
     held = lsf.submit([Job(["true"], settings={"lsf": {"hold": True}})] * 3)
     await_that(lambda: Path("ready-0").exists())
-    cluster.run("bkill", native(alone), native(held, 0))
+    cluster.run("bkill", native_id(alone), native_id(held, 0))
     await_that(lambda: alone.finished and held.outcome(0), lsf.look)
     assert held.outcome(1) is None
-    cluster.run("bkill", native(held, 1).partition("[")[0])
+    cluster.run("bkill", native_id(held, 1).partition("[")[0])
     outcomes = [*alone.wait(PATIENCE), *held.wait(PATIENCE)]
     assert {(o.state, o.reason) for o in outcomes} == {(State.TERMINATED, Reason.TERMINATED)}
 
@@ -81,7 +67,7 @@ def test_a_held_job_is_shown_as_held(lsf: Session, cluster: Simulator) -> None:
     """PSUSP is a state and no failure."""
     run = lsf.submit(Job(["true"], settings={"lsf": {"H": True}}))
     await_that(lambda: run.counts == {State.HELD: 1}, run.refresh)
-    cluster.run("bresume", native(run))
+    cluster.run("bresume", native_id(run))
     assert run.wait(PATIENCE)[0].done
 
 
@@ -113,7 +99,7 @@ def test_a_log_folder_that_vanished_is_a_failed_set_up(lsf: Session, cluster: Si
     """The job never came to the first line of its script."""
     run = lsf.submit(Job(["true"], settings={"lsf": {"H": True}}))
     (run.folder / "logs").rmdir()
-    cluster.run("bresume", native(run))
+    cluster.run("bresume", native_id(run))
     [outcome] = run.wait(PATIENCE)
     assert (outcome.state, outcome.reason) == (State.FAILED, Reason.SETUP)
 

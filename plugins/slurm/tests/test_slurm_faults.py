@@ -3,40 +3,24 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from anybatch import Job, Reason, Resources, State
+from anybatch.testing import assorted_end, await_that, native_id
 
 from .conftest import ONE_CLUSTER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from anybatch import Run, Session
+    from anybatch import Session
 
 pytestmark = pytest.mark.usefixtures("slurm_cluster")
 
 PATIENCE = 90
 WAIT_FOR_GO = "touch ready-$ANYBATCH_INDEX; while ! test -e go; do sleep 0.1; done"
-
-
-def await_that(ready: Callable[[], object], look: Callable[[], object] = lambda: None) -> None:
-    """Wait until something is so, for a bounded time."""
-    deadline = time.monotonic() + PATIENCE
-    while not ready():
-        assert time.monotonic() < deadline, "it did not come to pass in time"
-        time.sleep(0.1)
-        look()
-
-
-def native(run: Run, index: int = 0) -> str:
-    """Slurm's id of a job."""
-    job = run.jobs[index]
-    assert job.id
-    return job.id.native
 
 
 def test_a_job_cancelled_behind_our_back_is_terminated(
@@ -46,9 +30,9 @@ def test_a_job_cancelled_behind_our_back_is_terminated(
     alone = slurm.submit(Job(["sh", "-c", WAIT_FOR_GO], name="alone"))
     held = slurm.submit([Job(["true"], settings={"slurm": {"hold": True}})] * 3)
     await_that(lambda: Path("ready-0").exists())
-    tool("scancel", native(alone), native(held, 0))
+    tool("scancel", native_id(alone), native_id(held, 0))
     await_that(lambda: alone.finished and held.outcome(0), slurm.look)
-    tool("scancel", native(held, 1).partition("_")[0])
+    tool("scancel", native_id(held, 1).partition("_")[0])
     outcomes = [*alone.wait(PATIENCE), *held.wait(PATIENCE)]
     assert {(o.state, o.reason) for o in outcomes} == {(State.TERMINATED, Reason.TERMINATED)}
 
@@ -68,7 +52,7 @@ def test_a_log_folder_that_vanished_is_a_failed_set_up(
     run = slurm.submit(Job(["true"], settings={"slurm": {"hold": True}}))
     (run.folder / "logs").rmdir()
     (run.folder / "logs").touch()  # newer versions make a folder that is missing
-    tool("scontrol", "release", native(run))
+    tool("scontrol", "release", native_id(run))
     [outcome] = run.wait(PATIENCE)
     assert (outcome.state, outcome.reason) == (State.FAILED, Reason.SETUP)
 
@@ -78,7 +62,7 @@ def test_a_held_job_is_shown_as_held(slurm: Session, tool: Callable[..., str]) -
     run = slurm.submit(Job(["true"], settings={"slurm": {"hold": True}}))
     await_that(lambda: run.counts == {State.HELD: 1}, run.refresh)
     assert run.jobs[0].message == "JobHeldUser"
-    tool("scontrol", "release", native(run))
+    tool("scontrol", "release", native_id(run))
     assert run.wait(PATIENCE)[0].done
 
 
@@ -88,9 +72,9 @@ def test_a_requeued_job_is_judged_by_its_last_run(slurm: Session, tool: Callable
     await_that(lambda: Path("ready-0").exists())
     await_that(lambda: run.counts == {State.RUNNING: 1}, run.refresh)
     Path("ready-0").unlink()
-    tool("scontrol", "requeue", native(run))
+    tool("scontrol", "requeue", native_id(run))
     await_that(lambda: run.counts == {State.QUEUED: 1}, run.refresh)
-    tool("scontrol", "update", f"jobid={native(run)}", "starttime=now")
+    tool("scontrol", "update", f"jobid={native_id(run)}", "starttime=now")
     await_that(lambda: Path("ready-0").exists(), run.refresh)
     assert not run.finished
     Path("go").touch()
@@ -212,7 +196,7 @@ def test_settings_become_directives_and_a_site_can_forbid_some(
         "skip": ["mem"],
     }
     run = slurm.submit(Job(["true"], name="other", settings={"slurm": settings}))
-    shown = tool("squeue", "--noheader", f"--jobs={native(run)}", "--format=%P|%j|%k|%m")
+    shown = tool("squeue", "--noheader", f"--jobs={native_id(run)}", "--format=%P|%j|%k|%m")
     partition, name, comment, memory = shown.strip().split("|")
     assert (partition, name) == ("short", 'two "words" \\ #1')
     assert comment.endswith(" my own words")
@@ -223,20 +207,8 @@ def test_settings_become_directives_and_a_site_can_forbid_some(
 def test_every_one_of_many_is_reported_right(slurm: Session, slurm_cluster: str) -> None:
     """Thousands of jobs, three in a hundred failing with assorted codes and signals."""
     count = 2000 if slurm_cluster == "plain" else 600
-    wanted = [_end_of(index) for index in range(count)]
+    wanted = [assorted_end(index) for index in range(count)]
     run = slurm.submit([Job(["sh", "-c", script]) for script, _, _ in wanted])
     outcomes = run.wait(600)
     got = [(outcome.exit_code, outcome.signal) for outcome in outcomes]
     assert got == [(code, number) for _, code, number in wanted]
-
-
-def _end_of(index: int) -> tuple[str, int | None, int | None]:
-    """A job's script, and the exit code and signal that it ends with."""
-    if index % 33:
-        return "exit 0", 0, None
-    number = index // 33
-    if number % 5 == 4:
-        killed_by = (1, 2, 3, 6, 9, 11, 15)[number % 7]
-        return f"kill -{killed_by} $$; sleep 60", None, killed_by
-    code = number * 37 % 255 + 1
-    return f"exit {code}", code, None

@@ -16,9 +16,18 @@ Each test of the contract runs real jobs. Needs the extra `anybatch[testing]`.
 
 import pytest
 
-pytest.register_assert_rewrite("anybatch.testing.contract", "anybatch.testing.plugin")
+for _module in ("contract", "plugin", "waiting"):
+    pytest.register_assert_rewrite(f"anybatch.testing.{_module}")
 
 from anybatch.testing.contract import SystemContract  # noqa: E402 - after the registration
 from anybatch.testing.texts import awkward_texts, file_names  # noqa: E402
+from anybatch.testing.waiting import assorted_end, await_that, native_id  # noqa: E402
 
-__all__ = ["SystemContract", "awkward_texts", "file_names"]
+__all__ = [
+    "SystemContract",
+    "assorted_end",
+    "await_that",
+    "awkward_texts",
+    "file_names",
+    "native_id",
+]

@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -18,6 +17,7 @@ from hypothesis import strategies as st
 from anybatch import Job, Outcome, Reason, Resources, Session, State, UsageError
 from anybatch.host import Command
 from anybatch.testing.texts import awkward_texts, file_names
+from anybatch.testing.waiting import await_that
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -271,11 +271,13 @@ class SystemContract:
         child = "import time; open('child', 'w').close(); time.sleep(600)"
         job = Job(["sh", "-c", f'{sys.executable} -c "{child}" & wait'], name="parent")
         run = session.submit(job)
-        _await(lambda: Path("child").exists(), self.patience)
+        await_that(lambda: Path("child").exists(), patience=self.patience)
         run.terminate()
         [outcome] = run.wait(self.patience)
         assert (outcome.state, outcome.reason) == (State.TERMINATED, Reason.TERMINATED)
-        _await(lambda: not _processes_with("time.sleep(600)", Path.cwd()), self.patience)
+        await_that(
+            lambda: not _processes_with("time.sleep(600)", Path.cwd()), patience=self.patience
+        )
 
     def test_terminate_some_of_many(self, session: Session) -> None:
         """Elements are stopped by their index, in one command, the others go on."""
@@ -284,7 +286,7 @@ class SystemContract:
         before = sum(session.host.commands.values())
         run.terminate([1, 3])
         assert sum(session.host.commands.values()) - before == 1
-        _await(lambda: run.outcome(1) and run.outcome(3), self.patience, run.refresh)
+        await_that(lambda: run.outcome(1) and run.outcome(3), run.refresh, patience=self.patience)
         assert run.outcome(0) is run.outcome(2) is None
         Path("stop").touch()
         states = [outcome.state for outcome in run.wait(self.patience)]
@@ -294,7 +296,7 @@ class SystemContract:
         """The command gets it once and may go on; a system that cannot send one says so."""
         script = "trap 'echo got >>got' USR1; touch ready; while ! test -s got; do sleep 0.1; done"
         run = session.submit(Job(["sh", "-c", f"{script}; sleep 0.5"]))
-        _await(lambda: Path("ready").exists(), self.patience)
+        await_that(lambda: Path("ready").exists(), patience=self.patience)
         if not self.signals:
             with pytest.raises(UsageError, match="USR1"):
                 run.terminate(signal="USR1")
@@ -389,16 +391,6 @@ def _never(native: str) -> str:
 def _read(outcome: Outcome) -> str:
     assert outcome.stdout
     return outcome.stdout.read_bytes().decode("utf-8", "surrogateescape")
-
-
-def _await(
-    ready: Callable[[], object], patience: float, look: Callable[[], object] = lambda: None
-) -> None:
-    deadline = time.monotonic() + patience
-    while not ready():
-        assert time.monotonic() < deadline, "it did not come to pass in time"
-        time.sleep(0.05)
-        look()
 
 
 def _processes_with(text: str, folder: Path) -> list[int]:
