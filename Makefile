@@ -30,7 +30,7 @@ lint: $(VENV)/development
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(VENV)/development
+bench: $(VENV)/development $(VENV)/peers/installed
 	$(BIN)/python -m benchmarks
 
 engines:
@@ -60,4 +60,9 @@ $(VENV)/development: $(VENV)/installed pyproject.toml
 	  apt-get install -qy --no-install-recommends busybox-static; }
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 	$(BIN)/python -m pip install --quiet --group dev
+	touch $@
+
+$(VENV)/peers/installed: benchmarks/peers/requirements.txt $(VENV)/bin/python
+	$(PYTHON) -m venv $(VENV)/peers
+	$(VENV)/peers/bin/python -m pip install --quiet -r $<
 	touch $@

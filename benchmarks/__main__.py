@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import anybatch
 import attrs
 
-from benchmarks import htcondor, local, slurm, start
+from benchmarks import htcondor, local, peers, slurm, start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -28,6 +28,7 @@ GROUPS: dict[str, Callable[[Path], Iterable[Row]]] = {
     "local": local.rows,
     "slurm": slurm.rows,
     "htcondor": htcondor.rows,
+    "peers": peers.rows,
 }
 
 
@@ -69,7 +70,8 @@ def _page(found: list[Row]) -> str:
         "# Benchmarks",
         "",
         "Written by `make bench`. Raw commands and anybatch run in turn on the same cluster;",
-        "times are medians, ratios the medians of pairs.",
+        "times are medians, ratios the medians of pairs. Other libraries do the same jobs in the",
+        "same run, with the settings that they come with; two of them start a Python for each job.",
         "",
         f"{when:%Y-%m-%d}, {os.cpu_count()} cores, Linux {platform.release().split('-')[0]}, "
         f"Python {platform.python_version()}, anybatch {anybatch.__version__}, "
