@@ -63,7 +63,7 @@ def test_the_example_of_containers_runs_without_one(
 
 
 def test_the_tests_of_the_plugin_pass(page_folder: Path, install: Callable[[str], None]) -> None:
-    """Those of its pure functions, as its author runs them."""
+    """Those that need no tinyq, as its author runs them."""
     install("tinyq")
     words = [
         "-m",
@@ -71,7 +71,7 @@ def test_the_tests_of_the_plugin_pass(page_folder: Path, install: Callable[[str]
         "-q",
         "-p",
         "no:cacheprovider",
-        str(TINYQ_TESTS / "test_tinyq_parse.py"),
+        *(str(TINYQ_TESTS / f"test_tinyq_{name}.py") for name in ("parse", "plugin")),
     ]
     ended = subprocess.run(
         [sys.executable, *words, "--rootdir", str(TINYQ_TESTS), "-c", os.devnull],
