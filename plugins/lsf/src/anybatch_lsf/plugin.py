@@ -58,8 +58,10 @@ def anybatch_detect(host: Host, settings: Mapping[str, Any]) -> Detection:
         version = _version(host, settings)
         parameters = _parameters(host, version, settings)
     except CommandError as error:
-        set_up = parse.NOT_SET_UP.search(str(error)) is None
-        return Detection(available=False, away=set_up, reason=f"LSF does not answer: {error}")
+        # Slurm's contribs have commands of the same names: those answer, but not as LSF.
+        other = isinstance(error, CommandFailed) and error.completed.ok
+        away = not other and parse.NOT_SET_UP.search(str(error)) is None
+        return Detection(available=False, away=away, reason=f"LSF does not answer: {error}")
     return Detection(
         available=True,
         reason=version.text,
@@ -251,8 +253,10 @@ def _version(host: Host, settings: Mapping[str, Any]) -> parse.Version:
         command = _command(settings, "lsid")
         completed = host.run(command)
         version = parse.read_version(completed.stdout)
-        if not completed.ok or version is None:
+        if not completed.ok:
             raise CommandFailed(command, completed)
+        if version is None:
+            raise CommandFailed(command, completed, "this is neither LSF nor OpenLava")
         _versions[host] = version
     return _versions[host]
 
