@@ -238,9 +238,10 @@ def anybatch_terminate(
     said = completed.stderr.strip()
     if re.search(r"(illegal|unknown|invalid|bad)\b.*signal", said, re.IGNORECASE):
         raise UsageError(f"lsf: there is no signal {signal!r}: {said}")
-    if not completed.ok and not all(parse.GONE.search(line) for line in said.splitlines()):
-        raise CommandFailed(command, completed)
-    if not completed.ok and not said and not completed.stdout.strip():
+    # Other lines are what sites print around it.
+    complaints = [line for line in said.splitlines() if re.match(r"Job <[^>]*>( is not|:)", line)]
+    harmless = complaints and all(parse.GONE.search(line) for line in complaints)
+    if not completed.ok and (not harmless or _TRANSIENT.search(said)):
         raise CommandFailed(command, completed)
 
 
@@ -297,9 +298,7 @@ def _ask(host: Host, settings: Mapping[str, Any], program: str, *arguments: str)
     """What a command answers. Its exit status says little: 255 also for one unknown id of many."""
     command = _command(settings, program, *arguments)
     completed = host.run(command)
-    said = [line for line in completed.stderr.splitlines() if line.strip()]
-    if completed.ok or (said and all(parse.NOTHING.search(line) for line in said)):
-        return completed
-    if not said and parse.NOTHING.search(completed.stdout):
-        return completed
-    raise CommandFailed(command, completed)
+    said = completed.stderr if completed.stderr.strip() else completed.stdout
+    if not completed.ok and (not parse.NOTHING.search(said) or _TRANSIENT.search(said)):
+        raise CommandFailed(command, completed)
+    return completed
