@@ -88,7 +88,7 @@ def anybatch_limits(host: Host, settings: Mapping[str, Any]) -> Limits:
     cluster = render.Cluster(
         modern=version.modern,
         unit=_unit(host, version, settings),
-        per_task=parameters.get("RESOURCE_RESERVE_PER_TASK", "").upper() in ("Y", "YES"),
+        per_task=parse.reserves_per_task(parameters),
     )
     return Limits(array=min(size, settings["max_array"] or size), facts=cluster.facts())
 
@@ -284,7 +284,8 @@ def _unit(host: Host, version: parse.Version, settings: Mapping[str, Any]) -> st
         completed = host.run(_command(settings, "badmin", "showconf", "mbd"))
     except CommandError:
         return None
-    return parse.read_unit(completed.stdout) if completed.ok else None
+    told = completed.ok and parse.read_parameters(completed.stdout)
+    return parse.read_unit(completed.stdout) if told else None
 
 
 # -- commands
