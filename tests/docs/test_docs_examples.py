@@ -23,7 +23,11 @@ IN_A_CONTAINER = ROOT / "examples" / "container.py"
 ON_THE_GRID = ROOT / "examples" / "grid.py"  # the tests of the gbasf2 plugin run it
 HERE = sorted({*(ROOT / "examples").glob("*.py")} - {IN_A_CONTAINER, ON_THE_GRID})
 #: The end of what an example prints.
-TOLD = {"average": "average: 0.", "transfer": "/2/fits/sum.txt has samples/kaons.txt: 700"}
+TOLD = {
+    "average": "average: 0.",
+    "scan": "-27.0",
+    "transfer": "/2/fits/sum.txt has samples/kaons.txt: 700",
+}
 
 
 @pytest.mark.parametrize("example", HERE, ids=name_of)
