@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from anybatch import Job, Session
 
-from benchmarks.measure import Row, alternate, cpu, in_process, seconds
+from benchmarks.measure import Row, alternate, cpu, in_process, submit_to_verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,17 +69,14 @@ def rows_here(folder: Path) -> Iterator[Row]:
 
 
 def _whole(folder: Path, count: int, rounds: int) -> Row:
-    ours, raw, ratio = alternate(
-        rounds,
-        ours=lambda: seconds(lambda: _run_ours(count)),
-        theirs=lambda: seconds(lambda: _run_raw(folder, count)),
-    )
-    return Row(
-        f"HTCondor: {count:,} jobs of `true`, submit to last verdict",
-        f"{ours:.1f} s",
-        f"{ratio:.2f} times the raw {raw:.1f} s (`condor_submit`, `condor_wait`)",
-        "1.15 times",
-        ratio <= 1.15,
+    return submit_to_verdict(
+        "HTCondor",
+        count,
+        _run_ours,
+        lambda number: _run_raw(folder, number),
+        commands="`condor_submit`, `condor_wait`",
+        rounds=rounds,
+        limit=1.15,
     )
 
 

@@ -49,6 +49,37 @@ def alternate(
     )
 
 
+def submit_to_verdict(
+    name: str,
+    count: int,
+    ours: Callable[[int], object],
+    theirs: Callable[[int], object],
+    *,
+    commands: str,
+    rounds: int,
+    limit: float,
+) -> Row:
+    """A row on whole runs of *count* jobs, ours beside those of raw commands.
+
+    Args:
+        name: the batch system's.
+        commands: what *theirs* runs, for the table.
+        limit: how many times as long ours may take.
+    """
+    own, raw, ratio = alternate(
+        rounds,
+        ours=lambda: seconds(lambda: ours(count)),
+        theirs=lambda: seconds(lambda: theirs(count)),
+    )
+    return Row(
+        f"{name}: {count:,} jobs of `true`, submit to last verdict",
+        f"{own:.1f} s",
+        f"{ratio:.2f} times the raw {raw:.1f} s ({commands})",
+        f"{limit:g} times",
+        ratio <= limit,
+    )
+
+
 def seconds(work: Callable[[], object]) -> float:
     """How long *work* takes."""
     started = time.perf_counter()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from anybatch import Job, Session
 
-from benchmarks.measure import Row, alternate, cpu, in_process, seconds
+from benchmarks.measure import Row, cpu, in_process, submit_to_verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,17 +57,14 @@ def rows(folder: Path) -> Iterator[Row]:
 
 
 def _whole(folder: Path, count: int, rounds: int, limit: float) -> Row:
-    ours, raw, ratio = alternate(
-        rounds,
-        ours=lambda: seconds(lambda: _run_ours(count)),
-        theirs=lambda: seconds(lambda: _run_raw(folder, count)),
-    )
-    return Row(
-        f"Slurm: {count:,} jobs of `true`, submit to last verdict",
-        f"{ours:.1f} s",
-        f"{ratio:.2f} times the raw {raw:.1f} s (`sbatch --array`, `squeue` twice a second)",
-        f"{limit:g} times",
-        ratio <= limit,
+    return submit_to_verdict(
+        "Slurm",
+        count,
+        _run_ours,
+        lambda number: _run_raw(folder, number),
+        commands="`sbatch --array`, `squeue` twice a second",
+        rounds=rounds,
+        limit=limit,
     )
 
 

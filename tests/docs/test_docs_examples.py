@@ -23,7 +23,11 @@ IN_A_CONTAINER = ROOT / "examples" / "container.py"
 ON_THE_GRID = ROOT / "examples" / "grid.py"  # the tests of the gbasf2 plugin run it
 HERE = sorted({*(ROOT / "examples").glob("*.py")} - {IN_A_CONTAINER, ON_THE_GRID})
 #: The end of what an example prints.
-TOLD = {"average": "average: 0.", "transfer": "/2/fits/sum.txt has samples/kaons.txt: 700"}
+TOLD = {
+    "average": "average: 0.",
+    "scan": "-27.0",
+    "transfer": "/2/fits/sum.txt has samples/kaons.txt: 700",
+}
 
 
 @pytest.mark.parametrize("example", HERE, ids=name_of)
@@ -63,7 +67,7 @@ def test_the_example_of_containers_runs_without_one(
 
 
 def test_the_tests_of_the_plugin_pass(page_folder: Path, install: Callable[[str], None]) -> None:
-    """Those of its pure functions, as its author runs them."""
+    """Those that need no tinyq, as its author runs them."""
     install("tinyq")
     words = [
         "-m",
@@ -71,7 +75,7 @@ def test_the_tests_of_the_plugin_pass(page_folder: Path, install: Callable[[str]
         "-q",
         "-p",
         "no:cacheprovider",
-        str(TINYQ_TESTS / "test_tinyq_parse.py"),
+        *(str(TINYQ_TESTS / f"test_tinyq_{name}.py") for name in ("parse", "plugin")),
     ]
     ended = subprocess.run(
         [sys.executable, *words, "--rootdir", str(TINYQ_TESTS), "-c", os.devnull],

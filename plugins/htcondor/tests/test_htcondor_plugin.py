@@ -16,11 +16,12 @@ from anybatch import Job, UsageError
 from anybatch.errors import CommandFailed, CommandNotFound, CommandTimeout, Rejected
 from anybatch.host import Command, Completed
 from anybatch.records import Detection, Transfer
+from anybatch.testing import ScriptedHost
 from anybatch_htcondor import plugin
 from hypothesis import given
 from hypothesis import strategies as st
 
-from .scripted import DATA, TOKEN, Script, data, failed, said, submission, table
+from .captured import DATA, TOKEN, data, failed, said, submission, table
 from .test_htcondor_parse import REFUSED, is_true
 
 if TYPE_CHECKING:
@@ -40,8 +41,7 @@ NOTHING = said("q empty-json")
 
 def detect(*steps: tuple[str, Any], missing: str = "") -> Detection:
     """What the plugin finds; all that the script expects is asked for."""
-    host = Script(*steps)
-    host.tools.discard(missing)
+    host = ScriptedHost(*steps, missing=(missing,))
     found = plugin.anybatch_detect(host)
     assert host.steps == []
     return found
@@ -159,7 +159,7 @@ def test_files_travel_where_a_machine_may_not_share_them(
     setting: str, steps: list[tuple[str, Any]], transfer: Transfer
 ) -> None:
     """The pool is asked once, and only where it is left open."""
-    host = Script(*steps)
+    host = ScriptedHost(*steps)
     for _ in range(3):
         assert plugin.anybatch_transfer(table(transfer=setting), host) is transfer
     assert host.steps == []
@@ -167,7 +167,7 @@ def test_files_travel_where_a_machine_may_not_share_them(
 
 def test_machines_that_tell_no_domain_are_foreign() -> None:
     """The question is for all whose domain is not ours, and for one of them only."""
-    host = Script(DOMAIN, ALL_OURS)
+    host = ScriptedHost(DOMAIN, ALL_OURS)
     plugin.anybatch_transfer(table(), host)
     assert host.option("-constraint") == 'FileSystemDomain =!= "sid"'
     assert host.option("-limit") == "1"
@@ -176,7 +176,7 @@ def test_machines_that_tell_no_domain_are_foreign() -> None:
 @pytest.mark.parametrize("name", ["collector-hung", "collector-stopped"])
 def test_where_the_pool_cannot_be_asked_nothing_is_guessed(name: str) -> None:
     """Nothing is submitted; the next run asks again."""
-    host = Script(DOMAIN, (FOREIGN, failed(f"status {name}")))
+    host = ScriptedHost(DOMAIN, (FOREIGN, failed(f"status {name}")))
     with pytest.raises(CommandFailed, match="communication error"):
         plugin.anybatch_transfer(table(), host)
     host.steps += [DOMAIN, ONE_FOREIGN]
@@ -193,7 +193,7 @@ def submit(answer: Any, count: int = 1) -> list[str]:
     one = submission(count=count)
     rendered = plugin.anybatch_render(one)
     command = attrs.evolve(rendered.command, timeout=timedelta(seconds=9))
-    host = Script((SUBMIT, answer))
+    host = ScriptedHost((SUBMIT, answer))
     ids = list(plugin.anybatch_submit(one, attrs.evolve(rendered, command=command), host))
     assert host.ran == [command]
     return ids
@@ -279,7 +279,7 @@ IN_HISTORY = "condor_history -json -attributes ClusterId -match"
 
 def find(*steps: tuple[str, Any], folder: Path = Path("/runs/one"), count: int = 2) -> list[str]:
     """The ids that are found; all that the script expects is asked for."""
-    host = Script(*steps)
+    host = ScriptedHost(*steps)
     ids = list(plugin.anybatch_find(submission(folder=folder, count=count), host))
     assert host.steps == []
     for command in host.ran:
@@ -347,7 +347,7 @@ def terminate(
 ) -> tuple[str, list[str]]:
     """The program that is run, and the constraints that it gets."""
     program = PROGRAMS.get(signal or "", "condor_rm")
-    host = Script(*((f"{program} -constraint", answer) for answer in answers))
+    host = ScriptedHost(*((f"{program} -constraint", answer) for answer in answers))
     plugin.anybatch_terminate(ids, signal, table(**own), host)
     assert host.steps == []
     [ran] = {command.argv[0] for command in host.ran}
@@ -432,7 +432,7 @@ def test_signals_are_what_a_command_does_to_a_job(
 def test_signals_that_cannot_be_sent_are_refused(signal: str, own: dict[str, Any]) -> None:
     """Nothing is run; the error says what is possible."""
     with pytest.raises(UsageError, match="condor_rm sends"):
-        plugin.anybatch_terminate(["1.0"], signal, table(**own), Script())
+        plugin.anybatch_terminate(["1.0"], signal, table(**own), ScriptedHost())
 
 
 @given(st.text(min_size=1, max_size=8))
@@ -441,4 +441,4 @@ def test_no_signal_is_made_up(signal: str) -> None:
     if signal in (*PROGRAMS, "TERM"):
         return
     with pytest.raises(UsageError):
-        plugin.anybatch_terminate(["1.0"], signal, table(), Script())
+        plugin.anybatch_terminate(["1.0"], signal, table(), ScriptedHost())

@@ -21,7 +21,7 @@ from anybatch_htcondor.settings import COMMANDS, MANAGED, SETTINGS
 from hypothesis import given
 from hypothesis import strategies as st
 
-from .scripted import TOKEN, submission
+from .captured import TOKEN, submission
 
 RESTARTS = "$$([ifThenElse(isUndefined(NumShadowStarts),0,NumShadowStarts-1)])"
 OVERTIME = "HoldReasonCode =?= 46 || HoldReasonCode =?= 47"

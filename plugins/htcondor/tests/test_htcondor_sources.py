@@ -11,9 +11,10 @@ import pytest
 from anybatch import State
 from anybatch.errors import CommandFailed, CommandTimeout
 from anybatch.host import Command, Completed
+from anybatch.testing import ScriptedHost
 from anybatch_htcondor import plugin, sources
 
-from .scripted import Script, failed, said
+from .captured import failed, said
 
 if TYPE_CHECKING:
     from anybatch.records import JobStatus
@@ -90,7 +91,7 @@ def ended(*natives: str) -> Completed:
 
 
 def ask(
-    host: Script, ids: list[str], folder: Path | dict[Path, list[str]]
+    host: ScriptedHost, ids: list[str], folder: Path | dict[Path, list[str]]
 ) -> dict[str, JobStatus | None]:
     """What the plugin answers; all that the script expects is asked for."""
     folders = folder if isinstance(folder, dict) else {folder: ids}
@@ -103,7 +104,7 @@ def states(answers: dict[str, JobStatus | None]) -> dict[str, State | None]:
     return {native: one and one.state for native, one in answers.items()}
 
 
-def then(host: Script, *steps: tuple[str, Any]) -> Script:
+def then(host: ScriptedHost, *steps: tuple[str, Any]) -> ScriptedHost:
     """The script goes on."""
     host.steps += steps
     return host
@@ -115,7 +116,7 @@ def then(host: Script, *steps: tuple[str, Any]) -> Script:
 def test_jobs_that_the_log_has_seen_end_cost_no_command(tmp_path: Path) -> None:
     """The schedd is not bothered."""
     write_log(tmp_path, *events("mixed"))
-    answers = ask(Script(), MIXED, tmp_path)
+    answers = ask(ScriptedHost(), MIXED, tmp_path)
     assert states(answers) == {
         **{"54.0": State.DONE, **dict.fromkeys(MIXED[1:5], State.FAILED)},
         **dict.fromkeys(OPEN, State.TERMINATED),
@@ -125,7 +126,7 @@ def test_jobs_that_the_log_has_seen_end_cost_no_command(tmp_path: Path) -> None:
 def test_a_log_that_knows_all_is_checked_once_a_minute(tmp_path: Path, clock: Clock) -> None:
     """One condor_q for the jobs that have not ended, whatever the pace of the questions."""
     write_log(tmp_path, *events("mixed-running"))
-    host = Script((QUEUE, said("q running")))
+    host = ScriptedHost((QUEUE, said("q running")))
     for second in range(0, 60, 5):
         clock.now = 5000.0 + second
         answers = ask(host, MIXED, tmp_path)
@@ -143,7 +144,7 @@ def test_what_only_the_schedd_knows_is_kept_until_the_log_goes_on(
 ) -> None:
     """A job that is submitted on hold has no event that says so."""
     write_log(tmp_path, *events("held-submitted"))
-    host = Script((QUEUE, said("q held-submitted")))
+    host = ScriptedHost((QUEUE, said("q held-submitted")))
     for clock.now in (5000.0, 5002.0, 5030.0):
         [one] = ask(host, ["91.0"], tmp_path).values()
         assert one is not None
@@ -162,7 +163,7 @@ def test_logs_of_several_runs_are_read_each_for_its_jobs(tmp_path: Path, clock: 
     (two / "logs").mkdir()
     (two / "htcondor-1.sub").write_text("no log")
     folders = {one: ["54.0", "11.1"], two: ["92.0"], tmp_path / "gone": ["77.0"]}
-    host = Script((QUEUE, ads(("77.0", 1))))
+    host = ScriptedHost((QUEUE, ads(("77.0", 1))))
     answers = ask(host, ["54.0", "11.1", "92.0", "77.0"], folders)
     assert states(answers) == {
         **{"54.0": State.DONE, "11.1": State.FAILED},
@@ -174,7 +175,7 @@ def test_logs_of_several_runs_are_read_each_for_its_jobs(tmp_path: Path, clock: 
 def test_accounting_is_what_the_log_tells(tmp_path: Path) -> None:
     """CPU time and memory without any command."""
     write_log(tmp_path, *events("mixed"))
-    told = plugin.anybatch_account(["54.0", "99.0"], {tmp_path: ["54.0", "99.0"]}, Script())
+    told = plugin.anybatch_account(["54.0", "99.0"], {tmp_path: ["54.0", "99.0"]}, ScriptedHost())
     assert {native: one.max_memory for native, one in told.items()} == {"54.0": 4960 * 1024}
 
 
@@ -184,7 +185,7 @@ def test_accounting_is_what_the_log_tells(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("reader")
 def test_jobs_without_a_log_are_asked_for_at_every_question(tmp_path: Path, clock: Clock) -> None:
     """Its folder may have been full when the log was to be made."""
-    host = Script()
+    host = ScriptedHost()
     for clock.now in (5000.0, 5002.0):
         then(host, (QUEUE, said("q running")))
         assert states(ask(host, OPEN, tmp_path)) == dict.fromkeys(OPEN, State.RUNNING)
@@ -194,7 +195,7 @@ def test_jobs_without_a_log_are_asked_for_at_every_question(tmp_path: Path, cloc
 def test_without_the_reader_the_schedd_is_asked_and_then_the_history(tmp_path: Path) -> None:
     """The log is there and cannot be read."""
     write_log(tmp_path, *events("mixed"))
-    host = Script((QUEUE, said("q running")), (HISTORY, said("history ended")))
+    host = ScriptedHost((QUEUE, said("q running")), (HISTORY, said("history ended")))
     expected = {
         **{"54.0": State.DONE, **dict.fromkeys(MIXED[1:5], State.FAILED)},
         **dict.fromkeys(OPEN, State.RUNNING),
@@ -208,7 +209,7 @@ def test_without_the_reader_the_schedd_is_asked_and_then_the_history(tmp_path: P
 def test_many_ids_are_asked_for_by_their_clusters(tmp_path: Path) -> None:
     """A list of ten thousand numbers would be no command line; more than asked for may match."""
     ids = [f"7.{proc}" for proc in range(0, 1400, 2)] + ["9.0"]
-    host = Script((QUEUE, ads(("7.1", 2), ("9.0", 2))), (HISTORY, ended("7.0", "7.1")))
+    host = ScriptedHost((QUEUE, ads(("7.1", 2), ("9.0", 2))), (HISTORY, ended("7.0", "7.1")))
     assert ask(host, ids, tmp_path).keys() == {"7.0", "9.0"}
     assert "ClusterId == 7 || ClusterId == 9" in host.ran[0].argv
     assert host.option("-constraint") == "ClusterId == 7"
@@ -218,7 +219,7 @@ def test_many_ids_are_asked_for_by_their_clusters(tmp_path: Path) -> None:
 def test_many_clusters_are_asked_for_by_their_mark(tmp_path: Path) -> None:
     """Of thousands of runs of one job each."""
     ids = [f"{cluster}.0" for cluster in range(1, 6000)]
-    host = Script((QUEUE, ads(*((native, 1) for native in ids))))
+    host = ScriptedHost((QUEUE, ads(*((native, 1) for native in ids))))
     assert len(ask(host, ids, tmp_path)) == 5999
     assert host.option("-constraint") == "AnybatchToken =!= undefined"
     assert max(len(word) for command in host.ran for word in command.argv) < 100_000
@@ -230,7 +231,7 @@ def test_many_clusters_are_asked_for_by_their_mark(tmp_path: Path) -> None:
 def test_what_has_left_the_queue_is_looked_up_in_the_history(tmp_path: Path, clock: Clock) -> None:
     """The log has lost its end; when it is known nobody is asked any more."""
     write_log(tmp_path, *events("mixed-running"))
-    host = Script((QUEUE, said("q token-none")), (HISTORY, said("history removed")))
+    host = ScriptedHost((QUEUE, said("q token-none")), (HISTORY, said("history removed")))
     for clock.now in (5000.0, 5100.0):
         assert states(ask(host, OPEN, tmp_path)) == dict.fromkeys(OPEN, State.TERMINATED)
 
@@ -240,7 +241,7 @@ def test_what_nobody_knows_any_more_is_left_out_and_stays_left_out(
 ) -> None:
     """Its log says that it runs; an old line does not bring it back between two questions."""
     write_log(tmp_path, *events("mixed-running"))
-    host = Script((QUEUE, said("q running")))
+    host = ScriptedHost((QUEUE, said("q running")))
     assert ask(host, OPEN, tmp_path).keys() == set(OPEN)
     clock.now += 60
     then(host, (QUEUE, ads(("54.5", 2))), (HISTORY, NOBODY_EVER))
@@ -255,7 +256,7 @@ def test_what_nobody_knows_any_more_is_left_out_and_stays_left_out(
 def test_what_was_gone_and_is_found_again_is_back(tmp_path: Path, clock: Clock) -> None:
     """A schedd that has just started may not know its jobs for a moment."""
     write_log(tmp_path, *events("mixed-running"))
-    host = Script((QUEUE, NOBODY), (HISTORY, NOBODY_EVER))
+    host = ScriptedHost((QUEUE, NOBODY), (HISTORY, NOBODY_EVER))
     assert ask(host, OPEN, tmp_path) == {}
     clock.now += 2
     then(host, (QUEUE, said("q running")))
@@ -276,7 +277,8 @@ def test_an_end_that_is_logged_while_the_schedd_is_asked_counts(
         write_log(tmp_path, *late)
         return NOBODY
 
-    assert states(ask(Script((QUEUE, end_meanwhile)), ["54.0"], tmp_path)) == {"54.0": State.DONE}
+    host = ScriptedHost((QUEUE, end_meanwhile))
+    assert states(ask(host, ["54.0"], tmp_path)) == {"54.0": State.DONE}
 
 
 def test_an_end_that_is_logged_after_the_history_was_searched_counts(
@@ -284,7 +286,7 @@ def test_an_end_that_is_logged_after_the_history_was_searched_counts(
 ) -> None:
     """What was missing a moment ago is known at the next question, without any command."""
     write_log(tmp_path, *events("mixed", "54.0")[:2])
-    host = Script((QUEUE, NOBODY), (HISTORY, NOBODY_EVER))
+    host = ScriptedHost((QUEUE, NOBODY), (HISTORY, NOBODY_EVER))
     assert ask(host, ["54.0"], tmp_path) == {}
     write_log(tmp_path, *events("mixed", "54.0")[2:])
     assert states(ask(host, ["54.0"], tmp_path)) == {"54.0": State.DONE}
@@ -295,7 +297,7 @@ def test_jobs_that_are_not_materialized_yet_are_not_gone(tmp_path: Path, clock: 
     text = "".join(events("late"))
     write_log(tmp_path, text[: text.index("005 (011.0")])
     ids = [f"11.{proc}" for proc in range(6)]
-    host = Script((QUEUE, said("q late")))
+    host = ScriptedHost((QUEUE, said("q late")))
     answers = ask(host, ids, tmp_path)
     assert [one and one.native for one in answers.values()] == [
         *["running"] * 2,
@@ -312,7 +314,7 @@ def test_a_schedd_that_is_away_leaves_what_the_log_tells(
 ) -> None:
     """And nothing is said of jobs that the log does not know: they are not gone."""
     write_log(tmp_path, *events("mixed-running"))
-    host = Script((QUEUE, answer))
+    host = ScriptedHost((QUEUE, answer))
     answers = ask(host, ["54.0", "54.5", "54.99"], tmp_path)
     assert states(answers) == {"54.0": State.DONE, "54.5": State.RUNNING, "54.99": None}
     clock.now += 2
@@ -325,7 +327,7 @@ def test_a_schedd_that_is_away_leaves_what_the_log_tells(
 @pytest.mark.parametrize("answer", AWAY, ids=["stopped", "crashed", "hung", "garbage"])
 def test_a_schedd_that_is_away_and_no_log_is_an_error(answer: Completed, tmp_path: Path) -> None:
     """No job's state changes, and the user is told."""
-    host = Script((QUEUE, answer))
+    host = ScriptedHost((QUEUE, answer))
     with pytest.raises(CommandFailed):
         plugin.anybatch_status(["54.0"], {tmp_path: ["54.0"]}, host)
     assert host.steps == []
@@ -345,7 +347,7 @@ def test_a_history_that_cannot_be_read_makes_no_job_unknown(
 ) -> None:
     """The job has left the queue; how it ended is asked for again, a minute later."""
     write_log(tmp_path, *events("mixed-running"))
-    host = Script((QUEUE, NOBODY), (HISTORY, broken))
+    host = ScriptedHost((QUEUE, NOBODY), (HISTORY, broken))
     assert states(ask(host, ["54.5"], tmp_path)) == {"54.5": State.RUNNING}
     clock.now += 60
     then(host, (QUEUE, NOBODY), (HISTORY, said("history removed")))
@@ -355,7 +357,7 @@ def test_a_history_that_cannot_be_read_makes_no_job_unknown(
 def test_a_job_that_was_gone_is_open_while_the_schedd_is_away(tmp_path: Path, clock: Clock) -> None:
     """Neither what the log told long ago nor that it is gone."""
     write_log(tmp_path, *events("mixed-running"))
-    host = Script((QUEUE, NOBODY), (HISTORY, NOBODY_EVER))
+    host = ScriptedHost((QUEUE, NOBODY), (HISTORY, NOBODY_EVER))
     assert ask(host, ["54.5"], tmp_path) == {}
     then(host, (QUEUE, failed("q stopped")))
     assert ask(host, ["54.5"], tmp_path) == {"54.5": None}
@@ -365,13 +367,13 @@ def test_an_answer_with_an_ad_that_makes_no_sense_leaves_that_job_to_the_history
     tmp_path: Path,
 ) -> None:
     """It is not known where it is, and nothing is made up."""
-    host = Script((QUEUE, ads(("54.5", 99), ("54.6", 2))), (HISTORY, NOBODY_EVER))
+    host = ScriptedHost((QUEUE, ads(("54.5", 99), ("54.6", 2))), (HISTORY, NOBODY_EVER))
     assert states(ask(host, ["54.5", "54.6"], tmp_path)) == {"54.6": State.RUNNING}
 
 
 def test_commands_do_not_take_a_jobs_variables_for_their_own(tmp_path: Path) -> None:
     """Anybatch may run in a job of the same pool."""
-    host = Script((QUEUE, said("q running")), (HISTORY, NOBODY_EVER))
+    host = ScriptedHost((QUEUE, said("q running")), (HISTORY, NOBODY_EVER))
     ask(host, [*OPEN, "54.99"], tmp_path)
     for command in host.ran:
         assert "_CONDOR_SLOT" in command.hide_env
@@ -382,6 +384,7 @@ def test_commands_do_not_take_a_jobs_variables_for_their_own(tmp_path: Path) -> 
 def test_each_host_has_sources_of_its_own(tmp_path: Path, clock: Clock) -> None:
     """What one was told a moment ago is no answer for another."""
     write_log(tmp_path, *events("mixed-running"))
-    for host in (Script((QUEUE, said("q running"))), Script((QUEUE, said("q running")))):
+    hosts = [ScriptedHost((QUEUE, said("q running"))) for _ in range(2)]
+    for host in hosts:
         ask(host, OPEN, tmp_path)
         assert host.commands == {"condor_q": 1}

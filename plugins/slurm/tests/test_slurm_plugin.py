@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,12 +20,13 @@ from anybatch.errors import CommandFailed, CommandNotFound, CommandTimeout, Reje
 from anybatch.host import Command, Completed
 from anybatch.localhost import LocalHost
 from anybatch.records import Submission
+from anybatch.testing import ScriptedHost
 from anybatch_slurm import plugin
 from anybatch_slurm.parse import SQUEUE_FIELDS
 from anybatch_slurm.settings import SETTINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
 DATA = Path(__file__).parent / "data"
 TOKEN = "tok-2"
@@ -51,64 +51,6 @@ def said(name: str) -> Completed:
 def failed(name: str, returncode: int = 1) -> Completed:
     """A command that failed with what was captured."""
     return Completed(returncode, stderr=data(f"{name}.stderr"))
-
-
-class Script:
-    """A host whose commands and their answers are known beforehand, in order.
-
-    Args:
-        steps: the words that a command begins with or holds, in order, and its answer.
-    """
-
-    def __init__(self, *steps: tuple[str, Completed | Exception]) -> None:
-        self.name, self.user = "login1", "alice"
-        self.environ: Mapping[str, str] = {}
-        self.commands: Counter[str] = Counter()
-        self.tools = {"sbatch", "squeue", "scancel", "scontrol", "sinfo", "sacct"}
-        self.ran: list[Command] = []
-        self._steps = list(steps)
-
-    def run(self, command: Command) -> Completed:
-        """The next answer of the script."""
-        assert self._steps, f"nothing more was expected, but: {command}"
-        expected, answer = self._steps.pop(0)
-        wanted = expected.split()
-        assert command.argv[0] == wanted[0], f"expected {expected}, not {command}"
-        assert set(wanted) <= set(command.argv), f"expected {expected}, not {command}"
-        self.commands[command.argv[0]] += 1
-        self.ran.append(command)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    def which(self, program: str) -> str | None:
-        """Where a tool is."""
-        return f"/usr/bin/{program}" if program in self.tools else None
-
-    def read(self, path: Path) -> str:
-        """The plugin reads no files."""
-        raise AssertionError(path)
-
-    def write(self, path: Path, text: str, mode: int = 0o600) -> None:
-        """Nor does it write any."""
-        raise AssertionError(path)
-
-    def listdir(self, folder: Path) -> list[str]:
-        """Nor look for them."""
-        raise AssertionError(folder)
-
-    def glob(self, pattern: str) -> list[Path]:
-        """In no way."""
-        raise AssertionError(pattern)
-
-    def played(self) -> bool:
-        """Whether every step has been asked for."""
-        return not self._steps
-
-    def option(self, name: str) -> str:
-        """The value of an option of the last command."""
-        [value] = [w.partition("=")[2] for w in self.ran[-1].argv if w.startswith(f"--{name}=")]
-        return value
 
 
 def squeue_rows(ids: list[str]) -> str:
@@ -137,7 +79,7 @@ def submit(answer: Completed | Exception, count: int = 1) -> list[str]:
     """The ids that submitting gives, its one command answered so."""
     one = submission(count)
     rendered = plugin.anybatch_render(one)
-    host = Script(("sbatch --parsable /runs/one/submit-0.sh", answer))
+    host = ScriptedHost(("sbatch --parsable /runs/one/submit-0.sh", answer))
     ids = list(plugin.anybatch_submit(one, rendered, host))
     assert host.ran == [rendered.command]
     return ids
@@ -254,7 +196,7 @@ OTHERS = "12|None|somebody's own|\n13|None|(null)|\n14|None|tok-22|\n"
 )
 def test_a_job_in_the_queue_is_found_by_its_token(listed: str, count: int, ids: list[str]) -> None:
     """One squeue for all of the user's jobs, whatever their state and partition."""
-    host = Script((FIND, Completed(0, OTHERS + listed)))
+    host = ScriptedHost((FIND, Completed(0, OTHERS + listed)))
     assert plugin.anybatch_find(submission(count), host) == ids
 
 
@@ -262,32 +204,32 @@ def test_a_job_that_has_left_the_queue_is_found_in_accounting() -> None:
     """Comments are in accounting when a job has ended."""
     kept = "9|None|\n1268|None|tok-2 mine\n"
     config = (CONFIG, said("scontrol config-accounting"))
-    host = Script((FIND, Completed(0, OTHERS)), config, (FIND_ENDED, Completed(0, kept)))
+    host = ScriptedHost((FIND, Completed(0, OTHERS)), config, (FIND_ENDED, Completed(0, kept)))
     assert plugin.anybatch_find(submission(), host) == ["1268"]
-    assert host.played()
+    assert host.steps == []
 
 
 def test_elements_in_accounting_are_their_array() -> None:
     """One that has ended is enough to know them all."""
     kept = "1269_1|None|tok-2\n1269_[6-7,9%2]|JobArrayTaskLimit|tok-2\n"
     config = (CONFIG, said("scontrol config-accounting"))
-    host = Script((FIND, Completed(0)), config, (FIND_ENDED, Completed(0, kept)))
+    host = ScriptedHost((FIND, Completed(0)), config, (FIND_ENDED, Completed(0, kept)))
     assert plugin.anybatch_find(submission(2), host) == ["1269_0", "1269_1"]
 
 
 def test_what_is_nowhere_is_certainly_not_there() -> None:
     """Without accounting the queue alone is asked."""
-    host = Script((FIND, Completed(0, OTHERS)), (CONFIG, said("scontrol config-plain")))
+    host = ScriptedHost((FIND, Completed(0, OTHERS)), (CONFIG, said("scontrol config-plain")))
     assert plugin.anybatch_find(submission(), host) == []
     config = (CONFIG, said("scontrol config-accounting"))
-    host = Script((FIND, Completed(0)), config, (FIND_ENDED, Completed(0)))
+    host = ScriptedHost((FIND, Completed(0)), config, (FIND_ENDED, Completed(0)))
     assert plugin.anybatch_find(submission(), host) == []
 
 
 def test_what_a_refusal_left_behind_is_not_found() -> None:
     """A job that can never run keeps its token for a while, as FAILED with BadConstraints."""
     listed = "24|BadConstraints|tok-2|\n"
-    host = Script((FIND, Completed(0, listed)), (CONFIG, said("scontrol config-plain")))
+    host = ScriptedHost((FIND, Completed(0, listed)), (CONFIG, said("scontrol config-plain")))
     assert plugin.anybatch_find(submission(), host) == []
 
 
@@ -309,7 +251,7 @@ def test_not_being_able_to_look_is_not_finding_nothing(
 ) -> None:
     """Controller or database away: nothing is decided."""
     with pytest.raises(CommandFailed):
-        plugin.anybatch_find(submission(), Script(*steps))
+        plugin.anybatch_find(submission(), ScriptedHost(*steps))
 
 
 # -- status
@@ -317,7 +259,7 @@ def test_not_being_able_to_look_is_not_finding_nothing(
 MIXED = ["14", "6_0", "6_7", "9", "2", "5_0", "7"]
 
 
-def states(ids: list[str], host: Script, **own: Any) -> dict[str, State]:
+def states(ids: list[str], host: ScriptedHost, **own: Any) -> dict[str, State]:
     """The states that the plugin answers with."""
     answers = plugin.anybatch_status(ids, table(**own), host)
     return {native: answers[native].state for native in ids if native in answers}
@@ -325,18 +267,18 @@ def states(ids: list[str], host: Script, **own: Any) -> dict[str, State]:
 
 def test_jobs_that_the_queue_knows_cost_one_squeue() -> None:
     """Arrays are asked for once; the first id twice, because a lone unknown one is an error."""
-    host = Script((SQUEUE, said("squeue mixed-long")))
+    host = ScriptedHost((SQUEUE, said("squeue mixed-long")))
     assert states(MIXED, host) == {
         **{"14": State.TERMINATED, "6_0": State.DONE, "6_7": State.QUEUED, "9": State.FAILED},
         **{"2": State.HELD, "5_0": State.HELD, "7": State.RUNNING},
     }
-    assert host.option("jobs") == "14,6,9,2,5,7,14"
-    assert host.option("Format") == ",".join(f"{field}:|" for field in SQUEUE_FIELDS)
+    assert host.option("--jobs") == "14,6,9,2,5,7,14"
+    assert host.option("--Format") == ",".join(f"{field}:|" for field in SQUEUE_FIELDS)
 
 
 def test_times_and_lists_are_asked_for_in_full() -> None:
     """Seconds since 1970, and arrays whose list is not cut after 64 bytes."""
-    host = Script((SQUEUE, said("squeue mixed-long")))
+    host = ScriptedHost((SQUEUE, said("squeue mixed-long")))
     states(MIXED, host)
     assert host.ran[0].env == {"SLURM_TIME_FORMAT": "%s", "SLURM_BITSTR_LEN": "0"}
 
@@ -346,7 +288,7 @@ def test_jobs_that_have_left_the_queue_are_asked_of_accounting() -> None:
     ids = ["1284_1", "1284_2", "1284_4", "1285"]
     raw = data("sacct purged").splitlines()
     kept = "\n".join("|".join((row.split("|")[0], *row.split("|")[2:])) for row in raw)
-    host = Script(
+    host = ScriptedHost(
         (SQUEUE, said("squeue purged-partly")),
         (CONFIG, said("scontrol config-accounting")),
         (SACCT, Completed(0, kept)),
@@ -355,15 +297,15 @@ def test_jobs_that_have_left_the_queue_are_asked_of_accounting() -> None:
         **{"1284_1": State.FAILED, "1284_2": State.FAILED},
         **{"1284_4": State.RUNNING, "1285": State.DONE},
     }
-    assert host.option("jobs") == "1284,1285"
-    assert host.option("starttime") == "1970-01-01"
-    assert host.played()
+    assert host.option("--jobs") == "1284,1285"
+    assert host.option("--starttime") == "1970-01-01"
+    assert host.steps == []
 
 
 def test_what_squeue_says_wins_over_accounting() -> None:
     """Accounting lags behind."""
     late = "1284_4|PENDING|0:0|1|Unknown|Unknown|None assigned|00:00:00||None\n"
-    host = Script(
+    host = ScriptedHost(
         (SQUEUE, said("squeue purged-partly")),
         (CONFIG, said("scontrol config-accounting")),
         (SACCT, Completed(0, late)),
@@ -373,35 +315,35 @@ def test_what_squeue_says_wins_over_accounting() -> None:
 
 def test_without_accounting_the_controller_is_asked_once_more() -> None:
     """`scontrol show job` takes one id."""
-    host = Script(
+    host = ScriptedHost(
         (SQUEUE, failed("squeue purged")),
         (CONFIG, said("scontrol config-plain")),
         ("scontrol --oneliner show job 1285", failed("scontrol job-purged")),
     )
     assert states(["1285"], host) == {}
-    assert host.played()
+    assert host.steps == []
 
 
 def test_the_whole_cluster_is_never_listed() -> None:
     """Without accounting, several jobs that squeue does not know are just not known."""
-    host = Script((SQUEUE, failed("squeue purged")), (CONFIG, said("scontrol config-plain")))
+    host = ScriptedHost((SQUEUE, failed("squeue purged")), (CONFIG, said("scontrol config-plain")))
     assert states(["1285", "1286_0"], host) == {}
-    assert host.played()
+    assert host.steps == []
 
 
 def test_the_configuration_is_asked_for_once() -> None:
     """A host is one cluster, whose configuration stays."""
     missing = (SQUEUE, Completed(0))
-    host = Script(missing, (CONFIG, said("scontrol config-plain")), missing)
+    host = ScriptedHost(missing, (CONFIG, said("scontrol config-plain")), missing)
     assert states(["1", "2"], host) == states(["1", "2"], host) == {}
     assert plugin.anybatch_limits(host, table()).array == 100001
-    assert host.played()
+    assert host.steps == []
 
 
 def test_an_element_that_was_removed_from_its_array_is_terminated() -> None:
     """Whoever else is missing is not; there is no more to be asked."""
     ids = ["72_1", "72_2", "72_4", "72_6", "99_0"]
-    host = Script(
+    host = ScriptedHost(
         (SQUEUE, said("squeue array-partly-cancelled")),
         (CONFIG, said("scontrol config-plain")),
     )
@@ -415,16 +357,16 @@ def test_an_element_that_was_removed_from_its_array_is_terminated() -> None:
 def test_very_many_single_jobs_are_asked_for_by_user() -> None:
     """Their ids would make a command line too long for the system."""
     ids = [str(number) for number in range(1, plugin.MOST_IDS + 2)]
-    host = Script((f"{SQUEUE} --user=alice", Completed(0, squeue_rows(ids))))
+    host = ScriptedHost((f"{SQUEUE} --user=alice", Completed(0, squeue_rows(ids))))
     assert set(states(ids, host).values()) == {State.RUNNING}
     assert not any(word.startswith("--jobs") for word in host.ran[0].argv)
 
 
 def test_many_elements_are_one_id() -> None:
     """An array of 100,000 elements is one word."""
-    host = Script((SQUEUE, Completed(0, "7|0-99999|7|PENDING|0|0|1|N/A|N/A||Priority|\n")))
+    host = ScriptedHost((SQUEUE, Completed(0, "7|0-99999|7|PENDING|0|0|1|N/A|N/A||Priority|\n")))
     assert len(states([f"7_{number}" for number in range(100_000)], host)) == 100_000
-    assert host.option("jobs") == "7,7"
+    assert host.option("--jobs") == "7,7"
 
 
 def test_very_many_missing_jobs_are_asked_of_accounting_in_turns() -> None:
@@ -432,7 +374,7 @@ def test_very_many_missing_jobs_are_asked_of_accounting_in_turns() -> None:
     ids = [str(number) for number in range(1, 2 * plugin.MOST_IDS + 2)]
     rows = [f"{native}|COMPLETED|0:0|1|2|3|n|00:01.000||None\n" for native in ids]
     parts = [rows[start : start + plugin.MOST_IDS] for start in range(0, len(ids), 2000)]
-    host = Script(
+    host = ScriptedHost(
         (f"{SQUEUE} --user=alice", Completed(0)),
         (CONFIG, said("scontrol config-accounting")),
         *((SACCT, Completed(0, "".join(part))) for part in parts),
@@ -466,7 +408,7 @@ def test_not_being_able_to_ask_is_not_an_answer(
 ) -> None:
     """No job's state changes; Slurm's words are in the error."""
     with pytest.raises((CommandFailed, CommandTimeout)) as caught:
-        states(["1"], Script(*steps))
+        states(["1"], ScriptedHost(*steps))
     assert any(
         words in str(caught.value)
         for words in (CONTROLLER_AWAY, "no answer", "Problem talking to the database")
@@ -479,24 +421,26 @@ def test_not_being_able_to_ask_is_not_an_answer(
 def test_use_is_asked_for_where_there_is_accounting() -> None:
     """One sacct when a run has ended."""
     rows = "7|COMPLETED|0:0|1|2|3|n|00:01.000||None\n7.batch|COMPLETED|0:0|1|2|3|n|00:01.000|5M|\n"
-    host = Script((CONFIG, said("scontrol config-accounting")), (SACCT, Completed(0, rows)))
+    host = ScriptedHost((CONFIG, said("scontrol config-accounting")), (SACCT, Completed(0, rows)))
     found = plugin.anybatch_account(["7"], table(), host)
     assert (found["7"].cpu_time, found["7"].max_memory) == (timedelta(seconds=1), 5 * 1024**2)
 
 
 def test_without_accounting_nobody_is_asked_for_use() -> None:
     """Accounting would only say that it is off."""
-    host = Script((CONFIG, said("scontrol config-plain")))
+    host = ScriptedHost((CONFIG, said("scontrol config-plain")))
     assert plugin.anybatch_account(["7"], table(), host) == {}
 
 
 # -- terminate
 
 
-def terminate(ids: list[str], signal: str | None, *steps: tuple[str, Any], **own: Any) -> Script:
-    host = Script(*steps)
+def terminate(
+    ids: list[str], signal: str | None, *steps: tuple[str, Any], **own: Any
+) -> ScriptedHost:
+    host = ScriptedHost(*steps)
     plugin.anybatch_terminate(ids, signal, table(**own), host)
-    assert host.played()
+    assert host.steps == []
     return host
 
 
@@ -630,9 +574,7 @@ PARTITIONS = ("sinfo --noheader --format=%P", said("sinfo partitions"))
 @pytest.mark.parametrize("tool", ["sbatch", "squeue", "scancel", "scontrol"])
 def test_a_missing_tool_is_named(tool: str) -> None:
     """No command is run then."""
-    host = Script()
-    host.tools.remove(tool)
-    found = plugin.anybatch_detect(host, table())
+    found = plugin.anybatch_detect(ScriptedHost(missing=(tool,)), table())
     assert (found.available, found.reason) == (False, f"{tool} is not on the PATH")
 
 
@@ -649,7 +591,7 @@ def test_a_controller_that_does_not_answer_is_a_reason(
     steps: list[tuple[str, Completed | Exception]],
 ) -> None:
     """In Slurm's own words, never an exception; Slurm is set up here all the same."""
-    found = plugin.anybatch_detect(Script(*steps), table())
+    found = plugin.anybatch_detect(ScriptedHost(*steps), table())
     assert (found.available, found.away) == (False, True)
     assert found.reason.startswith("the controller does not answer: scontrol")
     assert any(words in found.reason for words in ("DOWN", "Unable to contact", "no answer"))
@@ -664,7 +606,7 @@ def test_a_controller_that_does_not_answer_is_a_reason(
 )
 def test_tools_without_a_cluster_are_not_a_cluster_that_is_away(stderr: str) -> None:
     """Slurm may be installed where it is not set up."""
-    found = plugin.anybatch_detect(Script((PING[0], Completed(1, stderr=stderr))), table())
+    found = plugin.anybatch_detect(ScriptedHost((PING[0], Completed(1, stderr=stderr))), table())
     assert (found.available, found.away) == (False, False)
 
 
@@ -673,7 +615,7 @@ def test_tools_without_a_cluster_are_not_a_cluster_that_is_away(stderr: str) -> 
 )
 def test_a_cluster_is_described(cluster: str, accounting: str, largest: str) -> None:
     """For `anybatch systems` and `doctor`."""
-    host = Script(PING, (CONFIG, said(f"scontrol config-{cluster}")), PARTITIONS)
+    host = ScriptedHost(PING, (CONFIG, said(f"scontrol config-{cluster}")), PARTITIONS)
     found = plugin.anybatch_detect(host, table())
     assert (found.available, found.version) == (True, "22.05.8")
     assert found.reason == "Slurmctld(primary) at vm is UP"
@@ -695,7 +637,7 @@ def test_a_cluster_without_a_default_partition_is_usable(
     answer: Completed | Exception, shown: str
 ) -> None:
     """It is a detail."""
-    host = Script(PING, (CONFIG, said("scontrol config-plain")), (PARTITIONS[0], answer))
+    host = ScriptedHost(PING, (CONFIG, said("scontrol config-plain")), (PARTITIONS[0], answer))
     found = plugin.anybatch_detect(host, table())
     assert found.available
     assert found.details["default partition"] == shown
@@ -715,7 +657,7 @@ def test_the_largest_array_is_the_clusters_or_less(
     cluster: str, own: int | None, array: int
 ) -> None:
     """`max_array` can only lower it; Slurm has dependencies."""
-    host = Script((CONFIG, said(f"scontrol config-{cluster}")))
+    host = ScriptedHost((CONFIG, said(f"scontrol config-{cluster}")))
     limits = plugin.anybatch_limits(host, table(max_array=own))
     assert (limits.array, limits.dependencies) == (array, True)
 
@@ -723,7 +665,7 @@ def test_the_largest_array_is_the_clusters_or_less(
 def test_limits_are_not_guessed() -> None:
     """Where the controller is away the run waits."""
     with pytest.raises(CommandFailed):
-        plugin.anybatch_limits(Script((CONFIG, failed("scontrol stopped"))), table())
+        plugin.anybatch_limits(ScriptedHost((CONFIG, failed("scontrol stopped"))), table())
 
 
 # -- settings and the environment
@@ -733,7 +675,7 @@ def test_the_cluster_reaches_every_command() -> None:
     """What is submitted to one cluster is not looked for on another."""
     config = said("scontrol config-accounting")
     rows = Completed(0, squeue_rows(["7"]))
-    host = Script(
+    host = ScriptedHost(
         *(PING, (CONFIG, config), PARTITIONS),
         *((SQUEUE, Completed(0)), (SACCT, Completed(0)), (SACCT, Completed(0))),
         *((FIND, Completed(0)), (FIND_ENDED, Completed(0))),
@@ -746,7 +688,7 @@ def test_the_cluster_reaches_every_command() -> None:
     plugin.anybatch_find(submission(clusters="far"), host)
     plugin.anybatch_terminate(["7"], None, own, host)
     plugin.anybatch_terminate(["7"], "USR1", own, host)
-    assert host.played()
+    assert host.steps == []
     assert all(command.argv[1] == "--clusters=far" for command in host.ran)
     [file] = plugin.anybatch_render(submission(clusters="far")).files
     assert "\n#SBATCH --clusters=far\n" in file.text
@@ -809,6 +751,6 @@ def test_no_command_believes_that_it_is_inside_a_job(tmp_path: Path) -> None:
 
 def test_every_command_has_a_time_limit() -> None:
     """A controller that hangs does not hang us."""
-    host = Script((SQUEUE, said("squeue mixed-long")))
+    host = ScriptedHost((SQUEUE, said("squeue mixed-long")))
     states(MIXED, host)
     assert host.ran[0].timeout == timedelta(seconds=60)

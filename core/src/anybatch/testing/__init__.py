@@ -11,19 +11,22 @@ In a test module:
     class TestMySystem(SystemContract):
         system = "mysystem"
 
-Each test of the contract runs real jobs. Needs the extra `anybatch[testing]`.
+Each test of the contract runs real jobs. `ScriptedHost` is for tests of single hooks, which run
+none. Needs the extra `anybatch[testing]`.
 """
 
 import pytest
 
-for _module in ("contract", "plugin", "waiting"):
+for _module in ("contract", "plugin", "scripted", "waiting"):
     pytest.register_assert_rewrite(f"anybatch.testing.{_module}")
 
 from anybatch.testing.contract import SystemContract  # noqa: E402 - after the registration
+from anybatch.testing.scripted import ScriptedHost  # noqa: E402
 from anybatch.testing.texts import awkward_texts, file_names  # noqa: E402
 from anybatch.testing.waiting import assorted_end, await_that, native_id  # noqa: E402
 
 __all__ = [
+    "ScriptedHost",
     "SystemContract",
     "assorted_end",
     "await_that",

@@ -347,6 +347,12 @@ def largest_array(parameters: Mapping[str, str]) -> int:
     return int(text) if text.isdecimal() and len(text) < 12 and int(text) else DEFAULT_ARRAY
 
 
+def reserves_per_task(parameters: Mapping[str, str]) -> bool:
+    """Whether memory is reserved for each slot; older LSF has another name for it."""
+    names = ("RESOURCE_RESERVE_PER_TASK", "RESOURCE_RESERVE_PER_SLOT")
+    return any(parameters.get(name, "").upper() in ("Y", "YES") for name in names)
+
+
 def read_unit(configuration: str) -> str:
     """LSF_UNIT_FOR_LIMITS in a configuration; empty where it is not set."""
     unit = read_parameters(configuration).get("LSF_UNIT_FOR_LIMITS", "").upper()

@@ -58,8 +58,10 @@ def anybatch_detect(host: Host, settings: Mapping[str, Any]) -> Detection:
         version = _version(host, settings)
         parameters = _parameters(host, version, settings)
     except CommandError as error:
-        set_up = parse.NOT_SET_UP.search(str(error)) is None
-        return Detection(available=False, away=set_up, reason=f"LSF does not answer: {error}")
+        # Slurm's contribs have commands of the same names: those answer, but not as LSF.
+        other = isinstance(error, CommandFailed) and error.completed.ok
+        away = not other and parse.NOT_SET_UP.search(str(error)) is None
+        return Detection(available=False, away=away, reason=f"LSF does not answer: {error}")
     return Detection(
         available=True,
         reason=version.text,
@@ -86,7 +88,7 @@ def anybatch_limits(host: Host, settings: Mapping[str, Any]) -> Limits:
     cluster = render.Cluster(
         modern=version.modern,
         unit=_unit(host, version, settings),
-        per_task=parameters.get("RESOURCE_RESERVE_PER_TASK", "").upper() in ("Y", "YES"),
+        per_task=parse.reserves_per_task(parameters),
     )
     return Limits(array=min(size, settings["max_array"] or size), facts=cluster.facts())
 
@@ -236,9 +238,10 @@ def anybatch_terminate(
     said = completed.stderr.strip()
     if re.search(r"(illegal|unknown|invalid|bad)\b.*signal", said, re.IGNORECASE):
         raise UsageError(f"lsf: there is no signal {signal!r}: {said}")
-    if not completed.ok and not all(parse.GONE.search(line) for line in said.splitlines()):
-        raise CommandFailed(command, completed)
-    if not completed.ok and not said and not completed.stdout.strip():
+    # Other lines are what sites print around it.
+    complaints = [line for line in said.splitlines() if re.match(r"Job <[^>]*>( is not|:)", line)]
+    harmless = complaints and all(parse.GONE.search(line) for line in complaints)
+    if not completed.ok and (not harmless or _TRANSIENT.search(said)):
         raise CommandFailed(command, completed)
 
 
@@ -251,8 +254,10 @@ def _version(host: Host, settings: Mapping[str, Any]) -> parse.Version:
         command = _command(settings, "lsid")
         completed = host.run(command)
         version = parse.read_version(completed.stdout)
-        if not completed.ok or version is None:
+        if not completed.ok:
             raise CommandFailed(command, completed)
+        if version is None:
+            raise CommandFailed(command, completed, "this is neither LSF nor OpenLava")
         _versions[host] = version
     return _versions[host]
 
@@ -279,7 +284,8 @@ def _unit(host: Host, version: parse.Version, settings: Mapping[str, Any]) -> st
         completed = host.run(_command(settings, "badmin", "showconf", "mbd"))
     except CommandError:
         return None
-    return parse.read_unit(completed.stdout) if completed.ok else None
+    told = completed.ok and parse.read_parameters(completed.stdout)
+    return parse.read_unit(completed.stdout) if told else None
 
 
 # -- commands
@@ -293,9 +299,7 @@ def _ask(host: Host, settings: Mapping[str, Any], program: str, *arguments: str)
     """What a command answers. Its exit status says little: 255 also for one unknown id of many."""
     command = _command(settings, program, *arguments)
     completed = host.run(command)
-    said = [line for line in completed.stderr.splitlines() if line.strip()]
-    if completed.ok or (said and all(parse.NOTHING.search(line) for line in said)):
-        return completed
-    if not said and parse.NOTHING.search(completed.stdout):
-        return completed
-    raise CommandFailed(command, completed)
+    said = completed.stderr if completed.stderr.strip() else completed.stdout
+    if not completed.ok and (not parse.NOTHING.search(said) or _TRANSIENT.search(said)):
+        raise CommandFailed(command, completed)
+    return completed
