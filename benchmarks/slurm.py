@@ -75,7 +75,7 @@ def _run_ours(count: int) -> None:
 
 def _run_raw(folder: Path, count: int) -> None:
     script = folder / "raw.sh"
-    script.write_text("#!/bin/sh\ntrue\n")
+    script.write_text("#!/bin/sh\n/bin/true\n")  # the program, as ours, not the shell's own
     argv = ["sbatch", "--parsable", f"--array=0-{count - 1}", "--output=/dev/null", str(script)]
     job = _output(argv).strip()
     while _output(["squeue", "--noheader", f"--jobs={job}"]):
