@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -205,6 +205,10 @@ def test_an_outcome_names_its_log_unless_all_is_well() -> None:
     assert str(JobFailed(failed)) == failed.describe()
     refused = attrs.evolve(failed, reason=Reason.REJECTED)
     assert refused.describe() == "job r:0 failed (rejected)"  # it never wrote one
+    stopped = attrs.evolve(failed, state=State.TERMINATED, reason=Reason.TERMINATED)
+    assert stopped.describe() == "job r:0 terminated"
+    stopped = attrs.evolve(stopped, started=datetime.now(timezone.utc))
+    assert stopped.describe() == "job r:0 terminated; its log: /x/err"
     done = Outcome(run="r", index=0, state=State.DONE, stderr=log)
     assert (done.describe(), done.done, failed.done) == ("job r:0 done", True, False)
 

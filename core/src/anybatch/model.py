@@ -371,7 +371,7 @@ class Outcome:
         text = f"job {self.run}:{self.index} {self.state.value}"
         if why := self.why():
             text += f" ({why})"
-        if self.stderr and not self.done and self.reason not in _NEVER_RAN:
+        if self.stderr and not self.done and not self._never_ran:
             text += f"; its log: {self.stderr}"
         return text
 
@@ -386,8 +386,10 @@ class Outcome:
         }.get(self.reason, self.reason.value.replace("_", " ") if self.reason else "")
         return ": ".join(filter(None, (words, self.message)))
 
-
-_NEVER_RAN = frozenset({Reason.REJECTED, Reason.DEPENDENCY})
+    @property
+    def _never_ran(self) -> bool:
+        stopped = self.reason is Reason.TERMINATED and self.started is None
+        return stopped or self.reason in (Reason.REJECTED, Reason.DEPENDENCY)
 
 
 def signal_name(number: int | None) -> str:
