@@ -140,11 +140,15 @@ class Toy:
         return answer
 
     @hookimpl
-    def anybatch_terminate(self, ids: Sequence[str], signal: str | None) -> None:
+    def anybatch_terminate(
+        self, ids: Sequence[str], folders: Mapping[Path, Sequence[str]], signal: str | None
+    ) -> None:
+        assert [one for some in folders.values() for one in some] == list(ids)
         self.calls["terminate"].append((list(ids), signal))
         self._next("terminate", lambda: None)
         if signal is None:
             self.answers.update(dict.fromkeys(ids, said(State.TERMINATED)))
+        self.calls["terminate in"] += folders
 
 
 class Clock:

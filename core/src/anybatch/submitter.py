@@ -191,7 +191,7 @@ class Submitter:
             self._host.write(file.path, file.text, file.mode)
         limit = timedelta(seconds=self._timeout)
         command = attrs.evolve(rendered.command, timeout=limit)
-        until = time.time() + self._timeout + 60
+        until = time.time() + limit.total_seconds() + 60
         self._run.record("submitting", durable=True, s=submission.number, until=until)
         with self._inheriting_lease():
             ids = self._plugins.ask(
