@@ -247,6 +247,7 @@ class JobStatus:
 
     state: State
     native: str
+        stdout, stderr: its logs, once it has ended, where they are not where the run has them.
     source: str
     reason: Reason | None = None
     message: str | None = None
@@ -266,6 +267,8 @@ class JobStatus:
 @attrs.frozen(kw_only=True)
 class Change:
     """A job's change of state, for observers."""
+    stdout: Path | None = None
+    stderr: Path | None = None
 
     run: str
     index: int
