@@ -9,8 +9,10 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from anybatch import Executor, Job, Reason, State, UsageError
-from anybatch_gbasf2 import GridDataset, path_job, steering_job
+from anybatch import Executor, Job, Reason, State, UsageError, submitter, watcher
+from anybatch.cli import cli
+from anybatch_gbasf2 import GridDataset, path_job, render, steering_job
+from click.testing import CliRunner
 
 from .conftest import DATASET, SIMULATOR, until
 
@@ -69,8 +71,6 @@ def test_a_project_is_a_run(session: Session, grid: Grid, grid_home: Path) -> No
         f"events of {number}" for number in range(5)
     ]
     assert not (grid_home / f"{project}.partial").exists()
-    log = run.folder / "logs" / project / "700001" / "std.out"
-    assert "processing" in log.read_text()
     count = grid.count()
     assert (count["gbasf2"], count["gb2_ds_get"], count["gb2_job_output"]) == (1, 1, 1)
     assert count["status"] < 12
@@ -138,9 +138,27 @@ def test_a_failure_says_why_and_has_its_log(session: Session, grid: Grid, grid_h
     project = grid.state()["names"][0]
     logs = run.folder / "logs" / project
     assert sorted(path.name for path in logs.iterdir()) == [str(700001 + i) for i in range(4)]
-    why = "Application Finished With Errors, Exited With Status 3"
-    assert outcomes[0].why() == f"{why}; logs: {logs}/700001"
+    assert outcomes[0].why() == "Application Finished With Errors, Exited With Status 3"
+    assert outcomes[0].describe().endswith(f"; its log: {logs}/700001/std.out")
     assert len(list((grid_home / project).glob("sub*/*_job700004_*.root"))) == 1
+
+
+def test_logs_are_shown(session: Session, grid: Grid, grid_home: Path) -> None:
+    """What basf2 printed is a job's output, what was printed around it tells of errors."""
+    grid.dataset(2)
+    grid.faults(application_fails={"1": 9})
+    run = session.submit(steering_job("steer.py", max_retries=1))
+    shown = CliRunner().invoke(cli, ["logs", f"{run.id}:0"])
+    assert (shown.exit_code, shown.stdout) == (1, "")
+    outcomes = end(run)
+    shown = CliRunner().invoke(cli, ["logs", f"{run.id}:0"])
+    assert (shown.exit_code, shown.stdout.split()[0]) == (0, "processing")
+    shown = CliRunner().invoke(cli, ["logs", "--stderr", f"{run.id}:1"])
+    assert "Application Finished With Errors" in shown.stdout
+    again = outcomes[1].stdout
+    assert again is not None
+    assert again.parent.name == "700002"
+    assert again.parent.parent.name.startswith("again-")
 
 
 def test_retries_have_an_end(session: Session, grid: Grid, grid_home: Path) -> None:
@@ -270,7 +288,9 @@ def test_a_pickled_path_runs_on_the_grid(
     for name in ("basf2", "basf2.pickle_path", "variables"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     import basf2
+    from variables import variables
 
+    variables.addAlias("mine", "M")
     path = basf2.create_path()
     path.add_module("RootOutput", outputFileName="C.root")
     basf2.conditions.globaltags.append("my_tag")
@@ -281,8 +301,10 @@ def test_a_pickled_path_runs_on_the_grid(
     assert outcome.state is State.DONE
     [output] = (grid_home / grid.state()["names"][0]).glob("sub00/C_*.root")
     assert output.read_text().startswith("RootOutput max_event=7 ['my_tag']")
-    [log] = (run.folder / "logs").glob("*/700001/std.out")
-    assert "at DEBUG" in log.read_text()
+    assert outcome.stdout is not None
+    log = outcome.stdout.read_text()
+    assert "at DEBUG" in log
+    assert "aliases: {'mine': 'M'}" in log
 
 
 def test_the_example_works(grid: Grid, grid_home: Path) -> None:

@@ -250,7 +250,8 @@ def test_ids_are_distinct_and_can_be_read(jobs: set[int], count: int, at: int) -
     ids = deal("my-p_1", jobs, count)
     natives = [read_native(name) for name in ids]
     assert len(set(ids)) == count
-    assert all(sum(native.has(one) for native in natives) == 1 for one in jobs)
+    own = [one for native in natives for one in native.own({one: one for one in jobs})]
+    assert sorted(own) == sorted(jobs)
     assert [str(native) for native in natives] == ids
     again = Native("my-p_1", tuple(sorted(jobs)), seen="20260102030405", at=at)
     assert read_native(str(again)).at == at

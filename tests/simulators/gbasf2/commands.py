@@ -225,7 +225,7 @@ def gb2_job_output(words: list[str]) -> int:
         place = GRID / "jobs" / f"{name}.{job['attempt']}"
         target = above / name
         target.mkdir(parents=True, exist_ok=True)
-        for log in ("std.out", "job.info"):
+        for log in ("Script1_basf2helper.py.log", "std.out", "job.info"):
             if (place / log).exists():
                 shutil.copy(place / log, target)
     return 0

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 GRID = Path(os.environ.get("GBASF2_SIMULATOR", "/nowhere"))
 HERE = Path(__file__).resolve().parent
 PER_BLOCK = 1000
+BASF2_LOG = "Script1_basf2helper.py.log"
 FINAL = ("Done", "Failed", "Killed", "Deleted")
 NO_VOMS = "2026-01-02 03:04:05 UTC gbasf2 ERROR: proxy has not Belle VOMS extensions"
 
@@ -223,7 +224,7 @@ def _run_steering(place: Path, job: dict[str, Any]) -> None:
     code = 1
     try:
         os.chdir(place)
-        log = os.open("std.out", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        log = os.open(BASF2_LOG, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(log, 1)
         os.dup2(log, 2)
         sys.path.insert(0, str(HERE / "modules"))
@@ -258,6 +259,8 @@ def _end(name: str, job: dict[str, Any], code: int) -> None:
             upload = "Failed to upload output data" if g.befalls("upload_fails", job) else "Done"
             g.move(current, "Done", "Execution Complete", upload)
         (place / "job.info").write_text(json.dumps(g.shown(current)))
+        words = f"Executing RunScriptStep1\nbasf2 ended with {code}: {current['MinorStatus']}\n"
+        (place / "std.out").write_text(words)
 
 
 def _upload(name: str, job: dict[str, Any], place: Path) -> None:

@@ -31,6 +31,8 @@ PAUSES = (5.0, 20.0, 60.0, 120.0)  #: after tries that brought nothing; then it 
 LONGEST = timedelta(days=3)
 LOCKED = 99  #: flock's exit status where somebody else has the lock
 WAIT = 5.0  #: seconds between two looks at somebody else's download
+BASF2_LOG = "Script1_basf2helper.py.log"  #: what basf2 printed
+AROUND = "std.out"  #: what the job printed around it
 
 
 class Incomplete(Exception):
@@ -205,6 +207,20 @@ def log_folder(run_folder: Path, project: Project, at: int) -> Path:
     """Where the logs of a project's jobs go, in a folder for each."""
     above = run_folder / "logs" / project.name
     return above / f"again-{at}" if at else above
+
+
+def log_files(folder: Path, host: Host) -> tuple[Path | None, Path | None]:
+    """Of the logs of a grid job those of its output and its errors; None: there are none.
+
+    DIRAC brings no `std.err` where nothing was written to it. What the job printed around basf2
+    tells then why it failed.
+    """
+    names = host.listdir(folder)
+
+    def first(*wanted: str) -> Path | None:
+        return next((folder / name for name in wanted if name in names), None)
+
+    return first(BASF2_LOG, AROUND), first("std.err", AROUND, BASF2_LOG)
 
 
 def fetch_logs(

@@ -165,7 +165,7 @@ def status_of(
             message=text,
             sole=True,
         )
-    own = [job for job in found.values() if native.has(job.id)]
+    own = native.own(found)
     if not own or len(own) < native.size:
         return None
     states = [_status(job, native, now) for job in own]

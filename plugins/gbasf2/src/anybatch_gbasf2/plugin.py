@@ -174,7 +174,7 @@ def _plan(submission: Submission, client: Client, project: Project) -> dict[str,
     known = client.jobs(project.user, [project.name]).get(project.name, {})
     natives, seen, at = [], {}, int(time.time())
     for native in map(read_native, submission.again):
-        failed = [job for job in known.values() if native.has(job.id) and job.status != "Done"]
+        failed = [job for job in native.own(known) if job.status != "Done"]
         if not failed:
             raise Rejected(f"project {project.name} has no job to be rescheduled for {native}")
         seen.update({str(job.id): job.changed for job in failed})
