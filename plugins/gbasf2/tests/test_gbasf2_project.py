@@ -218,6 +218,19 @@ def test_jobs_are_killed(session: Session, grid: Grid) -> None:
     assert [outcome.state for outcome in outcomes] == [State.TERMINATED] * 4
 
 
+def test_jobs_are_killed_as_they_were_submitted(
+    session: Session, grid: Grid, new_session: Callable[..., Session]
+) -> None:
+    """By the client of their project, whatever the settings of the session that kills them."""
+    grid.dataset(2)
+    grid.faults(hold=0)
+    run = session.submit(steering_job("steer.py"))
+    others = {"setup_path": "/nowhere", "proxy_group": "belle_other", "user": "eve"}
+    other = new_session("gbasf2", settings={"gbasf2": others})
+    assert other.attach(run.id).terminate() == 2
+    assert grid.words() == {"Killed": 2}
+
+
 def test_a_project_that_is_there_is_attached_to(
     session: Session, grid: Grid, grid_home: Path
 ) -> None:

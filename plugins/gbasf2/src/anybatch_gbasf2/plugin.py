@@ -16,12 +16,12 @@ from anybatch.records import Detection, JobStatus, Limits
 from anybatch_gbasf2 import jobs, parse, render
 from anybatch_gbasf2.client import client_of
 from anybatch_gbasf2.natives import deal, read_native
-from anybatch_gbasf2.project import project_of, read_projects
+from anybatch_gbasf2.project import Project, project_of, read_projects
 from anybatch_gbasf2.settings import SETTINGS
 from anybatch_gbasf2.watch import ProjectWatch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from anybatch.host import Command, Host
     from anybatch.model import Job
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
     from anybatch_gbasf2.client import Client
     from anybatch_gbasf2.natives import Native
-    from anybatch_gbasf2.project import Project
 
 COMMANDS = (
     *("gbasf2", "gb2_ds_get", "gb2_job_kill", "gb2_job_output", "gb2_job_reschedule"),
     *("gb2_proxy_init", "python3", "flock"),
 )
+_Part = tuple[Path, Project, "list[Native]"]  #: of what is asked for: run folder, project, jobs
 _NOT_ASKED = ("proxy", "voms", "connect", "timed out", "timeout", "traceback")
 
 _watches: WeakKeyDictionary[Host, dict[tuple[Path, str], ProjectWatch]] = WeakKeyDictionary()
@@ -211,23 +211,28 @@ def anybatch_status(
     host: Host,
 ) -> Mapping[str, JobStatus]:
     """One question for all projects; what is to be fetched is fetched in the background."""
-    watched: dict[Client, list[tuple[Path, Project, list[Native]]]] = {}
-    for folder, some in folders.items():
-        projects = read_projects(folder, host)
-        for name, natives in _by_project(some).items():
-            if name in projects:
-                client = _client_of(projects[name], host)
-                watched.setdefault(client, []).append((folder, projects[name], natives))
+    watched: dict[Client, list[_Part]] = {}
+    for part in _parts(folders, host):
+        watched.setdefault(_client_of(part[1], host), []).append(part)
     answers: dict[str, JobStatus] = {}
-    for client, all_of in watched.items():
-        for status in _look(client, all_of):
+    for client, parts in watched.items():
+        for status in _look(client, parts):
             answers.update({str(native): one for native, one in status.items()})
     return answers
 
 
-def _look(
-    client: Client, watched: Sequence[tuple[Path, Project, list[Native]]]
-) -> Iterable[Mapping[Native, JobStatus]]:
+def _parts(folders: Mapping[Path, Sequence[str]], host: Host) -> Iterator[_Part]:
+    """The projects that jobs are of, run by run."""
+    for folder, ids in folders.items():
+        projects = read_projects(folder, host)
+        natives: dict[str, list[Native]] = {}
+        for native in map(read_native, ids):
+            natives.setdefault(native.project, []).append(native)
+        for name in natives.keys() & projects.keys():
+            yield folder, projects[name], natives[name]
+
+
+def _look(client: Client, watched: Sequence[_Part]) -> Iterable[Mapping[Native, JobStatus]]:
     first = watched[0][1]
     least = max(project.min_proxy_lifetime for _, project, _ in watched)
     client.need_proxy(first.proxy_lifetime, least)
@@ -249,30 +254,22 @@ def _watch(client: Client, project: Project, folder: Path) -> ProjectWatch:
     return known[key]
 
 
-def _by_project(ids: Iterable[str]) -> dict[str, list[Native]]:
-    projects: dict[str, list[Native]] = {}
-    for name in ids:
-        native = read_native(name)
-        projects.setdefault(native.project, []).append(native)
-    return projects
-
-
 # -- stopping
 
 
 @hookimpl
 def anybatch_terminate(
-    ids: Sequence[str], signal: str | None, settings: Mapping[str, Any], host: Host
+    folders: Mapping[Path, Sequence[str]], signal: str | None, host: Host
 ) -> None:
     """One gb2_job_kill for the jobs of each project; nothing else can be sent to grid jobs."""
     if signal is not None:
         raise UsageError("gbasf2 cannot send signals to jobs on the grid")
-    client = _client(host, settings)
-    user = client.need_proxy(settings["proxy_lifetime"]).user
-    for natives in _by_project(ids).values():
+    for _, project, natives in _parts(folders, host):
         there = [native for native in natives if native.none is None]
         if there:
-            command = render.kill(there, user)
+            client = _client_of(project, host)
+            client.need_proxy(project.proxy_lifetime)
+            command = render.kill(there, project.user)
             completed = client.run(command)
             if not completed.ok:
                 raise CommandFailed(command, completed)
