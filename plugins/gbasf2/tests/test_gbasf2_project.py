@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -269,9 +270,13 @@ def test_a_submission_that_says_nothing_is_found(session: Session, grid: Grid) -
 
 
 def test_a_submission_that_timed_out_is_not_repeated(
-    grid: Grid, grid_home: Path, new_session: Callable[..., Session]
+    grid: Grid,
+    grid_home: Path,
+    new_session: Callable[..., Session],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It arrived, and is found by the project's name."""
+    monkeypatch.setattr(render, "PER_JOB", timedelta(0))
     grid.dataset(2)
     grid.faults(submit_seconds=60, hold=0)
     session = new_session("gbasf2", settings={"anybatch": {"submit_timeout": "2s"}})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -342,6 +343,20 @@ def test_rescheduling_is_shown_as_it_is_run() -> None:
     assert words(again=("pre_ab12/all-3",)) == (
         *("gb2_job_reschedule", "--user", "ada", "-p", "pre_ab12", "--force"),
     )
+
+
+def test_many_jobs_have_more_time() -> None:
+    """Each adds to the limit of the commands that do something with it."""
+
+    def longer(**changes: Any) -> timedelta:
+        return render.render(submission(**changes), render.default_template()).longer
+
+    assert longer() == timedelta(seconds=6)
+    assert longer(again=("pre_ab12/7", "pre_ab12/9")) == timedelta(seconds=6)
+    assert longer(input_grouping="site") == timedelta(seconds=3000)
+    one, many = Native("p", (7,)), Native("p", every=1000)
+    assert render.kill([one], "ada").timeout == timedelta(seconds=123)
+    assert render.kill([many], "ada").timeout == timedelta(seconds=3120)
 
 
 def test_the_wrapper_is_python() -> None:
