@@ -269,6 +269,41 @@ def test_a_submission_that_says_nothing_is_found(session: Session, grid: Grid) -
     ]
 
 
+def test_jobs_that_the_grid_does_not_show_yet_are_waited_for(
+    session: Session, grid: Grid, notices: list[str]
+) -> None:
+    """No job is refused because a listing right after the submission has a part of them."""
+    grid.dataset(4)
+    grid.faults(submit_says_nothing=True, status_partial=1)
+    run = session.submit(steering_job("steer.py"))
+    assert {outcome.state for outcome in end(run)} == {State.DONE}
+    [notice] = notices
+    assert "the project has 2 jobs so far, for 4 of the run" in notice
+    assert grid.count()["gbasf2"] == 1
+
+
+def test_a_project_that_the_grid_does_not_show_yet_is_waited_for(
+    session: Session, grid: Grid, notices: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its name is taken when it is submitted again, because it was made before."""
+    monkeypatch.setattr(submitter, "SETTLE", 0.1)
+    grid.dataset(2)
+    grid.faults(submit_says_nothing=True, status_empty=5)
+    run = session.submit(steering_job("steer.py"))
+    assert {outcome.state for outcome in end(run)} == {State.DONE}
+    assert "the project was made before" in notices[-1]
+
+
+def test_a_job_that_gbasf2_did_not_make_is_refused(session: Session, grid: Grid) -> None:
+    """It told how many it made, so there is nothing to be waited for."""
+    grid.dataset(2)
+    run = session.submit(steering_job("steer.py", jobs=3))
+    outcomes = end(run)
+    assert [outcome.state for outcome in outcomes] == [State.DONE, State.DONE, State.FAILED]
+    assert outcomes[2].reason is Reason.REJECTED
+    assert outcomes[2].message == "gbasf2 made fewer jobs than this run has"
+
+
 def test_a_submission_that_timed_out_is_not_repeated(
     grid: Grid,
     grid_home: Path,

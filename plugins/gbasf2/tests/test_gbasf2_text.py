@@ -224,6 +224,26 @@ def test_several_jobs_are_as_far_as_the_last() -> None:
     assert told(every, job(7, "Done"), job(8, "Done")) == (State.DONE, "Done 2")
 
 
+@pytest.mark.parametrize(
+    ("shown", "count", "age", "grows"),
+    [
+        (2, 3, 10, True),
+        (3, 3, 10, False),
+        (4, 3, 10, False),
+        (2, 3, parse.SETTLE, False),
+        (2, 3, -parse.SETTLE, False),
+        (1, 1, 10, True),
+        (1, 1, parse.SETTLE, False),
+        (0, 3, 0, False),
+    ],
+)
+def test_a_project_that_may_grow(shown: int, count: int, age: float, grows: bool) -> None:
+    """It is young and has too few jobs, or nobody knows how many; clocks may differ."""
+    jobs = {number: job(number, "Waiting") for number in range(shown)}
+    made = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc).timestamp()
+    assert parse.may_grow(jobs, count, made + age) is grows
+
+
 # -- ids
 
 

@@ -22,9 +22,12 @@ MARK = "@anybatch "
 SOURCE = "gb2_job_status"
 #: Seconds after which a rescheduled job that is still shown as failed is believed to be.
 LAG = 1800
+#: Seconds after a submission in which the grid may not show all that it made.
+SETTLE = 300
 _SUBMITTED = re.compile(r"JobID\s*=\s*(\d+)(?:\s*\.\.\.\s*(\d+))?\s*\((\d+) jobs?\)")
+_TAKEN = re.compile(r"already (exists?|used)", re.IGNORECASE)
 _REFUSED = re.compile(
-    r"already (exists?|used)|invalid|not valid|not found|no such|does not exist|too long|"
+    _TAKEN.pattern + r"|invalid|not valid|not found|no such|does not exist|too long|"
     r"no input file|exceeds?|not allowed",
     re.IGNORECASE,
 )
@@ -67,6 +70,11 @@ def refusal(text: str) -> str:
     """The line with which gbasf2 refuses a project for good; empty: it does not."""
     lines = (line.strip() for line in text.splitlines())
     return next((line for line in lines if _REFUSED.search(line)), "")
+
+
+def is_taken(refused: str) -> bool:
+    """Whether a project was refused because there is one of its name."""
+    return bool(_TAKEN.search(refused))
 
 
 @attrs.frozen
@@ -143,6 +151,21 @@ def _job(item: tuple[str, Any]) -> GridJob | None:
     keys = ("Status", "MinorStatus", "ApplicationStatus", "Site", "SubmissionTime")
     words = (str(row.get(key) or "") for key in (*keys, "LastUpdateTime"))
     return GridJob(int(name), *words)
+
+
+def may_grow(found: Mapping[int, GridJob], count: int, now: float) -> bool:
+    """Whether a project may have more jobs in a moment, as right after its submission.
+
+    Args:
+        count: how many jobs of the run they are for; one may be for any number.
+        now: seconds since 1970.
+    """
+    if count > 1 and len(found) >= count:
+        return False
+    submitted = (_time(job.submitted) for job in found.values())
+    latest = max((time.timestamp() for time in submitted if time), default=None)
+    # A clock that is wrong by more than that must not hold up anybody for ever.
+    return latest is not None and abs(now - latest) < SETTLE
 
 
 def status_of(

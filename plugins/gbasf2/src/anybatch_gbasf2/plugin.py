@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 import attrs
 from anybatch import hookimpl
 from anybatch.errors import CommandError, CommandFailed, Rejected, UsageError
+from anybatch.host import Command
 from anybatch.records import Detection, JobStatus, Limits
 
 from anybatch_gbasf2 import jobs, parse, render
@@ -23,7 +24,7 @@ from anybatch_gbasf2.watch import ProjectWatch
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from anybatch.host import Command, Host
+    from anybatch.host import Host
     from anybatch.model import Job
     from anybatch.records import Rendered, Setting, Submission
 
@@ -121,15 +122,28 @@ def anybatch_submit(submission: Submission, rendered: Rendered, host: Host) -> S
         return there
     if pickled := submission.settings["pickle_file"]:
         host.link(submission.folder / render.PICKLE, pickled)
+    tried = _tried(submission, host)
     completed = client.run(rendered.command)
-    ids = parse.submitted_ids(completed.stdout)
-    if ids and len(ids) == submission.count:
+    if ids := parse.submitted_ids(completed.stdout):
         return deal(project.name, ids, submission.count)
     if there := _in_project(submission, client, project):
         return there
-    if refusal := parse.refusal(f"{completed.stderr}\n{completed.stdout}"):
+    refusal = parse.refusal(f"{completed.stderr}\n{completed.stdout}")
+    if parse.is_taken(refusal) and tried and time.time() - tried < parse.SETTLE:
+        text = "the project was made before, and the grid does not show its jobs yet"
+        raise CommandFailed(rendered.command, completed, text)
+    if refusal:
         raise Rejected(f"gbasf2 refused project {project.name}: {refusal}")
     raise CommandFailed(rendered.command, completed, "no jobs of the project are there")
+
+
+def _tried(submission: Submission, host: Host) -> float:
+    """When gbasf2 was run for it before, in seconds since 1970; 0: now for the first time."""
+    path = submission.folder / f"tried-{submission.number}"
+    if path.name in host.listdir(path.parent):
+        return float(host.read(path))
+    host.write(path, f"{time.time()}\n")
+    return 0.0
 
 
 @hookimpl
@@ -144,7 +158,18 @@ def anybatch_find(submission: Submission, host: Host) -> Sequence[str]:
 
 
 def _in_project(submission: Submission, client: Client, project: Project) -> list[str]:
+    """The ids of the jobs of a project that is there; nobody has told how many they will be.
+
+    Raises:
+        CommandError: it may have more in a moment.
+    """
     found = client.jobs(project.user, [project.name]).get(project.name, {})
+    if parse.may_grow(found, submission.count, time.time()):
+        raise CommandError(
+            Command(("gb2_job_status", "-p", project.name)),
+            f"the project has {len(found)} jobs so far, for {submission.count} of the run; they "
+            f"are taken as all when none has been added for {parse.SETTLE} s",
+        )
     return deal(project.name, found, submission.count) if found else []
 
 
