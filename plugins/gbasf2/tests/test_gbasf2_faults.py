@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import attrs
 import pytest
 from anybatch import CommandError, Reason, State, UsageError
 from anybatch.localhost import LocalHost
@@ -14,7 +15,7 @@ from anybatch_gbasf2 import steering_job
 from anybatch_gbasf2.client import Client, client_of
 from anybatch_gbasf2.fetch import PAUSES, Download, Incomplete
 from anybatch_gbasf2.plugin import anybatch_detect
-from anybatch_gbasf2.project import read_projects
+from anybatch_gbasf2.project import Project, read_projects
 from anybatch_gbasf2.settings import SETTINGS
 
 from .conftest import Grid, until
@@ -187,8 +188,7 @@ def test_a_download_that_never_becomes_complete_has_failed(
     grid.faults(download_fails={"_00001_": 99})
     run = session.submit(steering_job("steer.py", download_dataset=False))
     end(run)
-    [project] = read_projects(run.folder, session.host).values()
-    project = type(project)(**{**_fields(project), "download_to": str(grid_home)})
+    project = project_to(grid_home, run)
     pauses: list[float] = []
     client = client_of(session.host, project.setup_path, project.proxy_group)
     with pytest.raises(Incomplete, match=r"1 of 2 files do not come, such as sub00/B_00001"):
@@ -201,8 +201,41 @@ def test_a_download_that_never_becomes_complete_has_failed(
     assert (download.here, download.expected) == (2, 2)
 
 
-def _fields(project: object) -> dict[str, object]:
-    return {name: getattr(project, name) for name in project.__slots__ if name[0] != "_"}  # type: ignore[attr-defined]
+@pytest.mark.parametrize("fault", ["download_truncates", "download_corrupts"])
+def test_a_damaged_file_is_downloaded_again(
+    session: Session, grid: Grid, grid_home: Path, fault: str
+) -> None:
+    """Sizes and checksums are those that the grid's catalogue tells; the whole files stay."""
+    grid.dataset(3)
+    grid.faults(download_fails={"_00002_": 1}, **{fault: {"_00001_": 1}})
+    run = session.submit(steering_job("steer.py"))
+    assert {outcome.state for outcome in end(run)} == {State.DONE}
+    [project] = grid.state()["names"]
+    stored = grid.folder / "storage/belle/user/ada" / project
+    for path in stored.glob("sub00/*.root"):
+        assert (grid_home / project / "sub00" / path.name).read_bytes() == path.read_bytes()
+    assert grid.count()["gb2_ds_get"] == 2
+
+
+def test_a_file_that_always_comes_damaged_is_told(
+    session: Session, grid: Grid, grid_home: Path
+) -> None:
+    """Which one, and what is wrong with it; nothing is moved into place."""
+    grid.dataset(2)
+    grid.faults(download_truncates={"_00001_": 99})
+    run = session.submit(steering_job("steer.py", download_dataset=False))
+    end(run)
+    project = project_to(grid_home, run)
+    client = client_of(session.host, project.setup_path, project.proxy_group)
+    with pytest.raises(Incomplete, match=r"such as sub00/B_00001\S+ \(it came with \d+ of"):
+        Download(client, project, lambda seconds: None).run()
+    assert not project.target.exists()
+
+
+def project_to(folder: Path, run: Run) -> Project:
+    """The project of a run, as one whose outputs go to a folder."""
+    [project] = read_projects(run.folder, run._session.host).values()
+    return attrs.evolve(project, download_to=str(folder))
 
 
 def test_a_download_is_resumed_after_a_crash(

@@ -82,23 +82,26 @@ class Client:
         Raises:
             CommandError: it could not be asked, or what it printed is no answer.
         """
-        path = HELPERS / f"{helper}.py"
-        command = Command(("python3", str(path), *words), timeout=QUESTION_TIME)
+        command = question(helper, *words)
         completed = self.run(command)
         try:
-            return parse.marked(completed.stdout)
-        except ValueError as error:
+            return answer(command, completed)
+        except CommandFailed:
             self._asked = 0.0  # it may be the proxy
-            raise CommandFailed(command, completed, f"no answer ({error})") from None
+            raise
 
     def jobs(self, user: str, projects: Iterable[str]) -> dict[str, dict[int, parse.GridJob]]:
         """The jobs of projects, in one question."""
         return parse.jobs(self.ask("status", user, self.group, *projects))
 
-    def files(self, user: str, datasets: Iterable[str]) -> list[str]:
+    def names(self, user: str, datasets: Iterable[str]) -> list[str]:
         """The logical names of the files of datasets."""
-        answer = self.ask("ds_list", user, *datasets)
-        return [name for name in answer if isinstance(name, str)]
+        found = self.ask("ds_list", "names", user, *datasets)
+        return [name for name in found if isinstance(name, str)]
+
+    def files(self, user: str, dataset: str) -> dict[str, parse.GridFile]:
+        """The files of a dataset by their logical names."""
+        return parse.grid_files(self.ask("ds_list", "files", user, dataset))
 
     def missing(self, names: Iterable[str]) -> list[str]:
         """Those of the client's commands that are not on its PATH."""
@@ -180,6 +183,24 @@ class Client:
             return False
         said = (completed.stdout + completed.stderr).lower()
         return completed.ok and "bad pass" not in said and "error" not in said
+
+
+def question(helper: str, *words: str, stdin: str = "") -> Command:
+    """The command that asks a helper."""
+    path = HELPERS / f"{helper}.py"
+    return Command(("python3", str(path), *words), stdin=stdin, timeout=QUESTION_TIME)
+
+
+def answer(command: Command, completed: Completed) -> Any:
+    """What a helper has printed.
+
+    Raises:
+        CommandFailed: it is no answer.
+    """
+    try:
+        return parse.marked(completed.stdout)
+    except ValueError as error:
+        raise CommandFailed(command, completed, f"no answer ({error})") from None
 
 
 _HOME = ("HOME", "USER", "LOGNAME", "X509_USER_PROXY")

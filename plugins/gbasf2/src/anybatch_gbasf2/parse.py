@@ -32,6 +32,7 @@ _REFUSED = re.compile(
     re.IGNORECASE,
 )
 _OUTPUT = re.compile(r"(?P<name>.*_job\d+)_(?P<attempt>\d+)(?P<ending>\.[^/]*)")
+_ADLER32 = re.compile(r"[0-9a-fA-F]{1,8}")
 
 
 # -- the client
@@ -246,6 +247,33 @@ def _time(text: str) -> datetime | None:
 # -- files
 
 
+@attrs.frozen
+class GridFile:
+    """What the grid's catalogue tells of a file.
+
+    Attributes:
+        size: in bytes; None: not told.
+        checksum: Adler-32, in hexadecimal digits; None: not told.
+    """
+
+    size: int | None = None
+    checksum: str | None = None
+
+
+def grid_files(plain: Any) -> dict[str, GridFile]:
+    """Files by their logical names; what makes no sense of size and checksum is not told."""
+    rows = plain.items() if isinstance(plain, dict) else ()
+    return {name: GridFile(*_facts(row)) for name, row in rows}
+
+
+def _facts(row: Any) -> tuple[int | None, str | None]:
+    size, checksum = row if isinstance(row, list) and len(row) == 2 else (None, None)
+    return (
+        size if isinstance(size, int) else None,
+        checksum if isinstance(checksum, str) and _ADLER32.fullmatch(checksum) else None,
+    )
+
+
 def newest(names: Iterable[str]) -> list[str]:
     """Without outputs that a later attempt of the same job has made anew.
 
@@ -261,7 +289,9 @@ def newest(names: Iterable[str]) -> list[str]:
     return sorted(name for _, name in best.values())
 
 
-def below(dataset: str, names: Iterable[str]) -> list[str]:
+def below(dataset: str, found: Mapping[str, GridFile]) -> dict[str, GridFile]:
     """Files of a dataset by their places in it: `sub00/B_00000_job700001_00.root`."""
     start = dataset.rstrip("/") + "/"
-    return [name.removeprefix(start) for name in names if name.startswith(start)]
+    return {
+        name.removeprefix(start): file for name, file in found.items() if name.startswith(start)
+    }

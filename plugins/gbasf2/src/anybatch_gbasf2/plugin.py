@@ -93,7 +93,7 @@ def anybatch_expand(
 
     def files(user: str, datasets: Sequence[str]) -> Sequence[str]:
         client.need_proxy(settings["proxy_lifetime"])
-        return client.files(user, datasets)
+        return client.names(user, datasets)
 
     return jobs.complete(job, settings, folder, host, user, files)
 
