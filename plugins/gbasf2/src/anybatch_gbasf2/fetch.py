@@ -68,6 +68,8 @@ class Background:
             self.problem, self.final = str(error), True
         except (AnybatchError, OSError) as error:
             self.problem = str(error)
+        except Exception as error:  # nothing that has gone wrong is a success
+            self.problem, self.final = repr(error), True
 
 
 class Download:
