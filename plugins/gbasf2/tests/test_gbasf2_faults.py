@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 import attrs
 import pytest
-from anybatch import CommandError, Reason, State, UsageError
+from anybatch import CommandError, Reason, State, UsageError, submitter
+from anybatch.cli import cli
 from anybatch.localhost import LocalHost
-from anybatch_gbasf2 import steering_job
+from anybatch.planning import render
+from anybatch_gbasf2 import fetch, steering_job
 from anybatch_gbasf2.client import Client, client_of
 from anybatch_gbasf2.fetch import PAUSES, Download, Incomplete
 from anybatch_gbasf2.plugin import anybatch_detect
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from anybatch import Run, Session
+    from anybatch.planning import Planned
 
 
 class Terminal(LocalHost):
@@ -159,6 +162,59 @@ def test_a_short_proxy_is_enough_to_watch_and_not_to_submit(tmp_path: Path) -> N
     with pytest.raises(CommandError, match="is good for less than 1 h"):
         client.need_proxy(24, 1, strict=True)
     grid.close()
+
+
+def test_planning_needs_no_valid_proxy_where_nothing_is_asked(
+    session: Session, grid: Grid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that has expired tells the user; the number of files can be set, or is known."""
+    monkeypatch.setattr(submitter, "SETTLE", 0.1)
+    grid.dataset(2)
+    grid.expire()
+    with pytest.raises(UsageError, match=r"gb2_proxy_init -g belle.*With gbasf2\.jobs set"):
+        session.plan(steering_job("steer.py"))
+    plan = session.plan(steering_job("steer.py", jobs=2))
+    [planned] = plan.submissions
+    assert (plan.count, planned.submission.settings["user"]) == (2, "ada")
+    assert session.plan(steering_job("steer.py", input_dataset="/belle/a.root")).count == 1
+    run = session.submit(steering_job("steer.py", jobs=2))
+    grid.renew()
+    assert {outcome.state for outcome in end(run)} == {State.DONE}
+    [submitted] = [call for call in grid.calls() if call[0] == "gbasf2"]
+    assert submitted[1:] == list(session_command(session, planned)[1:])
+
+
+def session_command(session: Session, planned: Planned) -> tuple[str, ...]:
+    """The submit command of a plan."""
+    return render(session.plugins, "gbasf2", planned.submission).command.argv
+
+
+def test_planning_without_any_proxy(session: Session, grid: Grid) -> None:
+    """Nothing is asked where user and number are set; otherwise the setting is named."""
+    grid.change(lambda state: state.update(proxy={}))
+    with pytest.raises(UsageError, match=r"With gbasf2\.user set, this question is not asked"):
+        session.plan(steering_job("steer.py", jobs=2))
+    assert session.plan(steering_job("steer.py", jobs=2, user="ada")).count == 2
+    assert set(grid.count()) == {"proxy_info"}
+
+
+def test_planning_waits_for_a_password(
+    grid: Grid, grid_home: Path, new_session: Callable[..., Session]
+) -> None:
+    """Nothing is watched yet that it could hold up, and the error would come too early."""
+    grid.dataset(2)
+    grid.expire()
+    session = new_session("gbasf2", host=Terminal("wrong", "secret"))
+    assert session.plan(steering_job("steer.py")).count == 2
+
+
+def test_a_proxy_of_somebody_else_submits_nothing(session: Session, grid: Grid) -> None:
+    """The project's name and dataset were made for another user."""
+    grid.dataset(1)
+    [outcome] = end(session.submit(steering_job("steer.py", user="eve")))
+    assert (outcome.state, outcome.reason) == (State.FAILED, Reason.REJECTED)
+    assert "the grid proxy is of ada" in str(outcome.message)
+    assert not grid.state()["names"]
 
 
 # -- downloads

@@ -191,7 +191,7 @@ class Download:
         if completed.returncode == LOCKED:
             self._pause(WAIT)
             return "another process downloads it"
-        if parse.proxy(self._client.ask("proxy_info")) is None:
+        if not self._client.proxy(anew=True):
             raise CommandFailed(command, completed, "the proxy has ended")
         return (completed.stdout + completed.stderr).strip()[-300:]
 

@@ -87,12 +87,11 @@ class Proxy:
 
 
 def proxy(plain: Any) -> Proxy | None:
-    """The proxy of `proxy_info`; None where there is none."""
+    """The proxy of `proxy_info`, which may have expired; None where there is none."""
     if not isinstance(plain, dict) or not plain.get("username"):
         return None
     left = plain.get("secondsLeft", 0)
-    left = left if isinstance(left, (int, float)) else 0
-    return Proxy(str(plain["username"]), left) if left > 0 else None
+    return Proxy(str(plain["username"]), left if isinstance(left, (int, float)) else 0)
 
 
 # -- jobs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from pathlib import Path
@@ -85,17 +86,34 @@ def anybatch_limits() -> Limits:
 def anybatch_expand(
     job: Job, settings: Mapping[str, Any], host: Host, folder: Path
 ) -> Sequence[Job]:
-    """A job for each grid job of the project; asks for the user and the number of files."""
+    """A job for each grid job of the project; asks for the user and the number of files.
+
+    The name of a user stands in a proxy that has expired, too. So it takes a valid one only to
+    count files, and nothing at all where both are set.
+    """
     client = _client(host, settings)
+    lifetimes = settings["proxy_lifetime"], settings["min_proxy_lifetime"]
 
     def user() -> str:
-        return client.need_proxy(settings["proxy_lifetime"]).user
+        with _or_set("user"):
+            return client.owner() or client.need_proxy(*lifetimes, wait=True).user
 
     def files(user: str, datasets: Sequence[str]) -> Sequence[str]:
-        client.need_proxy(settings["proxy_lifetime"])
-        return client.names(user, datasets)
+        with _or_set("jobs"):
+            client.need_proxy(*lifetimes, wait=True)
+            return client.names(user, datasets)
 
     return jobs.complete(job, settings, folder, host, user, files)
+
+
+@contextlib.contextmanager
+def _or_set(setting: str) -> Iterator[None]:
+    """Say how to plan without the question, where it cannot be asked."""
+    try:
+        yield
+    except CommandError as error:
+        problem = f"{error}. With gbasf2.{setting} set, this question is not asked"
+        raise UsageError(f"gbasf2 has to ask the grid for `{setting}`: {problem}") from error
 
 
 @hookimpl
@@ -115,9 +133,14 @@ def anybatch_submit(submission: Submission, rendered: Rendered, host: Host) -> S
     project = project_of(submission.settings)
     client = _client_of(project, host)
     lifetimes = project.proxy_lifetime, project.min_proxy_lifetime
-    client.need_proxy(*lifetimes, strict=True)
+    proxy = client.need_proxy(*lifetimes, strict=True)
     if submission.again:
         return _reschedule(submission, rendered.command, client, project)
+    if proxy.user != project.user:
+        raise Rejected(
+            f"the grid proxy is of {proxy.user}, and project {project.name} was planned for "
+            f"{project.user}: see gbasf2.user"
+        )
     if there := _in_project(submission, client, project):
         return there
     if pickled := submission.settings["pickle_file"]:
