@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections import Counter
@@ -20,8 +21,8 @@ from anybatch_gbasf2.plugin import anybatch_detect
 from anybatch_gbasf2.project import Project, read_projects
 from anybatch_gbasf2.settings import SETTINGS
 
-from .conftest import Grid, until
-from .test_gbasf2_project import SUBMIT, end
+from .conftest import OFTEN, Grid, until
+from .test_gbasf2_project import SUBMIT, end, ids_in
 
 if TYPE_CHECKING:
     import subprocess
@@ -215,6 +216,61 @@ def test_a_proxy_of_somebody_else_submits_nothing(session: Session, grid: Grid) 
     assert (outcome.state, outcome.reason) == (State.FAILED, Reason.REJECTED)
     assert "the grid proxy is of ada" in str(outcome.message)
     assert not grid.state()["names"]
+
+
+# -- rescheduling, when the program is killed meanwhile
+
+
+@pytest.mark.parametrize(
+    ("point", "command", "planned", "lag", "times"),
+    [
+        pytest.param("before", "killed", False, 0, 2, id="before the plan is written"),
+        pytest.param("before", "killed", True, 0, 2, id="before the command has an effect"),
+        pytest.param("before", "goes on", True, 0, 1, id="and the command goes on"),
+        pytest.param("after", "killed", True, 0, 1, id="after it, before the journal"),
+        pytest.param("after", "goes on", True, 0, 1, id="after it, and the command goes on"),
+        pytest.param("after", "killed", True, 3, 2, id="after it, and the grid shows it late"),
+    ],
+)
+def test_killed_while_jobs_are_rescheduled(
+    grid: Grid,
+    grid_home: Path,
+    new_session: Callable[..., Session],
+    run_python: Callable[..., subprocess.Popen[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    point: str,
+    command: str,
+    planned: bool,
+    lag: float,
+    times: int,
+) -> None:
+    """Whatever has come to pass by then, each job is run again once."""
+    monkeypatch.setattr(submitter, "SETTLE", 0.5)
+    grid.dataset(3)
+    failing = {"0": 1, "2": 1}
+    grid.faults(application_fails=failing, reschedule_pauses=point, reschedule_lag=lag)
+    program = run_python(OFTEN + SUBMIT)
+    assert program.stdout is not None
+    name = program.stdout.readline().strip()
+    until((grid.folder / "paused").exists)
+    program.send_signal(signal.SIGKILL)
+    program.wait()
+    if command == "killed":
+        os.kill(grid.paused(), signal.SIGKILL)
+        grid.faults(reschedule_pauses=None)
+    run = new_session("gbasf2").attach(name)
+    if not planned:
+        (run.folder / "reschedule-1.json").unlink()
+    run.refresh()
+    grid.faults(reschedule_pauses=None)
+    outcomes = end(run)
+    assert [(one.state, one.attempt) for one in outcomes] == [
+        (State.DONE, 1),
+        (State.DONE, 0),
+        (State.DONE, 1),
+    ]
+    assert [job["attempt"] for job in grid.state()["jobs"].values()] == [1, 0, 1]
+    assert max(ids_in(grid, "gb2_job_reschedule").values()) == times
 
 
 # -- downloads

@@ -246,6 +246,7 @@ def gb2_job_output(words: list[str]) -> int:
 def gb2_job_reschedule(words: list[str]) -> int:
     """Run jobs again that have failed."""
     given = _jobs_parser("gb2_job_reschedule").parse_args(words)
+    _pause("reschedule_pauses", "before")
     with gridsim.grid() as g:
         jobs = {n: j for n, j in _chosen(g, given).items() if j["Status"] in RESCHEDULABLE}
         if not jobs:
@@ -256,6 +257,7 @@ def gb2_job_reschedule(words: list[str]) -> int:
             job["attempt"] += 1
             job["shown_until"] = time.time() + float(g.faults.get("reschedule_lag", 0))
     gridsim.start_work()
+    _pause("reschedule_pauses", "after")
     print(f"{len(jobs)} jobs are selected.\nResult for jobs: {', '.join(jobs)}: rescheduled")
     return 0
 
