@@ -20,6 +20,7 @@ from anybatch_gbasf2.fetch import PAUSES, Download, Incomplete
 from anybatch_gbasf2.plugin import anybatch_detect
 from anybatch_gbasf2.project import Project, read_projects
 from anybatch_gbasf2.settings import SETTINGS
+from click.testing import CliRunner
 
 from .conftest import OFTEN, Grid, until
 from .test_gbasf2_project import SUBMIT, end, ids_in
@@ -95,6 +96,16 @@ def test_detection_tells_what_works(grid: Grid, tmp_path: Path) -> None:
     found = anybatch_detect(LocalHost(), settings, auto=False)
     assert (found.available, found.auto, found.away) == (False, False, False)
     assert "only when asked for" in anybatch_detect(LocalHost(), settings, auto=True).reason
+
+
+@pytest.mark.usefixtures("grid_home")
+def test_the_doctor_looks_at_the_client(grid: Grid) -> None:
+    """It says what works, and what to run where something does not."""
+    found = CliRunner().invoke(cli, ["doctor", "--system", "gbasf2"]).output
+    assert "the grid client works and has a proxy" in found
+    grid.expire()
+    found = CliRunner().invoke(cli, ["doctor", "--system", "gbasf2"]).output
+    assert "there is no valid proxy; run: gb2_proxy_init -g belle -v 24:00" in found
 
 
 # -- the proxy
@@ -355,11 +366,13 @@ def test_a_download_is_resumed_after_a_crash(
     grid_home: Path,
     new_session: Callable[..., Session],
     run_python: Callable[..., subprocess.Popen[str]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The command that was left behind goes on alone, and no second one beside it."""
+    monkeypatch.setattr(fetch, "WAIT", 0.2)
     grid.dataset(8)
     grid.faults(download_seconds=0.3)
-    program = run_python(SUBMIT)
+    program = run_python(OFTEN + SUBMIT)
     assert program.stdout is not None
     name = program.stdout.readline().strip()
     until(lambda: list(grid_home.glob("test_*.partial/test_*/sub00/*.root")))

@@ -59,6 +59,7 @@ def ids_in(grid: Grid, command: str) -> Counter[str]:
     return Counter(word for call in calls for word in call if word.isdecimal())
 
 
+@pytest.mark.usefixtures("often")
 def test_a_project_is_a_run(session: Session, grid: Grid, grid_home: Path) -> None:
     """A job for each file; done when its output is here; few commands."""
     grid.dataset(5)
@@ -82,25 +83,25 @@ def test_two_hundred_jobs_survive(
     grid_home: Path,
     new_session: Callable[..., Session],
     run_python: Callable[..., subprocess.Popen[str]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Ten percent fail at first, the program is killed in the middle, and everything is there."""
+    monkeypatch.setattr(watcher, "COST", 5)
     grid.dataset(200)
     sick = [str(index) for index in range(0, 200, 10)]
     grid.faults(
         application_fails=dict.fromkeys(sick[::2], 1),
         site_fails=dict.fromkeys(sick[1::2], 1),
         reschedule_lag=1,
-        job_seconds=0.02,
         download_fails={"_00007_": 1},
     )
-    program = run_python(SUBMIT)
+    program = run_python("from anybatch import watcher; watcher.COST = 5" + SUBMIT)
     assert program.stdout is not None
     name = program.stdout.readline().strip()
     until(lambda: grid.words()["Done"] > 40)
     program.send_signal(signal.SIGKILL)
     program.wait()
-    seldom = {"anybatch": {"poll_interval": "2s"}}
-    run = new_session("gbasf2", settings=seldom).attach(name)
+    run = new_session("gbasf2", settings={"anybatch": {"poll_interval": "2s"}}).attach(name)
     outcomes = run.wait(250)
     assert Counter(outcome.state for outcome in outcomes) == {State.DONE: 200}
     assert [outcome.index for outcome in outcomes if outcome.attempt] == [int(i) for i in sick]
@@ -165,7 +166,7 @@ def test_logs_are_shown(session: Session, grid: Grid, grid_home: Path) -> None:
 def test_retries_have_an_end(session: Session, grid: Grid, grid_home: Path) -> None:
     """A job that fails again after it was rescheduled so often has failed; each log once."""
     grid.dataset(2)
-    grid.faults(application_fails={"1": 9}, reschedule_lag=3)
+    grid.faults(application_fails={"1": 9}, reschedule_lag=1)
     run = session.submit(steering_job("steer.py", max_retries=2))
     outcomes = end(run)
     assert [(one.state, one.attempt) for one in outcomes] == [(State.DONE, 0), (State.FAILED, 2)]
@@ -192,15 +193,18 @@ def test_answers_that_are_none_change_nothing(session: Session, grid: Grid) -> N
     assert run.jobs[0].native_state == "Stalled"
 
 
-def test_a_job_that_is_deleted_has_ended(session: Session, grid: Grid) -> None:
-    """Killed and Deleted are ends, and nobody waits for more."""
+def test_a_job_that_is_killed_or_deleted_has_ended(
+    grid: Grid, grid_home: Path, new_session: Callable[..., Session]
+) -> None:
+    """Nobody waits for more; a deleted job, of which the grid says nothing, is lost."""
+    session = new_session("gbasf2", settings={"anybatch": {"lost_after": "1s"}})
     grid.dataset(2)
     grid.faults(hold=0)
     run = session.submit(steering_job("steer.py"))
     grid.change(lambda state: state["jobs"]["700001"].update(Status="Killed"))
-    grid.change(lambda state: state["jobs"]["700002"].update(Status="Killed"))
+    grid.change(lambda state: state["jobs"]["700002"].update(Status="Deleted"))
     outcomes = end(run)
-    assert [outcome.state for outcome in outcomes] == [State.TERMINATED] * 2
+    assert [outcome.state for outcome in outcomes] == [State.TERMINATED, State.LOST]
 
 
 def test_jobs_are_killed(session: Session, grid: Grid) -> None:
@@ -371,6 +375,7 @@ def test_the_example_works(grid: Grid, grid_home: Path) -> None:
     assert f"/belle/user/ada/{grid.state()['names'][0]}" in completed.stdout
 
 
+@pytest.mark.usefixtures("often")
 def test_a_future_stands_for_a_whole_project(grid: Grid, grid_home: Path) -> None:
     """Where it is asked to be one job; of several no future can tell."""
     grid.dataset(2)
@@ -391,6 +396,32 @@ def test_what_stays_on_the_grid_is_named_for_the_next_job(session: Session, grid
     assert len(second) == 2
     assert [outcome.state for outcome in end(second)] == [State.DONE] * 2
     assert grid.count()["gb2_ds_get"] == 1
+
+
+def test_a_project_is_watched_while_another_is_downloaded(
+    session: Session, grid: Grid, grid_home: Path
+) -> None:
+    """One question for both; the download tells how far it is, and holds up nobody."""
+    grid.dataset(3)
+    grid.dataset(1, "/belle/MC/other")
+    grid.faults(download_pauses="_00001_")
+    first = session.submit(steering_job("steer.py", download_logs=False))
+    stays = {"input_dataset": "/belle/MC/other", "download_dataset": False, "download_logs": False}
+    second = session.submit(steering_job("steer.py", **stays))
+    grid.change(lambda state: state["jobs"]["700004"].update(Status="Running"))
+
+    def told() -> str | None:
+        session.look()
+        return first.jobs[0].message
+
+    until(lambda: told() == "outputs are downloaded, 1 of 3 files")
+    grid.change(lambda state: state["jobs"]["700004"].update(Status="Done"))
+    grid.change(lambda state: state["jobs"]["700004"].update(ApplicationStatus="Done"))
+    until(lambda: told() and second.finished)
+    assert not first.finished
+    grid.faults(download_pauses=None)
+    assert {outcome.state for outcome in end(first)} == {State.DONE}
+    assert 2 in {len(call[1:]) for call in grid.calls() if call[0] == "status"}
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [

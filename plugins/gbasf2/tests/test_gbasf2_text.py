@@ -414,6 +414,35 @@ def test_the_newest_of_each_output(names: list[str], kept: list[str]) -> None:
     assert newest(names) == kept
 
 
-def test_every_setting_is_documented() -> None:
-    """A sentence for each."""
+@pytest.mark.parametrize(
+    ("row", "size", "checksum"),
+    [
+        ([10, "0a1B2c3d"], 10, "0a1B2c3d"),
+        ([10, None], 10, None),
+        ([None, "1"], None, "1"),
+        (["10", "no hex"], None, None),
+        (None, None, None),
+        ([10], None, None),
+    ],
+)
+def test_what_is_told_of_a_file(row: Any, size: int | None, checksum: str | None) -> None:
+    """What makes no sense is not compared with anything."""
+    assert parse.grid_files({"/a": row}) == {"/a": parse.GridFile(size, checksum)}
+
+
+#: What b2luigi calls `gbasf2_*`.
+FOREIGN = {
+    *("input_dataset", "input_dslist", "release", "setup_path", "proxy_lifetime"),
+    *("min_proxy_lifetime", "proxy_group", "project_lpn_path", "max_retries", "download_dataset"),
+    *("download_logs", "additional_download_params", "custom_steering_file"),
+    *("jinja_template_path", "additional_files", "input_datafiles", "n_repetition_job"),
+    *("force_submission", "cputime", "evtpersec", "priority", "jobtype", "basf2opt"),
+    *("lfn_sandboxfiles", "input_grouping", "noscout", "additional_params"),
+    *("project_name_prefix", "project_name_hash_length", "max_event", "print_status_updates"),
+}
+
+
+def test_settings_are_there_and_documented() -> None:
+    """Those that users of b2luigi know, with a sentence for each."""
+    assert {setting.name for setting in SETTINGS} >= FOREIGN
     assert all(setting.help.endswith(".") for setting in SETTINGS)
