@@ -385,6 +385,13 @@ def test_a_download_is_resumed_after_a_crash(
     assert len(list(grid_home.glob("test_*/sub00/*.root"))) == 8
 
 
+def test_an_accident_in_the_background_is_no_success() -> None:
+    """Whatever it was, it is told, and not tried for ever."""
+    work = fetch.Background({}.popitem)
+    until(lambda: not work.running)
+    assert (work.final, "KeyError" in work.problem) == (True, True)
+
+
 def test_a_project_without_outputs_is_not_done(session: Session, grid: Grid) -> None:
     """The grid says Done, and there is nothing."""
     grid.dataset(1)
