@@ -112,7 +112,8 @@ class Grid:
         self.faults(hold=0, job_seconds=0)
         with open(self.folder / "work.lock", "a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            shutil.rmtree(self.folder)
+            gone = self.folder.rename(self.folder.with_suffix(".gone"))
+        shutil.rmtree(gone)
 
 
 def until(condition: Callable[[], object], timeout: float = 60.0) -> None:
