@@ -283,6 +283,7 @@ def test_jobs_are_stopped_at_the_system(start: Callable[..., Session], toy: Toy)
     run.refresh()
     assert run.terminate() == 2
     assert toy.calls["terminate"] == [(["1.2", "1.3"], None)]
+    assert toy.calls["terminate in"] == [run.folder]
     run.refresh()
     assert [o and o.reason for o in run.outcomes] == [None, Reason.TERMINATED, Reason.TERMINATED]
     assert run.terminate() == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +63,15 @@ def test_one_command_for_many_jobs(start: Callable[..., Session], toy: Toy) -> N
     assert len(toy.calls["submit"]) == 1
     assert natives(run) == [f"1.{task}" for task in range(1, 51)]
     assert run.counts == {State.QUEUED: 50}
+
+
+def test_a_submit_command_has_its_time_limit(start: Callable[..., Session], toy: Toy) -> None:
+    """It is the setting, and what the plugin asks for beside it."""
+    started = start(settings={"anybatch": {"submit_timeout": "30s"}})
+    started.submit(Job(TRUE))
+    toy.longer = timedelta(minutes=10)
+    started.submit(Job(TRUE))
+    assert toy.calls["limit"] == [timedelta(seconds=30), timedelta(seconds=630)]
 
 
 def test_a_time_out_that_took_the_jobs(

@@ -557,6 +557,27 @@ def test_a_job_that_is_run_anew_elsewhere_has_its_old_record_dropped(
     assert outcome.exit_code == 4
 
 
+def test_logs_are_where_the_system_has_them(
+    session: Session, toy: Toy, clock: Clock, new_session: Callable[..., Session]
+) -> None:
+    """Outcome, view and run name the system's place from the verdict on, in every process."""
+    run = session.submit([Job(TRUE)] * 2)
+    planned = run.logs(0)
+    log = run.folder / "elsewhere.out"
+    for native in ("1.1", "1.2"):
+        where = log if native == "1.1" else None
+        toy.answers[native] = said(State.DONE, sole=True, stdout=where)
+    assert run.logs(0) == planned
+    poll(run)
+    outcome = run.outcome(0)
+    assert outcome is not None
+    assert (outcome.stdout, outcome.stderr) == (log, planned[1])
+    assert run.jobs[0].stdout == log
+    assert run.logs(1)[0] == run.folder / "logs" / "1.out"
+    later = new_session("toy", plugins=plugins_of(toy=toy), host=local_host()).attach(run.id)
+    assert later.logs(0) == (log, planned[1])
+
+
 # -- retry
 
 

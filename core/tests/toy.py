@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from anybatch.hookspecs import hookimpl
@@ -48,6 +48,7 @@ class Toy:
         answers: what it says of each job, by native id; a job that is taken out is unknown.
         tokens: the ids of each submission that it took, by token.
         calls: the arguments of each call, by hook.
+        longer: what it asks for beside the time limit of a submit command.
         scripted: by hook, what stands in for its next answers: an error is raised, a function
             called with no argument, anything else is the answer.
     """
@@ -62,6 +63,7 @@ class Toy:
         transfer: Transfer = Transfer.SHARED,
     ) -> None:
         self.answers: dict[str, JobStatus] = {}
+        self.longer = timedelta(0)
         self.tokens: dict[str, list[str]] = {}
         self.calls: dict[str, list[Any]] = defaultdict(list)
         self.scripted: dict[str, list[Any]] = defaultdict(list)
@@ -117,11 +119,12 @@ class Toy:
         text = f"{submission.name} {submission.count} after {' '.join(submission.after)}\n"
         path = submission.folder / f"submit-{submission.number}"
         command = Command(("toysub", submission.token, str(path)))
-        return Rendered(files=(RenderedFile(path, text),), command=command)
+        return Rendered(files=(RenderedFile(path, text),), command=command, longer=self.longer)
 
     @hookimpl
     def anybatch_submit(self, submission: Submission, rendered: Rendered) -> Sequence[str]:
         self.calls["submit"].append(submission)
+        self.calls["limit"].append(rendered.command.timeout)
         answer: Sequence[str] = self._next("submit", lambda: self.take(submission))
         return answer
 
@@ -140,8 +143,12 @@ class Toy:
         return answer
 
     @hookimpl
-    def anybatch_terminate(self, ids: Sequence[str], signal: str | None) -> None:
+    def anybatch_terminate(
+        self, ids: Sequence[str], folders: Mapping[Path, Sequence[str]], signal: str | None
+    ) -> None:
+        assert [one for some in folders.values() for one in some] == list(ids)
         self.calls["terminate"].append((list(ids), signal))
+        self.calls["terminate in"] += folders
         self._next("terminate", lambda: None)
         if signal is None:
             self.answers.update(dict.fromkeys(ids, said(State.TERMINATED)))

@@ -279,13 +279,18 @@ def anybatch_account(  # type: ignore[empty-body]
 
 @hookspec
 def anybatch_terminate(
-    ids: Sequence[str], signal: str | None, settings: Mapping[str, Any], host: Host
+    ids: Sequence[str],
+    folders: Mapping[Path, Sequence[str]],
+    signal: str | None,
+    settings: Mapping[str, Any],
+    host: Host,
 ) -> None:
     """Stop jobs, or send them a signal: as few commands as the system allows.
 
     Called when a user asks for it. A job that is gone already is no error.
 
     Args:
+        folders: the same ids by the folders of their runs.
         signal: a name without SIG (`USR1`), sent to the command; None: stop the jobs.
 
     Raises:

@@ -219,10 +219,17 @@ class RenderedFile:
 
 @attrs.frozen(kw_only=True)
 class Rendered:
-    """A submission as text: the files, written first, then the command."""
+    """A submission as text.
+
+    Attributes:
+        files: written first.
+        command: then run; its time limit is `submit_timeout`.
+        longer: what is added to that limit, where the command does something with each job.
+    """
 
     files: tuple[RenderedFile, ...] = ()
     command: Command
+    longer: timedelta = timedelta(0)
 
 
 @attrs.frozen(kw_only=True)
@@ -240,6 +247,7 @@ class JobStatus:
         host, submitted, started, ended: where and when (aware, UTC).
         restarts: how often the system has run it again by itself.
         cpu_time, max_memory: what it used, where accounted.
+        stdout, stderr: its logs, once it has ended, where they are not where the run has them.
         never_started: the system concludes that the job ended before it was started; where the
             job has left a start record this is no answer.
         sole: the system is the only witness: its jobs leave no exit records to be waited for.
@@ -259,6 +267,8 @@ class JobStatus:
     restarts: int = 0
     cpu_time: timedelta | None = None
     max_memory: int | None = None
+    stdout: Path | None = None
+    stderr: Path | None = None
     never_started: bool = False
     sole: bool = False
 

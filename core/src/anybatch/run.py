@@ -207,6 +207,7 @@ class Run:
                     self.system,
                     "anybatch_terminate",
                     ids=native,
+                    folders={self.folder: native},
                     signal=signal,
                     settings=session.settings.table(self.system),
                     host=session.host,

@@ -154,7 +154,13 @@ class RunState:
         return datetime.fromtimestamp(job.submitted, timezone.utc) if job.submitted else None
 
     def logs(self, job: Tracked) -> tuple[Path, Path]:
-        """Where the job's output and errors go (the latest attempt's)."""
+        """Where the job's output and errors go (the latest attempt's), or have gone."""
+        out, err = self._planned_logs(job)
+        if job.outcome:
+            out, err = job.outcome.stdout or out, job.outcome.stderr or err
+        return out, err
+
+    def _planned_logs(self, job: Tracked) -> tuple[Path, Path]:
         suffix = f".{job.attempt}" if job.attempt else ""
         names = (self._stdout[job.index], "out"), (self._stderr[job.index], "err")
         default = self.folder / "logs"
@@ -291,6 +297,8 @@ class RunState:
         known: dict[str, Any] = {
             "attempt": job.attempt,
             "submitted": self.submitted_at(job),
+            "stdout": stdout,
+            "stderr": stderr,
         }
         return Outcome(
             run=self.id,
@@ -298,8 +306,6 @@ class RunState:
             id=self.id_of(job),
             state=state,
             reason=reason,
-            stdout=stdout,
-            stderr=stderr,
             **{**known, **facts},
         )
 

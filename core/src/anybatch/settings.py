@@ -60,7 +60,8 @@ CORE_SETTINGS = (
         name="submit_timeout",
         kind=Kind.DURATION,
         default="2m",
-        help="How long a submit command may take before it is ended and looked into.",
+        help="How long a submit command may take before it is ended and looked into; a plugin may "
+        "add to it for each job.",
     ),
     Setting(
         name="poll_interval",

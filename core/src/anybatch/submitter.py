@@ -189,9 +189,9 @@ class Submitter:
         rendered = render(self._plugins, system, submission)
         for file in rendered.files:
             self._host.write(file.path, file.text, file.mode)
-        limit = timedelta(seconds=self._timeout)
+        limit = timedelta(seconds=self._timeout) + rendered.longer
         command = attrs.evolve(rendered.command, timeout=limit)
-        until = time.time() + self._timeout + 60
+        until = time.time() + limit.total_seconds() + 60
         self._run.record("submitting", durable=True, s=submission.number, until=until)
         with self._inheriting_lease():
             ids = self._plugins.ask(
@@ -229,6 +229,7 @@ class Submitter:
                 self._run.file.system,
                 "anybatch_terminate",
                 ids=ids,
+                folders={self._run.folder: ids},
                 signal=None,
                 settings=one.planned.submission.settings,
                 host=self._host,

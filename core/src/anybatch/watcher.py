@@ -39,6 +39,11 @@ SOON = 1.0  #: pause before a question that something has called for
 SLOWEST_POLL = 120.0
 COST = 50  #: the pause is at least so many times what the question took
 UNREACHABLE = (2.0, 5.0, 10.0, 20.0, 40.0, 60.0)  #: pauses after failed questions
+#: What an outcome takes over from the system's last answer.
+_FACTS = (
+    *("message", "host", "submitted", "started", "ended", "cpu_time", "max_memory"),
+    *("stdout", "stderr"),
+)
 
 
 @attrs.define
@@ -314,12 +319,11 @@ class Watcher:
         )
 
     def _facts(self, one: Watched, job: Tracked) -> dict[str, Any]:
-        """Host, times, use and words, from the system and the job's own records and log."""
+        """Host, times, use, words and logs, from the system and the job's own records and log."""
         record, status = one.records.get(job.index), job.status
         facts: dict[str, Any] = {}
         if status:
-            names = ("message", "host", "submitted", "started", "ended", "cpu_time", "max_memory")
-            facts = {name: getattr(status, name) for name in names}
+            facts = {name: getattr(status, name) for name in _FACTS}
             facts["native_state"] = status.native if status.state.final else None
         if record:
             started = one.exits.start(record.index, record.attempt, record.restarts)

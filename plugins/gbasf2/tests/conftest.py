@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from anybatch import watcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,6 +29,13 @@ path = basf2.create_path()
 path.add_module("RootInput")
 path.add_module("RootOutput", outputFileName="B.root")
 basf2.process(path)
+"""
+
+_OFTEN = {"FIRST_POLL": 0.5, "COST": 5}
+#: The fixture `often`, for a program.
+OFTEN = f"""
+from anybatch import watcher
+vars(watcher).update({_OFTEN})
 """
 
 _spec = importlib.util.spec_from_file_location("gridsim", SIMULATOR / "gridsim.py")
@@ -95,12 +103,17 @@ class Grid:
         """Make a proxy elsewhere."""
         self.change(lambda state: state["proxy"].update(expires=time.time() + 86400))
 
+    def paused(self) -> int:
+        """The process that waits where it was told to."""
+        return int((self.folder / "paused").read_text().rpartition(" ")[2])
+
     def close(self) -> None:
         """Have nobody work on it any more, and take it away."""
         self.faults(hold=0, job_seconds=0)
         with open(self.folder / "work.lock", "a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            shutil.rmtree(self.folder)
+            gone = self.folder.rename(self.folder.with_suffix(".gone"))
+        shutil.rmtree(gone)
 
 
 def until(condition: Callable[[], object], timeout: float = 60.0) -> None:
@@ -109,6 +122,13 @@ def until(condition: Callable[[], object], timeout: float = 60.0) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it never came to that"
         time.sleep(0.05)
+
+
+@pytest.fixture
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The grid is asked more often than its answers, which take long, would have it."""
+    for name, value in _OFTEN.items():
+        monkeypatch.setattr(watcher, name, value)
 
 
 @pytest.fixture

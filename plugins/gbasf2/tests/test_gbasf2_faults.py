@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import attrs
 import pytest
-from anybatch import CommandError, Reason, State, UsageError
+from anybatch import CommandError, Reason, State, UsageError, submitter
+from anybatch.cli import cli
 from anybatch.localhost import LocalHost
-from anybatch_gbasf2 import steering_job
+from anybatch.planning import render
+from anybatch_gbasf2 import fetch, steering_job
 from anybatch_gbasf2.client import Client, client_of
 from anybatch_gbasf2.fetch import PAUSES, Download, Incomplete
 from anybatch_gbasf2.plugin import anybatch_detect
-from anybatch_gbasf2.project import read_projects
+from anybatch_gbasf2.project import Project, read_projects
 from anybatch_gbasf2.settings import SETTINGS
+from click.testing import CliRunner
 
-from .conftest import Grid, until
-from .test_gbasf2_project import SUBMIT, end
+from .conftest import OFTEN, Grid, until
+from .test_gbasf2_project import SUBMIT, end, ids_in
 
 if TYPE_CHECKING:
     import subprocess
@@ -26,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from anybatch import Run, Session
+    from anybatch.planning import Planned
 
 
 class Terminal(LocalHost):
@@ -90,6 +96,16 @@ def test_detection_tells_what_works(grid: Grid, tmp_path: Path) -> None:
     found = anybatch_detect(LocalHost(), settings, auto=False)
     assert (found.available, found.auto, found.away) == (False, False, False)
     assert "only when asked for" in anybatch_detect(LocalHost(), settings, auto=True).reason
+
+
+@pytest.mark.usefixtures("grid_home")
+def test_the_doctor_looks_at_the_client(grid: Grid) -> None:
+    """It says what works, and what to run where something does not."""
+    found = CliRunner().invoke(cli, ["doctor", "--system", "gbasf2"]).output
+    assert "the grid client works and has a proxy" in found
+    grid.expire()
+    found = CliRunner().invoke(cli, ["doctor", "--system", "gbasf2"]).output
+    assert "there is no valid proxy; run: gb2_proxy_init -g belle -v 24:00" in found
 
 
 # -- the proxy
@@ -160,6 +176,114 @@ def test_a_short_proxy_is_enough_to_watch_and_not_to_submit(tmp_path: Path) -> N
     grid.close()
 
 
+def test_planning_needs_no_valid_proxy_where_nothing_is_asked(
+    session: Session, grid: Grid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that has expired tells the user; the number of files can be set, or is known."""
+    monkeypatch.setattr(submitter, "SETTLE", 0.1)
+    grid.dataset(2)
+    grid.expire()
+    with pytest.raises(UsageError, match=r"gb2_proxy_init -g belle.*With gbasf2\.jobs set"):
+        session.plan(steering_job("steer.py"))
+    plan = session.plan(steering_job("steer.py", jobs=2))
+    [planned] = plan.submissions
+    assert (plan.count, planned.submission.settings["user"]) == (2, "ada")
+    assert session.plan(steering_job("steer.py", input_dataset="/belle/a.root")).count == 1
+    run = session.submit(steering_job("steer.py", jobs=2))
+    grid.renew()
+    assert {outcome.state for outcome in end(run)} == {State.DONE}
+    [submitted] = [call for call in grid.calls() if call[0] == "gbasf2"]
+    assert submitted[1:] == list(session_command(session, planned)[1:])
+
+
+def session_command(session: Session, planned: Planned) -> tuple[str, ...]:
+    """The submit command of a plan."""
+    return render(session.plugins, "gbasf2", planned.submission).command.argv
+
+
+def test_planning_without_any_proxy(session: Session, grid: Grid) -> None:
+    """Nothing is asked where user and number are set; otherwise the setting is named."""
+    grid.change(lambda state: state.update(proxy={}))
+    with pytest.raises(UsageError, match=r"With gbasf2\.user set, this question is not asked"):
+        session.plan(steering_job("steer.py", jobs=2))
+    assert session.plan(steering_job("steer.py", jobs=2, user="ada")).count == 2
+    assert set(grid.count()) == {"proxy_info"}
+
+
+def test_planning_waits_for_a_password(
+    grid: Grid, grid_home: Path, new_session: Callable[..., Session]
+) -> None:
+    """Nothing is watched yet that it could hold up, and the error would come too early."""
+    grid.dataset(2)
+    grid.expire()
+    session = new_session("gbasf2", host=Terminal("wrong", "secret"))
+    assert session.plan(steering_job("steer.py")).count == 2
+
+
+def test_a_proxy_of_somebody_else_submits_nothing(session: Session, grid: Grid) -> None:
+    """The project's name and dataset were made for another user."""
+    grid.dataset(1)
+    [outcome] = end(session.submit(steering_job("steer.py", user="eve")))
+    assert (outcome.state, outcome.reason) == (State.FAILED, Reason.REJECTED)
+    assert "the grid proxy is of ada" in str(outcome.message)
+    assert not grid.state()["names"]
+
+
+# -- rescheduling, when the program is killed meanwhile
+
+
+@pytest.mark.parametrize(
+    ("point", "command", "planned", "lag", "times"),
+    [
+        pytest.param("before", "killed", False, 0, 2, id="before the plan is written"),
+        pytest.param("before", "killed", True, 0, 2, id="before the command has an effect"),
+        pytest.param("before", "goes on", True, 0, 1, id="and the command goes on"),
+        pytest.param("after", "killed", True, 0, 1, id="after it, before the journal"),
+        pytest.param("after", "goes on", True, 0, 1, id="after it, and the command goes on"),
+        pytest.param("after", "killed", True, 3, 2, id="after it, and the grid shows it late"),
+    ],
+)
+def test_killed_while_jobs_are_rescheduled(
+    grid: Grid,
+    grid_home: Path,
+    new_session: Callable[..., Session],
+    run_python: Callable[..., subprocess.Popen[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    point: str,
+    command: str,
+    planned: bool,
+    lag: float,
+    times: int,
+) -> None:
+    """Whatever has come to pass by then, each job is run again once."""
+    monkeypatch.setattr(submitter, "SETTLE", 0.5)
+    grid.dataset(3)
+    failing = {"0": 1, "2": 1}
+    grid.faults(application_fails=failing, reschedule_pauses=point, reschedule_lag=lag)
+    program = run_python(OFTEN + SUBMIT)
+    assert program.stdout is not None
+    name = program.stdout.readline().strip()
+    until((grid.folder / "paused").exists)
+    program.send_signal(signal.SIGKILL)
+    program.wait()
+    if command == "killed":
+        os.kill(grid.paused(), signal.SIGKILL)
+        grid.faults(reschedule_pauses=None)
+    run = new_session("gbasf2").attach(name)
+    if not planned:
+        (run.folder / "reschedule-1.json").unlink()
+    run.refresh()
+    grid.faults(reschedule_pauses=None)
+    outcomes = end(run)
+    assert [(one.state, one.attempt) for one in outcomes] == [
+        (State.DONE, 1),
+        (State.DONE, 0),
+        (State.DONE, 1),
+    ]
+    assert [job["attempt"] for job in grid.state()["jobs"].values()] == [1, 0, 1]
+    assert max(ids_in(grid, "gb2_job_reschedule").values()) == times
+
+
 # -- downloads
 
 
@@ -187,8 +311,7 @@ def test_a_download_that_never_becomes_complete_has_failed(
     grid.faults(download_fails={"_00001_": 99})
     run = session.submit(steering_job("steer.py", download_dataset=False))
     end(run)
-    [project] = read_projects(run.folder, session.host).values()
-    project = type(project)(**{**_fields(project), "download_to": str(grid_home)})
+    project = project_to(grid_home, run)
     pauses: list[float] = []
     client = client_of(session.host, project.setup_path, project.proxy_group)
     with pytest.raises(Incomplete, match=r"1 of 2 files do not come, such as sub00/B_00001"):
@@ -201,8 +324,41 @@ def test_a_download_that_never_becomes_complete_has_failed(
     assert (download.here, download.expected) == (2, 2)
 
 
-def _fields(project: object) -> dict[str, object]:
-    return {name: getattr(project, name) for name in project.__slots__ if name[0] != "_"}  # type: ignore[attr-defined]
+@pytest.mark.parametrize("fault", ["download_truncates", "download_corrupts"])
+def test_a_damaged_file_is_downloaded_again(
+    session: Session, grid: Grid, grid_home: Path, fault: str
+) -> None:
+    """Sizes and checksums are those that the grid's catalogue tells; the whole files stay."""
+    grid.dataset(3)
+    grid.faults(download_fails={"_00002_": 1}, **{fault: {"_00001_": 1}})
+    run = session.submit(steering_job("steer.py"))
+    assert {outcome.state for outcome in end(run)} == {State.DONE}
+    [project] = grid.state()["names"]
+    stored = grid.folder / "storage/belle/user/ada" / project
+    for path in stored.glob("sub00/*.root"):
+        assert (grid_home / project / "sub00" / path.name).read_bytes() == path.read_bytes()
+    assert grid.count()["gb2_ds_get"] == 2
+
+
+def test_a_file_that_always_comes_damaged_is_told(
+    session: Session, grid: Grid, grid_home: Path
+) -> None:
+    """Which one, and what is wrong with it; nothing is moved into place."""
+    grid.dataset(2)
+    grid.faults(download_truncates={"_00001_": 99})
+    run = session.submit(steering_job("steer.py", download_dataset=False))
+    end(run)
+    project = project_to(grid_home, run)
+    client = client_of(session.host, project.setup_path, project.proxy_group)
+    with pytest.raises(Incomplete, match=r"such as sub00/B_00001\S+ \(it came with \d+ of"):
+        Download(client, project, lambda seconds: None).run()
+    assert not project.target.exists()
+
+
+def project_to(folder: Path, run: Run) -> Project:
+    """The project of a run, as one whose outputs go to a folder."""
+    [project] = read_projects(run.folder, run._session.host).values()
+    return attrs.evolve(project, download_to=str(folder))
 
 
 def test_a_download_is_resumed_after_a_crash(
@@ -210,11 +366,13 @@ def test_a_download_is_resumed_after_a_crash(
     grid_home: Path,
     new_session: Callable[..., Session],
     run_python: Callable[..., subprocess.Popen[str]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The command that was left behind goes on alone, and no second one beside it."""
+    monkeypatch.setattr(fetch, "WAIT", 0.2)
     grid.dataset(8)
     grid.faults(download_seconds=0.3)
-    program = run_python(SUBMIT)
+    program = run_python(OFTEN + SUBMIT)
     assert program.stdout is not None
     name = program.stdout.readline().strip()
     until(lambda: list(grid_home.glob("test_*.partial/test_*/sub00/*.root")))
@@ -225,6 +383,13 @@ def test_a_download_is_resumed_after_a_crash(
     assert Counter(outcome.state for outcome in outcomes) == {State.DONE: 8}
     assert grid.count()["gb2_ds_get"] == 1
     assert len(list(grid_home.glob("test_*/sub00/*.root"))) == 8
+
+
+def test_an_accident_in_the_background_is_no_success() -> None:
+    """Whatever it was, it is told, and not tried for ever."""
+    work = fetch.Background({}.popitem)
+    until(lambda: not work.running)
+    assert (work.final, "KeyError" in work.problem) == (True, True)
 
 
 def test_a_project_without_outputs_is_not_done(session: Session, grid: Grid) -> None:

@@ -6,11 +6,14 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from anybatch import Executor, Job, Reason, State, UsageError
-from anybatch_gbasf2 import GridDataset, path_job, steering_job
+from anybatch import Executor, Job, Reason, State, UsageError, submitter, watcher
+from anybatch.cli import cli
+from anybatch_gbasf2 import GridDataset, path_job, render, steering_job
+from click.testing import CliRunner
 
 from .conftest import DATASET, SIMULATOR, until
 
@@ -56,6 +59,7 @@ def ids_in(grid: Grid, command: str) -> Counter[str]:
     return Counter(word for call in calls for word in call if word.isdecimal())
 
 
+@pytest.mark.usefixtures("often")
 def test_a_project_is_a_run(session: Session, grid: Grid, grid_home: Path) -> None:
     """A job for each file; done when its output is here; few commands."""
     grid.dataset(5)
@@ -69,8 +73,6 @@ def test_a_project_is_a_run(session: Session, grid: Grid, grid_home: Path) -> No
         f"events of {number}" for number in range(5)
     ]
     assert not (grid_home / f"{project}.partial").exists()
-    log = run.folder / "logs" / project / "700001" / "std.out"
-    assert "processing" in log.read_text()
     count = grid.count()
     assert (count["gbasf2"], count["gb2_ds_get"], count["gb2_job_output"]) == (1, 1, 1)
     assert count["status"] < 12
@@ -81,25 +83,25 @@ def test_two_hundred_jobs_survive(
     grid_home: Path,
     new_session: Callable[..., Session],
     run_python: Callable[..., subprocess.Popen[str]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Ten percent fail at first, the program is killed in the middle, and everything is there."""
+    monkeypatch.setattr(watcher, "COST", 5)
     grid.dataset(200)
     sick = [str(index) for index in range(0, 200, 10)]
     grid.faults(
         application_fails=dict.fromkeys(sick[::2], 1),
         site_fails=dict.fromkeys(sick[1::2], 1),
         reschedule_lag=1,
-        job_seconds=0.02,
         download_fails={"_00007_": 1},
     )
-    program = run_python(SUBMIT)
+    program = run_python("from anybatch import watcher; watcher.COST = 5" + SUBMIT)
     assert program.stdout is not None
     name = program.stdout.readline().strip()
     until(lambda: grid.words()["Done"] > 40)
     program.send_signal(signal.SIGKILL)
     program.wait()
-    seldom = {"anybatch": {"poll_interval": "2s"}}
-    run = new_session("gbasf2", settings=seldom).attach(name)
+    run = new_session("gbasf2", settings={"anybatch": {"poll_interval": "2s"}}).attach(name)
     outcomes = run.wait(250)
     assert Counter(outcome.state for outcome in outcomes) == {State.DONE: 200}
     assert [outcome.index for outcome in outcomes if outcome.attempt] == [int(i) for i in sick]
@@ -138,15 +140,33 @@ def test_a_failure_says_why_and_has_its_log(session: Session, grid: Grid, grid_h
     project = grid.state()["names"][0]
     logs = run.folder / "logs" / project
     assert sorted(path.name for path in logs.iterdir()) == [str(700001 + i) for i in range(4)]
-    why = "Application Finished With Errors, Exited With Status 3"
-    assert outcomes[0].why() == f"{why}; logs: {logs}/700001"
+    assert outcomes[0].why() == "Application Finished With Errors, Exited With Status 3"
+    assert outcomes[0].describe().endswith(f"; its log: {logs}/700001/std.out")
     assert len(list((grid_home / project).glob("sub*/*_job700004_*.root"))) == 1
+
+
+def test_logs_are_shown(session: Session, grid: Grid, grid_home: Path) -> None:
+    """What basf2 printed is a job's output, what was printed around it tells of errors."""
+    grid.dataset(2)
+    grid.faults(application_fails={"1": 9})
+    run = session.submit(steering_job("steer.py", max_retries=1))
+    shown = CliRunner().invoke(cli, ["logs", f"{run.id}:0"])
+    assert (shown.exit_code, shown.stdout) == (1, "")
+    outcomes = end(run)
+    shown = CliRunner().invoke(cli, ["logs", f"{run.id}:0"])
+    assert (shown.exit_code, shown.stdout.split()[0]) == (0, "processing")
+    shown = CliRunner().invoke(cli, ["logs", "--stderr", f"{run.id}:1"])
+    assert "Application Finished With Errors" in shown.stdout
+    again = outcomes[1].stdout
+    assert again is not None
+    assert again.parent.name == "700002"
+    assert again.parent.parent.name.startswith("again-")
 
 
 def test_retries_have_an_end(session: Session, grid: Grid, grid_home: Path) -> None:
     """A job that fails again after it was rescheduled so often has failed; each log once."""
     grid.dataset(2)
-    grid.faults(application_fails={"1": 9}, reschedule_lag=3)
+    grid.faults(application_fails={"1": 9}, reschedule_lag=1)
     run = session.submit(steering_job("steer.py", max_retries=2))
     outcomes = end(run)
     assert [(one.state, one.attempt) for one in outcomes] == [(State.DONE, 0), (State.FAILED, 2)]
@@ -173,15 +193,18 @@ def test_answers_that_are_none_change_nothing(session: Session, grid: Grid) -> N
     assert run.jobs[0].native_state == "Stalled"
 
 
-def test_a_job_that_is_deleted_has_ended(session: Session, grid: Grid) -> None:
-    """Killed and Deleted are ends, and nobody waits for more."""
+def test_a_job_that_is_killed_or_deleted_has_ended(
+    grid: Grid, grid_home: Path, new_session: Callable[..., Session]
+) -> None:
+    """Nobody waits for more; a deleted job, of which the grid says nothing, is lost."""
+    session = new_session("gbasf2", settings={"anybatch": {"lost_after": "1s"}})
     grid.dataset(2)
     grid.faults(hold=0)
     run = session.submit(steering_job("steer.py"))
     grid.change(lambda state: state["jobs"]["700001"].update(Status="Killed"))
-    grid.change(lambda state: state["jobs"]["700002"].update(Status="Killed"))
+    grid.change(lambda state: state["jobs"]["700002"].update(Status="Deleted"))
     outcomes = end(run)
-    assert [outcome.state for outcome in outcomes] == [State.TERMINATED] * 2
+    assert [outcome.state for outcome in outcomes] == [State.TERMINATED, State.LOST]
 
 
 def test_jobs_are_killed(session: Session, grid: Grid) -> None:
@@ -198,6 +221,19 @@ def test_jobs_are_killed(session: Session, grid: Grid) -> None:
     run.terminate()
     outcomes = end(run)
     assert [outcome.state for outcome in outcomes] == [State.TERMINATED] * 4
+
+
+def test_jobs_are_killed_as_they_were_submitted(
+    session: Session, grid: Grid, new_session: Callable[..., Session]
+) -> None:
+    """By the client of their project, whatever the settings of the session that kills them."""
+    grid.dataset(2)
+    grid.faults(hold=0)
+    run = session.submit(steering_job("steer.py"))
+    others = {"setup_path": "/nowhere", "proxy_group": "belle_other", "user": "eve"}
+    other = new_session("gbasf2", settings={"gbasf2": others})
+    assert other.attach(run.id).terminate() == 2
+    assert grid.words() == {"Killed": 2}
 
 
 def test_a_project_that_is_there_is_attached_to(
@@ -237,10 +273,49 @@ def test_a_submission_that_says_nothing_is_found(session: Session, grid: Grid) -
     ]
 
 
+def test_jobs_that_the_grid_does_not_show_yet_are_waited_for(
+    session: Session, grid: Grid, notices: list[str]
+) -> None:
+    """No job is refused because a listing right after the submission has a part of them."""
+    grid.dataset(4)
+    grid.faults(submit_says_nothing=True, status_partial=1)
+    run = session.submit(steering_job("steer.py"))
+    assert {outcome.state for outcome in end(run)} == {State.DONE}
+    [notice] = notices
+    assert "the project has 2 jobs so far, for 4 of the run" in notice
+    assert grid.count()["gbasf2"] == 1
+
+
+def test_a_project_that_the_grid_does_not_show_yet_is_waited_for(
+    session: Session, grid: Grid, notices: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its name is taken when it is submitted again, because it was made before."""
+    monkeypatch.setattr(submitter, "SETTLE", 0.1)
+    grid.dataset(2)
+    grid.faults(submit_says_nothing=True, status_empty=5)
+    run = session.submit(steering_job("steer.py"))
+    assert {outcome.state for outcome in end(run)} == {State.DONE}
+    assert "the project was made before" in notices[-1]
+
+
+def test_a_job_that_gbasf2_did_not_make_is_refused(session: Session, grid: Grid) -> None:
+    """It told how many it made, so there is nothing to be waited for."""
+    grid.dataset(2)
+    run = session.submit(steering_job("steer.py", jobs=3))
+    outcomes = end(run)
+    assert [outcome.state for outcome in outcomes] == [State.DONE, State.DONE, State.FAILED]
+    assert outcomes[2].reason is Reason.REJECTED
+    assert outcomes[2].message == "gbasf2 made fewer jobs than this run has"
+
+
 def test_a_submission_that_timed_out_is_not_repeated(
-    grid: Grid, grid_home: Path, new_session: Callable[..., Session]
+    grid: Grid,
+    grid_home: Path,
+    new_session: Callable[..., Session],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It arrived, and is found by the project's name."""
+    monkeypatch.setattr(render, "PER_JOB", timedelta(0))
     grid.dataset(2)
     grid.faults(submit_seconds=60, hold=0)
     session = new_session("gbasf2", settings={"anybatch": {"submit_timeout": "2s"}})
@@ -270,7 +345,9 @@ def test_a_pickled_path_runs_on_the_grid(
     for name in ("basf2", "basf2.pickle_path", "variables"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     import basf2
+    from variables import variables
 
+    variables.addAlias("mine", "M")
     path = basf2.create_path()
     path.add_module("RootOutput", outputFileName="C.root")
     basf2.conditions.globaltags.append("my_tag")
@@ -281,8 +358,10 @@ def test_a_pickled_path_runs_on_the_grid(
     assert outcome.state is State.DONE
     [output] = (grid_home / grid.state()["names"][0]).glob("sub00/C_*.root")
     assert output.read_text().startswith("RootOutput max_event=7 ['my_tag']")
-    [log] = (run.folder / "logs").glob("*/700001/std.out")
-    assert "at DEBUG" in log.read_text()
+    assert outcome.stdout is not None
+    log = outcome.stdout.read_text()
+    assert "at DEBUG" in log
+    assert "aliases: {'mine': 'M'}" in log
 
 
 def test_the_example_works(grid: Grid, grid_home: Path) -> None:
@@ -296,6 +375,7 @@ def test_the_example_works(grid: Grid, grid_home: Path) -> None:
     assert f"/belle/user/ada/{grid.state()['names'][0]}" in completed.stdout
 
 
+@pytest.mark.usefixtures("often")
 def test_a_future_stands_for_a_whole_project(grid: Grid, grid_home: Path) -> None:
     """Where it is asked to be one job; of several no future can tell."""
     grid.dataset(2)
@@ -316,6 +396,32 @@ def test_what_stays_on_the_grid_is_named_for_the_next_job(session: Session, grid
     assert len(second) == 2
     assert [outcome.state for outcome in end(second)] == [State.DONE] * 2
     assert grid.count()["gb2_ds_get"] == 1
+
+
+def test_a_project_is_watched_while_another_is_downloaded(
+    session: Session, grid: Grid, grid_home: Path
+) -> None:
+    """One question for both; the download tells how far it is, and holds up nobody."""
+    grid.dataset(3)
+    grid.dataset(1, "/belle/MC/other")
+    grid.faults(download_pauses="_00001_")
+    first = session.submit(steering_job("steer.py", download_logs=False))
+    stays = {"input_dataset": "/belle/MC/other", "download_dataset": False, "download_logs": False}
+    second = session.submit(steering_job("steer.py", **stays))
+    grid.change(lambda state: state["jobs"]["700004"].update(Status="Running"))
+
+    def told() -> str | None:
+        session.look()
+        return first.jobs[0].message
+
+    until(lambda: told() == "outputs are downloaded, 1 of 3 files")
+    grid.change(lambda state: state["jobs"]["700004"].update(Status="Done"))
+    grid.change(lambda state: state["jobs"]["700004"].update(ApplicationStatus="Done"))
+    until(lambda: told() and second.finished)
+    assert not first.finished
+    grid.faults(download_pauses=None)
+    assert {outcome.state for outcome in end(first)} == {State.DONE}
+    assert 2 in {len(call[1:]) for call in grid.calls() if call[0] == "status"}
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [

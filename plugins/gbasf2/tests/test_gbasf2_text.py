@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -223,6 +224,26 @@ def test_several_jobs_are_as_far_as_the_last() -> None:
     assert told(every, job(7, "Done"), job(8, "Done")) == (State.DONE, "Done 2")
 
 
+@pytest.mark.parametrize(
+    ("shown", "count", "age", "grows"),
+    [
+        (2, 3, 10, True),
+        (3, 3, 10, False),
+        (4, 3, 10, False),
+        (2, 3, parse.SETTLE, False),
+        (2, 3, -parse.SETTLE, False),
+        (1, 1, 10, True),
+        (1, 1, parse.SETTLE, False),
+        (0, 3, 0, False),
+    ],
+)
+def test_a_project_that_may_grow(shown: int, count: int, age: float, grows: bool) -> None:
+    """It is young and has too few jobs, or nobody knows how many; clocks may differ."""
+    jobs = {number: job(number, "Waiting") for number in range(shown)}
+    made = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc).timestamp()
+    assert parse.may_grow(jobs, count, made + age) is grows
+
+
 # -- ids
 
 
@@ -250,7 +271,8 @@ def test_ids_are_distinct_and_can_be_read(jobs: set[int], count: int, at: int) -
     ids = deal("my-p_1", jobs, count)
     natives = [read_native(name) for name in ids]
     assert len(set(ids)) == count
-    assert all(sum(native.has(one) for native in natives) == 1 for one in jobs)
+    own = [one for native in natives for one in native.own({one: one for one in jobs})]
+    assert sorted(own) == sorted(jobs)
     assert [str(native) for native in natives] == ids
     again = Native("my-p_1", tuple(sorted(jobs)), seen="20260102030405", at=at)
     assert read_native(str(again)).at == at
@@ -343,6 +365,20 @@ def test_rescheduling_is_shown_as_it_is_run() -> None:
     )
 
 
+def test_many_jobs_have_more_time() -> None:
+    """Each adds to the limit of the commands that do something with it."""
+
+    def longer(**changes: Any) -> timedelta:
+        return render.render(submission(**changes), render.default_template()).longer
+
+    assert longer() == timedelta(seconds=6)
+    assert longer(again=("pre_ab12/7", "pre_ab12/9")) == timedelta(seconds=6)
+    assert longer(input_grouping="site") == timedelta(seconds=3000)
+    one, many = Native("p", (7,)), Native("p", every=1000)
+    assert render.kill([one], "ada").timeout == timedelta(seconds=123)
+    assert render.kill([many], "ada").timeout == timedelta(seconds=3120)
+
+
 def test_the_wrapper_is_python() -> None:
     """It names the pickle and the number of events."""
     text = render.steering_file(render.default_template(), 7)
@@ -378,6 +414,35 @@ def test_the_newest_of_each_output(names: list[str], kept: list[str]) -> None:
     assert newest(names) == kept
 
 
-def test_every_setting_is_documented() -> None:
-    """A sentence for each."""
+@pytest.mark.parametrize(
+    ("row", "size", "checksum"),
+    [
+        ([10, "0a1B2c3d"], 10, "0a1B2c3d"),
+        ([10, None], 10, None),
+        ([None, "1"], None, "1"),
+        (["10", "no hex"], None, None),
+        (None, None, None),
+        ([10], None, None),
+    ],
+)
+def test_what_is_told_of_a_file(row: Any, size: int | None, checksum: str | None) -> None:
+    """What makes no sense is not compared with anything."""
+    assert parse.grid_files({"/a": row}) == {"/a": parse.GridFile(size, checksum)}
+
+
+#: What b2luigi calls `gbasf2_*`.
+FOREIGN = {
+    *("input_dataset", "input_dslist", "release", "setup_path", "proxy_lifetime"),
+    *("min_proxy_lifetime", "proxy_group", "project_lpn_path", "max_retries", "download_dataset"),
+    *("download_logs", "additional_download_params", "custom_steering_file"),
+    *("jinja_template_path", "additional_files", "input_datafiles", "n_repetition_job"),
+    *("force_submission", "cputime", "evtpersec", "priority", "jobtype", "basf2opt"),
+    *("lfn_sandboxfiles", "input_grouping", "noscout", "additional_params"),
+    *("project_name_prefix", "project_name_hash_length", "max_event", "print_status_updates"),
+}
+
+
+def test_settings_are_there_and_documented() -> None:
+    """Those that users of b2luigi know, with a sentence for each."""
+    assert {setting.name for setting in SETTINGS} >= FOREIGN
     assert all(setting.help.endswith(".") for setting in SETTINGS)

@@ -163,19 +163,31 @@ def _get(name: str, faults: dict[str, Any]) -> bool:
     target = Path(project) / block / file
     if target.exists():
         return True
-    with gridsim.grid() as g:
-        failures = {part: n for part, n in faults.get("download_fails", {}).items() if part in file}
-        for part, times in failures.items():
-            used = g.state["used"].setdefault(f"download {part}", 0)
-            if used < times:
-                g.state["used"][f"download {part}"] += 1
-                return False
+    _pause("download_pauses", file)
+    if _befalls(faults, "download_fails", file):
+        return False
     time.sleep(float(faults.get("download_seconds", 0)))
     target.parent.mkdir(parents=True, exist_ok=True)
+    content = (GRID / "storage" / name.lstrip("/")).read_bytes()
+    if _befalls(faults, "download_truncates", file):
+        content = content[:-1]
+    if _befalls(faults, "download_corrupts", file):
+        content = bytes([content[0] ^ 1]) + content[1:]
     partial = target.with_suffix(".part")
-    shutil.copy(GRID / "storage" / name.lstrip("/"), partial)
+    partial.write_bytes(content)
     partial.rename(target)
     return True
+
+
+def _befalls(faults: dict[str, Any], fault: str, file: str) -> bool:
+    """Whether a fault that is switched on for files (`{"_00007_": 1}`: once) befalls this one."""
+    for part in filter(file.__contains__, faults.get(fault, {})):
+        with gridsim.grid() as g:
+            used = g.state["used"].setdefault(f"{fault} {part}", 0)
+            g.state["used"][f"{fault} {part}"] += 1
+        if used < faults[fault][part]:
+            return True
+    return False
 
 
 def gb2_job_status(words: list[str]) -> int:
@@ -225,7 +237,7 @@ def gb2_job_output(words: list[str]) -> int:
         place = GRID / "jobs" / f"{name}.{job['attempt']}"
         target = above / name
         target.mkdir(parents=True, exist_ok=True)
-        for log in ("std.out", "job.info"):
+        for log in ("Script1_basf2helper.py.log", "std.out", "job.info"):
             if (place / log).exists():
                 shutil.copy(place / log, target)
     return 0
@@ -234,6 +246,7 @@ def gb2_job_output(words: list[str]) -> int:
 def gb2_job_reschedule(words: list[str]) -> int:
     """Run jobs again that have failed."""
     given = _jobs_parser("gb2_job_reschedule").parse_args(words)
+    _pause("reschedule_pauses", "before")
     with gridsim.grid() as g:
         jobs = {n: j for n, j in _chosen(g, given).items() if j["Status"] in RESCHEDULABLE}
         if not jobs:
@@ -244,8 +257,16 @@ def gb2_job_reschedule(words: list[str]) -> int:
             job["attempt"] += 1
             job["shown_until"] = time.time() + float(g.faults.get("reschedule_lag", 0))
     gridsim.start_work()
+    _pause("reschedule_pauses", "after")
     print(f"{len(jobs)} jobs are selected.\nResult for jobs: {', '.join(jobs)}: rescheduled")
     return 0
+
+
+def _pause(fault: str, point: str) -> None:
+    """Wait at a point of a command, as long as that is switched on; who waits is written down."""
+    while (wanted := gridsim.load(GRID / "faults.json").get(fault)) and wanted in point:
+        gridsim.paused(point)
+        time.sleep(0.05)
 
 
 RESCHEDULABLE = ("Failed", "Killed", "Stalled")

@@ -4,6 +4,7 @@ grid.json       projects, jobs, proxy, names that are taken, faults that are use
 faults.json     what goes wrong, see README.md; read anew each time
 calls.log       a line for each command: its name and its words
 sandboxes/P     what a project was submitted with
+paused          the point at which a command waits that was told to, and its process
 jobs/ID.N       where attempt N of a job runs, with its logs
 storage/        the storage elements, by logical file names
 """
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 GRID = Path(os.environ.get("GBASF2_SIMULATOR", "/nowhere"))
 HERE = Path(__file__).resolve().parent
 PER_BLOCK = 1000
+BASF2_LOG = "Script1_basf2helper.py.log"
 FINAL = ("Done", "Failed", "Killed", "Deleted")
 NO_VOMS = "2026-01-02 03:04:05 UTC gbasf2 ERROR: proxy has not Belle VOMS extensions"
 
@@ -37,7 +39,7 @@ class Grid:
 
     def __init__(self, state: dict[str, Any]) -> None:
         self.state = state
-        self.faults: dict[str, Any] = _load(GRID / "faults.json")
+        self.faults: dict[str, Any] = load(GRID / "faults.json")
 
     @property
     def jobs(self) -> dict[str, dict[str, Any]]:
@@ -116,14 +118,15 @@ def grid() -> Iterator[Grid]:
     """The grid, locked; what was changed is written at the end."""
     with open(GRID / "lock", "a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        one = Grid(_load(GRID / "grid.json"))
+        one = Grid(load(GRID / "grid.json"))
         yield one
         new = GRID / "grid.json.new"
         new.write_text(json.dumps(one.state))
         new.rename(GRID / "grid.json")
 
 
-def _load(path: Path) -> dict[str, Any]:
+def load(path: Path) -> dict[str, Any]:
+    """The table of a JSON file; empty where there is none."""
     try:
         found: dict[str, Any] = json.loads(path.read_text())
     except FileNotFoundError:
@@ -167,6 +170,13 @@ def log_call(name: str, words: list[str]) -> None:
     """Write down that a command was run."""
     with open(GRID / "calls.log", "a") as log:
         log.write(json.dumps([name, *words]) + "\n")
+
+
+def paused(point: str) -> None:
+    """Write down who waits at a point of a command, for those who want to kill it there."""
+    new = GRID / f"paused.{os.getpid()}"
+    new.write_text(f"{point} {os.getpid()}")
+    new.rename(GRID / "paused")
 
 
 # -- where jobs run
@@ -223,7 +233,7 @@ def _run_steering(place: Path, job: dict[str, Any]) -> None:
     code = 1
     try:
         os.chdir(place)
-        log = os.open("std.out", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        log = os.open(BASF2_LOG, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(log, 1)
         os.dup2(log, 2)
         sys.path.insert(0, str(HERE / "modules"))
@@ -258,6 +268,8 @@ def _end(name: str, job: dict[str, Any], code: int) -> None:
             upload = "Failed to upload output data" if g.befalls("upload_fails", job) else "Done"
             g.move(current, "Done", "Execution Complete", upload)
         (place / "job.info").write_text(json.dumps(g.shown(current)))
+        words = f"Executing RunScriptStep1\nbasf2 ended with {code}: {current['MinorStatus']}\n"
+        (place / "std.out").write_text(words)
 
 
 def _upload(name: str, job: dict[str, Any], place: Path) -> None:

@@ -82,23 +82,26 @@ class Client:
         Raises:
             CommandError: it could not be asked, or what it printed is no answer.
         """
-        path = HELPERS / f"{helper}.py"
-        command = Command(("python3", str(path), *words), timeout=QUESTION_TIME)
+        command = question(helper, *words)
         completed = self.run(command)
         try:
-            return parse.marked(completed.stdout)
-        except ValueError as error:
+            return answer(command, completed)
+        except CommandFailed:
             self._asked = 0.0  # it may be the proxy
-            raise CommandFailed(command, completed, f"no answer ({error})") from None
+            raise
 
     def jobs(self, user: str, projects: Iterable[str]) -> dict[str, dict[int, parse.GridJob]]:
         """The jobs of projects, in one question."""
         return parse.jobs(self.ask("status", user, self.group, *projects))
 
-    def files(self, user: str, datasets: Iterable[str]) -> list[str]:
+    def names(self, user: str, datasets: Iterable[str]) -> list[str]:
         """The logical names of the files of datasets."""
-        answer = self.ask("ds_list", user, *datasets)
-        return [name for name in answer if isinstance(name, str)]
+        found = self.ask("ds_list", "names", user, *datasets)
+        return [name for name in found if isinstance(name, str)]
+
+    def files(self, user: str, dataset: str) -> dict[str, parse.GridFile]:
+        """The files of a dataset by their logical names."""
+        return parse.grid_files(self.ask("ds_list", "files", user, dataset))
 
     def missing(self, names: Iterable[str]) -> list[str]:
         """Those of the client's commands that are not on its PATH."""
@@ -108,10 +111,10 @@ class Client:
 
     # -- the proxy
 
-    def proxy(self) -> parse.Proxy | None:
-        """The proxy; asked for from time to time, and when it is about to end."""
+    def proxy(self, *, anew: bool = False) -> parse.Proxy | None:
+        """The proxy; asked for from time to time, when it is about to end, and *anew*."""
         age = time.monotonic() - self._asked
-        if not self._asked or age > BELIEVED or self._left() < BELIEVED:
+        if anew or not self._asked or age > BELIEVED or self._left() < BELIEVED:
             self._proxy = parse.proxy(self.ask("proxy_info"))
             self._asked = time.monotonic()
         if self._proxy and self._left() > 0:
@@ -119,28 +122,38 @@ class Client:
             return attrs.evolve(self._proxy, left=self._left())
         return None
 
+    def owner(self) -> str | None:
+        """Whose the proxy is, or was when it was valid; None: there is none."""
+        self.proxy()
+        return self._proxy.user if self._proxy else None
+
     def _left(self) -> float:
         return (self._proxy.left if self._proxy else 0) - (time.monotonic() - self._asked)
 
-    def need_proxy(self, lifetime: int, least: int = 0, *, strict: bool = False) -> parse.Proxy:
+    def need_proxy(
+        self, lifetime: int, least: int = 0, *, strict: bool = False, wait: bool = False
+    ) -> parse.Proxy:
         """The proxy, which is renewed in the background where it has to be.
 
-        Nobody waits for a password: as long as there is no proxy, this is an error, and the
-        core asks again later.
+        Nobody waits for a password where jobs are watched: as long as there is no proxy, this is
+        an error, and the core asks again later.
 
         Args:
             lifetime: hours that a new one is good for.
             least: hours that it should be good for.
             strict: an error as well where it is good for less than that.
+            wait: until somebody has typed the password, if there is a terminal.
 
         Raises:
             CommandError: there is none (that is good for long enough).
         """
         proxy = self.proxy()
-        enough = proxy is not None and proxy.left > least * 3600
-        if not enough:
+        if not _is_enough(proxy, least):
             self._renew(lifetime)
-        if proxy is None or (strict and not enough):
+            if wait and self._renewal:
+                self._renewal.join()
+                proxy = self.proxy()
+        if proxy is None or (strict and not _is_enough(proxy, least)):
             said = f"is good for less than {least} h" if proxy else "is not there or has expired"
             how = "its password is asked for" if self._renewing() else "run this, jobs go on"
             command = Command(("gb2_proxy_init", "-g", self.group, "-v", f"{lifetime}:00"))
@@ -180,6 +193,28 @@ class Client:
             return False
         said = (completed.stdout + completed.stderr).lower()
         return completed.ok and "bad pass" not in said and "error" not in said
+
+
+def question(helper: str, *words: str, stdin: str = "") -> Command:
+    """The command that asks a helper."""
+    path = HELPERS / f"{helper}.py"
+    return Command(("python3", str(path), *words), stdin=stdin, timeout=QUESTION_TIME)
+
+
+def answer(command: Command, completed: Completed) -> Any:
+    """What a helper has printed.
+
+    Raises:
+        CommandFailed: it is no answer.
+    """
+    try:
+        return parse.marked(completed.stdout)
+    except ValueError as error:
+        raise CommandFailed(command, completed, f"no answer ({error})") from None
+
+
+def _is_enough(proxy: parse.Proxy | None, hours: int) -> bool:
+    return proxy is not None and proxy.left > hours * 3600
 
 
 _HOME = ("HOME", "USER", "LOGNAME", "X509_USER_PROXY")

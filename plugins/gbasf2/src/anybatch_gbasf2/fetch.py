@@ -7,6 +7,7 @@ download that is still under way: the command holds a lock (flock(1)) as long as
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from datetime import timedelta
@@ -17,9 +18,10 @@ from anybatch.errors import AnybatchError, CommandFailed
 from anybatch.host import Command
 
 from anybatch_gbasf2 import parse, render
+from anybatch_gbasf2.client import answer, question
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from anybatch.host import Completed, Host
@@ -31,6 +33,8 @@ PAUSES = (5.0, 20.0, 60.0, 120.0)  #: after tries that brought nothing; then it 
 LONGEST = timedelta(days=3)
 LOCKED = 99  #: flock's exit status where somebody else has the lock
 WAIT = 5.0  #: seconds between two looks at somebody else's download
+BASF2_LOG = "Script1_basf2helper.py.log"  #: what basf2 printed
+AROUND = "std.out"  #: what the job printed around it
 
 
 class Incomplete(Exception):
@@ -64,6 +68,8 @@ class Background:
             self.problem, self.final = str(error), True
         except (AnybatchError, OSError) as error:
             self.problem = str(error)
+        except Exception as error:  # nothing that has gone wrong is a success
+            self.problem, self.final = repr(error), True
 
 
 class Download:
@@ -86,6 +92,8 @@ class Download:
         self._host = client.host
         self._project = project
         self._pause = pause
+        self._damaged: Mapping[str, str] = {}
+        self._whole: set[str] = set()
         self._partial = project.target.with_name(f"{project.name}.partial")
         self._place = self._partial / project.name
 
@@ -106,34 +114,33 @@ class Download:
             CommandError: the grid could not be asked; it may be tried again.
         """
         idle, most, said = 0, -1, ""
-        while not self._is_complete():
+        while files(self._target, self._host) != (wanted := self._wanted()).keys():
             self._take_back()
-            wanted = self._wanted()
-            have = self._without_superseded(wanted)
-            missing = sorted(wanted - have)
-            if not missing and have == wanted:
+            if not self._sift(wanted):
+                self._pause(WAIT)
+                continue
+            have = self._without_superseded(set(wanted))
+            missing = sorted(wanted.keys() - have)
+            if have == wanted.keys():
                 self._finish()
                 return
             idle = 0 if len(have) > most else idle + 1
             most = max(most, len(have))
             if idle > len(PAUSES):
-                raise Incomplete(self._trouble(missing, have - wanted, said))
+                raise Incomplete(self._trouble(missing, have - wanted.keys(), said))
             if idle:
                 self._pause(PAUSES[idle - 1])
             said = self._get()
 
-    def _wanted(self) -> set[str]:
+    def _wanted(self) -> dict[str, parse.GridFile]:
         """The files on the grid, without those of earlier attempts of jobs."""
-        found = self._client.files(self._project.user, [self._project.dataset])
-        wanted = set(parse.below(self._project.dataset, parse.newest(found)))
-        if not wanted:
-            raise Incomplete(f"{self._project.dataset} has no files")
+        dataset = self._project.dataset
+        found = parse.below(dataset, self._client.files(self._project.user, dataset))
+        if not found:
+            raise Incomplete(f"{dataset} has no files")
+        wanted = {name: found[name] for name in parse.newest(found)}
         self.expected = len(wanted)
         return wanted
-
-    def _is_complete(self) -> bool:
-        have = files(self._target, self._host)
-        return bool(have) and have == self._wanted()
 
     def _take_back(self) -> None:
         """Make what is there already a part of this download: the grid has more by now."""
@@ -143,6 +150,24 @@ class Download:
             raise Incomplete(f"both {self._target} and {self._partial} are there; remove one")
         make_folder(self._host, self._partial)
         move(self._host, self._target, self._place)
+
+    def _sift(self, wanted: Mapping[str, parse.GridFile]) -> bool:
+        """Remove what is here and damaged; False: another process still writes.
+
+        Every file is read once, for its checksum.
+        """
+        new = (files(self._place, self._host) & wanted.keys()) - self._whole
+        self._damaged = {}
+        if not new:
+            return True
+        facts = {name: (wanted[name].size, wanted[name].checksum) for name in sorted(new)}
+        command = question("sift", str(self._place), stdin=json.dumps(facts))
+        completed = locked(self._client, command, self._partial / "lock")
+        if completed.returncode == LOCKED:
+            return False
+        self._damaged = answer(command, completed)
+        self._whole |= new - self._damaged.keys()
+        return True
 
     def _without_superseded(self, wanted: set[str]) -> set[str]:
         """The files here, when those are gone that a later attempt has made anew."""
@@ -159,20 +184,23 @@ class Download:
         again = ""
         if failed.name in self._host.listdir(self._partial):
             move(self._host, failed, old)
-            again = str(old)
+            again = "" if self._damaged else str(old)  # what was damaged is not in the list
         params, dataset = self._project.download_params, self._project.dataset
         command = render.ds_get(dataset, params, self._partial, again)
         completed = locked(self._client, command, self._partial / "lock")
         if completed.returncode == LOCKED:
             self._pause(WAIT)
             return "another process downloads it"
-        if parse.proxy(self._client.ask("proxy_info")) is None:
+        if not self._client.proxy(anew=True):
             raise CommandFailed(command, completed, "the proxy has ended")
         return (completed.stdout + completed.stderr).strip()[-300:]
 
     def _trouble(self, missing: Sequence[str], strange: Iterable[str], said: str) -> str:
         if missing:
-            what = f"{len(missing)} of {self.expected} files do not come, such as {missing[0]}"
+            name = next((name for name in missing if name in self._damaged), missing[0])
+            what = f"{len(missing)} of {self.expected} files do not come, such as {name}"
+            if name in self._damaged:
+                what += f" (it came with {self._damaged[name]})"
         else:
             what = f"{self._place} has files that the grid has not: {', '.join(sorted(strange))}"
         return f"{what}; what is there is in {self._partial}; gb2_ds_get: {said}"
@@ -207,6 +235,20 @@ def log_folder(run_folder: Path, project: Project, at: int) -> Path:
     return above / f"again-{at}" if at else above
 
 
+def log_files(folder: Path, host: Host) -> tuple[Path | None, Path | None]:
+    """Of the logs of a grid job those of its output and its errors; None: there are none.
+
+    DIRAC brings no `std.err` where nothing was written to it. What the job printed around basf2
+    tells then why it failed.
+    """
+    names = host.listdir(folder)
+
+    def first(*wanted: str) -> Path | None:
+        return next((folder / name for name in wanted if name in names), None)
+
+    return first(BASF2_LOG, AROUND), first("std.err", AROUND, BASF2_LOG)
+
+
 def fetch_logs(
     client: Client, project: Project, run_folder: Path, wanted: Iterable[Attempt]
 ) -> None:
@@ -238,7 +280,7 @@ def fetch_logs(
 def locked(client: Client, command: Command, lock: Path) -> Completed:
     """Run a command unless somebody else is at it, who is so as long as the command lives."""
     words = ("flock", "-n", "-E", str(LOCKED), str(lock), *command.argv)
-    return client.run(Command(words, cwd=command.cwd, timeout=LONGEST))
+    return client.run(attrs.evolve(command, argv=words, timeout=LONGEST))
 
 
 def move(host: Host, source: Path, target: Path) -> None:

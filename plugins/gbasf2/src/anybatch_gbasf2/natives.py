@@ -11,13 +11,15 @@ pre_ab12/none-7               none: gbasf2 made fewer jobs than there are in the
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import attrs
 from anybatch.text import read_ranges, write_ranges
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+
+T = TypeVar("T")
 
 _FORM = re.compile(
     r"(?P<project>[\w-]+)/(?:all-(?P<every>\d+)|none-(?P<none>\d+)|(?P<ids>[\d,-]+))"
@@ -59,9 +61,11 @@ class Native:
         """How many grid jobs it stands for."""
         return self.every or len(self.ids)
 
-    def has(self, job: int) -> bool:
-        """Whether it stands for this grid job."""
-        return self.every is not None or job in self.ids
+    def own(self, jobs: Mapping[int, T]) -> list[T]:
+        """Those of a project's grid jobs, by id, that it stands for."""
+        if self.every is not None:
+            return list(jobs.values())
+        return [jobs[one] for one in self.ids if one in jobs]
 
 
 def read_native(text: str) -> Native:

@@ -22,13 +22,17 @@ MARK = "@anybatch "
 SOURCE = "gb2_job_status"
 #: Seconds after which a rescheduled job that is still shown as failed is believed to be.
 LAG = 1800
+#: Seconds after a submission in which the grid may not show all that it made.
+SETTLE = 300
 _SUBMITTED = re.compile(r"JobID\s*=\s*(\d+)(?:\s*\.\.\.\s*(\d+))?\s*\((\d+) jobs?\)")
+_TAKEN = re.compile(r"already (exists?|used)", re.IGNORECASE)
 _REFUSED = re.compile(
-    r"already (exists?|used)|invalid|not valid|not found|no such|does not exist|too long|"
+    _TAKEN.pattern + r"|invalid|not valid|not found|no such|does not exist|too long|"
     r"no input file|exceeds?|not allowed",
     re.IGNORECASE,
 )
 _OUTPUT = re.compile(r"(?P<name>.*_job\d+)_(?P<attempt>\d+)(?P<ending>\.[^/]*)")
+_ADLER32 = re.compile(r"[0-9a-fA-F]{1,8}")
 
 
 # -- the client
@@ -69,6 +73,11 @@ def refusal(text: str) -> str:
     return next((line for line in lines if _REFUSED.search(line)), "")
 
 
+def is_taken(refused: str) -> bool:
+    """Whether a project was refused because there is one of its name."""
+    return bool(_TAKEN.search(refused))
+
+
 @attrs.frozen
 class Proxy:
     """The user's proxy: whose it is, and seconds that it is still good for."""
@@ -78,12 +87,11 @@ class Proxy:
 
 
 def proxy(plain: Any) -> Proxy | None:
-    """The proxy of `proxy_info`; None where there is none."""
+    """The proxy of `proxy_info`, which may have expired; None where there is none."""
     if not isinstance(plain, dict) or not plain.get("username"):
         return None
     left = plain.get("secondsLeft", 0)
-    left = left if isinstance(left, (int, float)) else 0
-    return Proxy(str(plain["username"]), left) if left > 0 else None
+    return Proxy(str(plain["username"]), left if isinstance(left, (int, float)) else 0)
 
 
 # -- jobs
@@ -145,6 +153,21 @@ def _job(item: tuple[str, Any]) -> GridJob | None:
     return GridJob(int(name), *words)
 
 
+def may_grow(found: Mapping[int, GridJob], count: int, now: float) -> bool:
+    """Whether a project may have more jobs in a moment, as right after its submission.
+
+    Args:
+        count: how many jobs of the run they are for; one may be for any number.
+        now: seconds since 1970.
+    """
+    if count > 1 and len(found) >= count:
+        return False
+    submitted = (_time(job.submitted) for job in found.values())
+    latest = max((time.timestamp() for time in submitted if time), default=None)
+    # A clock that is wrong by more than that must not hold up anybody for ever.
+    return latest is not None and abs(now - latest) < SETTLE
+
+
 def status_of(
     native: Native, found: Mapping[int, GridJob], now: float, *, counts: bool = True
 ) -> JobStatus | None:
@@ -165,7 +188,7 @@ def status_of(
             message=text,
             sole=True,
         )
-    own = [job for job in found.values() if native.has(job.id)]
+    own = native.own(found)
     if not own or len(own) < native.size:
         return None
     states = [_status(job, native, now) for job in own]
@@ -223,6 +246,33 @@ def _time(text: str) -> datetime | None:
 # -- files
 
 
+@attrs.frozen
+class GridFile:
+    """What the grid's catalogue tells of a file.
+
+    Attributes:
+        size: in bytes; None: not told.
+        checksum: Adler-32, in hexadecimal digits; None: not told.
+    """
+
+    size: int | None = None
+    checksum: str | None = None
+
+
+def grid_files(plain: Any) -> dict[str, GridFile]:
+    """Files by their logical names; what makes no sense of size and checksum is not told."""
+    rows = plain.items() if isinstance(plain, dict) else ()
+    return {name: GridFile(*_facts(row)) for name, row in rows}
+
+
+def _facts(row: Any) -> tuple[int | None, str | None]:
+    size, checksum = row if isinstance(row, list) and len(row) == 2 else (None, None)
+    return (
+        size if isinstance(size, int) else None,
+        checksum if isinstance(checksum, str) and _ADLER32.fullmatch(checksum) else None,
+    )
+
+
 def newest(names: Iterable[str]) -> list[str]:
     """Without outputs that a later attempt of the same job has made anew.
 
@@ -238,7 +288,9 @@ def newest(names: Iterable[str]) -> list[str]:
     return sorted(name for _, name in best.values())
 
 
-def below(dataset: str, names: Iterable[str]) -> list[str]:
+def below(dataset: str, found: Mapping[str, GridFile]) -> dict[str, GridFile]:
     """Files of a dataset by their places in it: `sub00/B_00000_job700001_00.root`."""
     start = dataset.rstrip("/") + "/"
-    return [name.removeprefix(start) for name in names if name.startswith(start)]
+    return {
+        name.removeprefix(start): file for name, file in found.items() if name.startswith(start)
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from pathlib import Path
@@ -11,30 +12,31 @@ from weakref import WeakKeyDictionary
 import attrs
 from anybatch import hookimpl
 from anybatch.errors import CommandError, CommandFailed, Rejected, UsageError
+from anybatch.host import Command
 from anybatch.records import Detection, JobStatus, Limits
 
 from anybatch_gbasf2 import jobs, parse, render
 from anybatch_gbasf2.client import client_of
 from anybatch_gbasf2.natives import deal, read_native
-from anybatch_gbasf2.project import project_of, read_projects
+from anybatch_gbasf2.project import Project, project_of, read_projects
 from anybatch_gbasf2.settings import SETTINGS
 from anybatch_gbasf2.watch import ProjectWatch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from anybatch.host import Command, Host
+    from anybatch.host import Host
     from anybatch.model import Job
     from anybatch.records import Rendered, Setting, Submission
 
     from anybatch_gbasf2.client import Client
     from anybatch_gbasf2.natives import Native
-    from anybatch_gbasf2.project import Project
 
 COMMANDS = (
     *("gbasf2", "gb2_ds_get", "gb2_job_kill", "gb2_job_output", "gb2_job_reschedule"),
     *("gb2_proxy_init", "python3", "flock"),
 )
+_Part = tuple[Path, Project, "list[Native]"]  #: of what is asked for: run folder, project, jobs
 _NOT_ASKED = ("proxy", "voms", "connect", "timed out", "timeout", "traceback")
 
 _watches: WeakKeyDictionary[Host, dict[tuple[Path, str], ProjectWatch]] = WeakKeyDictionary()
@@ -84,17 +86,34 @@ def anybatch_limits() -> Limits:
 def anybatch_expand(
     job: Job, settings: Mapping[str, Any], host: Host, folder: Path
 ) -> Sequence[Job]:
-    """A job for each grid job of the project; asks for the user and the number of files."""
+    """A job for each grid job of the project; asks for the user and the number of files.
+
+    The name of a user stands in a proxy that has expired, too. So it takes a valid one only to
+    count files, and nothing at all where both are set.
+    """
     client = _client(host, settings)
+    lifetimes = settings["proxy_lifetime"], settings["min_proxy_lifetime"]
 
     def user() -> str:
-        return client.need_proxy(settings["proxy_lifetime"]).user
+        with _or_set("user"):
+            return client.owner() or client.need_proxy(*lifetimes, wait=True).user
 
     def files(user: str, datasets: Sequence[str]) -> Sequence[str]:
-        client.need_proxy(settings["proxy_lifetime"])
-        return client.files(user, datasets)
+        with _or_set("jobs"):
+            client.need_proxy(*lifetimes, wait=True)
+            return client.names(user, datasets)
 
     return jobs.complete(job, settings, folder, host, user, files)
+
+
+@contextlib.contextmanager
+def _or_set(setting: str) -> Iterator[None]:
+    """Say how to plan without the question, where it cannot be asked."""
+    try:
+        yield
+    except CommandError as error:
+        problem = f"{error}. With gbasf2.{setting} set, this question is not asked"
+        raise UsageError(f"gbasf2 has to ask the grid for `{setting}`: {problem}") from error
 
 
 @hookimpl
@@ -114,22 +133,40 @@ def anybatch_submit(submission: Submission, rendered: Rendered, host: Host) -> S
     project = project_of(submission.settings)
     client = _client_of(project, host)
     lifetimes = project.proxy_lifetime, project.min_proxy_lifetime
-    client.need_proxy(*lifetimes, strict=True)
+    proxy = client.need_proxy(*lifetimes, strict=True)
     if submission.again:
         return _reschedule(submission, rendered.command, client, project)
+    if proxy.user != project.user:
+        raise Rejected(
+            f"the grid proxy is of {proxy.user}, and project {project.name} was planned for "
+            f"{project.user}: see gbasf2.user"
+        )
     if there := _in_project(submission, client, project):
         return there
     if pickled := submission.settings["pickle_file"]:
         host.link(submission.folder / render.PICKLE, pickled)
+    tried = _tried(submission, host)
     completed = client.run(rendered.command)
-    ids = parse.submitted_ids(completed.stdout)
-    if ids and len(ids) == submission.count:
+    if ids := parse.submitted_ids(completed.stdout):
         return deal(project.name, ids, submission.count)
     if there := _in_project(submission, client, project):
         return there
-    if refusal := parse.refusal(f"{completed.stderr}\n{completed.stdout}"):
+    refusal = parse.refusal(f"{completed.stderr}\n{completed.stdout}")
+    if parse.is_taken(refusal) and tried and time.time() - tried < parse.SETTLE:
+        text = "the project was made before, and the grid does not show its jobs yet"
+        raise CommandFailed(rendered.command, completed, text)
+    if refusal:
         raise Rejected(f"gbasf2 refused project {project.name}: {refusal}")
     raise CommandFailed(rendered.command, completed, "no jobs of the project are there")
+
+
+def _tried(submission: Submission, host: Host) -> float:
+    """When gbasf2 was run for it before, in seconds since 1970; 0: now for the first time."""
+    path = submission.folder / f"tried-{submission.number}"
+    if path.name in host.listdir(path.parent):
+        return float(host.read(path))
+    host.write(path, f"{time.time()}\n")
+    return 0.0
 
 
 @hookimpl
@@ -144,7 +181,18 @@ def anybatch_find(submission: Submission, host: Host) -> Sequence[str]:
 
 
 def _in_project(submission: Submission, client: Client, project: Project) -> list[str]:
+    """The ids of the jobs of a project that is there; nobody has told how many they will be.
+
+    Raises:
+        CommandError: it may have more in a moment.
+    """
     found = client.jobs(project.user, [project.name]).get(project.name, {})
+    if parse.may_grow(found, submission.count, time.time()):
+        raise CommandError(
+            Command(("gb2_job_status", "-p", project.name)),
+            f"the project has {len(found)} jobs so far, for {submission.count} of the run; they "
+            f"are taken as all when none has been added for {parse.SETTLE} s",
+        )
     return deal(project.name, found, submission.count) if found else []
 
 
@@ -174,7 +222,7 @@ def _plan(submission: Submission, client: Client, project: Project) -> dict[str,
     known = client.jobs(project.user, [project.name]).get(project.name, {})
     natives, seen, at = [], {}, int(time.time())
     for native in map(read_native, submission.again):
-        failed = [job for job in known.values() if native.has(job.id) and job.status != "Done"]
+        failed = [job for job in native.own(known) if job.status != "Done"]
         if not failed:
             raise Rejected(f"project {project.name} has no job to be rescheduled for {native}")
         seen.update({str(job.id): job.changed for job in failed})
@@ -211,23 +259,28 @@ def anybatch_status(
     host: Host,
 ) -> Mapping[str, JobStatus]:
     """One question for all projects; what is to be fetched is fetched in the background."""
-    watched: dict[Client, list[tuple[Path, Project, list[Native]]]] = {}
-    for folder, some in folders.items():
-        projects = read_projects(folder, host)
-        for name, natives in _by_project(some).items():
-            if name in projects:
-                client = _client_of(projects[name], host)
-                watched.setdefault(client, []).append((folder, projects[name], natives))
+    watched: dict[Client, list[_Part]] = {}
+    for part in _parts(folders, host):
+        watched.setdefault(_client_of(part[1], host), []).append(part)
     answers: dict[str, JobStatus] = {}
-    for client, all_of in watched.items():
-        for status in _look(client, all_of):
+    for client, parts in watched.items():
+        for status in _look(client, parts):
             answers.update({str(native): one for native, one in status.items()})
     return answers
 
 
-def _look(
-    client: Client, watched: Sequence[tuple[Path, Project, list[Native]]]
-) -> Iterable[Mapping[Native, JobStatus]]:
+def _parts(folders: Mapping[Path, Sequence[str]], host: Host) -> Iterator[_Part]:
+    """The projects that jobs are of, run by run."""
+    for folder, ids in folders.items():
+        projects = read_projects(folder, host)
+        natives: dict[str, list[Native]] = {}
+        for native in map(read_native, ids):
+            natives.setdefault(native.project, []).append(native)
+        for name in natives.keys() & projects.keys():
+            yield folder, projects[name], natives[name]
+
+
+def _look(client: Client, watched: Sequence[_Part]) -> Iterable[Mapping[Native, JobStatus]]:
     first = watched[0][1]
     least = max(project.min_proxy_lifetime for _, project, _ in watched)
     client.need_proxy(first.proxy_lifetime, least)
@@ -249,30 +302,22 @@ def _watch(client: Client, project: Project, folder: Path) -> ProjectWatch:
     return known[key]
 
 
-def _by_project(ids: Iterable[str]) -> dict[str, list[Native]]:
-    projects: dict[str, list[Native]] = {}
-    for name in ids:
-        native = read_native(name)
-        projects.setdefault(native.project, []).append(native)
-    return projects
-
-
 # -- stopping
 
 
 @hookimpl
 def anybatch_terminate(
-    ids: Sequence[str], signal: str | None, settings: Mapping[str, Any], host: Host
+    folders: Mapping[Path, Sequence[str]], signal: str | None, host: Host
 ) -> None:
     """One gb2_job_kill for the jobs of each project; nothing else can be sent to grid jobs."""
     if signal is not None:
         raise UsageError("gbasf2 cannot send signals to jobs on the grid")
-    client = _client(host, settings)
-    user = client.need_proxy(settings["proxy_lifetime"]).user
-    for natives in _by_project(ids).values():
+    for _, project, natives in _parts(folders, host):
         there = [native for native in natives if native.none is None]
         if there:
-            command = render.kill(there, user)
+            client = _client_of(project, host)
+            client.need_proxy(project.proxy_lifetime)
+            command = render.kill(there, project.user)
             completed = client.run(command)
             if not completed.ok:
                 raise CommandFailed(command, completed)

@@ -6,6 +6,7 @@ The options are those of gbasf2 v5r7 (`gbasf2 --help`).
 from __future__ import annotations
 
 import shlex
+from datetime import timedelta
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 PICKLE = "serialized_basf2_path.pkl"
 WRAPPER = "steering_file_wrapper.py"
+PER_JOB = timedelta(seconds=3)  #: that the client may take for each job that it does something with
+MANY = 1000  #: jobs of a project, where their number is not known
 
 
 def render(submission: Submission, template: str) -> Rendered:
@@ -39,7 +42,8 @@ def render(submission: Submission, template: str) -> Rendered:
     project = project_of(settings)
     if submission.again:
         natives = [read_native(name) for name in submission.again]
-        return Rendered(command=reschedule(natives, project.user))
+        command = reschedule(natives, project.user)
+        return Rendered(command=command, longer=PER_JOB * submission.count)
     if submission.count != settings["jobs"]:
         raise UsageError(
             f"gbasf2: project {project.name} has {settings['jobs']} jobs and stands for "
@@ -52,7 +56,9 @@ def render(submission: Submission, template: str) -> Rendered:
         files.append(RenderedFile(folder / WRAPPER, text))
     answer = "" if settings["force_submission"] else "Y\n"
     words = ("gbasf2", *submit_words(settings, project.dataset))
-    return Rendered(files=tuple(files), command=Command(words, cwd=folder, stdin=answer))
+    command = Command(words, cwd=folder, stdin=answer)
+    jobs = MANY if settings["input_grouping"] else submission.count
+    return Rendered(files=tuple(files), command=command, longer=PER_JOB * jobs)
 
 
 def submit_words(settings: Mapping[str, Any], dataset: str) -> Iterator[str]:
@@ -145,7 +151,8 @@ def reschedule(natives: Sequence[Native], user: str) -> Command:
 
 def kill(natives: Sequence[Native], user: str) -> Command:
     """Kills jobs. Those that are killed can be rescheduled, those that are deleted cannot."""
-    return Command(("gb2_job_kill", "--force", *_which(natives, user)))
+    limit = timedelta(minutes=2) + PER_JOB * sum(native.size for native in natives)
+    return Command(("gb2_job_kill", "--force", *_which(natives, user)), timeout=limit)
 
 
 def _which(natives: Sequence[Native], user: str) -> Iterator[str]:

@@ -60,9 +60,9 @@ SETTINGS = (
         name="jobs",
         kind=Kind.INTEGER,
         help="How many jobs of the run the project's grid jobs are; default: one for each input "
-        "file, or one for all of them where gbasf2 groups files.",
+        "file, for which the grid is asked, or one for all where gbasf2 groups files.",
     ),
-    Setting(name="user", help="User on the grid; default: the one of the proxy."),
+    Setting(name="user", help="User on the grid; default: the one of the proxy, even an expired."),
     # input
     Setting(
         name="input_dataset",

@@ -13,7 +13,7 @@ import attrs
 from anybatch import Reason, State
 
 from anybatch_gbasf2 import parse
-from anybatch_gbasf2.fetch import Attempt, Background, Download, fetch_logs, log_folder
+from anybatch_gbasf2.fetch import Attempt, Background, Download, fetch_logs, log_files, log_folder
 from anybatch_gbasf2.states import read_state
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class ProjectWatch:
 
     def __init__(self, client: Client, project: Project, folder: Path) -> None:
         self._client = client
+        self._host = client.host
         self._project = project
         self._folder = folder
         self._logs: Background | None = None
@@ -57,34 +58,40 @@ class ProjectWatch:
         bad = {one: status for one, status in ended.items() if status.state is not State.DONE}
         good = {one: status for one, status in ended.items() if one not in bad}
         over = not bad and len(ended) == len(natives) and all(map(_is_final, jobs.values()))
-        if bad and self._project.logs:
-            self._fetch_logs(_failed_attempts(bad, jobs))
-        for one, status in bad.items():
-            known[one] = self._with_log(one, status, jobs)
+        if bad:
+            known.update(self._with_logs(bad, {one: _failed_attempts(one, jobs) for one in bad}))
         if good and self._project.download_to:
             known.update(self._with_outputs(good, over))
-        if good and over and self._project.logs:
-            self._fetch_logs(_attempts(good, jobs))
-            known.update(self._after_logs(good, known))
+        if good and over:
+            told = {one: known[one] for one in good}
+            known.update(self._with_logs(told, {one: _attempts(one, jobs) for one in good}))
         return known
 
     # -- logs
 
-    def _with_log(
-        self, native: Native, status: JobStatus, jobs: Mapping[int, parse.GridJob]
-    ) -> JobStatus:
-        """A failure, once its log is here: rescheduling removes it from the grid."""
-        attempts = _failed_attempts([native], jobs)
-        if not self._project.logs or not attempts:
+    def _with_logs(
+        self, told: Mapping[Native, JobStatus], attempts: Mapping[Native, Sequence[Attempt]]
+    ) -> Mapping[Native, JobStatus]:
+        """Ends, once their logs are here: rescheduling removes them from the grid."""
+        if not self._project.logs:
+            return told
+        self._fetch_logs([attempt for some in attempts.values() for attempt in some])
+        return {one: self._with_log(status, attempts[one]) for one, status in told.items()}
+
+    def _with_log(self, status: JobStatus, attempts: Sequence[Attempt]) -> JobStatus:
+        """An end with its logs; where it is that of several grid jobs, with those of the first."""
+        if not attempts or not status.state.final:
             return status
         if any(one not in self._logged for one in attempts):
             return _held(status, "its log is being fetched")
         problem = next(filter(None, (self._logged[one] for one in attempts)), "")
-        where = log_folder(self._folder, self._project, native.at)
-        if len(attempts) == 1:
-            where /= str(attempts[0].id)
-        log = f"its log did not come: {problem}" if problem else f"logs: {where}"
-        return attrs.evolve(status, message="; ".join(filter(None, (status.message, log))))
+        above = log_folder(self._folder, self._project, attempts[0].at)
+        out, err = log_files(above / str(attempts[0].id), self._host)
+        log = f"logs: {above}" if len(attempts) > 1 else ""
+        if problem or out is None:
+            log = f"its log did not come: {problem or 'the grid has none'}"
+        text = "; ".join(filter(None, (status.message, log)))
+        return attrs.evolve(status, message=text or None, stdout=out, stderr=err)
 
     def _fetch_logs(self, attempts: Iterable[Attempt]) -> None:
         """Have logs fetched that are not here, once; several at a time, in the background."""
@@ -93,28 +100,19 @@ class ProjectWatch:
                 return
             self._logged.update(dict.fromkeys(self._logs_of, self._logs.problem))
             self._logs = None
-        new = set()
-        for one in attempts:
-            folder = log_folder(self._folder, self._project, one.at)
-            if one in self._logged:
-                continue
-            if str(one.id) in self._client.host.listdir(folder):
-                self._logged[one] = ""
-            else:
-                new.add(one)
-        if new:
+        unknown = {one for one in attempts if one not in self._logged}
+        here = self._logs_here({one.at for one in unknown})
+        self._logged.update(dict.fromkeys(unknown & here, ""))
+        if new := unknown - here:
             self._logs_of = new
             self._logs = Background(
                 lambda: fetch_logs(self._client, self._project, self._folder, new)
             )
 
-    def _after_logs(
-        self, good: Iterable[Native], known: Mapping[Native, JobStatus]
-    ) -> dict[Native, JobStatus]:
-        if self._logs is None:
-            return {}
-        done = [one for one in good if known[one].state is State.DONE]
-        return {one: _held(known[one], "its log is being fetched") for one in done}
+    def _logs_here(self, times: Iterable[int]) -> set[Attempt]:
+        folders = {at: log_folder(self._folder, self._project, at) for at in times}
+        names = ((name, at) for at, path in folders.items() for name in self._host.listdir(path))
+        return {Attempt(int(name), at) for name, at in names if name.isdecimal()}
 
     # -- outputs
 
@@ -143,12 +141,12 @@ class ProjectWatch:
         return f"{text}; before: {problem}" if problem else text
 
 
-def _attempts(natives: Iterable[Native], jobs: Iterable[int]) -> list[Attempt]:
-    return [Attempt(job, one.at) for job in jobs for one in natives if one.has(job)]
+def _attempts(native: Native, jobs: Mapping[int, parse.GridJob]) -> list[Attempt]:
+    return [Attempt(job.id, native.at) for job in native.own(jobs)]
 
 
-def _failed_attempts(natives: Iterable[Native], jobs: Mapping[int, parse.GridJob]) -> list[Attempt]:
-    return [one for one in _attempts(natives, jobs) if _has_failed(jobs[one.id])]
+def _failed_attempts(native: Native, jobs: Mapping[int, parse.GridJob]) -> list[Attempt]:
+    return [Attempt(job.id, native.at) for job in native.own(jobs) if _has_failed(job)]
 
 
 def _is_final(job: parse.GridJob) -> bool:

@@ -3,6 +3,8 @@
 import os
 import types
 
+from variables import variables
+
 
 class Path:
     """Modules one after the other."""
@@ -42,6 +44,7 @@ def print_path(path):
 def process(path, max_event=0):
     """Write the outputs: what was read, and how."""
     print(f"processing {os.environ.get('BASF2_SIMULATOR_INPUT')} at {logging.log_level}")
+    print(f"aliases: {variables.aliases}")
     for name, parameters in path.steps:
         if name == "Crash":
             raise RuntimeError("the simulated module has crashed")

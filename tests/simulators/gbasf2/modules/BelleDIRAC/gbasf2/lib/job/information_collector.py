@@ -13,8 +13,8 @@ class InformationCollector:
         """The jobs of each project."""
         gridsim.log_call("status", list(projects))
         with gridsim.grid() as g:
-            fault = _fault(g)
             found = {name: list(g.of(name)) for name in projects}
+            fault = _fault(g, any(found.values()))
         if fault == "status_garbage":
             print(gridsim.NO_VOMS)
             sys.exit(0)
@@ -24,6 +24,8 @@ class InformationCollector:
             time.sleep(1000)
         if fault == "status_empty":
             found = {name: [] for name in found}
+        if fault == "status_partial":
+            found = {name: ids[: len(ids) // 2] for name, ids in found.items()}
         return {"OK": True, "Value": found}
 
     def getJobSummary(self, items):
@@ -32,8 +34,10 @@ class InformationCollector:
             return {"OK": True, "Value": {name: g.shown(g.jobs[name]) for name in items}}
 
 
-def _fault(g):
+def _fault(g, found):
     if g.proxy_left() <= 0:
         return "status_garbage"
-    faults = ("status_garbage", "status_breaks", "status_hangs", "status_empty")
+    faults = ["status_garbage", "status_breaks", "status_hangs"]
+    if found:
+        faults += ["status_empty", "status_partial"]
     return next(filter(g.take, faults), "")
