@@ -11,6 +11,7 @@ In the run's folder:
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 RECORDS, *OTHERS = BROUGHT_BACK  #: records come last: when one is here, so is what it speaks of
 LONGEST = timedelta(hours=1)  #: for a command that unpacks
 _SPEAKER = "anybatch: "
+#: What GNU tar (1.34) says of a file that it leaves out, or of a link that leads nowhere.
+_UNREADABLE = re.compile(r"Cannot (stat|open)|File removed before we read it")
 
 
 @attrs.frozen
@@ -74,11 +77,10 @@ def pack(submission: Submission, host: Host, timeout: timedelta) -> None:
         words += ["-C", str(submission.folder / parcel), "."]
     command = Command(words, timeout=timeout)
     completed = host.run(command)
-    if completed.returncode in (0, 1):  # 1: a file has changed while it was read
-        return
-    if "Cannot stat" in completed.stderr or "Cannot open" in completed.stderr:
+    if _UNREADABLE.search(completed.stderr):
         raise Rejected(f"what the job takes along cannot be packed: {completed.stderr.strip()}")
-    raise CommandFailed(command, completed)
+    if completed.returncode not in (0, 1):  # 1: a file has changed while it was read
+        raise CommandFailed(command, completed)
 
 
 def note(submission: Submission, native: str, host: Host) -> None:
