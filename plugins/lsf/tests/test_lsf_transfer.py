@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from anybatch.run import Run
 
 PATIENCE = 60
+EXAMPLE = Path(__file__).parents[3] / "examples" / "transfer.py"
 await_that = partial(waiting.await_that, patience=PATIENCE)
 NAMES = ("it's $HOME", 'a "name"', "line\nbreak", "-n", "*", "\\t", "ü漢", "\udcff\x01", " end ")
 COMMON_TOOLS = ("cat", "chmod", "cp", "date", "mkdir", "mv", "rm", "sed", "sleep", "uname")
@@ -223,6 +225,49 @@ def test_outputs_come_through_links_and_replace_what_is_there(away: Away) -> Non
     assert Path("disk/fit").read_text() == "new\n"
     assert Path("disk/newest").readlink() == Path("fit")
     assert Path("disk/other").read_text() == "kept"
+
+
+def test_the_example_of_travelling_files_runs(away: Away) -> None:
+    """It is the same as on every batch system."""
+    Path("anybatch.toml").write_text('[lsf]\ntransfer = "lsf"\n')
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLE), "lsf"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=2 * PATIENCE,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    sums = [path.read_text() for path in sorted(Path("transfer/results").glob("*/fits/sum.txt"))]
+    assert sums == [
+        "samples/muons.txt: 42\n",
+        "samples/pions.txt: 210\n",
+        "samples/kaons.txt: 700\n",
+    ]
+    assert "in /tmp/ab-" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("operator", "there", "here"),
+    [
+        (">", "ours", "ours"),
+        ("<", "", "theirs"),
+        ("<<", "", "ourstheirs"),
+        ("><", "ours", "ourstheirs"),
+        ("<>", "ours", "ourstheirs"),
+    ],
+)
+def test_the_simulator_copies_as_the_manual_says(
+    away: Away, operator: str, there: str, here: str
+) -> None:
+    """Before the job, after it, or both; appended where it says so."""
+    Path("a").write_text("ours")
+    Path("seen").touch()
+    copies = ("-f", f"{Path.cwd()}/a {operator} b", "-f", f"{Path.cwd()}/seen < seen")
+    away.cluster.run("bsub", *copies, stdin="touch b; cat b >seen; printf theirs >>b\n")
+    await_that(lambda: "DONE" in away.cluster.run("bjobs", "-a").stdout)
+    assert Path("seen").read_text() == there
+    assert Path("a").read_text() == here
 
 
 # -- ends
