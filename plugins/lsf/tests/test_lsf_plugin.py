@@ -19,7 +19,7 @@ from anybatch.host import Command, Completed
 from anybatch.records import Limits, Submission, Transfer
 from anybatch.testing import ScriptedHost
 from anybatch_lsf import plugin
-from anybatch_lsf.render import HIDDEN, Cluster
+from anybatch_lsf.render import HIDDEN, PACKING, Cluster
 from anybatch_lsf.settings import SETTINGS
 
 if TYPE_CHECKING:
@@ -409,17 +409,18 @@ def submit_packed(folder: Path, *steps: tuple[str, Any]) -> tuple[list[str], Scr
     """The ids that submitting gives where LSF moves the files, and who was asked."""
     one = attrs.evolve(submission(), folder=folder, transfer=Transfer.SYSTEM, parcels=("ship/0",))
     host = ScriptedHost(*steps)
-    return list(plugin.anybatch_submit(one, plugin.anybatch_render(one), host)), host
+    rendered = plugin.anybatch_render(one)
+    limit = rendered.command.timeout + rendered.longer
+    rendered = attrs.evolve(rendered, command=attrs.evolve(rendered.command, timeout=limit))
+    return list(plugin.anybatch_submit(one, rendered, host)), host
 
 
 SUBMITTED = Completed(0, "Job <1> is submitted to default queue <normal>.\n")
 
 
 @pytest.mark.parametrize("packed", [Completed(0), Completed(1, "", "tar: x: file changed\n")])
-def test_what_travels_is_packed_before_bsub_in_the_time_of_one(
-    tmp_path: Path, packed: Completed
-) -> None:
-    """The archive is the owner's alone; whose it is is written down."""
+def test_what_travels_is_packed_before_bsub(tmp_path: Path, packed: Completed) -> None:
+    """Each in its own time. The archive is the owner's alone; whose it is is written down."""
     ids, host = submit_packed(tmp_path, ("tar -czhf", packed), ("bsub", SUBMITTED))
     assert ids == ["1"]
     archive = tmp_path / "lsf" / f"{TOKEN}.in.tgz"
@@ -427,7 +428,7 @@ def test_what_travels_is_packed_before_bsub_in_the_time_of_one(
     words = [word for parcel in parcels for word in ("-C", parcel, ".")]
     assert host.ran[0].argv == ("tar", "-czhf", str(archive), *words)
     assert archive.stat().st_mode & 0o777 == 0o600
-    assert [command.timeout for command in host.ran] == [timedelta(minutes=1)] * 2
+    assert [command.timeout for command in host.ran] == [PACKING, timedelta(minutes=2)]
     assert (tmp_path / "lsf" / f"1.{TOKEN}").exists()
 
 

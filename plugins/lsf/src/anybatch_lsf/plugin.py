@@ -124,9 +124,8 @@ def anybatch_submit(submission: Submission, rendered: Rendered, host: Host) -> S
     """One bsub. What LSF refuses for good is told from what may pass, or may have arrived."""
     command = rendered.command
     if render.travels(submission):
-        # Other machines wait no longer for both than for one command.
-        command = attrs.evolve(command, timeout=command.timeout / 2)
-        travel.pack(submission, host, command.timeout)
+        travel.pack(submission, host, rendered.longer)
+        command = attrs.evolve(command, timeout=command.timeout - rendered.longer)
     completed = host.run(command)
     job = parse.submitted_id(completed.stdout)
     if job:

@@ -33,6 +33,7 @@ _MOST_IN_A_NAME = 200
 _CARRIED_BY_F = re.compile(r"[A-Za-z0-9_+=,./-]+")
 #: Where a job begins that sees none of our folders. All machines have it, and clean it up.
 _ELSEWHERE = Path("/tmp")
+PACKING = timedelta(minutes=30)  #: for what a job takes along
 _POWERS = {"KB": 1, "MB": 2, "GB": 3, "TB": 4, "PB": 5, "EB": 6}
 
 #: What bsub sees of the environment: enough to find home, cluster and credentials. Where LSF
@@ -98,6 +99,7 @@ def render(submission: Submission, timeout: timedelta = timedelta(minutes=2)) ->
             hide_env=HIDDEN,
             env={"LC_ALL": "C"},
         ),
+        longer=PACKING if travels(submission) else timedelta(0),
     )
 
 
