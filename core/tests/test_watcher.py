@@ -511,6 +511,23 @@ def test_when_files_are_here_the_record_rules(
     assert (outcome.reason, outcome.exit_code) == (reason, code)
 
 
+def test_a_record_that_comes_with_the_answer_is_read_before_the_verdict(
+    moved: tuple[Run, Toy], clock: Clock
+) -> None:
+    """A plugin may bring it as it answers, and the word `terminated` waits for no record."""
+    run, toy = moved
+
+    def answer() -> dict[str, JobStatus]:
+        leave_record(run.folder, "0.0.0.command.exit-44.INT")
+        return {"1.1": said(State.TERMINATED), "1.2": said(State.RUNNING)}
+
+    toy.scripted["status"] = [answer]
+    poll(run)
+    outcome = run.outcome(0)
+    assert outcome is not None
+    assert (outcome.state, outcome.exit_code) == (State.TERMINATED, 44)
+
+
 def test_a_record_counts_where_the_system_does_not_know_the_job_any_more(
     moved: tuple[Run, Toy], clock: Clock
 ) -> None:

@@ -142,6 +142,8 @@ class Watcher:
             self._read_records(one, thorough=due)
         if due:
             self._poll(watched)
+            for one in watched:  # a plugin may have fetched some, to be judged with its answer
+                self._read_records(one, thorough=False)
         for one in watched:
             self._judge(one)
 

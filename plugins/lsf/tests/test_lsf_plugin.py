@@ -16,10 +16,10 @@ import pytest
 from anybatch import Reason, State, UsageError
 from anybatch.errors import CommandFailed, CommandNotFound, CommandTimeout, Rejected
 from anybatch.host import Command, Completed
-from anybatch.records import Limits, Submission
+from anybatch.records import Limits, Submission, Transfer
 from anybatch.testing import ScriptedHost
 from anybatch_lsf import plugin
-from anybatch_lsf.render import HIDDEN, Cluster
+from anybatch_lsf.render import HIDDEN, PACKING, Cluster
 from anybatch_lsf.settings import SETTINGS
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def test_a_cluster_is_described() -> None:
     assert found.reason == "IBM Spectrum LSF Standard 10.1.0.12"
     assert found.details == {
         **{"cluster": "cluster1", "default queue": "short"},
-        **{"largest array": "5000", "unit for limits": "GB"},
+        **{"largest array": "5000", "unit for limits": "GB", "files": "shared"},
     }
 
 
@@ -153,7 +153,7 @@ def test_openlava_is_described() -> None:
     assert (found.available, found.version, found.reason) == (True, "2.2", "openlava 2.2")
     assert found.details == {
         **{"cluster": "cluster1", "default queue": "normal"},
-        **{"largest array": "1000", "unit for limits": "the default"},
+        **{"largest array": "1000", "unit for limits": "the default", "files": "shared"},
     }
 
 
@@ -164,7 +164,7 @@ def test_what_is_not_told_is_not_known() -> None:
     assert found.available
     assert found.details == {
         **{"cluster": "not known", "default queue": "not known"},
-        **{"largest array": "1000", "unit for limits": "not known"},
+        **{"largest array": "1000", "unit for limits": "not known", "files": "shared"},
     }
 
 
@@ -219,6 +219,17 @@ def limits(*steps: tuple[str, Any], own: dict[str, Any] | None = None, **more: A
 def test_the_largest_array_is_the_clusters_or_less(own: int | None, array: int) -> None:
     """`max_array` can only lower it."""
     assert limits(("lsid", JSON), BPARAMS, BADMIN, own={"max_array": own}).array == array
+
+
+def test_there_are_no_arrays_where_lsf_moves_files() -> None:
+    """`-f` would copy the same file for every element."""
+    assert limits(("lsid", JSON), BPARAMS, BADMIN, own={"transfer": "lsf"}).array == 1
+
+
+@pytest.mark.parametrize(("own", "transfer"), [("lsf", Transfer.SYSTEM), ("shared", None)])
+def test_lsf_moves_files_where_the_user_says_so(own: str, transfer: Transfer | None) -> None:
+    """Else others may have an opinion."""
+    assert plugin.anybatch_transfer(table(transfer=own)) is transfer
 
 
 @pytest.mark.parametrize(
@@ -394,6 +405,50 @@ def test_a_bsub_that_cannot_run_or_hangs_decides_nothing(
         submit(error(Command(("bsub",)), "no answer"))
 
 
+def submit_packed(folder: Path, *steps: tuple[str, Any]) -> tuple[list[str], ScriptedHost]:
+    """The ids that submitting gives where LSF moves the files, and who was asked."""
+    one = attrs.evolve(submission(), folder=folder, transfer=Transfer.SYSTEM, parcels=("ship/0",))
+    host = ScriptedHost(*steps)
+    rendered = plugin.anybatch_render(one)
+    limit = rendered.command.timeout + rendered.longer
+    rendered = attrs.evolve(rendered, command=attrs.evolve(rendered.command, timeout=limit))
+    return list(plugin.anybatch_submit(one, rendered, host)), host
+
+
+SUBMITTED = Completed(0, "Job <1> is submitted to default queue <normal>.\n")
+
+
+@pytest.mark.parametrize("packed", [Completed(0), Completed(1, "", "tar: x: file changed\n")])
+def test_what_travels_is_packed_before_bsub(tmp_path: Path, packed: Completed) -> None:
+    """Each in its own time. The archive is the owner's alone; whose it is is written down."""
+    ids, host = submit_packed(tmp_path, ("tar -czhf", packed), ("bsub", SUBMITTED))
+    assert ids == ["1"]
+    archive = tmp_path / "lsf" / f"{TOKEN}.in.tgz"
+    parcels = (f"{tmp_path}/ship/{name}" for name in ("common", "tasks-0.0", "0"))
+    words = [word for parcel in parcels for word in ("-C", parcel, ".")]
+    assert host.ran[0].argv == ("tar", "-czhf", str(archive), *words)
+    assert archive.stat().st_mode & 0o777 == 0o600
+    assert [command.timeout for command in host.ran] == [PACKING, timedelta(minutes=2)]
+    assert (tmp_path / "lsf" / f"1.{TOKEN}").exists()
+
+
+@pytest.mark.parametrize(
+    ("packed", "error"),
+    [
+        (Completed(2, "", "tar: x.tgz: Cannot write: No space left on device\n"), CommandFailed),
+        (Completed(-9), CommandFailed),
+        (Completed(2, "", "tar: ./a: Cannot open: Permission denied\n"), Rejected),
+        (Completed(1, "", "tar: ./a: File removed before we read it\n"), Rejected),
+    ],
+)
+def test_what_cannot_be_packed_is_not_submitted(
+    tmp_path: Path, packed: Completed, error: type[Exception]
+) -> None:
+    """A full disk may pass; a file that is gone or cannot be read is told."""
+    with pytest.raises(error, match="tar"):
+        submit_packed(tmp_path, ("tar", packed))
+
+
 # -- find
 
 BY_DESCRIPTION = (
@@ -563,7 +618,7 @@ BACCT = "bacct -l"
 
 def status(host: ScriptedHost, *ids: str) -> dict[str, JobStatus]:
     """What the plugin answers; all that the script expects is asked for."""
-    found = plugin.anybatch_status(ids, table(), host)
+    found = plugin.anybatch_status(ids, {}, table(), host)
     assert host.steps == []
     return {native: one for native, one in found.items() if one}
 
@@ -864,7 +919,7 @@ def test_every_command_has_a_time_limit_and_believes_not_to_be_in_a_job() -> Non
         *((BY_DESCRIPTION[0], NO_JOB), (BY_DESCRIPTION[1], NOBODY), ("bkill 7", Completed(0))),
     )
     plugin.anybatch_limits(host, own)
-    plugin.anybatch_status(["7"], own, host)
+    plugin.anybatch_status(["7"], {}, own, host)
     plugin.anybatch_account(["7"], own, host)
     plugin.anybatch_find(submission(timeout=own["timeout"]), host)
     plugin.anybatch_terminate(["7"], None, own, host)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from anybatch import Resources, UsageError
-from anybatch.records import Limits, Submission
+from anybatch.records import Limits, Submission, Transfer
 from anybatch_lsf.render import Cluster, format_time, job_name, render
 from anybatch_lsf.settings import FLAGS, MANAGED, NAMES, OPTIONS, SETTINGS
 from hypothesis import given
@@ -151,6 +151,39 @@ def test_the_job_script_is_started_with_its_numbers(count: int, number: int, nam
     )
     task = 2 if count > 1 else 1
     assert done.stdout.decode() == f"<{one.script}><{number}><{task}><0>"
+
+
+# -- files that LSF moves
+
+
+@pytest.mark.parametrize("cluster", [KILOBYTES, OLD])
+def test_files_travel_by_names_that_only_this_job_has(cluster: Cluster) -> None:
+    """There and back; all machines have the folder that the job begins in."""
+    one = submission(cluster=cluster, transfer=Transfer.SYSTEM, parcels=("",))
+    archive = f"/runs/one/lsf/{TOKEN}"
+    found = [line for line in script(one).splitlines() if line.startswith("#BSUB -f")]
+    assert found == [
+        f'#BSUB -f "{archive}.in.tgz > {TOKEN}.in.tgz"',
+        f'#BSUB -f "{archive}.out.tgz < {TOKEN}.out.tgz"',
+    ]
+    assert ("#BSUB -cwd /tmp\n" in script(one)) is (cluster is KILOBYTES)
+    assert render(one).command.cwd == Path("/tmp")
+    assert f"\nab_token={TOKEN}\nab_words='.anybatch/job.sh 0 1 0'\n" in script(one)
+
+
+@pytest.mark.parametrize(
+    "folder", ["/my runs", "/it's", '/a"b', "/ü", "/a:b", "/%J", "/a\nb", "/<"]
+)
+def test_a_path_that_f_cannot_carry_is_refused(folder: str) -> None:
+    """It goes through a directive, a shell's quotes and a copy between machines."""
+    with pytest.raises(UsageError, match="runs_dir"):
+        render(submission(folder=Path(folder), transfer=Transfer.SYSTEM, parcels=("",)))
+
+
+def test_an_array_whose_files_lsf_moves_is_refused() -> None:
+    """Its elements would all bring back the same file."""
+    with pytest.raises(UsageError, match=r"anybatch\.toml"):
+        render(submission(count=2, transfer=Transfer.SYSTEM, parcels=("",)))
 
 
 # -- resources

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+import attrs
 from anybatch import hookimpl
 from anybatch.errors import CommandError, CommandFailed, Rejected, UsageError
 from anybatch.host import Command
 from anybatch.model import State
-from anybatch.records import Detection, Environment, JobStatus, Limits
+from anybatch.records import Detection, Environment, JobStatus, Limits, Transfer
 
-from anybatch_lsf import parse, render
+from anybatch_lsf import parse, render, travel
 from anybatch_lsf.settings import SETTINGS
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ _TRANSIENT = re.compile(
 _REFUSED = re.compile(r"Job not submitted|[Ii]llegal option|Request aborted|Usage:|usage:")
 _UNITS = {None: "not known", "": "the default"}
 _versions: WeakKeyDictionary[Host, parse.Version] = WeakKeyDictionary()
+_arrivals: WeakKeyDictionary[Host, travel.Arrivals] = WeakKeyDictionary()
 
 
 @hookimpl
@@ -70,6 +72,7 @@ def anybatch_detect(host: Host, settings: Mapping[str, Any]) -> Detection:
             "cluster": version.cluster or "not known",
             "default queue": parse.default_queue(parameters) or "not known",
             "largest array": str(parse.largest_array(parameters)),
+            "files": "shared" if settings["transfer"] == "shared" else "moved by LSF",
             "unit for limits": _UNITS.get(unit := _unit(host, version, settings), unit or ""),
         },
     )
@@ -80,7 +83,8 @@ def anybatch_limits(host: Host, settings: Mapping[str, Any]) -> Limits:
     """The cluster's MAX_JOB_ARRAY_SIZE, and what else rendering needs, asked once.
 
     Where a job is not done LSF leaves those pending for ever that wait for it, so anybatch sees
-    to dependencies.
+    to dependencies. Where LSF moves files there are no arrays: `bsub -f` copies the same files
+    for every element.
     """
     version = _version(host, settings)
     parameters = _parameters(host, version, settings)
@@ -90,7 +94,8 @@ def anybatch_limits(host: Host, settings: Mapping[str, Any]) -> Limits:
         unit=_unit(host, version, settings),
         per_task=parse.reserves_per_task(parameters),
     )
-    return Limits(array=min(size, settings["max_array"] or size), facts=cluster.facts())
+    most = min(size, settings["max_array"] or size) if settings["transfer"] == "shared" else 1
+    return Limits(array=most, facts=cluster.facts())
 
 
 @hookimpl
@@ -103,6 +108,12 @@ def anybatch_environment() -> Environment:
 
 
 @hookimpl
+def anybatch_transfer(settings: Mapping[str, Any]) -> Transfer | None:
+    """LSF, where the user says so; nothing tells what machines share."""
+    return Transfer.SYSTEM if settings["transfer"] == "lsf" else None
+
+
+@hookimpl
 def anybatch_render(submission: Submission) -> Rendered:
     """See `render`."""
     return render.render(submission)
@@ -111,14 +122,18 @@ def anybatch_render(submission: Submission) -> Rendered:
 @hookimpl
 def anybatch_submit(submission: Submission, rendered: Rendered, host: Host) -> Sequence[str]:
     """One bsub. What LSF refuses for good is told from what may pass, or may have arrived."""
-    completed = host.run(rendered.command)
+    command = rendered.command
+    if render.travels(submission):
+        travel.pack(submission, host, rendered.longer)
+        command = attrs.evolve(command, timeout=command.timeout - rendered.longer)
+    completed = host.run(command)
     job = parse.submitted_id(completed.stdout)
     if job:
-        return _ids(job, submission.count)
+        return _ids(submission, job, host)
     said = f"{completed.stderr}\n{completed.stdout}"
     if completed.returncode > 0 and _REFUSED.search(said) and not _TRANSIENT.search(said):
         raise Rejected(f"bsub: {(completed.stderr.strip() or completed.stdout.strip())}")
-    raise CommandFailed(rendered.command, completed)
+    raise CommandFailed(command, completed)
 
 
 @hookimpl
@@ -143,18 +158,33 @@ def anybatch_find(submission: Submission, host: Host) -> Sequence[str]:
         for native, called, described in parse.long_descriptions(kept):
             if submission.token in (described.split(" ")[0], called.split(".")[0]):
                 job = native.partition("[")[0]
-    return _ids(job, submission.count) if job else []
+    return _ids(submission, job, host) if job else []
 
 
-def _ids(job: str, count: int) -> list[str]:
+def _ids(submission: Submission, job: str, host: Host) -> list[str]:
+    if render.travels(submission):
+        travel.note(submission, job, host)
+    count = submission.count
     return [f"{job}[{element}]" for element in range(1, count + 1)] if count > 1 else [job]
 
 
 @hookimpl
 def anybatch_status(
-    ids: Sequence[str], settings: Mapping[str, Any], host: Host
+    ids: Sequence[str],
+    folders: Mapping[Path, Sequence[str]],
+    settings: Mapping[str, Any],
+    host: Host,
 ) -> Mapping[str, JobStatus]:
-    """One bjobs for all; for those that it no longer knows one bhist, else one bacct."""
+    """One bjobs for all; for those that it no longer knows one bhist, else one bacct.
+
+    Where LSF moves files, what jobs have brought back is unpacked.
+    """
+    answers = _answers(ids, settings, host)
+    arrivals = _arrivals.setdefault(host, travel.Arrivals())
+    return arrivals.settle(answers, folders, settings["transfer_patience"], host)
+
+
+def _answers(ids: Sequence[str], settings: Mapping[str, Any], host: Host) -> dict[str, JobStatus]:
     version = _version(host, settings)
     ask = _bjobs if version.modern else _plain_bjobs
     answers = ask(ids, settings, host)

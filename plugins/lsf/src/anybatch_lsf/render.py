@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
 from anybatch.errors import UsageError
 from anybatch.host import Command
-from anybatch.records import Rendered
+from anybatch.records import Rendered, Transfer
 from anybatch.script import quote
 
 from anybatch_lsf.settings import FLAGS, NAMES, OPTIONS
+from anybatch_lsf.travel import Travel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,6 +29,11 @@ _PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
 #: What a job's name may not hold: `[` begins an array, and others mean something to `bjobs -J`.
 _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9._-]+")
 _MOST_IN_A_NAME = 200
+#: What stands in a shell's quotes, after a machine's name and `:`, on its way through `bsub -f`.
+_CARRIED_BY_F = re.compile(r"[A-Za-z0-9_+=,./-]+")
+#: Where a job begins that sees none of our folders. All machines have it, and clean it up.
+_ELSEWHERE = Path("/tmp")
+PACKING = timedelta(minutes=30)  #: for what a job takes along
 _POWERS = {"KB": 1, "MB": 2, "GB": 3, "TB": 4, "PB": 5, "EB": 6}
 
 #: What bsub sees of the environment: enough to find home, cluster and credentials. Where LSF
@@ -80,20 +88,57 @@ def render(submission: Submission, timeout: timedelta = timedelta(minutes=2)) ->
         if value is not False and name not in skipped
     }
     lines = ["#!/bin/sh", *(_line(name, value) for name, value in options.items())]
+    lines += [_line("f", value) for value in _copies(submission)]
     return Rendered(
         command=Command(
             ("bsub",),
             stdin="\n".join([*lines, *_start(submission), ""]),
-            cwd=submission.folder,
+            cwd=_ELSEWHERE if travels(submission) else submission.folder,
             timeout=timeout,
             only_env=CLIENT_ENVIRONMENT,
             hide_env=HIDDEN,
             env={"LC_ALL": "C"},
         ),
+        longer=PACKING if travels(submission) else timedelta(0),
     )
 
 
+def travels(submission: Submission) -> bool:
+    """Whether LSF moves the jobs' files."""
+    return submission.transfer is Transfer.SYSTEM
+
+
+def _copies(submission: Submission) -> Iterator[str]:
+    """What LSF copies to the job and back, by names that only this job has."""
+    if not travels(submission):
+        return
+    if submission.count > 1:
+        raise UsageError(
+            "lsf: jobs of an array cannot bring back a file each. transfer = 'lsf' is for a whole "
+            "run, so that each job is submitted by itself: set it in anybatch.toml or with --set"
+        )
+    travel = Travel(submission.folder, submission.token)
+    if not _CARRIED_BY_F.fullmatch(str(submission.folder)):
+        raise UsageError(
+            f"lsf: `bsub -f` cannot carry the path of the run's folder, which may hold letters, "
+            f"digits and _+=,./- alone: {str(submission.folder)!r}. The setting runs_dir puts it "
+            f"elsewhere"
+        )
+    yield f"{travel.sent} > {travel.sent.name}"
+    yield f"{travel.brought} < {travel.brought.name}"
+
+
 def _start(submission: Submission) -> Iterator[str]:
+    yield from _start_away(submission) if travels(submission) else _start_here(submission)
+
+
+def _start_away(submission: Submission) -> Iterator[str]:
+    yield f"ab_token={submission.token}"
+    yield f"ab_words='{submission.script} {submission.number} 1 0'"
+    yield files("anybatch_lsf").joinpath("worker.sh").read_text("utf-8").rstrip("\n")
+
+
+def _start_here(submission: Submission) -> Iterator[str]:
     task = '"$LSB_JOBINDEX"' if submission.count > 1 else "1"
     folder, script = str(submission.folder), str(submission.script)
     if "\n" in folder:  # no line may begin with text of a path: bsub reads #BSUB lines anywhere
@@ -141,8 +186,9 @@ def _options(submission: Submission) -> Iterator[tuple[str, Any]]:
     yield "o", "/dev/null"
     if cluster.modern:
         yield "env", "none"
-        if _PLAIN.fullmatch(str(submission.folder)) and "%" not in str(submission.folder):
-            yield "cwd", str(submission.folder)
+        cwd = str(_ELSEWHERE if travels(submission) else submission.folder)
+        if _PLAIN.fullmatch(cwd) and "%" not in cwd:
+            yield "cwd", cwd
     yield from _resources(submission, cluster)
     yield from ((letters, value) for letters, value in own.items() if letters != "J")
     if cluster.modern:

@@ -50,7 +50,7 @@ MANAGED = {
     "e": "use the job's stderr",
     "env": "use the job's env, or the setting inherit_env",
     "eo": "use the job's stderr",
-    "f": "use the job's inputs and outputs",
+    "f": "use the job's inputs and outputs, and the setting lsf.transfer",
     "I": "a batch job has no terminal",
     "i": "use the job's stdin",
     "is": "use the job's stdin",
@@ -92,6 +92,20 @@ SETTINGS = (
         default=timedelta(minutes=1),
         help="How long a command of LSF may take, bsub excepted (`submit_timeout`). Where LSF is "
         "down they wait for ever.",
+    ),
+    Setting(
+        name="transfer",
+        choices=("shared", "lsf"),
+        default="shared",
+        help="Who moves files: nobody, as all machines share them (`shared`), or LSF by `bsub -f` "
+        "(`lsf`). With `lsf` each job is submitted by itself.",
+    ),
+    Setting(
+        name="transfer_patience",
+        kind=Kind.DURATION,
+        default=timedelta(minutes=1),
+        help="Where LSF moves files: how long after a job's end nothing may come of what it brings "
+        "back, before that counts as lost.",
     ),
     Setting(
         name="unit_for_limits",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lsfsim import formats
 from lsfsim.jobs import Job, Spec, read_indices
+from lsfsim.workers import Copy, read_copy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,6 +33,8 @@ MODERN_WITH_VALUE = (
 )
 MODERN_FLAGS = ("Ne", "XF", "ar", "ti", "rn", "rnc", "hl")
 
+#: Options that may stand there several times, and what then stands between their values.
+_REPEATED = {"R": " ", "f": "\n"}
 _UNITS = {"KB": 1, "MB": 2, "GB": 3, "TB": 4, "PB": 5, "EB": 6}
 
 
@@ -71,7 +74,9 @@ def read_options(
             found[name] = ""
         elif name in with_value and rest:
             value = rest.pop(0)
-            found[name] = f"{found[name]} {value}" if name == "R" and name in found else value
+            if name in _REPEATED and name in found:
+                value = found[name] + _REPEATED[name] + value
+            found[name] = value
         elif name in with_value:
             raise Refused(f"{command}: option requires an argument -- {name}")
         else:
@@ -164,7 +169,15 @@ def _spec(cluster: Cluster, request: dict[str, Any], options: dict[str, str], te
         memory_limit=_memory_limit(cluster, options.get("M")),
         elements=elements,
         at_once=at_once,
+        copies=_copies(options.get("f", ""), request["cwd"]),
     )
+
+
+def _copies(text: str, cwd: str) -> list[Copy]:
+    try:
+        return [read_copy(one, cwd) for one in text.split("\n") if one]
+    except ValueError as error:
+        raise Refused(f"{error}: Bad file transfer specification. Job not submitted.") from None
 
 
 def _name(cluster: Cluster, text: str) -> tuple[str, tuple[int, ...], int]:

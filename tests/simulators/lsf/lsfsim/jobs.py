@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lsfsim.workers import Copy
 
 #: Why LSF ends a job, as bjobs, bhist and bacct show it.
 TERMINATIONS = {
@@ -36,6 +40,7 @@ class Spec:
     memory_limit: int | None = None  # bytes
     elements: tuple[int, ...] = ()
     at_once: int = 0  # of an array; 0: any number
+    copies: list[Copy] = field(default_factory=list)  # -f
 
 
 @dataclass

@@ -19,6 +19,7 @@ from typing import Any
 
 from lsfsim import commands, formats, processes
 from lsfsim.jobs import Job, Spec
+from lsfsim.workers import Worker
 
 #: What a cluster is like where its `simulator.json` does not say otherwise.
 DEFAULTS: dict[str, Any] = {
@@ -29,6 +30,9 @@ DEFAULTS: dict[str, Any] = {
     "max_array": 1000,  # MAX_JOB_ARRAY_SIZE
     "clean_period": 3600,  # CLEAN_PERIOD: seconds that bjobs knows of a finished job
     "terminate_interval": 10,  # JOB_TERMINATE_INTERVAL: seconds from INT to TERM to KILL
+    "hidden": [],  # folders that are empty on the host that jobs run on
+    "tmp": "",  # a folder that this host has as its /tmp; empty: ours
+    "copies_late": False,  # a job is DONE or EXIT before its files (-f) are copied back
     "minute": 60,  # seconds; less of them let run limits pass sooner
     "idle": 60,  # seconds without jobs and requests after which the daemon ends
 }
@@ -50,7 +54,9 @@ class Cluster:
         self.host = socket.gethostname()
         self.jobs: dict[int, dict[int, Job]] = {}
         self.last = 0
+        self._worker = Worker(self.settings["hidden"], self.settings["tmp"])
         self._running: dict[int, Job] = {}
+        self._copying: dict[int, Job] = {}
         self._pending: dict[str, Job] = {}
         self._kept = folder / "mbatchd.state"
         (folder / "spool").mkdir(exist_ok=True)
@@ -65,7 +71,7 @@ class Cluster:
     @property
     def busy(self) -> bool:
         """Whether any job is not finished."""
-        return bool(self._running or self._pending)
+        return bool(self._running or self._pending or self._copying)
 
     def configuration(self, name: str) -> str:
         """A parameter of lsf.conf; empty where it is not set."""
@@ -113,14 +119,14 @@ class Cluster:
 
     def _start(self, job: Job) -> None:
         spec = job.spec
-        cwd = spec.cwd if os.access(spec.cwd, os.X_OK) else "/tmp"
+        cwd = self._worker.begins(spec.cwd)
         output = subprocess.DEVNULL
         if spec.options.get("o", "/dev/null") != "/dev/null":
             output = os.open(self._output(job), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
             process = subprocess.Popen(
-                [spec.script],
-                cwd=cwd,
+                self._words(spec, cwd),
+                cwd=cwd if os.path.isdir(cwd) else "/",
                 env=self._environment(job),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -135,6 +141,15 @@ class Cluster:
         self._running[job.pid] = job
         job.tell(job.started, formats.placed(self, job, "Dispatched"))
         job.tell(job.started, f"Starting (Pid {job.pid});")
+
+    def _words(self, spec: Spec, cwd: str) -> list[str]:
+        """What copies a job's files to it, then becomes the job."""
+        words = self._worker.words(spec.script, cwd)
+        copies = [copy for copy in spec.copies if copy.there]
+        if not copies:
+            return words
+        lines = self._worker.bring(copies, cwd, self.user, old=self.old)
+        return ["/bin/sh", "-c", "\n".join([*lines, 'exec "$@"']), "start", *words]
 
     def _output(self, job: Job) -> Path:
         return self.folder / "spool" / f"{job.spec.number}.{job.index}.out"
@@ -216,22 +231,48 @@ class Cluster:
                     break
                 if job := self._running.pop(pid, None):
                     self._ended(job, status, used.ru_utime + used.ru_stime, used.ru_maxrss)
+                elif job := self._copying.pop(pid, None):
+                    self._finish(job)
         self.start_what_fits()
 
     def _ended(self, job: Job, status: int, cpu: float, memory: int) -> None:
         if job.why:  # what is left of a job that was killed goes with it
             left = [one for one in processes.every() if one.session == job.pid]
             processes.send(signal.SIGKILL, left)
-        job.ended, job.cpu, job.memory = time.time(), cpu, max(job.memory, memory)
+        job.cpu, job.memory = cpu, max(job.memory, memory)
         job.killing = []
         code = os.waitstatus_to_exitcode(status)
         job.signal, job.code = (-code, 128 - code) if code < 0 else (0, code)
+        copies = [copy for copy in job.spec.copies if copy.back]
+        if copies:
+            cwd = self._worker.begins(job.spec.cwd)
+            self._copy(job, self._worker.fetch(copies, cwd, self.user))
+        if not copies or self.settings["copies_late"]:
+            self._finish(job)
+
+    def _copy(self, job: Job, lines: list[str]) -> None:
+        """Copy files back; why one does not come LSF says in a mail."""
+        process = subprocess.Popen(
+            ["/bin/sh", "-c", "\n".join(lines)],
+            env={"PATH": os.environ.get("PATH", os.defpath), "LSF_ENVDIR": str(self.folder)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        process.returncode = 0  # it is waited for by us
+        self._copying[process.pid] = job
+
+    def _finish(self, job: Job) -> None:
+        """What everybody may know from now on."""
+        if job.finished:
+            return
+        job.ended = time.time()
         job.state = "EXIT" if job.code else "DONE"
         if job.state == "DONE":
             job.why = ""
         elif job.signal and not job.why and not self.old:
             job.why = "TERM_EXTERNAL_SIGNAL"
-        used = f"The CPU time used is {cpu:.1f} seconds;"
+        used = f"The CPU time used is {job.cpu:.1f} seconds;"
         job.tell(job.ended, f"{commands.how_it_ended(self, job)} {used}")
         if job.reason and not self.old:
             job.tell(job.ended, f"Completed <exit>; {job.reason};")
