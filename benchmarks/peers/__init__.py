@@ -27,14 +27,9 @@ if TYPE_CHECKING:
 
 _HERE = Path(__file__).parent
 _COMMANDS = ("sbatch", "squeue", "sacct", "scontrol", "scancel", "sinfo")
-#: Titles, and how many jobs are measured with each; not 1,000 where they would take an hour.
-_PEERS = {
-    "anybatch": ("anybatch", (100, 1000)),
-    "submitit": ("submitit", (100, 1000)),
-    "psij": ("PSI/J", (100, 1000)),
-    "b2luigi": ("b2luigi", (100,)),
-}
-_ROUNDS = {100: 3, 1000: 1}
+_PEERS = {"anybatch": "anybatch", "submitit": "submitit", "psij": "PSI/J", "b2luigi": "b2luigi"}
+_COUNT = 100  #: jobs; some start a Python for each
+_ROUNDS = 2
 
 
 @attrs.frozen
@@ -53,31 +48,29 @@ class Measured:
 def rows(folder: Path) -> Iterator[Row]:
     """All of them in turn, as often as there are rounds."""
     os.environ["SLURM_CONF"] = str(ENGINES / "slurm-accounting" / "slurm.conf")
-    for count, rounds in _ROUNDS.items():
-        names = [name for name, (_, counts) in _PEERS.items() if count in counts]
-        found: dict[str, list[Measured]] = {name: [] for name in names}
-        for number in range(rounds):
-            for name in names:
-                where = folder / f"{name}-{count}-{number}"
-                found[name].append(_measure(name, count, where))
-        for name in names:
-            yield _row(name, count, found)
+    found: dict[str, list[Measured]] = {name: [] for name in _PEERS}
+    for number in range(_ROUNDS):
+        for name in _PEERS:
+            found[name].append(_measure(name, folder / f"{name}-{number}"))
+    for name in _PEERS:
+        yield _row(name, found)
 
 
-def _measure(name: str, count: int, folder: Path) -> Measured:
+def _measure(name: str, folder: Path) -> Measured:
     counted = _counting(folder / "bin")
     python = sys.executable if name == "anybatch" else _python()
     path = os.pathsep.join([str(folder / "bin"), str(Path(python).parent), os.environ["PATH"]])
     program = shutil.copy(_HERE / f"with_{name}.py", folder)
     completed = subprocess.run(
-        [python, program, str(count)],
+        [python, program, str(_COUNT)],
         cwd=folder,
         env={**os.environ, "PATH": path},
-        check=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        check=False,
+        capture_output=True,
         text=True,
     )
+    if completed.returncode:
+        sys.exit(f"{program} failed: {completed.stderr[-500:]}")
     took: float = json.loads(completed.stdout.splitlines()[-1])
     return Measured(took, Counter(counted.read_text().split()))
 
@@ -95,16 +88,15 @@ def _counting(folder: Path) -> Path:
     return counted
 
 
-def _row(name: str, count: int, found: dict[str, list[Measured]]) -> Row:
+def _row(name: str, found: dict[str, list[Measured]]) -> Row:
     took = statistics.median(one.seconds for one in found[name])
     commands = found[name][0].commands
     others = sum(commands.values()) - commands["sbatch"]
     ratio = statistics.median(
         one.seconds / own.seconds for one, own in zip(found[name], found["anybatch"], strict=True)
     )
-    title, _ = _PEERS[name]
     return Row(
-        f"Slurm, beside others: {count:,} jobs of `true` with {title}{_version(name)}",
+        f"Slurm, beside others: {_COUNT} jobs of `true` with {_PEERS[name]}{_version(name)}",
         f"{took:.1f} s, {commands['sbatch']} sbatch, {others} other commands",
         "" if name == "anybatch" else f"{ratio:.1f} times anybatch",
     )
