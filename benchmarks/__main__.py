@@ -82,6 +82,10 @@ def _page(found: list[Row]) -> str:
         "|---|---|---|---|---|",
         *map(_line, found),
         "",
+        "Jobs of `true` show what the job script costs: some milliseconds of CPU for each (a bash,",
+        "a process that keeps the exit status safe from signals, the exit record and the logs),",
+        "where a raw job has a shell alone. Cores that jobs keep busy pay for it.",
+        "",
     ]
     return "\n".join(lines)
 
