@@ -19,20 +19,15 @@ from benchmarks.measure import Row, cpu, in_process, submit_to_verdict
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from anybatch import Run
-
 ENGINES = Path(os.environ.get("ANYBATCH_ENGINE_DIR", "/var/tmp/anybatch-engines"))
-_HELD = {"slurm": {"hold": True}}
 
 _SUBMIT = """
 import json, resource, sys, time
 from anybatch import Job, Session
 count = int(sys.argv[1])
-with Session("slurm") as session:
+with Session("slurm", settings={"slurm": {"hold": True}}) as session:
     session.plan(Job(["true"]))  # the cluster's limits are asked once for a session
-    jobs = [
-        Job(["true", str(number)], settings={"slurm": {"hold": True}}) for number in range(count)
-    ]
+    jobs = [Job(["true", str(number)]) for number in range(count)]
     started = time.perf_counter()
     run = session.submit(jobs)
     took = time.perf_counter() - started
@@ -134,11 +129,11 @@ def _latency() -> list[Row]:
 
 
 def _watching() -> list[Row]:
+    rows = statistics.median(cpu(_read_rows) for _ in range(5))
     with Session("slurm") as session:
         run = session.submit([Job(["sleep", "600"])] * 10_000)
         run.refresh()
         poll = statistics.median(cpu(run.refresh) for _ in range(5))
-        rows = statistics.median(cpu(lambda: _read_rows(run)) for _ in range(5))
         session.watch()
         time.sleep(20)  # past the first, quicker questions
         share = cpu(lambda: time.sleep(40)) / 40
@@ -156,14 +151,11 @@ def _watching() -> list[Row]:
     ]
 
 
-def _read_rows(run: Run) -> None:
+def _read_rows() -> None:
     from anybatch_slurm.parse import read_squeue
 
-    native = run.jobs[0].id
-    assert native
-    array = native.native.partition("_")[0]
-    row = "{0}|{1}|{2}|RUNNING|0|0|1795167946|1795167946|NONE|node{1}|None|"
-    text = "\n".join(row.format(array, number, 90000 + number) for number in range(10_000))
+    row = "7|{0}|{1}|RUNNING|0|0|1795167946|1795167946|NONE|node{0}|None|"
+    text = "\n".join(row.format(number, 90000 + number) for number in range(10_000))
     assert len(read_squeue(text)) == 10_000
 
 
