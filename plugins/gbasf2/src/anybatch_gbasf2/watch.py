@@ -131,7 +131,8 @@ class ProjectWatch:
             return {one: _undone(status, problem) for one, status in good.items()}
         elif not self._download.running:
             return {}
-        return {one: _held(status, self._told(problem)) for one, status in good.items()}
+        text = self._told(problem)
+        return {one: _held(status, text) for one, status in good.items()}
 
     def _told(self, problem: str) -> str:
         assert self._progress is not None
