@@ -14,7 +14,6 @@ from anybatch import Reason, State
 
 from anybatch_gbasf2 import parse
 from anybatch_gbasf2.fetch import Attempt, Background, Download, fetch_logs, log_files, log_folder
-from anybatch_gbasf2.states import read_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -151,11 +150,11 @@ def _failed_attempts(native: Native, jobs: Mapping[int, parse.GridJob]) -> list[
 
 
 def _is_final(job: parse.GridJob) -> bool:
-    return read_state(job.status, job.minor, job.application)[0].final
+    return job.end[0].final
 
 
 def _has_failed(job: parse.GridJob) -> bool:
-    state = read_state(job.status, job.minor, job.application)[0]
+    state, _ = job.end
     return state.final and state is not State.DONE
 
 
