@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import functools
 import importlib.util
 import json
 import shutil
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from anybatch import watcher
+from anybatch.testing import await_that
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,6 +39,8 @@ OFTEN = f"""
 from anybatch import watcher
 vars(watcher).update({_OFTEN})
 """
+
+until = functools.partial(await_that, patience=60)
 
 _spec = importlib.util.spec_from_file_location("gridsim", SIMULATOR / "gridsim.py")
 assert _spec is not None
@@ -114,14 +118,6 @@ class Grid:
             fcntl.flock(lock, fcntl.LOCK_EX)
             gone = self.folder.rename(self.folder.with_suffix(".gone"))
         shutil.rmtree(gone)
-
-
-def until(condition: Callable[[], object], timeout: float = 60.0) -> None:
-    """Wait until something is so."""
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline, "it never came to that"
-        time.sleep(0.05)
 
 
 @pytest.fixture

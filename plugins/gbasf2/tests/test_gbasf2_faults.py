@@ -23,7 +23,7 @@ from anybatch_gbasf2.settings import SETTINGS
 from click.testing import CliRunner
 
 from .conftest import OFTEN, Grid, until
-from .test_gbasf2_project import SUBMIT, end, ids_in
+from .test_gbasf2_project import SUBMIT, end, ids_in, submit_and_die
 
 if TYPE_CHECKING:
     import subprocess
@@ -260,12 +260,7 @@ def test_killed_while_jobs_are_rescheduled(
     grid.dataset(3)
     failing = {"0": 1, "2": 1}
     grid.faults(application_fails=failing, reschedule_pauses=point, reschedule_lag=lag)
-    program = run_python(OFTEN + SUBMIT)
-    assert program.stdout is not None
-    name = program.stdout.readline().strip()
-    until((grid.folder / "paused").exists)
-    program.send_signal(signal.SIGKILL)
-    program.wait()
+    name = submit_and_die(run_python, OFTEN + SUBMIT, (grid.folder / "paused").exists)
     if command == "killed":
         os.kill(grid.paused(), signal.SIGKILL)
         grid.faults(reschedule_pauses=None)
@@ -311,9 +306,8 @@ def test_a_download_that_never_becomes_complete_has_failed(
     grid.faults(download_fails={"_00001_": 99})
     run = session.submit(steering_job("steer.py", download_dataset=False))
     end(run)
-    project = project_to(grid_home, run)
+    client, project = project_to(grid_home, run)
     pauses: list[float] = []
-    client = client_of(session.host, project.setup_path, project.proxy_group)
     with pytest.raises(Incomplete, match=r"1 of 2 files do not come, such as sub00/B_00001"):
         Download(client, project, pauses.append).run()
     assert pauses == list(PAUSES)
@@ -348,17 +342,18 @@ def test_a_file_that_always_comes_damaged_is_told(
     grid.faults(download_truncates={"_00001_": 99})
     run = session.submit(steering_job("steer.py", download_dataset=False))
     end(run)
-    project = project_to(grid_home, run)
-    client = client_of(session.host, project.setup_path, project.proxy_group)
+    client, project = project_to(grid_home, run)
     with pytest.raises(Incomplete, match=r"such as sub00/B_00001\S+ \(it came with \d+ of"):
         Download(client, project, lambda seconds: None).run()
     assert not project.target.exists()
 
 
-def project_to(folder: Path, run: Run) -> Project:
-    """The project of a run, as one whose outputs go to a folder."""
-    [project] = read_projects(run.folder, run._session.host).values()
-    return attrs.evolve(project, download_to=str(folder))
+def project_to(folder: Path, run: Run) -> tuple[Client, Project]:
+    """The project of a run, as one whose outputs go to a folder, and its client."""
+    host = run._session.host
+    [project] = read_projects(run.folder, host).values()
+    client = client_of(host, project.setup_path, project.proxy_group)
+    return client, attrs.evolve(project, download_to=str(folder))
 
 
 def test_a_download_is_resumed_after_a_crash(
@@ -372,12 +367,11 @@ def test_a_download_is_resumed_after_a_crash(
     monkeypatch.setattr(fetch, "WAIT", 0.2)
     grid.dataset(8)
     grid.faults(download_seconds=0.3)
-    program = run_python(OFTEN + SUBMIT)
-    assert program.stdout is not None
-    name = program.stdout.readline().strip()
-    until(lambda: list(grid_home.glob("test_*.partial/test_*/sub00/*.root")))
-    program.send_signal(signal.SIGKILL)
-    program.wait()
+
+    def some_came() -> list[Path]:
+        return list(grid_home.glob("test_*.partial/test_*/sub00/*.root"))
+
+    name = submit_and_die(run_python, OFTEN + SUBMIT, some_came)
     run = new_session("gbasf2").attach(name)
     outcomes = end(run)
     assert Counter(outcome.state for outcome in outcomes) == {State.DONE: 8}

@@ -44,8 +44,21 @@ def end(run: Run, timeout: float = 120) -> list[Outcome]:
         run.refresh()
         return run.finished
 
-    until(looked, timeout)
+    until(looked, patience=timeout)
     return run.wait()
+
+
+def submit_and_die(
+    run_python: Callable[..., subprocess.Popen[str]], program: str, when: Callable[[], object]
+) -> str:
+    """Have a program killed that submits and waits, when something is so; the run's id."""
+    process = run_python(program)
+    assert process.stdout is not None
+    name = process.stdout.readline().strip()
+    until(when)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    return name
 
 
 def states(run: Run) -> Counter[State]:
@@ -95,12 +108,8 @@ def test_two_hundred_jobs_survive(
         reschedule_lag=1,
         download_fails={"_00007_": 1},
     )
-    program = run_python("from anybatch import watcher; watcher.COST = 5" + SUBMIT)
-    assert program.stdout is not None
-    name = program.stdout.readline().strip()
-    until(lambda: grid.words()["Done"] > 40)
-    program.send_signal(signal.SIGKILL)
-    program.wait()
+    program = "from anybatch import watcher; watcher.COST = 5" + SUBMIT
+    name = submit_and_die(run_python, program, lambda: grid.words()["Done"] > 40)
     run = new_session("gbasf2", settings={"anybatch": {"poll_interval": "2s"}}).attach(name)
     outcomes = run.wait(250)
     assert Counter(outcome.state for outcome in outcomes) == {State.DONE: 200}
