@@ -156,7 +156,7 @@ class Client:
         if proxy is None or (strict and not _is_enough(proxy, least)):
             said = f"is good for less than {least} h" if proxy else "is not there or has expired"
             how = "its password is asked for" if self._renewing() else "run this, jobs go on"
-            command = Command(("gb2_proxy_init", "-g", self.group, "-v", f"{lifetime}:00"))
+            command = render.proxy_init(self.group, lifetime)
             raise CommandError(command, f"the grid proxy {said}; {how}")
         return proxy
 
@@ -188,7 +188,8 @@ class Client:
         """Whether it was made; the exit status is 0 in any case."""
         command = render.proxy_init(self.group, lifetime)
         try:
-            completed = self.run(attrs.evolve(command, stdin=f"{password}\n"))
+            words = (*command.argv, render.PASSWORD_PIPED)
+            completed = self.run(attrs.evolve(command, argv=words, stdin=f"{password}\n"))
         except CommandError:
             return False
         said = (completed.stdout + completed.stderr).lower()

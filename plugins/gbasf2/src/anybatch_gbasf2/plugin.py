@@ -68,7 +68,7 @@ def anybatch_detect(host: Host, settings: Mapping[str, Any], auto: bool) -> Dete
     details = {"setup script": f"{client.setup_path} works", "commands": "all there"}
     if proxy is None:
         details["proxy"] = "none, or it has expired"
-        how = render.proxy_init(client.group, settings["proxy_lifetime"]).argv[:-1]
+        how = render.proxy_init(client.group, settings["proxy_lifetime"]).argv
         text = f"there is no valid proxy; run: {' '.join(how)}"
         return Detection(available=False, auto=False, reason=text, details=details)
     details["proxy"] = f"of {proxy.user}, for {proxy.left / 3600:.1f} h"

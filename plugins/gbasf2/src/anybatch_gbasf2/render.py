@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 PICKLE = "serialized_basf2_path.pkl"
 WRAPPER = "steering_file_wrapper.py"
+PASSWORD_PIPED = "--pwstdin"
 PER_JOB = timedelta(seconds=3)  #: that the client may take for each job that it does something with
 MANY = 1000  #: jobs of a project, where their number is not known
 
@@ -167,8 +168,8 @@ def _which(natives: Sequence[Native], user: str) -> Iterator[str]:
 
 
 def proxy_init(group: str, hours: int) -> Command:
-    """Makes a proxy; its password comes on standard input."""
-    return Command(("gb2_proxy_init", "-g", group, "-v", f"{hours}:00", "--pwstdin"))
+    """Makes a proxy, and asks on the terminal; with `PASSWORD_PIPED` reads standard input."""
+    return Command(("gb2_proxy_init", "-g", group, "-v", f"{hours}:00"))
 
 
 def job_output(ids: Sequence[int], user: str, folder: Path) -> Command:
