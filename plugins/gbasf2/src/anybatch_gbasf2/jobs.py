@@ -36,6 +36,8 @@ _FOREIGN = {
     "container": "",
 }
 _ANY = Job([BASF2, "-"])
+#: Settings that name a file, whose text belongs to what the project is.
+_FILES = ("custom_steering_file", "pickle_file", "input_dslist", "jinja_template_path")
 
 
 def steering_job(file: Path | str, **settings: Any) -> Job:
@@ -103,7 +105,7 @@ def complete(
     """
     _check(job, settings)
     table = dict(settings)
-    for name in ("custom_steering_file", "pickle_file", "input_dslist", "jinja_template_path"):
+    for name in _FILES:
         if table[name]:
             table[name] = _existing(name, folder / table[name], host)
     paths = (folder / name for name in table["additional_files"])
@@ -113,11 +115,7 @@ def complete(
     table["download_to"] = os.path.normpath(
         folder / (table["download_to"] or job.output_dir or ".")
     )
-    content = {
-        name: host.read(Path(table[name]))
-        for name in ("custom_steering_file", "pickle_file", "input_dslist", "jinja_template_path")
-        if table[name]
-    }
+    content = {name: host.read(Path(table[name])) for name in _FILES if table[name]}
     table["project_name"] = project_name(table, content)
     if table["jobs"] is None:
         table["jobs"] = _count(table, content, files)

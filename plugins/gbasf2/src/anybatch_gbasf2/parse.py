@@ -122,6 +122,11 @@ class GridJob:
         return digits(self.updated)
 
     @property
+    def end(self) -> tuple[State, Reason | None]:
+        """What its three words mean."""
+        return read_state(self.status, self.minor, self.application)
+
+    @property
     def words(self) -> str:
         """Why it is where it is."""
         unknown = ("", "Unknown")
@@ -196,7 +201,7 @@ def status_of(
 
 
 def _status(job: GridJob, native: Native, now: float) -> JobStatus:
-    state, reason = read_state(job.status, job.minor, job.application)
+    state, reason = job.end
     message = job.words
     if state is not State.DONE and state.final and is_stale(job, native, now):
         state, reason, message = State.QUEUED, None, "rescheduled; the grid still shows the failure"
