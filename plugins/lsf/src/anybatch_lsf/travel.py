@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 RECORDS, *OTHERS = BROUGHT_BACK  #: records come last: when one is here, so is what it speaks of
 LONGEST = timedelta(hours=1)  #: for a command that unpacks
 _SPEAKER = "anybatch: "
+_NOTHING_CAME = "its files have not come back"
 #: What GNU tar (1.34) says of a file that it leaves out, or of a link that leads nowhere.
 _UNREADABLE = re.compile(r"Cannot (stat|open)|File removed before we read it")
 
@@ -114,11 +115,11 @@ class Arrivals:
         """
         settled = dict(answers)
         for folder, natives in folders.items():
-            for native, travel in _under_way(folder, natives, host):
+            for native, travel, has_come in _under_way(folder, natives, host):
                 status = answers.get(native)
                 if status is not None and not status.state.final:
                     continue
-                trouble = self._bring(travel, native, host)
+                trouble = self._bring(travel, native, host) if has_come else _NOTHING_CAME
                 if trouble and status is not None and not status.never_started:
                     settled[native] = self._late(status, travel, trouble, patience)
         return {native: self._explained(native, status) for native, status in settled.items()}
@@ -126,8 +127,6 @@ class Arrivals:
     def _bring(self, travel: Travel, native: str, host: Host) -> str:
         """Bring what has come to its place; what there is to complain of."""
         archive = str(travel.brought)
-        if travel.brought.name not in host.listdir(travel.brought.parent):
-            return "its files have not come back"
         if not _run(host, "gzip", "-t", archive).ok:
             size = _run(host, "stat", "-c", "%s", archive).stdout.strip()
             return f"its files have not come back whole: {archive} has {size} bytes"
@@ -162,13 +161,16 @@ class Arrivals:
         return attrs.evolve(status, message=self._words.get(native) or None)
 
 
-def _under_way(folder: Path, natives: Sequence[str], host: Host) -> Iterator[tuple[str, Travel]]:
-    """Those of the jobs whose archives are not settled."""
-    marks = (name.partition(".") for name in host.listdir(folder / "lsf"))
-    tokens = {native: token for native, _, token in marks}
+def _under_way(
+    folder: Path, natives: Sequence[str], host: Host
+) -> Iterator[tuple[str, Travel, bool]]:
+    """Those of the jobs whose archives are not settled, and whether anything has come back."""
+    names = set(host.listdir(folder / "lsf"))
+    tokens = {native: token for native, _, token in (name.partition(".") for name in names)}
     for native in natives:
         if native in tokens:
-            yield native, Travel(folder, tokens[native])
+            travel = Travel(folder, tokens[native])
+            yield native, travel, travel.brought.name in names
 
 
 def _run(host: Host, *words: str) -> Completed:
