@@ -189,7 +189,6 @@ def test_log_files_stand_in_the_plan(isolated: Path, toy: Toy) -> None:
         ({"after": [Job(TRUE)]}, JobError, "not part of this submission"),
         ({"after": ["20200101-none"]}, UsageError, "there is no run"),
     ],
-    ids=str,
 )
 def test_refusals_come_before_anything_is_written(
     isolated: Path, toy: Toy, arguments: dict[str, Any], error: type[Exception], text: str

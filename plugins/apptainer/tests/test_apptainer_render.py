@@ -72,7 +72,6 @@ def gpus(number: int) -> Job:
         ({"gpu": "rocm"}, [*HEAD, *BINDS, *PWD, "/i.sif"]),
         ({"image": "docker://x"}, [*HEAD, *BINDS, *PWD, "docker://x"]),
     ],
-    ids=str,
 )
 def test_the_words_of_every_setting(arguments: dict[str, Any], expected: list[str | Place]) -> None:
     """Each setting adds what it says and nothing else."""
