@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from anybatch import Session
 
 
+@pytest.fixture(autouse=True)
+def _ask_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A simulator has to be spared no questions, however long it takes to answer them."""
+    monkeypatch.setattr("anybatch.watcher.COST", 1)
+
+
 @pytest.fixture(scope="session")
 def lsf_clusters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Simulator]]:
     """A cluster of each dialect for all tests of the session."""
