@@ -136,7 +136,8 @@ def steering_file(template: str, max_event: int) -> str:
             pickle_file_path=PICKLE, max_event=max_event
         )
     except jinja2.TemplateError as error:
-        raise UsageError(f"gbasf2: the template (jinja_template, jinja_template_path): {error}") from error
+        source = "the template (jinja_template, jinja_template_path)"
+        raise UsageError(f"gbasf2: {source}: {error}") from error
 
 
 # -- commands about jobs that are there
