@@ -12,7 +12,7 @@ from anybatch.errors import JobError, SettingError, UsageError
 from anybatch.hookspecs import hookimpl
 from anybatch.model import Job, Resources, Retry
 from anybatch.planning import render
-from anybatch.records import Environment, Transfer
+from anybatch.records import Environment, Forbidden, Transfer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -215,6 +215,29 @@ def test_a_system_that_moves_files_needs_no_folder_here(isolated: Path) -> None:
     plan = session_of(isolated, toy).plan(Job(TRUE, workdir="/only/there"))
     assert "ab_workdir=.\n" in texts(plan)["job.sh"]
     assert Path("/only/there") not in plan.folders
+
+
+FORBIDS = Environment(wrap=("box",), forbids=(Forbidden("[,:]", "cannot be in a box"),))
+
+
+@pytest.mark.parametrize("field", ["workdir", "output_dir", "env_script", "inputs"])
+def test_a_path_that_a_wrapper_cannot_take_is_refused(isolated: Path, field: str) -> None:
+    """Also where only a later job of those that share a submission has it."""
+    (isolated / "a,b").mkdir() if field == "workdir" else (isolated / "a,b").touch()
+    jobs = [Job(TRUE), Job(TRUE, **{field: "a,b"})]
+    session = session_of(isolated, Toy(environment=FORBIDS))
+    with pytest.raises(JobError, match=rf"{field.rstrip('s')} .*/a,b: ',' cannot be in a box"):
+        session.plan(jobs)
+    assert session_of(isolated, Toy(environment=Environment(wrap=("box",)))).plan(jobs).count == 2
+
+
+def test_a_run_s_folder_that_a_wrapper_cannot_take_is_refused(isolated: Path) -> None:
+    """Unless the job has its scratch folder instead."""
+    settings = {"anybatch": {"runs_dir": str(isolated / "a:b")}}
+    with pytest.raises(JobError, match=r"the run's folder .*: ':' cannot be in a box"):
+        session_of(isolated, Toy(environment=FORBIDS), settings=settings).plan(Job(TRUE))
+    away = Toy(environment=FORBIDS, transfer=Transfer.SYSTEM)
+    assert session_of(isolated, away, settings=settings).plan(Job(TRUE, workdir="c,d")).count == 1
 
 
 class Boxes:

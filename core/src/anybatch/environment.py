@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from anybatch.localhost import matches
-from anybatch.records import Place
+from anybatch.records import Forbidden, Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -36,6 +36,7 @@ class Composed:
     env: Mapping[str, str]
     setup: tuple[str, ...]
     wrap: tuple[str | Place, ...]
+    forbids: tuple[Forbidden, ...] = ()
     contained: bool = False
 
 
@@ -46,13 +47,14 @@ def compose(contributions: Iterable[Environment]) -> Composed:
     env: dict[str, str] = {}
     setup: tuple[str, ...] = ()
     wrap: tuple[str | Place, ...] = ()
+    forbids: tuple[Forbidden, ...] = ()
     contained = False
     for one in contributions:
         scrub, keep, setup = scrub + one.scrub, keep + one.keep, setup + one.setup
         env.update(one.env)
-        wrap = one.wrap + wrap
+        wrap, forbids = one.wrap + wrap, forbids + one.forbids
         contained = contained or one.contains
-    return Composed(scrub, keep, env, setup, wrap, contained or bool(wrap))
+    return Composed(scrub, keep, env, setup, wrap, forbids, contained or bool(wrap))
 
 
 def inherited(

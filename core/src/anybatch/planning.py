@@ -153,6 +153,8 @@ class Planner:
         run = new_run_id(now)
         work = _Work(run, runs / run, len(jobs))
         groups = self._grouped(jobs, waits)
+        for _, group in groups:
+            self._resolver.check_run_folder(work.folder, group)
         tables = _Tasks(self._resolver, work)
         planned: list[Planned] = []
         for (group_waits, group), number in zip(
@@ -234,7 +236,7 @@ class Planner:
             job = attrs.evolve(job, container=None)
             others = {name: {**given, "job": job} for name, given in others.items()}
         for _, one in self._plugins.collect(hook, others, Environment):
-            yield attrs.evolve(one, wrap=()) if contains else one
+            yield attrs.evolve(one, wrap=(), forbids=()) if contains else one
 
     def _arguments(self, job: Job, settings: Settings) -> dict[str, dict[str, Any]]:
         """What each plugin is given that a call about the job reaches; the batch system first."""

@@ -104,6 +104,20 @@ class Place(enum.Enum):
     FILES = "files"  #: `env_script` and inputs that are links, separated by commas; may be empty
 
 
+@attrs.frozen
+class Forbidden:
+    """What no path of a job may hold, such as a comma where a wrapper takes lists of paths.
+
+    Attributes:
+        pattern: a regular expression, looked for in absolute paths.
+        advice: the end of the error's text, which begins with what was found: `cannot be
+            mounted; use another name`.
+    """
+
+    pattern: str
+    advice: str
+
+
 @attrs.frozen(kw_only=True)
 class Environment:
     """A plugin's part in a job's environment.
@@ -116,6 +130,8 @@ class Environment:
         wrap: words put before the command, which is then run by the program they name
             (`apptainer exec IMAGE`). `env_script`, `env` and `setup` take effect inside it.
             Where the program ends before it has run them, the job's set-up has failed.
+        forbids: for the folders and files that the job sees of the submitter's: those that the
+            words of `wrap` are filled in with. Each job is refused that has such a one.
         contains: from a batch system: it runs the job in `Submission.container` by itself, and
             nobody else wraps the command.
     """
@@ -125,6 +141,7 @@ class Environment:
     env: Mapping[str, str] = attrs.field(factory=dict)
     setup: tuple[str, ...] = ()
     wrap: tuple[str | Place, ...] = ()
+    forbids: tuple[Forbidden, ...] = ()
     contains: bool = False
 
 

@@ -7,6 +7,7 @@ the batch system moves files, everything that a job names becomes part of its pa
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +20,12 @@ from anybatch.records import CARRIED, Transfer
 from anybatch.script import INDEX, RUN_FOLDER, Surroundings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from anybatch.host import Host
     from anybatch.parcels import Parcels
+    from anybatch.records import Forbidden
 
 
 @attrs.define
@@ -65,11 +68,20 @@ class Resolver:
         """A log file's absolute path; empty: it is in the run's folder."""
         return "" if path is None else self.absolute(path)
 
+    def check_run_folder(self, folder: Path, group: Group) -> None:
+        """Refuse what a wrapper of the group's jobs cannot take.
+
+        Raises:
+            JobError: the run's folder has such a name.
+        """
+        if group.transfer is not Transfer.SYSTEM:
+            _refuse([("the run's folder", str(folder))], group.composed.forbids)
+
     def surroundings(self, job: Job, group: Group) -> tuple[Surroundings, tuple[str, ...]]:
         """All of a job but its command, where it sees the same folders; notes for the user.
 
         Raises:
-            JobError: a file or folder that the job names is not there.
+            JobError: a file or folder that the job names is not there, or forbidden.
         """
         workdir = self.absolute(job.workdir or ".")
         if INDEX not in workdir and not os.path.isdir(workdir):
@@ -86,6 +98,9 @@ class Resolver:
             stdout=self.log(job.stdout),
             stderr=self.log(job.stderr),
         )
+        named = [("workdir", workdir), ("output_dir", around.output_dir)]
+        named += [("env_script", around.env_script), *(("input", path) for path, _ in inputs)]
+        _refuse(named, group.composed.forbids)
         return around, notes
 
     def surroundings_away(
@@ -153,3 +168,10 @@ class Resolver:
         if INDEX not in name and not os.path.isfile(name):
             raise JobError(f"{field} {name} is no file")
         return name
+
+
+def _refuse(named: Iterable[tuple[str, str]], forbids: Iterable[Forbidden]) -> None:
+    for forbidden in forbids:
+        for field, path in named:
+            if found := re.search(forbidden.pattern, path):
+                raise JobError(f"{field} {path}: {found[0]!r} {forbidden.advice}")

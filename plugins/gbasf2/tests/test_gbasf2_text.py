@@ -53,7 +53,7 @@ def submission(**changes: Any) -> Submission:
 
 def words(**changes: Any) -> tuple[str, ...]:
     """The command that submits."""
-    return render.render(submission(**changes), render.default_template()).command.argv
+    return render.render(submission(**changes)).command.argv
 
 
 # -- states
@@ -365,11 +365,17 @@ def test_rescheduling_is_shown_as_it_is_run() -> None:
     )
 
 
+def test_the_user_s_template_makes_the_steering_file() -> None:
+    """It is there as text: rendering reads no file, so that what was shown is what runs."""
+    made = render.render(submission(pickle_file="p", jinja_template="run {{ pickle_file_path }}\n"))
+    assert made.files[-1].text == f"run {render.PICKLE}\n"
+
+
 def test_many_jobs_have_more_time() -> None:
     """Each adds to the limit of the commands that do something with it."""
 
     def longer(**changes: Any) -> timedelta:
-        return render.render(submission(**changes), render.default_template()).longer
+        return render.render(submission(**changes)).longer
 
     assert longer() == timedelta(seconds=6)
     assert longer(again=("pre_ab12/7", "pre_ab12/9")) == timedelta(seconds=6)

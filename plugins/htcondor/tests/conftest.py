@@ -57,6 +57,8 @@ def tool(pool: None) -> Callable[..., str]:
     """Runs a command as the pool's administrator would, behind anybatch's back."""
 
     def run(*argv: str) -> str:
-        return subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+        done = subprocess.run(argv, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{argv}: {done.stdout}{done.stderr}"
+        return done.stdout
 
     return run

@@ -357,6 +357,8 @@ def test_submitting_is_one_bsub_that_gives_the_ids(
     "words",
     [
         "nosuch: No such queue. Job not submitted.",
+        "temporary: No such queue. Job not submitted.",
+        "Queue <time-out> does not accept jobs of user <job limit>. Job not submitted.",
         "Job array index too large. Job not submitted.",
         "Bad resource requirement syntax. Job not submitted.",
         "MEMLIMIT: Cannot exceed queue's hard limit(s). Job not submitted.",

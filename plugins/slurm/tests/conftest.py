@@ -63,7 +63,9 @@ def tool(slurm_cluster: str) -> Callable[..., str]:
     """Runs a command of Slurm as an administrator would, behind anybatch's back."""
 
     def run(*argv: str) -> str:
-        return subprocess.run([*AS_ROOT, *argv], capture_output=True, text=True, check=True).stdout
+        done = subprocess.run([*AS_ROOT, *argv], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{argv}: {done.stdout}{done.stderr}"
+        return done.stdout
 
     return run
 

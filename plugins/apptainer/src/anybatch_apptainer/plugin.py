@@ -65,18 +65,15 @@ def anybatch_environment(
             )
         return None
     pairs, _ = resolve_inputs(job, folder, host)
-    inputs = dict(pairs)
-    return render.environment(
-        render.words(
-            job,
-            settings,
-            command=_command(settings, host, system),
-            image=_image(render.image_word(image, inputs, folder), host),
-            inputs=inputs,
-            gpu=_gpu(settings["gpu"], host),
-            folder=folder,
-        )
+    words = render.words(
+        job,
+        settings,
+        command=_command(settings, host, system),
+        image=_image(render.image_word(image, dict(pairs), folder), host),
+        gpu=_gpu(settings["gpu"], host),
+        folder=folder,
     )
+    return render.environment(words, settings)
 
 
 def _program(settings: Mapping[str, Any], host: Host) -> tuple[str, str | None]:

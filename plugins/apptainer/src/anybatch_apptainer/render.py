@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from anybatch.errors import JobError, SettingError
-from anybatch.records import Environment, Place
+from anybatch.records import Environment, Forbidden, Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -31,12 +31,18 @@ PROGRAMS = ("apptainer", "singularity")
 #: takes for an escape what is at the end.
 NO_BIND = re.compile(r"[:,^]|[\s\\]\Z")
 
+_UNMOUNTABLE = Forbidden(
+    NO_BIND.pattern,
+    "cannot be mounted there; use another name, or apptainer.mount_defaults = false and "
+    "apptainer.mounts of your own",
+)
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|(docker-archive|docker-daemon|oci|oci-archive):")
 
 
-def environment(words: Iterable[str | Place]) -> Environment:
+def environment(words: Iterable[str | Place], settings: Mapping[str, Any]) -> Environment:
     """What the plugin contributes to a job that *words* run in a container."""
-    return Environment(scrub=OUTSIDE, wrap=tuple(words))
+    forbids = (_UNMOUNTABLE,) if settings["mount_defaults"] else ()
+    return Environment(scrub=OUTSIDE, wrap=tuple(words), forbids=forbids)
 
 
 def words(
@@ -45,7 +51,6 @@ def words(
     *,
     command: str,
     image: str,
-    inputs: Mapping[str, str],
     gpu: str,
     folder: Path,
 ) -> Iterator[str | Place]:
@@ -55,18 +60,15 @@ def words(
         settings: the plugin's.
         command: the program.
         image: as `image_word` writes it.
-        inputs: where each input of the job goes, by its path here.
         gpu: `nv`, `rocm` or `none`.
         folder: where relative paths start.
 
     Raises:
-        JobError: a file or folder whose name no bind can hold.
         SettingError: a mount or command that makes no sense.
     """
     # Silent: apptainer tells of each folder that is bound twice. What is fatal is told anyway.
     yield from (program(command), "--silent", "exec")
     if settings["mount_defaults"]:
-        _check_paths(job, inputs, folder)
         for place in (Place.RUN, Place.WORKDIR, Place.OUTPUT_DIR, Place.FILES):
             yield from ("--bind", place)
     yield from ("--pwd", Place.WORKDIR)
@@ -140,17 +142,3 @@ def bind(mount: str, folder: Path) -> str:
             f"no comma, no ^ and no blank or backslash at an end"
         )
     return ":".join([path, *([target] if rest else []), *options])
-
-
-def _check_paths(job: Job, inputs: Iterable[str], folder: Path) -> None:
-    named = [("workdir", job.workdir or "."), ("output_dir", job.output_dir)]
-    named += [("env_script", job.env_script), *(("input", path) for path in inputs)]
-    for field, path in named:
-        if path is None:
-            continue
-        name = absolute(path, folder)
-        if found := NO_BIND.search(name):
-            raise JobError(
-                f"apptainer: {field} {name} has a {found[0]!r} where no bind can hold it; use "
-                f"another name, or mount_defaults = false and mounts of your own"
-            )

@@ -117,6 +117,7 @@ def complete(
     )
     content = {name: host.read(Path(table[name])) for name in _FILES if table[name]}
     table["project_name"] = project_name(table, content)
+    table["jinja_template"] = content.get("jinja_template_path", table["jinja_template"])
     if table["jobs"] is None:
         table["jobs"] = _count(table, content, files)
     if table["jobs"] < 1:

@@ -18,9 +18,9 @@ _NAME = re.compile(r"[a-zA-Z0-9_-]+")
 
 #: Settings that make another project; all others tell how it is treated.
 IDENTITY = (
-    *("custom_steering_file", "max_event", "release", "project_lpn_path", "input_dataset"),
-    *("input_dslist", "input_datafiles", "input_grouping", "n_repetition_job", "noscout"),
-    *("lfn_sandboxfiles", "cputime", "evtpersec", "priority", "jobtype", "basf2opt"),
+    *("custom_steering_file", "jinja_template", "max_event", "release", "project_lpn_path"),
+    *("input_dataset", "input_dslist", "input_datafiles", "input_grouping", "n_repetition_job"),
+    *("noscout", "lfn_sandboxfiles", "cputime", "evtpersec", "priority", "jobtype", "basf2opt"),
     *("additional_files", "additional_params", "proxy_group", "user"),
 )
 

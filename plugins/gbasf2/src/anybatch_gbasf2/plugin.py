@@ -119,9 +119,7 @@ def _or_set(setting: str) -> Iterator[None]:
 @hookimpl
 def anybatch_render(submission: Submission) -> Rendered:
     """See `render`."""
-    own = submission.settings["jinja_template_path"]
-    template = Path(own).read_text("utf-8") if own else render.default_template()
-    return render.render(submission, template)
+    return render.render(submission)
 
 
 # -- submitting

@@ -1,4 +1,4 @@
-"""Projects to text. Pure, but for jinja2's template, which is given as text.
+"""Projects to text. Pure.
 
 The options are those of gbasf2 v5r7 (`gbasf2 --help`).
 """
@@ -33,12 +33,8 @@ PER_JOB = timedelta(seconds=3)  #: that the client may take for each job that it
 MANY = 1000  #: jobs of a project, where their number is not known
 
 
-def render(submission: Submission, template: str) -> Rendered:
-    """The files and the command of a submission.
-
-    Args:
-        template: of the steering file around a pickled path.
-    """
+def render(submission: Submission) -> Rendered:
+    """The files and the command of a submission."""
     settings = submission.settings
     project = project_of(settings)
     if submission.again:
@@ -53,6 +49,7 @@ def render(submission: Submission, template: str) -> Rendered:
     folder = submission.folder
     files = [RenderedFile(folder / file_name(submission.number), project.text())]
     if settings["pickle_file"]:
+        template = settings["jinja_template"] or default_template()
         text = steering_file(template, settings["max_event"])
         files.append(RenderedFile(folder / WRAPPER, text))
     answer = "" if settings["force_submission"] else "Y\n"
@@ -139,7 +136,8 @@ def steering_file(template: str, max_event: int) -> str:
             pickle_file_path=PICKLE, max_event=max_event
         )
     except jinja2.TemplateError as error:
-        raise UsageError(f"gbasf2.jinja_template_path: {error}") from error
+        source = "the template (jinja_template, jinja_template_path)"
+        raise UsageError(f"gbasf2: {source}: {error}") from error
 
 
 # -- commands about jobs that are there

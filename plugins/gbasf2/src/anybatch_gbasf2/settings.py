@@ -22,6 +22,7 @@ SETTINGS = (
         help="Template (jinja2) of the steering file around a pickled path, with "
         "`pickle_file_path` and `max_event`; default: the plugin's own.",
     ),
+    Setting(name="jinja_template", help="The template itself, instead of a file with it."),
     Setting(
         name="max_event",
         kind=Kind.INTEGER,

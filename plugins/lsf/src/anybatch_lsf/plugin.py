@@ -37,6 +37,8 @@ _TRANSIENT = re.compile(
 )
 #: What bsub refuses for good ends so; an option that is not there, or an administrator's script.
 _REFUSED = re.compile(r"Job not submitted|[Ii]llegal option|Request aborted|Usage:|usage:")
+#: What is spoken of, whose name may be any word: `temporary: No such queue`, `User <too_many>`.
+_NAMED = re.compile(r"<[^<>\n]*>|^[^\s:]+: ", re.MULTILINE)
 _UNITS = {None: "not known", "": "the default"}
 _versions: WeakKeyDictionary[Host, parse.Version] = WeakKeyDictionary()
 _arrivals: WeakKeyDictionary[Host, travel.Arrivals] = WeakKeyDictionary()
@@ -131,7 +133,8 @@ def anybatch_submit(submission: Submission, rendered: Rendered, host: Host) -> S
     if job:
         return _ids(submission, job, host)
     said = f"{completed.stderr}\n{completed.stdout}"
-    if completed.returncode > 0 and _REFUSED.search(said) and not _TRANSIENT.search(said):
+    told = _NAMED.sub("", said)
+    if completed.returncode > 0 and _REFUSED.search(told) and not _TRANSIENT.search(told):
         raise Rejected(f"bsub: {(completed.stderr.strip() or completed.stdout.strip())}")
     raise CommandFailed(command, completed)
 
