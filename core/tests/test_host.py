@@ -341,6 +341,21 @@ def test_a_link_that_cannot_be_made_is_named(tmp_path: Path) -> None:
             local_host().link(path, "/elsewhere")
 
 
+def test_what_is_there_is_told_from_what_is_not(tmp_path: Path) -> None:
+    """A link is what it leads to, and nothing where it leads nowhere; names are no patterns."""
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    targets = {"to-file": "file", "to-folder": "folder", "to-nothing": "gone", "circle": "circle"}
+    for name, target in targets.items():
+        (tmp_path / name).symlink_to(target)
+    there = {*("file", "folder", "to-file", "to-folder", "to-folder/..")}
+    missing = {*("gone", "gone/file", "file/below", "f*", "to-nothing")}
+    for name in there | missing:
+        assert local_host().exists(tmp_path / name) is (name in there), name
+    with pytest.raises(OSError, match="circle"):
+        local_host().exists(tmp_path / "circle")
+
+
 def test_a_missing_folder_is_empty(tmp_path: Path) -> None:
     """Listing a folder that is not there is no error, reading a missing file is one."""
     assert local_host().listdir(tmp_path / "missing") == []

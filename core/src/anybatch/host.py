@@ -129,6 +129,13 @@ class Host(Protocol):
             FolderError: it cannot be made.
         """
 
+    def exists(self, path: Path) -> bool:
+        """Whether a file or folder is there; a link that leads nowhere is neither.
+
+        Raises:
+            OSError: it cannot be told: no permission, a link in a circle.
+        """
+
     def listdir(self, folder: Path) -> list[str]:
         """The names in a folder, unordered; empty where the folder is not there."""
 

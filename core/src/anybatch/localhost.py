@@ -151,6 +151,14 @@ class LocalHost:
         except OSError as error:
             raise FolderError(f"cannot make the link {str(path)!r}: {error.strerror}") from error
 
+    def exists(self, path: Path) -> bool:
+        """See `Host.exists`."""
+        try:
+            path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        return True
+
     def listdir(self, folder: Path) -> list[str]:
         """See `Host.listdir`."""
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import glob
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anybatch import hookimpl
@@ -16,7 +16,6 @@ from anybatch_apptainer.settings import SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
     from anybatch.host import Host
     from anybatch.model import Job
@@ -98,7 +97,7 @@ def _command(settings: Mapping[str, Any], host: Host, system: str) -> str:
 
 
 def _image(word: str, host: Host) -> str:
-    if word.startswith("/") and not host.glob(glob.escape(word)):
+    if word.startswith("/") and not host.exists(Path(word)):
         raise JobError(f"apptainer: the image {word} is not there")
     return word
 

@@ -61,8 +61,7 @@ class Client:
             home = {name: self.host.environ[name] for name in _HOME if name in self.host.environ}
             words = ("bash", "-c", _SOURCE, "gbasf2-setup", self.setup_path, self.group)
             command = Command(words, only_env=(), env=home, timeout=SETUP_TIME)
-            script = Path(self.setup_path)
-            if script.name not in self.host.listdir(script.parent):
+            if not self.host.exists(Path(self.setup_path)):
                 raise CommandError(command, f"there is no setup script {self.setup_path}")
             completed = self.host.run(command)
             found = parse.environment(completed.stdout)

@@ -182,7 +182,7 @@ class Download:
         failed, old = (self._partial / name for name in ("failed_files.txt", "failed_old.txt"))
         make_folder(self._host, self._partial)
         again = ""
-        if failed.name in self._host.listdir(self._partial):
+        if self._host.exists(failed):
             move(self._host, failed, old)
             again = "" if self._damaged else str(old)  # what was damaged is not in the list
         params, dataset = self._project.download_params, self._project.dataset

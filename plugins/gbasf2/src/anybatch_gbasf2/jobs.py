@@ -168,7 +168,7 @@ def _problems(job: Job, settings: Mapping[str, Any]) -> Iterator[str]:
 
 def _existing(name: str, path: Path, host: Host) -> str:
     place = Path(os.path.normpath(path))
-    if place.name not in host.listdir(place.parent):
+    if not host.exists(place):
         raise UsageError(f"gbasf2.{name}: there is no file {place}")
     return str(place)
 

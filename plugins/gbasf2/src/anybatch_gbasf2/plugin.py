@@ -161,7 +161,7 @@ def anybatch_submit(submission: Submission, rendered: Rendered, host: Host) -> S
 def _tried(submission: Submission, host: Host) -> float:
     """When gbasf2 was run for it before, in seconds since 1970; 0: now for the first time."""
     path = submission.folder / f"tried-{submission.number}"
-    if path.name in host.listdir(path.parent):
+    if host.exists(path):
         return float(host.read(path))
     host.write(path, f"{time.time()}\n")
     return 0.0
@@ -199,7 +199,7 @@ def _reschedule(
 ) -> list[str]:
     """Have jobs run again, after what is known of them was written down."""
     path, host = _plan_path(submission), client.host
-    if path.name in host.listdir(path.parent):
+    if host.exists(path):
         plan, before = json.loads(host.read(path)), True
     else:
         plan, before = _plan(submission, client, project), False
@@ -232,7 +232,7 @@ def _plan(submission: Submission, client: Client, project: Project) -> dict[str,
 def _rescheduled(submission: Submission, client: Client, project: Project) -> list[str]:
     """The new ids, where the grid shows that jobs were rescheduled."""
     path, host = _plan_path(submission), client.host
-    if path.name not in host.listdir(path.parent):
+    if not host.exists(path):
         return []
     plan = json.loads(host.read(path))
     known = client.jobs(project.user, [project.name]).get(project.name, {})
