@@ -240,6 +240,19 @@ def test_a_run_s_folder_that_a_wrapper_cannot_take_is_refused(isolated: Path) ->
     assert session_of(isolated, away, settings=settings).plan(Job(TRUE, workdir="c,d")).count == 1
 
 
+def test_a_name_that_the_system_cannot_carry_is_refused(isolated: Path) -> None:
+    """Of inputs and of the program, as they are called in the scratch folder."""
+    environment = Environment(forbids=(Forbidden("^_", "cannot be carried", carried=True),))
+    (isolated / "_in").touch()
+    (isolated / "_run").touch()
+    jobs = [Job(TRUE, inputs=["_in"]), Job(["./_run"])]
+    away = session_of(isolated, Toy(environment=environment, transfer=Transfer.SYSTEM))
+    for job in jobs:
+        with pytest.raises(JobError, match=r"file _(in|run): '_' cannot be carried"):
+            away.plan([Job(TRUE), job])
+    assert session_of(isolated, Toy(environment=environment)).plan(jobs).count == 2
+
+
 class Boxes:
     """A plugin that runs every job in a container."""
 

@@ -109,13 +109,17 @@ class Forbidden:
     """What no path of a job may hold, such as a comma where a wrapper takes lists of paths.
 
     Attributes:
-        pattern: a regular expression, looked for in absolute paths.
+        pattern: a regular expression.
         advice: the end of the error's text, which begins with what was found: `cannot be
             mounted; use another name`.
+        carried: it is looked for in the names that files have which the batch system takes
+            along, from the scratch folder; else in the absolute paths of those that the job
+            sees where they are.
     """
 
     pattern: str
     advice: str
+    carried: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -130,8 +134,8 @@ class Environment:
         wrap: words put before the command, which is then run by the program they name
             (`apptainer exec IMAGE`). `env_script`, `env` and `setup` take effect inside it.
             Where the program ends before it has run them, the job's set-up has failed.
-        forbids: for the folders and files that the job sees of the submitter's: those that the
-            words of `wrap` are filled in with. Each job is refused that has such a one.
+        forbids: what names of folders and files cannot be mounted by `wrap`, or carried by the
+            batch system. Each job is refused that has such a one.
         contains: from a batch system: it runs the job in `Submission.container` by itself, and
             nobody else wraps the command.
     """

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from anybatch.host import Host
     from anybatch.parcels import Parcels
-    from anybatch.records import Forbidden
 
 
 @attrs.define
@@ -75,7 +74,7 @@ class Resolver:
             JobError: the run's folder has such a name.
         """
         if group.transfer is not Transfer.SYSTEM:
-            _refuse([("the run's folder", str(folder))], group.composed.forbids)
+            _refuse([("the run's folder", str(folder))], group, carried=False)
 
     def surroundings(self, job: Job, group: Group) -> tuple[Surroundings, tuple[str, ...]]:
         """All of a job but its command, where it sees the same folders; notes for the user.
@@ -100,7 +99,7 @@ class Resolver:
         )
         named = [("workdir", workdir), ("output_dir", around.output_dir)]
         named += [("env_script", around.env_script), *(("input", path) for path, _ in inputs)]
-        _refuse(named, group.composed.forbids)
+        _refuse(named, group, carried=False)
         return around, notes
 
     def surroundings_away(
@@ -111,7 +110,7 @@ class Resolver:
         It works in its scratch folder, and without `output_dir` outputs come to its `workdir`.
 
         Raises:
-            JobError: a file or folder that the job names is not there.
+            JobError: a file or folder that the job names is not there, or forbidden.
         """
         files.check_outputs(job)
         inputs, notes = files.resolve_inputs(job, self._base, self._host)
@@ -127,6 +126,9 @@ class Resolver:
             f"{CARRIED}/env_script": settled["env_script"],
             **{destination: source for source, destination in inputs},
         }
+        _refuse(
+            (("file", place) for place, source in travels.items() if source), group, carried=True
+        )
         outputs = self.absolute(job.output_dir or workdir)
         pairs = tuple((source, place) for place, source in travels.items() if source)
         around = Surroundings(
@@ -170,8 +172,9 @@ class Resolver:
         return name
 
 
-def _refuse(named: Iterable[tuple[str, str]], forbids: Iterable[Forbidden]) -> None:
-    for forbidden in forbids:
-        for field, path in named:
+def _refuse(named: Iterable[tuple[str, str]], group: Group, *, carried: bool) -> None:
+    forbids = [forbidden for forbidden in group.composed.forbids if forbidden.carried is carried]
+    for field, path in named:
+        for forbidden in forbids:
             if found := re.search(forbidden.pattern, path):
                 raise JobError(f"{field} {path}: {found[0]!r} {forbidden.advice}")

@@ -22,7 +22,6 @@ class TestHTCondorAway(TransferContract):
     """What every batch system must do that moves files, HTCondor does."""
 
     system = "htcondor"
-    not_in_names = "\\"  # HTCondor takes what stands before it for a folder, as on Windows
 
 
 def test_jobs_with_files_of_their_own_are_one_submission(condor_away: Session) -> None:

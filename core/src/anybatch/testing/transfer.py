@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
-from anybatch import Job, Outcome, Reason, Retry, Session, State
+from anybatch import Job, JobError, Outcome, Reason, Retry, Session, State
 from anybatch.testing.waiting import await_that
 
 if TYPE_CHECKING:
@@ -27,12 +27,10 @@ class TransferContract:
     Attributes:
         system: the plugin's name, or one that stands for it.
         patience: seconds within which a few short jobs certainly run, and their files are back.
-        not_in_names: characters that its transfer cannot carry in names of files.
     """
 
     system: ClassVar[str]
     patience: ClassVar[float] = 90
-    not_in_names: ClassVar[str] = ""
 
     @pytest.fixture
     def session(self, new_session: Callable[..., Session]) -> Session:
@@ -87,17 +85,20 @@ class TransferContract:
         assert _out(second) == "script 1\n"
 
     def test_files_of_any_name_travel(self, session: Session) -> None:
-        """There and back, byte for byte."""
-        names = [name for name in _NAMES if not set(name) & set(self.not_in_names)]
-        Path("data").mkdir()
-        for name in names:
-            Path("data", name).write_text(name, "utf-8", "surrogateescape")
-        copy = ["cp", "-R", "data", "copies"]
-        job = Job(copy, inputs=["data"], outputs=["copies"], output_dir="results")
+        """There and back, byte for byte, in a folder and alone; what cannot be is refused."""
+        Path("folder").mkdir()
+        for name in _NAMES:
+            for path in (Path(name), Path("folder", name)):
+                path.write_text(name, "utf-8", "surrogateescape")
+        names = [name for name in _NAMES if _is_taken(session, name)]
+        copy = ["sh", "-c", 'mkdir single && cp -- "$@" single', "copy", *names]
+        outputs = ["single/*", "folder"]
+        job = Job(copy, inputs=["folder", *names], outputs=outputs, output_dir="results")
         [outcome] = session.submit(job).wait(self.patience)
         assert outcome.done, _err(outcome)
-        found = {path.name: path.read_bytes() for path in Path("results/copies").iterdir()}
-        assert found == {name: os.fsencode(name) for name in names}
+        for folder, wanted in (("single", names), ("folder", _NAMES)):
+            found = {path.name: path.read_bytes() for path in Path("results", folder).iterdir()}
+            assert found == {name: os.fsencode(name) for name in wanted}
 
     def test_outputs_come_through_links_and_replace_what_is_there(self, session: Session) -> None:
         """A folder of results may be a link to another disk, and keeps its mode and other files."""
@@ -166,6 +167,14 @@ class TransferContract:
         assert [outcome.attempt for outcome in outcomes] == [0, 1, 1]
         assert [_out(outcome) for outcome in outcomes] == ["", "1", "2"]
         assert [Path(run.folder, "logs", f"{n}.out").read_text() for n in (1, 2)] == ["1", "2"]
+
+
+def _is_taken(session: Session, name: str) -> bool:
+    try:
+        session.plan(Job(["true"], inputs=[name]))
+    except JobError:
+        return False
+    return True
 
 
 def _out(outcome: Outcome) -> str:

@@ -89,6 +89,7 @@ def anybatch_environment(job: Job, settings: Mapping[str, Any]) -> Environment:
         scrub=("_CONDOR_*", "_CHIRP_*", "CONDOR_*", "BATCH_SYSTEM", "TMPDIR", "TEMP", "TMP"),
         keep=("CONDOR_CONFIG",),
         contains=render.is_contained(job.container, settings),
+        forbids=(render.NOT_CARRIED,),
     )
 
 

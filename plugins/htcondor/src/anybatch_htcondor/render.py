@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from anybatch.errors import UsageError
 from anybatch.host import Command
 from anybatch.parcels import BROUGHT_BACK, carried
-from anybatch.records import CARRIED, Rendered, RenderedFile, Transfer
+from anybatch.records import CARRIED, Forbidden, Rendered, RenderedFile, Transfer
 
 from anybatch_htcondor.settings import COMMANDS
 from anybatch_htcondor.states import HELD, TIME_HOLDS, WANTED_HOLDS
@@ -43,6 +43,10 @@ _RESTARTS = "$$([ifThenElse(isUndefined(NumShadowStarts),0,NumShadowStarts-1)])"
 #: Most jobs of a late submission that wait in the queue.
 _MAX_IDLE = 2000
 
+#: condor_starter 25.14 takes it for an absolute path, and the job is held.
+NOT_CARRIED = Forbidden(
+    r"\A\\", "is taken by HTCondor for the root of a Windows path; use another name", carried=True
+)
 _MACRO = re.compile(r"\$(?=\w*\()")
 #: Filled in when the job has a machine, in every string of it; where that fails the job is held.
 _FILLED_IN = re.compile(r"\$(?=\$\w*\()")
