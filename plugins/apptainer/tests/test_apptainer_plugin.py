@@ -82,6 +82,15 @@ def test_a_path_that_is_not_there_is_refused(machine: Callable[..., Session], im
         session.plan(Job(["true"], container=image))
 
 
+def test_an_image_that_cannot_be_looked_for_is_refused(
+    machine: Callable[..., Session], anybatch_home: Path
+) -> None:
+    """With the reason that the file system gives."""
+    (anybatch_home / "circle").symlink_to("circle")
+    with pytest.raises(JobError, match=r"the image /.*/circle/i: Too many levels"):
+        machine("apptainer").plan(Job(["true"], container="circle/i"))
+
+
 def test_a_name_that_looks_like_a_pattern(
     machine: Callable[..., Session], anybatch_home: Path
 ) -> None:

@@ -97,7 +97,11 @@ def _command(settings: Mapping[str, Any], host: Host, system: str) -> str:
 
 
 def _image(word: str, host: Host) -> str:
-    if word.startswith("/") and not host.exists(Path(word)):
+    try:
+        missing = word.startswith("/") and not host.exists(Path(word))
+    except OSError as error:
+        raise JobError(f"apptainer: the image {word}: {error.strerror}") from error
+    if missing:
         raise JobError(f"apptainer: the image {word} is not there")
     return word
 
