@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -9,12 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 from anybatch.model import Job
 
-from .shells import write_run
+from .shells import Shell, write_run
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from .shells import Shell
 
 pytestmark = pytest.mark.usefixtures("isolated")
 
@@ -36,6 +35,14 @@ def test_every_exit_code_is_told(isolated: Path, shell: Shell) -> None:
     """A command's exit code is in its record, also where a shell uses the code for a signal."""
     commands = [["/bin/sh", "-c", f"exit {code}"] for code in range(256)]
     assert endings(isolated, shell, commands) == [f"command.exit-{n}" for n in range(256)]
+
+
+def test_no_signal_is_made_up(isolated: Path) -> None:
+    """Not even where bash has lost its list of jobs: no signal has the number 103."""
+    bash = Shell("bash", ("bash",), os.environ["PATH"])
+    run = write_run(isolated, bash, Job(["/bin/sh", "-c", "exit 231"]))
+    run.run(**{"BASH_FUNC_jobs%%": "() { :; }"})
+    assert run.how == ("command", 231, None, None)
 
 
 def test_every_fatal_signal_is_told(isolated: Path, shell: Shell) -> None:

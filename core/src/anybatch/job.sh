@@ -293,6 +293,9 @@ ab_read_end() { # sets ab_how to exit or signal
         ab_status=${ab_status%%"$ab_nl"*}
         ;;
     esac
+    # bash 5.3 may have taken a child off its list that ends just as the wait begins; the numbers of
+    # signals end at 64.
+    [ "$ab_status" -le 192 ] || ab_how=exit
     # Where that process too was ended before it could write, by what has ended the command.
     case $ab_how.$ab_status in
     signal.-* | signal.127) ab_status=$((128 + $(kill -l "$ab_caught"))) ;;
