@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 SHELLS = ("bash", "dash", "busybox")
 #: No signal that whoever runs the tests ignores is ignored by jobs.
-_UNDEAF = (shutil.which("env") or "", "--default-signal=INT,QUIT")
+_UNDEAF = (shutil.which("env") or "", "--default-signal=HUP,INT,QUIT")
 _PACKAGES = {"bash": "bash", "dash": "dash", "busybox": "busybox-static"}
 
 
