@@ -8,6 +8,9 @@ from hypothesis import settings
 settings.register_profile("anybatch", deadline=None)
 settings.load_profile("anybatch")
 
-# Jobs inherit what is ignored, and what is started in a shell's background ignores these.
+# Jobs inherit what is ignored: by a shell's background INT and QUIT, by nohup HUP, which ends no
+# tests all the same.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda *_: None)

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from anybatch.model import Job
 
 SHELLS = ("bash", "dash", "busybox")
-#: No signal that whoever runs the tests ignores is ignored by jobs.
-_UNDEAF = (shutil.which("env") or "", "--default-signal=HUP,INT,QUIT")
 _PACKAGES = {"bash": "bash", "dash": "dash", "busybox": "busybox-static"}
 
 
@@ -84,14 +82,7 @@ class RunFolder:
         script = str(self.path / "job.sh")
         with open(self.path / "system", "ab") as system:
             return subprocess.Popen(
-                (
-                    *_UNDEAF,
-                    *self.shell.argv,
-                    script,
-                    "0",
-                    str(index + 1),
-                    str(restarts),
-                ),
+                (*self.shell.argv, script, "0", str(index + 1), str(restarts)),
                 env={"PATH": self.shell.path, **environ},
                 cwd="/",
                 stdin=subprocess.DEVNULL,

@@ -126,11 +126,9 @@ class Resolver:
             f"{CARRIED}/env_script": settled["env_script"],
             **{destination: source for source, destination in inputs},
         }
-        _refuse(
-            (("file", place) for place, source in travels.items() if source), group, carried=True
-        )
-        outputs = self.absolute(job.output_dir or workdir)
         pairs = tuple((source, place) for place, source in travels.items() if source)
+        _refuse((("file", place) for _, place in pairs), group, carried=True)
+        outputs = self.absolute(job.output_dir or workdir)
         around = Surroundings(
             workdir=".",
             **settled,
