@@ -2,10 +2,10 @@
 
 import signal
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # No test says how long something takes: the machine may be busy with others.
-settings.register_profile("anybatch", deadline=None)
+settings.register_profile("anybatch", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("anybatch")
 
 # Jobs inherit what is ignored: by a shell's background INT and QUIT, by nohup HUP, which ends no

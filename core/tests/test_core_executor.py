@@ -50,15 +50,23 @@ def executor(anybatch_home: Path, toy: Instant) -> Iterator[Executor]:
 
 
 def test_jobs_given_by_many_threads_are_all_run(executor: Executor, toy: Instant) -> None:
-    """Every job is submitted once, though threads give them while others are handed over."""
+    """Every job is submitted once, those given while others are handed over by few commands."""
+    all_given = threading.Event()
+
+    def slow() -> list[str]:
+        assert all_given.wait(60)
+        return toy.take(toy.calls["submit"][-1])
+
+    toy.scripted["submit"].append(slow)
     with ThreadPoolExecutor(8) as pool:
         given = pool.map(lambda _: executor.submit(Job(["true"])), range(200))
         futures = list(given)
-    done, not_done = wait_for(futures, timeout=30)
+    all_given.set()
+    done, not_done = wait_for(futures, timeout=60)
     assert not not_done
     assert all(future.result().done for future in done)
     assert sum(submission.count for submission in toy.calls["submit"]) == 200
-    assert len(toy.calls["submit"]) < 50
+    assert len(toy.calls["submit"]) <= 3
 
 
 def test_a_job_is_taken_or_refused(executor: Executor) -> None:
@@ -67,7 +75,7 @@ def test_a_job_is_taken_or_refused(executor: Executor) -> None:
 
     def give() -> list[Future[Outcome]]:
         futures = []
-        barrier.wait(10)
+        barrier.wait(60)
         try:
             for _ in range(1000):
                 futures.append(executor.submit(Job(["true"])))
@@ -77,7 +85,7 @@ def test_a_job_is_taken_or_refused(executor: Executor) -> None:
 
     with ThreadPoolExecutor(4) as pool:
         given = [pool.submit(give) for _ in range(4)]
-        barrier.wait(10)
+        barrier.wait(60)
         executor.shutdown()
     futures = [future for one in given for future in one.result()]
     assert all(future.done() and future.result().done for future in futures)
@@ -87,10 +95,10 @@ def test_a_job_is_taken_or_refused(executor: Executor) -> None:
 def test_what_is_no_job_costs_only_itself(executor: Executor, what: Any) -> None:
     """Something that is no job fails alone, the others given with it run."""
     good, bad, other = (executor.submit(job) for job in (Job(["true"]), what, Job(["true"])))
-    assert good.result(timeout=20).done
-    assert other.result(timeout=20).done
-    assert isinstance(bad.exception(timeout=20), Exception)
-    assert executor.submit(Job(["true"])).result(timeout=20).done
+    assert good.result(timeout=60).done
+    assert other.result(timeout=60).done
+    assert isinstance(bad.exception(timeout=60), Exception)
+    assert executor.submit(Job(["true"])).result(timeout=60).done
 
 
 def test_jobs_being_handed_over_are_cancelled_too(executor: Executor, toy: Instant) -> None:
@@ -99,12 +107,12 @@ def test_jobs_being_handed_over_are_cancelled_too(executor: Executor, toy: Insta
 
     def slow() -> list[str]:
         entered.set()
-        assert go_on.wait(20)
+        assert go_on.wait(60)
         return toy.take(toy.calls["submit"][-1])
 
     toy.scripted["submit"].append(slow)
     future = executor.submit(Job(["true"], name="stays"))
-    assert entered.wait(20)
+    assert entered.wait(60)
     ending = threading.Thread(target=executor.shutdown, kwargs={"cancel_futures": True})
     ending.start()
     while not executor._cancelling:
@@ -125,8 +133,8 @@ def test_a_future_may_be_cancelled_before_it_is_submitted(executor: Executor, to
             pass
         second = executor.submit(Job(["true"]))
         assert second.cancel()
-    assert first.result(timeout=20).done
+    assert first.result(timeout=60).done
     with pytest.raises(CancelledError):
-        second.result(timeout=20)
+        second.result(timeout=60)
     executor.shutdown()
     assert sum(submission.count for submission in toy.calls["submit"]) == 1

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from anybatch.model import Job
+from anybatch.testing import await_that
 
 from .shells import send, write_run
 
@@ -32,13 +33,6 @@ while :; do sleep 0.01; done
 """
 
 
-def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end, "not true within 30 s"
-        time.sleep(0.005)
-
-
 @pytest.fixture
 def start(isolated: Path) -> Iterator[Start]:
     """Starts a job, and returns when it has written its process id to `pid`."""
@@ -48,14 +42,14 @@ def start(isolated: Path) -> Iterator[Start]:
         process = run.start(**environ)
         processes.append(process)
         pid = isolated / "pid"
-        until(lambda: pid.exists() and pid.read_text().endswith("\n"))
+        await_that(lambda: pid.exists() and pid.read_text().endswith("\n"))
         return process
 
     yield start
     for process in processes:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        process.wait(30)
+        process.wait(60)
 
 
 @pytest.mark.parametrize("name", ["TERM", "USR1", "USR2", "HUP", "ALRM", "XCPU"])
@@ -67,7 +61,7 @@ def test_a_signal_that_the_command_handles(
     run = write_run(isolated, shell, Job(["sh", "-c", command]))
     process = start(run)
     send(process, name)
-    assert process.wait(30) == 3
+    assert process.wait(60) == 3
     assert run.how == ("command", 3, None, name)
     assert run.out() == f"got {name}\n"
 
@@ -82,9 +76,9 @@ def test_a_signal_that_all_processes_get_is_not_sent_again(
     process = start(run, ab_signalled_all="1")
     send(process, name)
     notes = run.path / "start"
-    until(lambda: any(f"caught {name}" in path.read_text() for path in notes.iterdir()))
+    await_that(lambda: any(f"caught {name}" in path.read_text() for path in notes.iterdir()))
     os.kill(int((isolated / "pid").read_text()), getattr(signal, f"SIG{name}"))
-    assert process.wait(30) == 3
+    assert process.wait(60) == 3
     assert run.how == ("command", 3, None, name)
     assert run.out() == "<>\n"
 
@@ -98,7 +92,7 @@ def test_signals_of_the_keyboard(isolated: Path, shell: Shell, start: Start, nam
     if shell.name == "busybox":  # nothing there undoes that shells ignore these for `&`
         send(process, "TERM")
         name = "TERM"
-    process.wait(30)
+    process.wait(60)
     assert run.how == ("command", None, getattr(signal, f"SIG{name}").value, name)
 
 
@@ -110,7 +104,7 @@ def test_a_signal_that_ends_the_command(
     run = write_run(isolated, shell, Job(["sh", "-c", "echo $$ >pid; exec sleep 60"]))
     process = start(run)
     send(process, name)
-    process.wait(30)
+    process.wait(60)
     number = getattr(signal, f"SIG{name}").value
     assert run.how == ("command", None, number, name)
 
@@ -120,7 +114,7 @@ def test_a_signal_to_the_whole_group_is_told(isolated: Path, shell: Shell, start
     run = write_run(isolated, shell, Job(["sh", "-c", "echo $$ >pid; exec sleep 60"]))
     process = start(run)
     os.killpg(process.pid, signal.SIGTERM)
-    process.wait(30)
+    process.wait(60)
     assert run.how == ("command", None, 15, "TERM")
 
 
@@ -131,7 +125,7 @@ def test_a_command_may_carry_on_after_a_signal(isolated: Path, shell: Shell, sta
     run = write_run(isolated, shell, job)
     process = start(run)
     send(process, "USR1")
-    assert process.wait(30) == 0
+    assert process.wait(60) == 0
     assert run.how == ("command", 0, None, "USR1")
     assert (isolated / "results" / "saved").exists()
 
@@ -149,9 +143,9 @@ while :; do sleep 0.01; done
     seen = isolated / "seen"
     for count in (1, 2):
         send(process, "USR1")
-        until(lambda count=count: seen.exists() and seen.read_text().count("usr1") == count)
+        await_that(lambda count=count: seen.exists() and seen.read_text().count("usr1") == count)
     send(process, "TERM")
-    process.wait(30)
+    process.wait(60)
     assert run.how == ("command", 4, None, "TERM")
 
 
@@ -161,7 +155,7 @@ def test_no_outputs_are_missed_after_a_signal(isolated: Path, shell: Shell, star
     run = write_run(isolated, shell, job)
     process = start(run)
     send(process, "TERM")
-    process.wait(30)
+    process.wait(60)
     assert run.how == ("command", None, 15, "TERM")
     assert "nothing matches" not in run.err()
 
@@ -172,7 +166,7 @@ def test_a_signal_in_the_set_up_is_told(isolated: Path, shell: Shell, start: Sta
     run = write_run(isolated, shell, job)
     process = start(run)
     send(process, "TERM")
-    process.wait(30)
+    process.wait(60)
     assert run.record.caught == "TERM"
     assert not (isolated / "ran").exists()
 
@@ -189,7 +183,7 @@ def test_a_signal_in_stage_in_is_told(isolated: Path, shell: Shell, start: Start
     (run.path / "job.sh").write_text(halted)
     process = start(run)
     send(process, "TERM")
-    process.wait(30)
+    process.wait(60)
     assert run.how == ("stage_in", 1, None, "TERM")
     assert not (isolated / "work" / "ran").exists()
 
@@ -199,7 +193,7 @@ def test_a_killed_script_leaves_no_record(isolated: Path, shell: Shell, start: S
     run = write_run(isolated, shell, Job(["sh", "-c", "echo $$ >pid; exec sleep 60"]))
     process = start(run)
     os.killpg(process.pid, signal.SIGKILL)
-    assert process.wait(30) == -9
+    assert process.wait(60) == -9
     assert run.names == []
     assert len(os.listdir(run.path / "start")) == 1
 
@@ -211,7 +205,7 @@ def test_a_killed_command_is_told_from_one_that_exits_so(
     run = write_run(isolated, shell, Job(["sh", "-c", "echo $$ >pid; exec sleep 60"]))
     process = start(run)
     os.kill(int((isolated / "pid").read_text()), signal.SIGKILL)
-    process.wait(30)
+    process.wait(60)
     assert run.how == ("command", None, 9, None)
 
 
@@ -242,7 +236,7 @@ def test_a_signal_that_ends_the_script_itself_is_no_success(
     run = write_run(isolated, shell, Job(["sh", "-c", "echo $$ >pid; exec sleep 60"]))
     process = start(run)
     send(process, name)
-    assert process.wait(30) != 0
+    assert process.wait(60) != 0
     assert run.names == []
 
 
@@ -256,7 +250,7 @@ def test_a_signal_at_any_moment_is_told(isolated: Path, shell: Shell, whole_grou
         process = run.start(index)
         time.sleep(index * 0.001)  # not awaited: the moment is what is varied
         (os.killpg if whole_group else os.kill)(process.pid, signal.SIGTERM)
-        process.wait(30)
+        process.wait(60)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
     indices = [name.split(".")[0] for name in run.names]

@@ -220,9 +220,7 @@ def test_a_folder_that_cannot_be_read_is_refused(
         plan(isolated, Job(["true"], inputs=["data"]))
 
 
-@settings(
-    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.sets(NAMES.filter(lambda name: not set(name) & set("*?[")), min_size=1, max_size=6))
 @example({"a b", "a,b", "a, b", " x", "x ", "é漢", "line\nbreak", "-n", "$HOME", "'\"", "#", "{}"})
 def test_files_of_any_name_travel(
@@ -513,7 +511,7 @@ def test_a_job_that_is_run_again_takes_the_same_along(
         assert away.run(task, number=1) == 0, away.said
         toy.answers[f"2.{task}"] = said(State.DONE, exit_code=0)
     _step(run)
-    outcomes = run.wait(10)
+    outcomes = run.wait(60)
     assert [(one.state, one.attempt) for one in outcomes] == [
         *((State.DONE, 1), (State.DONE, 0), (State.DONE, 1))
     ]

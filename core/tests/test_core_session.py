@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ import pytest
 from anybatch.errors import RunNotFound
 from anybatch.hookspecs import hookimpl
 from anybatch.model import Job, State
+from anybatch.testing import await_that
 
 from .toy import Toy, leave_record, local_host, plugins_of, said
 
@@ -46,13 +46,6 @@ def session(start: Callable[..., Session]) -> Session:
 def end(run: Run, index: int, code: int = 0) -> None:
     """The job's script leaves its record."""
     leave_record(run.folder, f"{index}.0.0.command.exit-{code}")
-
-
-def until(condition: Callable[[], Any]) -> None:
-    limit = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < limit, "not true within 20 s"
-        time.sleep(0.01)
 
 
 # -- submitting
@@ -112,14 +105,14 @@ def test_several_threads_may_wait(session: Session) -> None:
     first = session.submit(TRUE)
     seen: list[bool] = []
     waiting = [
-        threading.Thread(target=lambda: seen.append(first.wait(20)[0].done)) for _ in range(3)
+        threading.Thread(target=lambda: seen.append(first.wait(60)[0].done)) for _ in range(3)
     ]
     for thread in waiting:
         thread.start()
     second = session.submit(TRUE)
     for run in (second, first):
         end(run, 0)
-        run.wait(20)
+        run.wait(60)
     for thread in waiting:
         thread.join(20)
     assert seen == [True] * 3
@@ -161,7 +154,7 @@ with Session("toy", plugins=plugins_of(toy=toy), host=local_host()) as session:
     (run,) = session.runs()
     assert run.id == {run!r}, run
     print([(str(job.id), job.state.value) for job in run.jobs], flush=True)
-    print([outcome.exit_code for outcome in run.wait(20)])
+    print([outcome.exit_code for outcome in run.wait(60)])
     print(session.runs(), toy.calls["submit"])
 """
 
@@ -188,7 +181,7 @@ def test_finished_runs_leave_the_list(session: Session) -> None:
     first, second = session.submit(TRUE), session.submit(TRUE)
     assert {run.id for run in session.runs()} == {first.id, second.id}
     end(first, 0)
-    first.wait(20)
+    first.wait(60)
     assert session.runs() == [second]
     assert session.attach(first.id) is first
 
@@ -205,10 +198,10 @@ def test_after_names_runs_and_jobs(session: Session, toy: Toy) -> None:
     assert waiting.counts == {State.NEW: 3}
     end(first, 1)
     first._session.wait_until(lambda: first.outcome(1) is not None, 20)
-    until(lambda: waiting.jobs[2].state is State.QUEUED)
+    await_that(lambda: waiting.jobs[2].state is State.QUEUED)
     assert [job.state for job in waiting.jobs] == [State.NEW, State.NEW, State.QUEUED]
     end(first, 0)
-    until(lambda: waiting.counts == {State.QUEUED: 3})
+    await_that(lambda: waiting.counts == {State.QUEUED: 3})
     assert len(toy.calls["submit"]) == 3
 
 
@@ -236,7 +229,7 @@ def test_a_job_that_ended_before_it_was_stopped_keeps_its_verdict(session: Sessi
     run = session.submit(TRUE)
     end(run, 0)
     run.terminate()
-    assert run.wait(20)[0].state is State.DONE
+    assert run.wait(60)[0].state is State.DONE
 
 
 # -- observers
@@ -262,7 +255,7 @@ def test_observers_get_changes_in_order(start: Callable[..., Session], toy: Toy)
     run.refresh()
     end(run, 0)
     end(run, 1, 1)
-    run.wait(20)
+    run.wait(60)
     told = [(c.run, c.index, c.id, c.old.value, c.new.value) for c in seen.changes]
     assert told[:2] == [
         (run.id, 0, "1.1", "new", "queued"),

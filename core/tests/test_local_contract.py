@@ -9,4 +9,3 @@ class TestLocal(SystemContract):
     """Everything that a batch system must do, `local` does."""
 
     system = "local"
-    patience = 30

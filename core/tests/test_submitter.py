@@ -222,7 +222,7 @@ def test_a_process_that_died_while_submitting(
 ) -> None:
     """What a killed process had announced is looked up by the next, and submitted if not there."""
     process = run_python(DIES, str(Path(__file__).parent))
-    token, errors = process.communicate(timeout=20)
+    token, errors = process.communicate(timeout=60)
     assert process.returncode == 9, errors
     if taken:
         toy.tokens[token.strip()] = ["77.1", "77.2"]

@@ -44,9 +44,7 @@ def test_lines_are_spread_over_pages(count: int, sizes: list[int]) -> None:
         assert text.splitlines()[(task - 1) % PAGE] + "\n" == lines[task - 1]
 
 
-@settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     words=st.lists(TEXTS, min_size=1, max_size=5), times=st.sampled_from([1, PAGE // 2, PAGE + 1])
 )

@@ -13,6 +13,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from anybatch.testing import await_that
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,7 +64,7 @@ def test_an_interrupt_leaves_jobs_alone(
 def test_an_interrupt_stops_jobs_where_that_is_wanted(call: Call, start: Start) -> None:
     """With --terminate-on-interrupt the jobs are terminated before the program ends with 130."""
     process = start("run", "--json", "--terminate-on-interrupt", "--", "sleep", "60")
-    read_until(process, b": 1 queued")
+    read_until(process, b": 1 (queued|running)")
     process.send_signal(signal.SIGINT)
     stdout, stderr = process.communicate()
     assert b"1 job told to stop" in stderr
@@ -75,9 +76,7 @@ def test_an_interrupt_waits_for_the_submission(start: Start, toy: Path) -> None:
     """Ctrl-C in the middle of a submission lets it come to its end, so that the run is known."""
     (toy / "slow").touch()
     process = start("run", "--system", "toy", "--", "true")
-    while not (toy / "asked").exists():
-        assert process.poll() is None
-        time.sleep(0.01)
+    await_that((toy / "asked").exists)
     process.send_signal(signal.SIGINT)
     (toy / "slow").unlink()
     assert b"come back with: anybatch wait" in read_until(process, b"come back")
@@ -89,9 +88,7 @@ def test_a_second_interrupt_waits_for_nothing(start: Start, toy: Path) -> None:
     """A second Ctrl-C ends the program even in the middle of a submission."""
     (toy / "slow").touch()
     process = start("run", "--system", "toy", "--", "true")
-    while not (toy / "asked").exists():
-        assert process.poll() is None
-        time.sleep(0.01)
+    await_that((toy / "asked").exists)
     process.send_signal(signal.SIGINT)
     while process.poll() is None:
         process.send_signal(signal.SIGINT)

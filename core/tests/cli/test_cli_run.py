@@ -26,9 +26,7 @@ if TYPE_CHECKING:
     Call = Callable[..., Result]
     Program = Callable[..., subprocess.CompletedProcess[bytes]]
 
-FEW = settings(
-    max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+FEW = settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
 JOB_KEYS = {"index", "id", "state", "reason", "exit_code", "signal", "native_state", "host"}
 JOB_KEYS |= {"submitted", "started", "ended", "stdout", "stderr"}
 ECHO = "import os, sys; os.write(1, b'\\0'.join(map(os.fsencode, sys.argv[1:])))"

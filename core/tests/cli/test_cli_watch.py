@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from anybatch.testing import await_that
 
 if TYPE_CHECKING:
     import subprocess
@@ -187,7 +187,7 @@ def test_signals_reach_the_command(call: Call, home: Path) -> None:
     """--signal sends a signal, with or without SIG before its name, and stops nothing."""
     script = "trap 'echo got; exit 0' USR1; touch ready; while :; do sleep 0.02; done"
     run = submit(call, "--", "sh", "-c", script)
-    wait_until((home / "ready").exists)
+    await_that((home / "ready").exists)
     assert call("terminate", run, "--signal", "SIGusr1").stdout.endswith("1 job sent USR1\n")
     assert call("wait", run).exit_code == 0
     assert call("logs", run).stdout == "got\n"
@@ -268,10 +268,3 @@ def test_following_is_for_one_job(call: Call, option: str) -> None:
     """--follow takes one job, and no --json: exit code 2."""
     run = submit(call, "--count", "2", "--", "true")
     assert call("logs", "--follow", option, run).exit_code == 2
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)

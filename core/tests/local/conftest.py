@@ -7,7 +7,6 @@ import itertools
 import os
 import re
 import signal
-import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -20,21 +19,14 @@ from anybatch.local import plugin
 from anybatch.localhost import LocalHost
 from anybatch.model import Resources
 from anybatch.records import Submission
+from anybatch.testing import await_that
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from anybatch.records import JobStatus
 
 SOURCES = str(Path(anybatch.__file__).parents[1])
-
-
-def wait_until(condition: Callable[[], Any], timeout: float = 20.0) -> None:
-    """Return once *condition* is true; fail when that takes too long."""
-    end = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < end, f"not true within {timeout:g} s"
-        time.sleep(0.01)
 
 
 def is_gone(pid: int) -> bool:
@@ -71,7 +63,7 @@ class Local:
     def kill_supervisor(self) -> None:
         pid = self.supervisor
         os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: is_gone(pid))
+        await_that(lambda: is_gone(pid))
 
     def submission(self, script: str = "", count: int = 1, **more: Any) -> Submission:
         """A submission of jobs that run *script*, with `$TMP` for the test's folder."""
@@ -106,7 +98,7 @@ class Local:
 
     def wait(self, ids: Sequence[str]) -> list[JobStatus]:
         """The last status of jobs, once all have ended."""
-        wait_until(lambda: all(status.state.final for status in self.status(ids)))
+        await_that(lambda: all(status.state.final for status in self.status(ids)))
         return self.status(ids)
 
     def lines(self, name: str) -> list[str]:

@@ -13,8 +13,9 @@ import pytest
 from anybatch.errors import CommandError, Rejected, UsageError
 from anybatch.local import plugin
 from anybatch.model import Reason, Resources, State
+from anybatch.testing import await_that
 
-from .conftest import is_gone, wait_until
+from .conftest import is_gone
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,7 +55,7 @@ time.sleep(100)
 
 def pids(local: Local, count: int) -> list[int]:
     """The processes that jobs have written to `pids`, once there are *count*."""
-    wait_until(lambda: len(local.lines("pids")) == count)
+    await_that(lambda: len(local.lines("pids")) == count)
     return [int(line) for line in local.lines("pids")]
 
 
@@ -128,7 +129,7 @@ def test_what_a_job_leaves_running_is_killed(local: Local) -> None:
     ids = local.submit('sleep 100 & echo $! >>"$TMP/pids"')
     local.wait(ids)
     (left,) = pids(local, 1)
-    wait_until(lambda: is_gone(left))
+    await_that(lambda: is_gone(left))
 
 
 def test_job_outlives_its_submitter(local: Local, tmp_path: Path) -> None:
@@ -147,7 +148,7 @@ def test_job_outlives_its_submitter(local: Local, tmp_path: Path) -> None:
         submitter.stdout.readline()
         os.killpg(submitter.pid, signal.SIGKILL)
     ids = local.hand_over(one)
-    wait_until(lambda: local.words(ids) == ["RUNNING"])
+    await_that(lambda: local.words(ids) == ["RUNNING"])
     (tmp_path / "go").touch()
     assert local.wait(ids)[0].state is State.DONE
 
@@ -234,7 +235,7 @@ def test_impossible_requests(
 def test_time_limit_ends_what_obeys(local: Local) -> None:
     """A job over its limit is told to end; what it makes of that is kept."""
     (status,) = local.wait(
-        local.submit("trap 'exit 7' TERM; sleep 100 & wait", resources=Resources(time=0.5))
+        local.submit("trap 'exit 7' TERM; sleep 100 & wait", resources=Resources(time=2))
     )
     assert (status.state, status.reason) == (State.FAILED, Reason.TIME_LIMIT)
     assert (status.native, status.exit_code) == ("TIME_LIMIT", 7)
@@ -242,14 +243,14 @@ def test_time_limit_ends_what_obeys(local: Local) -> None:
 
 def test_time_limit_kills_what_does_not(local: Local) -> None:
     """A job that does not end when told so is killed with its grandchildren after kill_wait."""
-    ids = local.submit(f"export TMP; {STUBBORN}", resources=Resources(time=0.8), settings=SOON)
+    ids = local.submit(f"export TMP; {STUBBORN}", resources=Resources(time=2), settings=SOON)
     processes = pids(local, 2)
     (status,) = local.wait(ids)
     assert (status.reason, status.signal) == (Reason.TIME_LIMIT, 9)
     assert status.ended
     assert status.started
-    assert status.ended - status.started > timedelta(seconds=1.3)
-    wait_until(lambda: all(map(is_gone, processes)))
+    assert status.ended - status.started > timedelta(seconds=2.5)
+    await_that(lambda: all(map(is_gone, processes)))
 
 
 def test_terminate_takes_grandchildren_along(local: Local) -> None:
@@ -261,7 +262,7 @@ def test_terminate_takes_grandchildren_along(local: Local) -> None:
     local.terminate(ids)
     (status,) = local.wait(ids)
     assert (status.state, status.reason) == (State.TERMINATED, Reason.TERMINATED)
-    wait_until(lambda: all(map(is_gone, processes)))
+    await_that(lambda: all(map(is_gone, processes)))
 
 
 def test_terminate_kills_what_does_not_end(local: Local) -> None:
@@ -271,13 +272,13 @@ def test_terminate_kills_what_does_not_end(local: Local) -> None:
     local.terminate(ids)
     (status,) = local.wait(ids)
     assert (status.state, status.signal) == (State.TERMINATED, 9)
-    wait_until(lambda: all(map(is_gone, processes)))
+    await_that(lambda: all(map(is_gone, processes)))
 
 
 def test_terminate_empties_the_queue_at_once(local: Local) -> None:
     """Queued jobs are terminated before the command returns, and never start."""
     ids = local.submit(f'echo $2 >>"$TMP/ran"; {WAIT}', 20)
-    wait_until(lambda: len(local.lines("ran")) == 2)
+    await_that(lambda: len(local.lines("ran")) == 2)
     local.terminate([*ids[2:], "99.1@" + local.host.name])
     assert local.words(ids) == ["RUNNING"] * 2 + ["TERMINATED"] * 18
     assert {status.reason for status in local.status(ids[2:])} == {Reason.TERMINATED}
@@ -289,7 +290,7 @@ def test_terminate_empties_the_queue_at_once(local: Local) -> None:
 def test_signal_is_only_sent(local: Local) -> None:
     """A signal by name reaches running jobs and ends nothing by itself."""
     ids = local.submit("trap 'exit 5' USR1; : >\"$TMP/up\"; while :; do sleep 0.02; done")
-    wait_until((local.tmp / "up").exists)
+    await_that((local.tmp / "up").exists)
     local.terminate(ids, "USR1")
     (status,) = local.wait(ids)
     assert (status.state, status.exit_code) == (State.FAILED, 5)

@@ -16,8 +16,9 @@ from anybatch.errors import CommandFailed
 from anybatch.local import plugin
 from anybatch.localhost import LocalHost
 from anybatch.model import Reason, State
+from anybatch.testing import await_that
 
-from .conftest import Local, is_gone, wait_until
+from .conftest import Local, is_gone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +55,7 @@ def command(local: Local, *words: str) -> subprocess.Popen[str]:
 def run(local: Local, *words: str) -> tuple[int, str]:
     """Exit status and standard error of the batch system's command line."""
     with command(local, *words) as process:
-        _, stderr = process.communicate(timeout=20)
+        _, stderr = process.communicate(timeout=60)
         return process.returncode, stderr
 
 
@@ -80,7 +81,7 @@ def test_killed_often_loses_nothing(local: Local) -> None:
 def test_running_jobs_are_adopted(local: Local) -> None:
     """The next supervisor watches jobs of a killed one, but cannot know how they end."""
     ids = local.submit(WAIT, 3)
-    wait_until(lambda: local.words(ids) == ["RUNNING", "RUNNING", "QUEUED"])
+    await_that(lambda: local.words(ids) == ["RUNNING", "RUNNING", "QUEUED"])
     local.kill_supervisor()
     assert local.words(ids) == ["RUNNING", "RUNNING", "QUEUED"]
     (local.tmp / "go").touch()
@@ -94,7 +95,7 @@ def test_running_jobs_are_adopted(local: Local) -> None:
 def test_adopted_jobs_can_be_terminated(local: Local) -> None:
     """A job of a killed supervisor is ended with its children like any other."""
     ids = local.submit('echo $$ >>"$TMP/pids"; (sleep 100; :)')
-    wait_until(lambda: local.lines("pids"))
+    await_that(lambda: local.lines("pids"))
     local.kill_supervisor()
     local.terminate(ids)
     (status,) = local.wait(ids)
@@ -105,17 +106,17 @@ def test_adopted_jobs_can_be_terminated(local: Local) -> None:
 def test_jobs_that_ended_unseen(local: Local) -> None:
     """A job that ended while there was no supervisor is told as what it is, gone."""
     ids = local.submit(f'echo $$ >>"$TMP/pids"; {WAIT}')
-    wait_until(lambda: local.lines("pids"))
+    await_that(lambda: local.lines("pids"))
     local.kill_supervisor()
     (local.tmp / "go").touch()
-    wait_until(lambda: is_gone(int(local.lines("pids")[0])))
+    await_that(lambda: is_gone(int(local.lines("pids")[0])))
     assert local.words(ids) == ["GONE"]
 
 
 def test_start_without_a_line_in_the_journal(local: Local) -> None:
     """A job that began just when the supervisor was killed is found, and not started again."""
     ids = local.submit(f'[ $AGAIN ] || AGAIN=1 exec bash "$0" "$@"; echo $$ >>"$TMP/pids"; {WAIT}')
-    wait_until(lambda: local.lines("pids"))
+    await_that(lambda: local.lines("pids"))
     local.kill_supervisor()
     journal = local.state / "journal.jsonl"
     kept = [line for line in journal.read_text().splitlines() if '"started"' not in line]
@@ -129,7 +130,7 @@ def test_start_without_a_line_in_the_journal(local: Local) -> None:
 def test_torn_line(local: Local) -> None:
     """A line that a killed supervisor did not finish costs nothing but itself."""
     ids = local.submit(f'echo $2 >>"$TMP/ran"; {WAIT}', 3)
-    wait_until(lambda: len(local.lines("ran")) == 2)
+    await_that(lambda: len(local.lines("ran")) == 2)
     local.kill_supervisor()
     with (local.state / "journal.jsonl").open("a") as journal:
         journal.write('{"id": "1.1@')
@@ -141,7 +142,7 @@ def test_torn_line(local: Local) -> None:
 def test_reboot(local: Local) -> None:
     """When the machine was booted, what ran has failed with it, and what was queued starts."""
     ids = local.submit(f'echo $$ >>"$TMP/pids"; {WAIT}', 3)
-    wait_until(lambda: len(local.lines("pids")) == 2)
+    await_that(lambda: len(local.lines("pids")) == 2)
     local.kill_supervisor()
     for line in local.lines("pids"):
         os.killpg(int(line), signal.SIGKILL)
@@ -157,7 +158,7 @@ def test_reboot(local: Local) -> None:
 def test_reused_process_number(local: Local) -> None:
     """Another process that has a job's number by now is not taken for the job."""
     ids = local.submit(f'echo $$ >>"$TMP/pids"; {WAIT}')
-    wait_until(lambda: local.lines("pids"))
+    await_that(lambda: local.lines("pids"))
     local.kill_supervisor()
     rewrite_journal(local, '"born": ', '"born": 1')
     assert local.words(ids) == ["GONE"]
@@ -194,7 +195,7 @@ def test_racing_clients_start_one_supervisor(local: Local) -> None:
     with ThreadPoolExecutor(6) as pool:
         answers = list(pool.map(local.hand_over, submissions))
     assert len({native for ids in answers for native in ids}) == 12
-    wait_until(lambda: supervisors(local) == [local.supervisor])
+    await_that(lambda: supervisors(local) == [local.supervisor])
     local.wait([native for ids in answers for native in ids])
 
 
@@ -220,12 +221,12 @@ def test_ends_when_nobody_needs_it(local: Local) -> None:
 def test_stays_while_jobs_run(local: Local) -> None:
     """No supervisor ends before its jobs."""
     local.submit(f'echo $$ >>"$TMP/pids"; {WAIT}; sleep 0.5')
-    wait_until(lambda: local.lines("pids"))
+    await_that(lambda: local.lines("pids"))
     local.kill_supervisor()
     with command(local, "serve", "--idle", "0.1") as process:
-        wait_until(lambda: (local.state / "lock").read_text() == f"{process.pid}\n")
+        await_that(lambda: (local.state / "lock").read_text() == f"{process.pid}\n")
         (local.tmp / "go").touch()
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=60) == 0
     assert '"GONE"' in (local.state / "journal.jsonl").read_text()
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "container.py"
-PATIENCE = 90
+PATIENCE = 180
 BARE = "--no-mount=home,tmp,cwd"
 
 

@@ -40,7 +40,7 @@ from anybatch import watcher
 vars(watcher).update({_OFTEN})
 """
 
-until = functools.partial(await_that, patience=60)
+until = functools.partial(await_that, patience=120)
 
 _spec = importlib.util.spec_from_file_location("gridsim", SIMULATOR / "gridsim.py")
 assert _spec is not None

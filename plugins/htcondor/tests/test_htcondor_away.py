@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from anybatch import Session
 
-PATIENCE = 90
+PATIENCE = 180
 
 
 @pytest.mark.usefixtures("away")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from anybatch import Session
 
-PATIENCE = 90
+PATIENCE = 180
 IMAGES = Path(os.environ.get("ANYBATCH_ENGINE_DIR", "/var/tmp/anybatch-engines")) / "images"
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("pool")
 
-PATIENCE = 90
+PATIENCE = 180
 #: Takes 300 MB, and stays.
 GREEDY = ["sh", "-c", "x=$(head -c 300000000 /dev/zero | tr '\\0' x); sleep 60; echo ${#x}"]
 #: Fills the scratch folder, and stays.

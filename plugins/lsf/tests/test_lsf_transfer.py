@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from anybatch import Outcome
     from anybatch.run import Run
 
-PATIENCE = 60
+PATIENCE = 180
 EXAMPLE = Path(__file__).parents[3] / "examples" / "transfer.py"
 await_that = partial(waiting.await_that, patience=PATIENCE)
 COMMON_TOOLS = ("cat", "chmod", "cp", "date", "mkdir", "mv", "rm", "sed", "sleep", "uname")
@@ -246,11 +246,10 @@ def test_a_terminated_job_has_its_last_words(away: Away) -> None:
 
 def test_a_signal_reaches_the_command_once(away: Away) -> None:
     """And what surrounds the job lives on."""
-    script = "trap 'echo got' USR1; touch /tmp/ready"
-    run = away.session.submit(Job(["sh", "-c", f"{script}; {WAIT_FOR_GO}"]))
+    script = "trap 'echo got; touch /tmp/go' USR1; touch /tmp/ready"
+    run = away.session.submit(Job(["sh", "-c", f"{script}; {WAIT_FOR_GO}; sleep 0.5"]))
     away.await_file("ready")
     run.terminate(signal="USR1")
-    away.go()
     [outcome] = ended(run)
     assert outcome.done
     assert out(outcome) == "got\n"

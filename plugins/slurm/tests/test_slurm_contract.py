@@ -11,4 +11,3 @@ class TestSlurm(SystemContract):
     """Everything that a batch system must do, Slurm does."""
 
     system = "slurm"
-    patience = 60

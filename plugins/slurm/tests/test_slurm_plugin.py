@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,7 @@ from anybatch.errors import CommandFailed, CommandNotFound, CommandTimeout, Reje
 from anybatch.host import Command, Completed
 from anybatch.localhost import LocalHost
 from anybatch.records import Submission
-from anybatch.testing import ScriptedHost
+from anybatch.testing import ScriptedHost, await_that
 from anybatch_slurm import plugin
 from anybatch_slurm.parse import SQUEUE_FIELDS
 from anybatch_slurm.settings import SETTINGS
@@ -548,10 +547,7 @@ def test_the_real_scancel_signals_an_element_once_and_leaves_those_that_wait(
     array = ("sbatch", "--parsable", "--array=0-5%3", "--output=/dev/null", "--wrap", script)
     job = host.run(Command(array, cwd=tmp_path)).stdout.strip()
     try:
-        deadline = time.monotonic() + 60
-        while len(list(tmp_path.glob("ready-*"))) < 3:
-            assert time.monotonic() < deadline, "they do not start"
-            time.sleep(0.1)
+        await_that(lambda: len(list(tmp_path.glob("ready-*"))) == 3)
         plugin.anybatch_terminate([f"{job}_0", f"{job}_4"], "USR1", table(), host)
         plugin.anybatch_terminate([f"{job}_4", f"{job}_5"], "KILL", table(), host)
         assert host.commands["scancel"] == 1
@@ -559,7 +555,10 @@ def test_the_real_scancel_signals_an_element_once_and_leaves_those_that_wait(
         assert [found[f"{job}_{n}"].state for n in range(6)] == 3 * [State.RUNNING] + 3 * [
             State.QUEUED
         ]
-        assert [file.read_text() for file in tmp_path.glob("got-*")] == ["x\n"]
+        got = tmp_path / "got-0"
+        await_that(lambda: got.exists() and got.read_text())
+        assert list(tmp_path.glob("got-*")) == [got]
+        assert got.read_text() == "x\n"
     finally:
         (tmp_path / "wait").unlink()
         host.run(Command(("scancel", job)))

@@ -30,7 +30,7 @@ class TransferContract:
     """
 
     system: ClassVar[str]
-    patience: ClassVar[float] = 90
+    patience: ClassVar[float] = 120
 
     @pytest.fixture
     def session(self, new_session: Callable[..., Session]) -> Session:

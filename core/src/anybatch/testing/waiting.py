@@ -15,7 +15,7 @@ def await_that(
     ready: Callable[[], object],
     look: Callable[[], object] = lambda: None,
     *,
-    patience: float = 90,
+    patience: float = 120,
 ) -> None:
     """Wait until something is so.
 
