@@ -18,6 +18,8 @@ PROJECTS = sorted(
 )
 PLUGINS = [project.name for project in PROJECTS if project.name != "core"]
 
+pytestmark = pytest.mark.timeout(1200)  # the registry decides how long it takes
+
 
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:

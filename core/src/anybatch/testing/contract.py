@@ -401,10 +401,10 @@ def _read(outcome: Outcome) -> str:
 
 def _processes_with(text: str, folder: Path) -> list[int]:
     """The processes whose command line holds *text* and that work in *folder*."""
-    found = []
+    mark, found = text.encode(), []
     for entry in Path("/proc").iterdir():
         with contextlib.suppress(OSError):
-            runs_it = entry.name.isdecimal() and text in (entry / "cmdline").read_text()
+            runs_it = entry.name.isdecimal() and mark in (entry / "cmdline").read_bytes()
             if runs_it and (entry / "cwd").resolve() == folder:
                 found.append(int(entry.name))
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import signal
@@ -56,7 +57,11 @@ class Simulator:
 
     def fault(self, *lines: str) -> None:
         """Switch on these faults and no others; see README.md."""
-        (self.folder / "faults").write_text("".join(f"{line}\n" for line in lines))
+        # Commands that wait read the file again and again, and write what is left of it.
+        with open(self.folder / "faults", "a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.truncate(0)
+            file.writelines(f"{line}\n" for line in lines)
 
     def stop(self, patience: float = 30) -> None:
         """End the daemon and whatever it has started."""

@@ -328,8 +328,8 @@ class Daemon:
                 idle = time.monotonic() - self._asked > self._cluster.settings["idle"]
                 if idle and not self._cluster.busy:
                     break
-        self._cluster.stop()
-        self._cluster.keep()
+            self._cluster.stop()
+            self._cluster.keep()  # before another daemon can begin
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._asked = time.monotonic()
