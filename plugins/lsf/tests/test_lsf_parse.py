@@ -362,6 +362,7 @@ def test_an_answer_without_a_version_is_none() -> None:
         ("The largest array:\n    MAX_JOB_ARRAY_SIZE = 7\n\n", 7, None),
         ("Default Queues:  normal\n", 1000, None),
         ("MAX_JOB_ARRAY_SIZE = 0\n", 1000, None),
+        ("\tDEFAULT_QUEUE =\n\tMAX_JOB_ARRAY_SIZE = 500\n", 500, None),
     ],
 )
 def test_parameters(stdout: str, size: int, queue: str | None) -> None:
@@ -378,6 +379,8 @@ def test_parameters(stdout: str, size: int, queue: str | None) -> None:
         ('LSF_UNIT_FOR_LIMITS = "gb" # since 2020\n', "GB"),
         ("# LSF_UNIT_FOR_LIMITS=MB\n", ""),
         ("LSF_ENVDIR=/x\n", ""),
+        ("LSF_RSH=\nLSF_UNIT_FOR_LIMITS=MB\n", "MB"),
+        ("LSF_UNIT_FOR_LIMITS=\nLSF_RSH=ssh\n", ""),
         ("LSF_UNIT_FOR_LIMITS=bushels\n", ""),
     ],
 )

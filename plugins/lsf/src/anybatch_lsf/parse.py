@@ -337,8 +337,8 @@ def read_version(stdout: str) -> Version | None:
 
 def read_parameters(stdout: str) -> dict[str, str]:
     """The `NAME = value` lines of `bparams -a`, `badmin showconf mbd` or lsf.conf."""
-    lines = re.findall(r"^(?:[^#\n]*:)?\s*([A-Z][A-Z0-9_]*)\s*=\s*([^\s#]*)", stdout, re.MULTILINE)
-    return {name: value.strip("\"'") for name, value in lines}
+    line = r"^(?:[^#\n]*:)?\s*([A-Z][A-Z0-9_]*)[ \t]*=[ \t]*([^\s#]*)"
+    return {name: value.strip("\"'") for name, value in re.findall(line, stdout, re.MULTILINE)}
 
 
 def largest_array(parameters: Mapping[str, str]) -> int:
