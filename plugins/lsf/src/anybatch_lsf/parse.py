@@ -38,7 +38,12 @@ _SUBMITTED = re.compile(r"^Job <(\d+)> is submitted to ", re.MULTILINE)
 _ID = re.compile(r"(\d+)(?:\[(\d+)\])?")
 _ROW = re.compile(r"(\d+)(?:\[\d+\])?\s+\S+\s+([A-Z_]+)\s+\S+\s+(\S.*)")
 _INDEX = re.compile(r"\[(\d+)\]\s+[A-Z][a-z]{2}\s+\d+\s+\d+:\d+\s*$")
-_HEADER = re.compile(r"Job <(\d+(?:\[\d+\])?)>[,;]")
+_HEADER = re.compile(r"Job (?:Id )?<(\d+(?:\[\d+\])?)>[,;]")  # `Id`: OpenLava 3
+#: Begins a run of a job; elements have their index before it.
+_STARTED = re.compile(
+    r" ?(?:\[\d+\],? )?(?:[Dd]ispatched|[Ss]tarted|[Tt]he batch job command is started)\b[^<]*"
+    r"<([^>]*)>"
+)
 _EVENT = re.compile(
     r"(?:[A-Z][a-z]{2} )?([A-Z][a-z]{2}) +(\d+) (\d+):(\d\d):(\d\d)(?: (\d{4}))?: (.*)"
 )
@@ -252,9 +257,9 @@ def _life(source: str, events: Sequence[Event]) -> JobStatus | None:
     started = ended = None
     killed = False
     for when, text in events:
-        if match := re.match(r"(?:\[\d+\] )?(?:Dispatched|[Ss]tarted)\b[^<]*<([^>]*)>", text):
+        if match := _STARTED.match(text):
             word, host, started = "RUN", match[1], when
-            code, signal, why, ended = None, None, "", None
+            code, signal, why, ended, killed = None, None, "", None, False
         elif re.match(r"Starting|Running|Resumed", text):
             word = "RUN"
             started = started or when
