@@ -348,6 +348,16 @@ def test_a_time_that_would_be_to_come_is_of_last_year() -> None:
     assert years == {"1": 2025, "2": 2026, "3": 2020}
 
 
+def test_the_year_is_that_of_the_clock_on_the_wall(monkeypatch: pytest.MonkeyPatch) -> None:
+    """East of Greenwich it begins earlier."""
+    monkeypatch.setenv("TZ", "UTC-1")
+    time.tzset()
+    now = datetime(2026, 12, 31, 23, 30, tzinfo=timezone.utc)
+    text = "Job <1>, User <a>, Command <x>\nFri Jan  1 00:10:00: Submitted from host <h>;\n"
+    submitted = parse.read_long(text, "bhist -l", now)["1"].submitted
+    assert submitted == datetime(2026, 12, 31, 23, 10, tzinfo=timezone.utc)
+
+
 def test_bacct_tells_what_was_used() -> None:
     """Documented."""
     text = """

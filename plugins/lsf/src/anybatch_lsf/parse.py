@@ -238,9 +238,10 @@ Event = tuple[datetime, str]
 def _event(match: re.Match[str], now: datetime) -> Event:
     month, day, hour, minute, second, year, text = match.groups()
     fields = (_MONTHS.index(month) + 1, *map(int, (day, hour, minute, second)))
-    aware = _local(int(year or now.year), *fields)
+    this = now.astimezone().year
+    aware = _local(int(year or this), *fields)
     if not year and aware > now + timedelta(days=1):
-        aware = _local(now.year - 1, *fields)
+        aware = _local(this - 1, *fields)
     return aware.astimezone(timezone.utc), text
 
 
