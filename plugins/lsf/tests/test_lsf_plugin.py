@@ -544,6 +544,23 @@ def test_what_is_nowhere_is_certainly_not_there(lsid: Completed) -> None:
         assert find(lsid, nothing, NOBODY) == []
 
 
+@OLD
+def test_a_name_that_is_not_found_may_hold_any_word(lsid: Completed) -> None:
+    """Also one that would tell of something that passes."""
+    name = f"{TOKEN}.threshold_scan"
+    host = script(lsid, (f"bjobs -a -w -u alice -J {name}", gone(name)), ("bhist", NOBODY))
+    one = attrs.evolve(submission(modern=False), name="threshold_scan")
+    assert plugin.anybatch_find(one, host) == []
+    assert host.steps == []
+
+
+@ALL
+def test_a_job_that_has_ended_is_found_whatever_the_exit_status(lsid: Completed) -> None:
+    """LSB_BJOBS_CONSISTENT_EXIT_CODE: 255 where no job is unfinished."""
+    rows = f"17|{TOKEN}\n" if lsid in (JSON, TEXT) else _row("17", "DONE", "", "", "h1")
+    assert find(lsid, Completed(255, f"{HEADING}{rows}")) == ["17"]
+
+
 @ALL
 @pytest.mark.parametrize("answer", [HANGS, *map(complains, AWAY)], ids=["hangs", *AWAY])
 def test_not_being_able_to_look_is_not_finding_nothing(lsid: Completed, answer: Any) -> None:
@@ -770,6 +787,19 @@ def test_a_part_of_an_answer_is_none(lsid: Completed) -> None:
         cut = attrs.evolve(trouble, stderr=f"{trouble.stderr}{words}\n")
         with pytest.raises(CommandFailed):
             states(script(lsid, (ASKS[lsid], cut)), "7", "8")
+
+
+@ALL
+def test_an_answer_about_ended_jobs_is_one_whatever_the_exit_status(lsid: Completed) -> None:
+    """LSB_BJOBS_CONSISTENT_EXIT_CODE: 255 where no job is unfinished."""
+    answer = attrs.evolve(listed(lsid, {"7": ("DONE", "", "", "h1")}), returncode=255)
+    assert states(script(lsid, (ASKS[lsid], answer)), "7") == {"7": State.DONE}
+    for trouble in (
+        attrs.evolve(answer, returncode=-9),
+        attrs.evolve(answer, stderr="User permission denied\n"),
+    ):
+        with pytest.raises(CommandFailed):
+            states(script(lsid, (ASKS[lsid], trouble)), "7")
 
 
 @ALL

@@ -60,6 +60,8 @@ NOTHING = re.compile(
     r"Job <[^>]*> is not found|No (matching |unfinished |running |pending )?jobs? found|"
     r"No matching job found"
 )
+#: A job as bjobs lists it, in columns that were asked for or in the table.
+_LISTED = re.compile(r"^\d+(?:\[\d+\])?(?:\||\s+\S+\s+[A-Z_]+\s)", re.MULTILINE)
 #: What bkill prints of jobs that it has nothing to do with.
 GONE = re.compile(
     r"No matching job found|is not found|already finished|Operation is in progress|"
@@ -103,6 +105,11 @@ def compress(ids: Sequence[str]) -> list[str]:
         for start in range(0, len(ranges), 250):
             single.append(f"{job}[{','.join(ranges[start : start + 250])}]")
     return single
+
+
+def lists_jobs(stdout: str) -> bool:
+    """Whether bjobs has listed any job, in whatever columns."""
+    return bool(_LISTED.search(stdout) or read_bjobs(stdout))
 
 
 # -- bjobs -o

@@ -329,10 +329,22 @@ def _command(settings: Mapping[str, Any], program: str, *arguments: str) -> Comm
 
 
 def _ask(host: Host, settings: Mapping[str, Any], program: str, *arguments: str) -> Completed:
-    """What a command answers. Its exit status says little: 255 also for one unknown id of many."""
+    """What a command answers."""
     command = _command(settings, program, *arguments)
     completed = host.run(command)
-    said = completed.stderr if completed.stderr.strip() else completed.stdout
-    if not completed.ok and (not parse.NOTHING.search(said) or _TRANSIENT.search(said)):
+    if not completed.ok and not _is_answer(completed):
         raise CommandFailed(command, completed)
     return completed
+
+
+def _is_answer(failed: Completed) -> bool:
+    """Whether a command has answered all the same.
+
+    Its exit status says little: 255 also for one unknown id of many, and, as a cluster may be set
+    (LSB_BJOBS_CONSISTENT_EXIT_CODE), where no job is unfinished.
+    """
+    complains = bool(failed.stderr.strip())
+    said = failed.stderr if complains else failed.stdout
+    if parse.NOTHING.search(said):
+        return not _TRANSIENT.search(_NAMED.sub("", said))
+    return failed.returncode > 0 and not complains and parse.lists_jobs(failed.stdout)
