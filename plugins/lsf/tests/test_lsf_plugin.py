@@ -365,6 +365,7 @@ def test_submitting_is_one_bsub_that_gives_the_ids(
         "User cannot use the queue. Job not submitted.",
         "bsub: illegal option -- Jd\nUsage: bsub [-h] [-V] [-H] [-x] [-r] [-N] [-B] [-I]",
         "Project is missing.\nRequest aborted by esub. Job not submitted.",
+        "Too many processors requested. Job not submitted.",
     ],
 )
 def test_what_lsf_refuses_for_good_is_rejected_in_its_words(words: str) -> None:
@@ -383,6 +384,11 @@ def test_what_lsf_refuses_for_good_is_rejected_in_its_words(words: str) -> None:
         complains("User <alice>: Job limit exceeded. Job not submitted."),
         complains("Pending job threshold reached. Retrying in 60 seconds... Job not submitted."),
         complains("Too many processes. Job not submitted."),
+        complains("Batch library internal error. Job not submitted."),
+        complains("Master batch daemon internal error. Job not submitted."),
+        complains("XDR encode/decode error. Job not submitted."),
+        complains("Batch protocol error. Job not submitted."),
+        complains("Cannot allocate memory. Job not submitted."),
         # It may have arrived:
         Completed(0),
         Completed(0, "Welcome!\n"),

@@ -31,8 +31,9 @@ MOST_IDS = 1000  #: more in one command line, and bjobs is asked for the user's 
 _TRANSIENT = re.compile(
     r"LSF is down|not respond|still trying|Please wait|try later|Retrying|threshold|"
     r"communication (error|time)|time.?d? ?out|Failed in (an )?(LSF|openlava) library|"
-    r"internal (library|daemon|system) error|LIM is down|job limit|temporar|"
-    r"Unable to contact|Cannot connect|connection (refused|reset)|Too many|no more memory",
+    r"internal (library |daemon |system )?error|XDR|protocol error|LIM is down|job limit|temporar|"
+    r"Unable to contact|Cannot connect|connection (refused|reset)|allocate memory|no more memory|"
+    r"Too many (?!\w+ requested)",
     re.IGNORECASE,
 )
 #: What bsub refuses for good ends so; an option that is not there, or an administrator's script.
