@@ -301,6 +301,12 @@ def test_a_flag_takes_no_value(name: str) -> None:
         render(submission({name: "yes"}))
 
 
+def test_flags_and_other_options_are_told_apart_as_in_the_manual() -> None:
+    """`-ul` has no value. What runs a job again by its exit code is refused."""
+    assert "ul" in FLAGS
+    assert "Q" in MANAGED
+
+
 @pytest.mark.parametrize("name", sorted(set(OPTIONS) - FLAGS - {"J", "Jd"}))
 @given(value=TEXTS)
 def test_no_value_adds_a_directive(name: str, value: str) -> None:
