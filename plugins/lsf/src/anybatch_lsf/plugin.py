@@ -346,6 +346,6 @@ def _is_answer(failed: Completed) -> bool:
     """
     complains = bool(failed.stderr.strip())
     said = failed.stderr if complains else failed.stdout
-    if parse.NOTHING.search(said):
+    if parse.NOTHING.search(f"{failed.stderr}\n{failed.stdout}"):
         return not _TRANSIENT.search(_NAMED.sub("", said))
     return failed.returncode > 0 and not complains and parse.lists_jobs(failed.stdout)
