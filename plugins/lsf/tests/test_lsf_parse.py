@@ -284,6 +284,16 @@ def test_the_long_form_is_read() -> None:
             ],
             (State.DONE, None, 0, None),
         ),
+        (
+            [
+                "Signal <KILL> requested by user or administrator <ada>;",
+                "Exited by signal 2. ...",
+                "Pending: Job has been requeued;",
+                "Dispatched to <h2>;",
+                "Exited with exit code 3.",
+            ],
+            (State.FAILED, None, 3, None),
+        ),
     ],
 )
 def test_a_life_in_events(events: list[str], expected: tuple[Any, ...]) -> None:
@@ -292,6 +302,37 @@ def test_a_life_in_events(events: list[str], expected: tuple[Any, ...]) -> None:
     text = "".join(f"Fri Nov 20 10:00:{n:02}: {line}\n" for n, line in enumerate(lines))
     found = parse.read_long(f"\nJob <7>, User <ada>, Command <x>\n{text}", "bhist -l", NOW)
     assert facts(found["7"]) == expected
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Dispatched to <h1>;",
+        "[2] started on <h1>;",
+        " [2] dispatched to <h1>;",
+        "The batch job command is started on <h1>;",
+        " [2], the batch job command is started on <h1>;",
+    ],
+)
+def test_a_job_that_has_run_was_not_killed_while_pending(line: str) -> None:
+    """However its start is told: of elements, and after a command of `-E`, in other words."""
+    text = f"""
+Job <5[2]>, User <ada>, Project <default>, Status <EXIT>, Queue <s>, Command <x>
+Fri Nov 20 10:00:00: Submitted from host <h>, CWD </x>;
+Fri Nov 20 10:00:05: {line}
+Fri Nov 20 10:00:09: Completed <exit>.
+"""
+    one = parse.read_long(text, "bacct -l", NOW)["5[2]"]
+    assert (one.state, one.never_started, one.host) == (State.FAILED, False, "h1")
+    assert one.started == datetime(2026, 11, 20, 10, 0, 5, tzinfo=timezone.utc)
+
+
+def test_openlava_3_calls_a_job_by_its_id() -> None:
+    """`Job Id <7>`, where others say `Job <7>`."""
+    text = "Job Id <7>, Job Name <fit>, User <a>, Command <x>\nFri Nov 20 10:00:00: Exited with {}"
+    found = parse.read_long(text.format("exit code 7."), "bjobs -l", NOW)
+    assert facts(found["7"]) == (State.FAILED, None, 7, None)
+    assert list(parse.long_descriptions(text)) == [("7", "fit", "")]
 
 
 def test_a_time_that_would_be_to_come_is_of_last_year() -> None:
@@ -305,6 +346,16 @@ def test_a_time_that_would_be_to_come_is_of_last_year() -> None:
     found = parse.read_long("".join(texts), "bhist -l", NOW)
     years = {native: one.submitted and one.submitted.year for native, one in found.items()}
     assert years == {"1": 2025, "2": 2026, "3": 2020}
+
+
+def test_the_year_is_that_of_the_clock_on_the_wall(monkeypatch: pytest.MonkeyPatch) -> None:
+    """East of Greenwich it begins earlier."""
+    monkeypatch.setenv("TZ", "UTC-1")
+    time.tzset()
+    now = datetime(2026, 12, 31, 23, 30, tzinfo=timezone.utc)
+    text = "Job <1>, User <a>, Command <x>\nFri Jan  1 00:10:00: Submitted from host <h>;\n"
+    submitted = parse.read_long(text, "bhist -l", now)["1"].submitted
+    assert submitted == datetime(2026, 12, 31, 23, 10, tzinfo=timezone.utc)
 
 
 def test_bacct_tells_what_was_used() -> None:
@@ -362,6 +413,7 @@ def test_an_answer_without_a_version_is_none() -> None:
         ("The largest array:\n    MAX_JOB_ARRAY_SIZE = 7\n\n", 7, None),
         ("Default Queues:  normal\n", 1000, None),
         ("MAX_JOB_ARRAY_SIZE = 0\n", 1000, None),
+        ("\tDEFAULT_QUEUE =\n\tMAX_JOB_ARRAY_SIZE = 500\n", 500, None),
     ],
 )
 def test_parameters(stdout: str, size: int, queue: str | None) -> None:
@@ -378,6 +430,8 @@ def test_parameters(stdout: str, size: int, queue: str | None) -> None:
         ('LSF_UNIT_FOR_LIMITS = "gb" # since 2020\n', "GB"),
         ("# LSF_UNIT_FOR_LIMITS=MB\n", ""),
         ("LSF_ENVDIR=/x\n", ""),
+        ("LSF_RSH=\nLSF_UNIT_FOR_LIMITS=MB\n", "MB"),
+        ("LSF_UNIT_FOR_LIMITS=\nLSF_RSH=ssh\n", ""),
         ("LSF_UNIT_FOR_LIMITS=bushels\n", ""),
     ],
 )

@@ -365,6 +365,7 @@ def test_submitting_is_one_bsub_that_gives_the_ids(
         "User cannot use the queue. Job not submitted.",
         "bsub: illegal option -- Jd\nUsage: bsub [-h] [-V] [-H] [-x] [-r] [-N] [-B] [-I]",
         "Project is missing.\nRequest aborted by esub. Job not submitted.",
+        "Too many processors requested. Job not submitted.",
     ],
 )
 def test_what_lsf_refuses_for_good_is_rejected_in_its_words(words: str) -> None:
@@ -383,6 +384,11 @@ def test_what_lsf_refuses_for_good_is_rejected_in_its_words(words: str) -> None:
         complains("User <alice>: Job limit exceeded. Job not submitted."),
         complains("Pending job threshold reached. Retrying in 60 seconds... Job not submitted."),
         complains("Too many processes. Job not submitted."),
+        complains("Batch library internal error. Job not submitted."),
+        complains("Master batch daemon internal error. Job not submitted."),
+        complains("XDR encode/decode error. Job not submitted."),
+        complains("Batch protocol error. Job not submitted."),
+        complains("Cannot allocate memory. Job not submitted."),
         # It may have arrived:
         Completed(0),
         Completed(0, "Welcome!\n"),
@@ -542,6 +548,23 @@ def test_what_is_nowhere_is_certainly_not_there(lsid: Completed) -> None:
     """Neither queue nor log of events know it."""
     for nothing in (NO_JOB, complains("No unfinished job found"), Completed(0), gone("x")):
         assert find(lsid, nothing, NOBODY) == []
+
+
+@OLD
+def test_a_name_that_is_not_found_may_hold_any_word(lsid: Completed) -> None:
+    """Also one that would tell of something that passes."""
+    name = f"{TOKEN}.threshold_scan"
+    host = script(lsid, (f"bjobs -a -w -u alice -J {name}", gone(name)), ("bhist", NOBODY))
+    one = attrs.evolve(submission(modern=False), name="threshold_scan")
+    assert plugin.anybatch_find(one, host) == []
+    assert host.steps == []
+
+
+@ALL
+def test_a_job_that_has_ended_is_found_whatever_the_exit_status(lsid: Completed) -> None:
+    """LSB_BJOBS_CONSISTENT_EXIT_CODE: 255 where no job is unfinished."""
+    rows = f"17|{TOKEN}\n" if lsid in (JSON, TEXT) else _row("17", "DONE", "", "", "h1")
+    assert find(lsid, Completed(255, f"{HEADING}{rows}")) == ["17"]
 
 
 @ALL
@@ -773,13 +796,29 @@ def test_a_part_of_an_answer_is_none(lsid: Completed) -> None:
 
 
 @ALL
+def test_an_answer_about_ended_jobs_is_one_whatever_the_exit_status(lsid: Completed) -> None:
+    """LSB_BJOBS_CONSISTENT_EXIT_CODE: 255 where no job is unfinished."""
+    answer = attrs.evolve(listed(lsid, {"7": ("DONE", "", "", "h1")}), returncode=255)
+    assert states(script(lsid, (ASKS[lsid], answer)), "7") == {"7": State.DONE}
+    for trouble in (
+        attrs.evolve(answer, returncode=-9),
+        attrs.evolve(answer, stderr="User permission denied\n"),
+    ):
+        with pytest.raises(CommandFailed):
+            states(script(lsid, (ASKS[lsid], trouble)), "7")
+
+
+@ALL
 def test_an_unknown_id_and_a_banner_spoil_no_answer(lsid: Completed) -> None:
     """Sites greet on standard error too, and bjobs then ends with 255 for the unknown one."""
     out = listed(lsid, {"7": JOBS["7"]}).stdout
     answer = complains("Maintenance on Friday!", "Job <8> is not found", stdout=out)
     nobody = complains("Maintenance on Friday!", *NOBODY.stderr.splitlines())
-    host = script(lsid, (ASKS[lsid], answer), (BHIST, nobody), (BACCT, nobody))
-    assert states(host, "7", "8") == {"7": State.RUNNING}
+    # OpenLava's bhist says it on standard output.
+    aside = complains("Maintenance on Friday!", stdout=NOBODY.stderr)
+    for past in (nobody, aside):
+        host = script(lsid, (ASKS[lsid], answer), (BHIST, past), (BACCT, nobody))
+        assert states(host, "7", "8") == {"7": State.RUNNING}
 
 
 @ALL

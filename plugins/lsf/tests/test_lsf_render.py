@@ -284,11 +284,27 @@ def test_an_option_can_be_taken_away() -> None:
     assert not {"M", "q", "x"} & set(options(one))
 
 
+@pytest.mark.parametrize(
+    ("cluster", "name"), [(KILOBYTES, "Jd"), (KILOBYTES, "job_name"), (OLD, "J")]
+)
+def test_what_jobs_are_found_by_cannot_be_skipped(cluster: Cluster, name: str) -> None:
+    """A submission that is not known to have arrived would be repeated."""
+    with pytest.raises(UsageError, match="cannot be skipped"):
+        render(submission({"skip": [name]}, cluster))
+    assert TOKEN in script(submission({"skip": ["Jd"]}, OLD))
+
+
 @pytest.mark.parametrize("name", sorted(FLAGS))
 def test_a_flag_takes_no_value(name: str) -> None:
     """The value would be the job's command."""
     with pytest.raises(UsageError, match="takes no value"):
         render(submission({name: "yes"}))
+
+
+def test_flags_and_other_options_are_told_apart_as_in_the_manual() -> None:
+    """`-ul` has no value. What runs a job again by its exit code is refused."""
+    assert "ul" in FLAGS
+    assert "Q" in MANAGED
 
 
 @pytest.mark.parametrize("name", sorted(set(OPTIONS) - FLAGS - {"J", "Jd"}))

@@ -38,7 +38,12 @@ _SUBMITTED = re.compile(r"^Job <(\d+)> is submitted to ", re.MULTILINE)
 _ID = re.compile(r"(\d+)(?:\[(\d+)\])?")
 _ROW = re.compile(r"(\d+)(?:\[\d+\])?\s+\S+\s+([A-Z_]+)\s+\S+\s+(\S.*)")
 _INDEX = re.compile(r"\[(\d+)\]\s+[A-Z][a-z]{2}\s+\d+\s+\d+:\d+\s*$")
-_HEADER = re.compile(r"Job <(\d+(?:\[\d+\])?)>[,;]")
+_HEADER = re.compile(r"Job (?:Id )?<(\d+(?:\[\d+\])?)>[,;]")  # `Id`: OpenLava 3
+#: Begins a run of a job; elements have their index before it.
+_STARTED = re.compile(
+    r" ?(?:\[\d+\],? )?(?:[Dd]ispatched|[Ss]tarted|[Tt]he batch job command is started)\b[^<]*"
+    r"<([^>]*)>"
+)
 _EVENT = re.compile(
     r"(?:[A-Z][a-z]{2} )?([A-Z][a-z]{2}) +(\d+) (\d+):(\d\d):(\d\d)(?: (\d{4}))?: (.*)"
 )
@@ -55,6 +60,8 @@ NOTHING = re.compile(
     r"Job <[^>]*> is not found|No (matching |unfinished |running |pending )?jobs? found|"
     r"No matching job found"
 )
+#: A job as bjobs lists it, in columns that were asked for or in the table.
+_LISTED = re.compile(r"^\d+(?:\[\d+\])?(?:\||\s+\S+\s+[A-Z_]+\s)", re.MULTILINE)
 #: What bkill prints of jobs that it has nothing to do with.
 GONE = re.compile(
     r"No matching job found|is not found|already finished|Operation is in progress|"
@@ -98,6 +105,11 @@ def compress(ids: Sequence[str]) -> list[str]:
         for start in range(0, len(ranges), 250):
             single.append(f"{job}[{','.join(ranges[start : start + 250])}]")
     return single
+
+
+def lists_jobs(stdout: str) -> bool:
+    """Whether bjobs has listed any job, in whatever columns."""
+    return bool(_LISTED.search(stdout) or read_bjobs(stdout))
 
 
 # -- bjobs -o
@@ -233,9 +245,10 @@ Event = tuple[datetime, str]
 def _event(match: re.Match[str], now: datetime) -> Event:
     month, day, hour, minute, second, year, text = match.groups()
     fields = (_MONTHS.index(month) + 1, *map(int, (day, hour, minute, second)))
-    aware = _local(int(year or now.year), *fields)
+    this = now.astimezone().year
+    aware = _local(int(year or this), *fields)
     if not year and aware > now + timedelta(days=1):
-        aware = _local(now.year - 1, *fields)
+        aware = _local(this - 1, *fields)
     return aware.astimezone(timezone.utc), text
 
 
@@ -252,9 +265,9 @@ def _life(source: str, events: Sequence[Event]) -> JobStatus | None:
     started = ended = None
     killed = False
     for when, text in events:
-        if match := re.match(r"(?:\[\d+\] )?(?:Dispatched|[Ss]tarted)\b[^<]*<([^>]*)>", text):
+        if match := _STARTED.match(text):
             word, host, started = "RUN", match[1], when
-            code, signal, why, ended = None, None, "", None
+            code, signal, why, ended, killed = None, None, "", None, False
         elif re.match(r"Starting|Running|Resumed", text):
             word = "RUN"
             started = started or when
@@ -337,8 +350,8 @@ def read_version(stdout: str) -> Version | None:
 
 def read_parameters(stdout: str) -> dict[str, str]:
     """The `NAME = value` lines of `bparams -a`, `badmin showconf mbd` or lsf.conf."""
-    lines = re.findall(r"^(?:[^#\n]*:)?\s*([A-Z][A-Z0-9_]*)\s*=\s*([^\s#]*)", stdout, re.MULTILINE)
-    return {name: value.strip("\"'") for name, value in lines}
+    line = r"^(?:[^#\n]*:)?\s*([A-Z][A-Z0-9_]*)[ \t]*=[ \t]*([^\s#]*)"
+    return {name: value.strip("\"'") for name, value in re.findall(line, stdout, re.MULTILINE)}
 
 
 def largest_array(parameters: Mapping[str, str]) -> int:

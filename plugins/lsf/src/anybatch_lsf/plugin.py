@@ -31,8 +31,9 @@ MOST_IDS = 1000  #: more in one command line, and bjobs is asked for the user's 
 _TRANSIENT = re.compile(
     r"LSF is down|not respond|still trying|Please wait|try later|Retrying|threshold|"
     r"communication (error|time)|time.?d? ?out|Failed in (an )?(LSF|openlava) library|"
-    r"internal (library|daemon|system) error|LIM is down|job limit|temporar|"
-    r"Unable to contact|Cannot connect|connection (refused|reset)|Too many|no more memory",
+    r"internal (library |daemon |system )?error|XDR|protocol error|LIM is down|job limit|temporar|"
+    r"Unable to contact|Cannot connect|connection (refused|reset)|allocate memory|no more memory|"
+    r"Too many (?!\w+ requested)",
     re.IGNORECASE,
 )
 #: What bsub refuses for good ends so; an option that is not there, or an administrator's script.
@@ -329,10 +330,22 @@ def _command(settings: Mapping[str, Any], program: str, *arguments: str) -> Comm
 
 
 def _ask(host: Host, settings: Mapping[str, Any], program: str, *arguments: str) -> Completed:
-    """What a command answers. Its exit status says little: 255 also for one unknown id of many."""
+    """What a command answers."""
     command = _command(settings, program, *arguments)
     completed = host.run(command)
-    said = completed.stderr if completed.stderr.strip() else completed.stdout
-    if not completed.ok and (not parse.NOTHING.search(said) or _TRANSIENT.search(said)):
+    if not completed.ok and not _is_answer(completed):
         raise CommandFailed(command, completed)
     return completed
+
+
+def _is_answer(failed: Completed) -> bool:
+    """Whether a command has answered all the same.
+
+    Its exit status says little: 255 also for one unknown id of many, and, as a cluster may be set
+    (LSB_BJOBS_CONSISTENT_EXIT_CODE), where no job is unfinished.
+    """
+    complains = bool(failed.stderr.strip())
+    said = failed.stderr if complains else failed.stdout
+    if parse.NOTHING.search(f"{failed.stderr}\n{failed.stdout}"):
+        return not _TRANSIENT.search(_NAMED.sub("", said))
+    return failed.returncode > 0 and not complains and parse.lists_jobs(failed.stdout)

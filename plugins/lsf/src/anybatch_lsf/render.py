@@ -81,7 +81,7 @@ class Cluster:
 
 def render(submission: Submission, timeout: timedelta = timedelta(minutes=2)) -> Rendered:
     """The batch script, and `bsub` that reads it."""
-    skipped = {NAMES.get(name, name) for name in submission.settings["skip"]}
+    skipped = _skipped(submission)
     options = {
         name: value
         for name, value in dict(_options(submission)).items()
@@ -101,6 +101,16 @@ def render(submission: Submission, timeout: timedelta = timedelta(minutes=2)) ->
         ),
         longer=PACKING if travels(submission) else timedelta(0),
     )
+
+
+def _skipped(submission: Submission) -> set[str]:
+    """The letters of options that are never given to bsub."""
+    skipped = {NAMES.get(name, name) for name in submission.settings["skip"]}
+    modern = Cluster.of(submission.limits.facts).modern
+    # Without a token a job that is not known to have arrived would be submitted again.
+    if needed := sorted(skipped & ({"J", "Jd"} if modern else {"J"})):
+        raise UsageError(f"lsf: {needed[0]} cannot be skipped: jobs are found again by J and Jd")
+    return skipped
 
 
 def travels(submission: Submission) -> bool:

@@ -14,13 +14,13 @@ OPTIONS = (
     *("csm", "D", "data", "datachk", "datagrp", "E", "Ep", "eptl", "ext", "F", "freq", "G"),
     *("g", "gpu", "H", "hl", "hostfile", "J", "Jd", "jobaff", "jsm", "k", "Lp", "ln_mem"),
     *("ln_slots", "M", "m", "mig", "N", "n", "Ne", "network", "nnodes", "notify", "outdir"),
-    *("P", "p", "ptl", "Q", "q", "R", "r", "rn", "rnc", "S", "s", "sla", "smt", "sp", "stage"),
+    *("P", "p", "ptl", "q", "R", "r", "rn", "rnc", "S", "s", "sla", "smt", "sp", "stage"),
     *("step_cgroup", "T", "t", "ti", "U", "u", "ul", "v", "W", "We", "wa", "wt", "x", "XF"),
 )
 
 #: Those that take no value. A value after one of them would be the command of the job.
 FLAGS = frozenset(
-    {"B", "H", "N", "Ne", "XF", "ar", "datachk", "hl", "r", "rn", "rnc", "ti", "x"},
+    {"B", "H", "N", "Ne", "XF", "ar", "datachk", "hl", "r", "rn", "rnc", "ti", "ul", "x"},
 )
 
 #: Names of options that nobody should have to know by their letters.
@@ -60,6 +60,7 @@ MANAGED = {
     "o": "use the job's stdout",
     "oo": "use the job's stdout",
     "pack": "submit several jobs",
+    "Q": "an exit code is a job's end; use the job's retry",
     "w": "use the job's `after`",
     "yaml": "use the settings themselves",
     "Zs": "the script is spooled anyway",
