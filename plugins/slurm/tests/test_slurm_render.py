@@ -370,6 +370,13 @@ def test_a_value_of_two_lines_is_refused_by_name(name: str, bad: str) -> None:
         render(submission({name: bad}))
 
 
+@pytest.mark.parametrize("name", ["array", "comment", "dependency"])
+def test_what_jobs_depend_on_is_not_skipped(name: str) -> None:
+    """Jobs would be lost, run twice after a submission without an answer, or run too soon."""
+    with pytest.raises(UsageError, match=rf"^slurm: {name} cannot be skipped: "):
+        render(submission({"skip": ["mem", name]}))
+
+
 @given(st.lists(LINES, min_size=2, max_size=4).map("\n".join))
 def test_no_line_begins_with_text_of_a_path(path: str) -> None:
     """A folder's name may hold line breaks; sbatch looks for #PBS and #BSUB everywhere."""

@@ -18,12 +18,18 @@ from anybatch.script import quote
 from anybatch_slurm.settings import OPTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Set
 
     from anybatch.model import Resources
     from anybatch.records import Submission
 
 _PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./\[\]-]+")
+
+_NEEDED = {
+    "array": "one job would run in place of many",
+    "comment": "by it jobs are found again whose submission was not answered",
+    "dependency": "jobs would not wait for those that they are to run after",
+}
 
 #: What sbatch sees of the environment, and with it the job, whose environment the job script
 #: builds: enough to find home, cluster and credentials.
@@ -37,7 +43,7 @@ CLIENT_ENVIRONMENT = (
 
 def render(submission: Submission, timeout: timedelta = timedelta(minutes=2)) -> Rendered:
     """The batch script and the `sbatch` command of a submission."""
-    skipped = submission.settings["skip"]
+    skipped = _skipped(submission)
     directives = {
         name: value
         for name, value in dict(_directives(submission)).items()
@@ -57,6 +63,15 @@ def render(submission: Submission, timeout: timedelta = timedelta(minutes=2)) ->
             hide_env=tuple(_variables(directives)),
         ),
     )
+
+
+def _skipped(submission: Submission) -> Set[str]:
+    """The options that are never given to sbatch."""
+    skipped = frozenset(submission.settings["skip"])
+    for name, why in _NEEDED.items():
+        if name in skipped:
+            raise UsageError(f"slurm: {name} cannot be skipped: {why}")
+    return skipped
 
 
 def _start(submission: Submission) -> Iterator[str]:
