@@ -373,6 +373,22 @@ def test_a_pickled_path_runs_on_the_grid(
     assert "aliases: {'mine': 'M'}" in log
 
 
+def test_pickled_paths_of_one_run_stay_apart(session: Session, grid: Grid, grid_home: Path) -> None:
+    """Each project has its own path and its own steering file around it."""
+    grid.dataset(1)
+    grid.faults(hold=0)
+    jobs = []
+    for number, name in enumerate(("first", "second")):
+        (grid_home / name).write_text(f"path {name}")
+        own = {"pickle_file": name, "project_name": name, "max_event": number + 5}
+        jobs.append(Job(["basf2", name], settings={"gbasf2": own}))
+    session.submit(jobs)
+    for number, name in enumerate(("first", "second")):
+        sandbox = grid.folder / "sandboxes" / name
+        assert (sandbox / render.PICKLE).read_text() == f"path {name}"
+        assert f"max_event={number + 5}" in (sandbox / render.WRAPPER).read_text()
+
+
 def test_the_example_works(grid: Grid, grid_home: Path) -> None:
     """`examples/grid.py`, which names outputs and counts jobs."""
     grid.dataset(2)

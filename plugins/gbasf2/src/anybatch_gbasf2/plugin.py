@@ -142,7 +142,7 @@ def anybatch_submit(submission: Submission, rendered: Rendered, host: Host) -> S
     if there := _in_project(submission, client, project):
         return there
     if pickled := submission.settings["pickle_file"]:
-        host.link(submission.folder / render.PICKLE, pickled)
+        host.link(render.pickle_folder(submission) / render.PICKLE, pickled)
     tried = _tried(submission, host)
     completed = client.run(rendered.command)
     if ids := parse.submitted_ids(completed.stdout):
