@@ -256,15 +256,20 @@ def anybatch_status(
     settings: Mapping[str, Any],
     host: Host,
 ) -> Mapping[str, JobStatus]:
-    """One question for all projects; what is to be fetched is fetched in the background."""
-    watched: dict[Client, list[_Part]] = {}
+    """One question for all projects of a user; what is to be fetched comes in the background.
+
+    Several runs may be attached to a project. Their jobs have the same ids, so one answer is for
+    all: that of the run which has most before it.
+    """
+    watched: dict[tuple[Client, str], list[_Part]] = {}
     for part in _parts(folders, host):
-        watched.setdefault(_client_of(part[1], host), []).append(part)
-    answers: dict[str, JobStatus] = {}
-    for client, parts in watched.items():
-        for status in _look(client, parts):
-            answers.update({str(native): one for native, one in status.items()})
-    return answers
+        watched.setdefault((_client_of(part[1], host), part[1].user), []).append(part)
+    answers: dict[str, list[JobStatus]] = {}
+    for (client, user), parts in watched.items():
+        for status in _look(client, user, parts):
+            for native, one in status.items():
+                answers.setdefault(str(native), []).append(one)
+    return {native: parse.furthest_from_done(some) for native, some in answers.items()}
 
 
 def _parts(folders: Mapping[Path, Sequence[str]], host: Host) -> Iterator[_Part]:
@@ -278,12 +283,14 @@ def _parts(folders: Mapping[Path, Sequence[str]], host: Host) -> Iterator[_Part]
             yield folder, projects[name], natives[name]
 
 
-def _look(client: Client, watched: Sequence[_Part]) -> Iterable[Mapping[Native, JobStatus]]:
+def _look(
+    client: Client, user: str, watched: Sequence[_Part]
+) -> Iterable[Mapping[Native, JobStatus]]:
     first = watched[0][1]
     least = max(project.min_proxy_lifetime for _, project, _ in watched)
     client.need_proxy(first.proxy_lifetime, least)
     try:
-        found = client.jobs(first.user, sorted({project.name for _, project, _ in watched}))
+        found = client.jobs(user, sorted({project.name for _, project, _ in watched}))
     except CommandFailed:
         client.need_proxy(first.proxy_lifetime, least)  # where that is why, say so
         raise

@@ -13,7 +13,15 @@ import attrs
 from anybatch import Reason, State
 
 from anybatch_gbasf2 import parse
-from anybatch_gbasf2.fetch import Attempt, Background, Download, fetch_logs, log_files, log_folder
+from anybatch_gbasf2.fetch import (
+    Attempt,
+    Background,
+    Download,
+    fetch_logs,
+    log_files,
+    log_folder,
+    logs_here,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -100,18 +108,13 @@ class ProjectWatch:
             self._logged.update(dict.fromkeys(self._logs_of, self._logs.problem))
             self._logs = None
         unknown = {one for one in attempts if one not in self._logged}
-        here = self._logs_here({one.at for one in unknown})
-        self._logged.update(dict.fromkeys(unknown & here, ""))
+        here = logs_here(self._folder, self._project, unknown, self._host)
+        self._logged.update(dict.fromkeys(here, ""))
         if new := unknown - here:
             self._logs_of = new
             self._logs = Background(
                 lambda: fetch_logs(self._client, self._project, self._folder, new)
             )
-
-    def _logs_here(self, times: Iterable[int]) -> set[Attempt]:
-        folders = {at: log_folder(self._folder, self._project, at) for at in times}
-        names = ((name, at) for at, path in folders.items() for name in self._host.listdir(path))
-        return {Attempt(int(name), at) for name, at in names if name.isdecimal()}
 
     # -- outputs
 
