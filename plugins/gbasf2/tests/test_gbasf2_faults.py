@@ -14,6 +14,7 @@ from anybatch import CommandError, Reason, State, UsageError, submitter
 from anybatch.cli import cli
 from anybatch.localhost import LocalHost
 from anybatch.planning import render
+from anybatch_gbasf2 import client as client_module
 from anybatch_gbasf2 import fetch, steering_job
 from anybatch_gbasf2.client import Client, client_of
 from anybatch_gbasf2.fetch import PAUSES, Download, Incomplete
@@ -354,6 +355,28 @@ def project_to(folder: Path, run: Run) -> tuple[Client, Project]:
     [project] = read_projects(run.folder, host).values()
     client = client_of(host, project.setup_path, project.proxy_group)
     return client, attrs.evolve(project, download_to=str(folder))
+
+
+def test_an_output_that_comes_after_the_others_are_here_is_downloaded(
+    session: Session, grid: Grid, grid_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As that of a job which cannot be rescheduled as long as the proxy is too short for that."""
+    monkeypatch.setattr(client_module, "BELIEVED", 0.0)
+    grid.dataset(2)
+    grid.faults(application_fails={"1": 1})
+    run = session.submit(steering_job("steer.py", max_retries=1, min_proxy_lifetime=1))
+    grid.change(lambda state: state["proxy"].update(expires=time.time() + 1800))
+    session.watch()
+
+    def first_is_done() -> bool:
+        run.refresh()
+        return run.jobs[0].state is State.DONE
+
+    until(first_is_done)
+    grid.renew()
+    assert {outcome.state for outcome in end(run)} == {State.DONE}
+    [project] = grid.state()["names"]
+    assert len(list((grid_home / project).glob("sub00/*.root"))) == 2
 
 
 def test_a_download_is_resumed_after_a_crash(

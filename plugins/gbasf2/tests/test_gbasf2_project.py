@@ -423,6 +423,23 @@ def test_what_stays_on_the_grid_is_named_for_the_next_job(session: Session, grid
     assert grid.count()["gb2_ds_get"] == 1
 
 
+def test_each_job_has_its_log_where_outputs_stay_on_the_grid(session: Session, grid: Grid) -> None:
+    """Also one that is done before the others have ended."""
+    grid.dataset(2)
+    grid.faults(hold=1)
+    run = session.submit(steering_job("steer.py", download_dataset=False))
+
+    def first_is_done() -> bool:
+        run.refresh()
+        return run.jobs[0].state is State.DONE
+
+    until(first_is_done)
+    grid.change(lambda state: state["jobs"]["700002"].update(Status="Killed"))
+    first, _ = end(run)
+    assert first.stdout is not None
+    assert first.stdout.read_text().startswith("processing")
+
+
 def test_a_project_is_watched_while_another_is_downloaded(
     session: Session, grid: Grid, grid_home: Path
 ) -> None:

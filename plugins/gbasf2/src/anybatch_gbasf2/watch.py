@@ -53,6 +53,7 @@ class ProjectWatch:
         self._logged: dict[Attempt, str] = {}
         self._download: Background | None = None
         self._progress: Download | None = None
+        self._made: set[int] = set()
 
     def look(
         self, natives: Sequence[Native], jobs: Mapping[int, parse.GridJob]
@@ -68,8 +69,9 @@ class ProjectWatch:
         if bad:
             known.update(self._with_logs(bad, {one: _failed_attempts(one, jobs) for one in bad}))
         if good and self._project.download_to:
-            known.update(self._with_outputs(good, over))
-        if good and over:
+            done = {job.id for job in jobs.values() if job.end[0] is State.DONE}
+            known.update(self._with_outputs(good, over, done))
+        if good and (over or not self._project.download_to):
             told = {one: known[one] for one in good}
             known.update(self._with_logs(told, {one: _attempts(one, jobs) for one in good}))
         return known
@@ -119,20 +121,26 @@ class ProjectWatch:
     # -- outputs
 
     def _with_outputs(
-        self, good: Mapping[Native, JobStatus], over: bool
+        self, good: Mapping[Native, JobStatus], over: bool, done: set[int]
     ) -> dict[Native, JobStatus]:
-        """Successes, once the outputs of the whole project are here."""
+        """Successes, once the outputs of the whole project are here.
+
+        Jobs may come to be done after a download: of those that had failed, and are rescheduled.
+        """
         if not over:
             text = "done on the grid; outputs are downloaded when all jobs have ended"
             return {one: _held(status, text) for one, status in good.items()}
-        problem = self._download.problem if self._download else ""
-        if self._download is None or (problem and not self._download.final):
+        download = self._download
+        running = download is not None and download.running  # its problem is told before its end
+        problem = download.problem if download else ""
+        if not running:
+            if download and done <= self._made and not problem:
+                return {}
+            if download and done <= self._made and download.final:
+                return {one: _undone(status, problem) for one, status in good.items()}
+            self._made = done
             self._progress = Download(self._client, self._project)
             self._download = Background(self._progress.run)
-        elif problem:
-            return {one: _undone(status, problem) for one, status in good.items()}
-        elif not self._download.running:
-            return {}
         text = self._told(problem)
         return {one: _held(status, text) for one, status in good.items()}
 
