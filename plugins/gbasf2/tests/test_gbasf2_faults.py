@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -18,6 +19,7 @@ from anybatch_gbasf2 import client as client_module
 from anybatch_gbasf2 import fetch, steering_job
 from anybatch_gbasf2.client import Client, client_of
 from anybatch_gbasf2.fetch import PAUSES, Download, Incomplete
+from anybatch_gbasf2.natives import read_native
 from anybatch_gbasf2.plugin import anybatch_detect
 from anybatch_gbasf2.project import Project, read_projects
 from anybatch_gbasf2.settings import SETTINGS
@@ -278,6 +280,48 @@ def test_killed_while_jobs_are_rescheduled(
     ]
     assert [job["attempt"] for job in grid.state()["jobs"].values()] == [1, 0, 1]
     assert max(ids_in(grid, "gb2_job_reschedule").values()) == times
+
+
+def test_an_answer_without_jobs_does_not_keep_them_from_being_rescheduled(
+    session: Session, grid: Grid
+) -> None:
+    """That the grid shows none in this moment does not say that there are none."""
+    grid.dataset(1)
+    grid.faults(application_fails={"0": 1})
+    run = session.submit(steering_job("steer.py", max_retries=1))
+
+    def is_to_be_run_again() -> bool:
+        run.refresh()
+        return run.jobs[0].attempt == 1
+
+    until(is_to_be_run_again)
+    grid.faults(status_empty=1)
+    [outcome] = end(run)
+    assert (outcome.state, outcome.attempt) == (State.DONE, 1)
+
+
+def test_rescheduling_that_was_put_off_has_all_its_time(
+    grid: Grid,
+    grid_home: Path,
+    new_session: Callable[..., Session],
+    run_python: Callable[..., subprocess.Popen[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A failure that the grid still shows is none, though the plan is of the day before."""
+    monkeypatch.setattr(submitter, "SETTLE", 0.5)
+    grid.dataset(1)
+    grid.faults(application_fails={"0": 1}, reschedule_pauses="before", reschedule_lag=3)
+    name = submit_and_die(run_python, OFTEN + SUBMIT, (grid.folder / "paused").exists)
+    os.kill(grid.paused(), signal.SIGKILL)
+    grid.faults(reschedule_pauses=None)
+    run = new_session("gbasf2").attach(name)
+    path = run.folder / "reschedule-1.json"
+    plan = json.loads(path.read_text())
+    [native] = map(read_native, plan["natives"])
+    plan["natives"] = [str(attrs.evolve(native, at=native.at - 86400))]
+    path.write_text(json.dumps(plan))
+    [outcome] = end(run)
+    assert (outcome.state, outcome.attempt) == (State.DONE, 1)
 
 
 # -- downloads

@@ -220,6 +220,8 @@ def _status(job: GridJob, native: Native, now: float) -> JobStatus:
 
 def is_stale(job: GridJob, native: Native, now: float) -> bool:
     """Whether what the grid says is from before the job was rescheduled."""
+    if job.status == "Done":
+        return False  # gb2_job_reschedule leaves it as it is
     return bool(native.at) and job.changed <= native.seen and now < native.at + LAG
 
 

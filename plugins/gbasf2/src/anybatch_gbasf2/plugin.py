@@ -159,7 +159,7 @@ def anybatch_submit(submission: Submission, rendered: Rendered, host: Host) -> S
 
 
 def _tried(submission: Submission, host: Host) -> float:
-    """When gbasf2 was run for it before, in seconds since 1970; 0: now for the first time."""
+    """When it was begun before, in seconds since 1970; 0: now for the first time."""
     path = submission.folder / f"tried-{submission.number}"
     if host.exists(path):
         return float(host.read(path))
@@ -200,10 +200,10 @@ def _reschedule(
     """Have jobs run again, after what is known of them was written down."""
     path, host = _plan_path(submission), client.host
     if host.exists(path):
-        plan, before = json.loads(host.read(path)), True
+        plan, before = _from_now(json.loads(host.read(path))), True
     else:
         plan, before = _plan(submission, client, project), False
-        host.write(path, json.dumps(plan))
+    host.write(path, json.dumps(plan))
     completed = client.run(command)
     said = f"{completed.stdout}\n{completed.stderr}".lower()
     if completed.ok and "error" not in said:
@@ -222,11 +222,22 @@ def _plan(submission: Submission, client: Client, project: Project) -> dict[str,
     for native in map(read_native, submission.again):
         failed = [job for job in native.own(known) if job.status != "Done"]
         if not failed:
-            raise Rejected(f"project {project.name} has no job to be rescheduled for {native}")
+            text = f"project {project.name} has no job to be rescheduled for {native}"
+            tried = _tried(submission, client.host)
+            if not native.own(known) and (not tried or time.time() - tried < parse.SETTLE):
+                raise CommandError(Command(("gb2_job_status", "-p", project.name)), text)
+            raise Rejected(text)
         seen.update({str(job.id): job.changed for job in failed})
         latest = max(job.changed for job in failed)
         natives.append(str(attrs.evolve(native, seen=latest, at=at)))
     return {"natives": natives, "seen": seen}
+
+
+def _from_now(plan: Mapping[str, Any]) -> dict[str, Any]:
+    """A plan that is carried out only now: the grid shows the failures for a while from now on."""
+    at = int(time.time())
+    natives = [str(attrs.evolve(read_native(name), at=at)) for name in plan["natives"]]
+    return {**plan, "natives": natives}
 
 
 def _rescheduled(submission: Submission, client: Client, project: Project) -> list[str]:
