@@ -69,6 +69,15 @@ def test_the_environment_of_the_setup_script_is_whole(grid: Grid) -> None:
     assert "MINE" not in found
 
 
+def test_what_is_no_folder_on_the_path_has_no_commands(grid: Grid, tmp_path: Path) -> None:
+    """Those in the folders beside it are found."""
+    (tmp_path / "file").write_text("no folder")
+    with grid.setup.open("a") as script:
+        script.write(f'export PATH="{tmp_path}/file:$PATH"\n')
+    client = Client(LocalHost(), str(grid.setup), "belle")
+    assert client.missing(["gbasf2", "gbasf3"]) == ["gbasf3"]
+
+
 @pytest.mark.parametrize(
     ("script", "problem"),
     [(None, "there is no setup script"), ("exit 3\n", "the setup script does not work")],
@@ -176,6 +185,17 @@ def test_a_short_proxy_is_enough_to_watch_and_not_to_submit(tmp_path: Path) -> N
     assert client.need_proxy(24, 1).left < 1801
     with pytest.raises(CommandError, match="is good for less than 1 h"):
         client.need_proxy(24, 1, strict=True)
+    grid.close()
+
+
+def test_a_proxy_that_is_short_is_no_reason_to_ask_for_ever(tmp_path: Path) -> None:
+    """It does for watching; after three wrong passwords nobody is asked as long as it lasts."""
+    grid = Grid(tmp_path / "short", proxy=1800)
+    host = Terminal(*["wrong"] * 9)
+    client = Client(host, str(grid.setup), "belle")
+    for _ in range(3):
+        assert client.need_proxy(24, 1, wait=True).left < 1801
+    assert len(host.prompts) == 3
     grid.close()
 
 
