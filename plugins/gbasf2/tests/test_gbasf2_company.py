@@ -7,7 +7,9 @@ import fcntl
 from typing import TYPE_CHECKING
 
 import attrs
+import pytest
 from anybatch import State
+from anybatch.errors import CommandFailed
 from anybatch_gbasf2 import client, steering_job
 from anybatch_gbasf2.client import Client, client_of
 from anybatch_gbasf2.fetch import PAUSES, Attempt, Download, fetch_logs
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    import pytest
     from anybatch import Run, Session
     from anybatch_gbasf2.parse import GridFile
 
@@ -110,6 +111,22 @@ def test_logs_that_somebody_else_fetches_are_left_to_them(session: Session, grid
     log = above / project.name / "700001" / "std.out"
     assert log.read_text() == "the first half, and the rest"
     assert not grid.count()["gb2_job_output"]
+
+
+def test_what_a_killed_download_has_left_is_no_log(session: Session, grid: Grid) -> None:
+    """Nor is it when the next one brings nothing."""
+    run = ended_on_the_grid(session, grid, 1)
+    client, project = project_of(run)
+    left = run.folder / "logs" / f"{project.name}.partial" / "log" / "700001"
+    left.mkdir(parents=True)
+    (left / "std.out").write_text("the first ha")
+    grid.faults(output_fails=1)
+    with pytest.raises(CommandFailed):
+        fetch_logs(client, project, run.folder, [Attempt(700001)])
+    assert not (run.folder / "logs" / project.name).exists()
+    fetch_logs(client, project, run.folder, [Attempt(700001)])
+    log = run.folder / "logs" / project.name / "700001" / "std.out"
+    assert log.read_text().startswith("Executing")
 
 
 def test_a_run_is_not_done_because_another_of_its_project_is(session: Session, grid: Grid) -> None:

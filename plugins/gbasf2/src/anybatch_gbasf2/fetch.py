@@ -35,6 +35,8 @@ LOCKED = 99  #: flock's exit status where somebody else has the lock
 WAIT = 5.0  #: seconds between two looks at somebody else's download
 BASF2_LOG = "Script1_basf2helper.py.log"  #: what basf2 printed
 AROUND = "std.out"  #: what the job printed around it
+#: Before a command for logs: what a killed one has left is not taken for what this one brings.
+_ANEW = ("sh", "-c", 'rm -rf log && exec "$@"', "sh")
 
 
 class Incomplete(Exception):
@@ -296,7 +298,9 @@ def _fetch_logs(
     partial = run_folder / "logs" / f"{project.name}.partial"
     make_folder(host, partial)
     command = render.job_output(sorted(attempts), project.user, partial)
-    completed = locked(client, command, partial / "lock")
+    completed = locked(
+        client, attrs.evolve(command, argv=(*_ANEW, *command.argv)), partial / "lock"
+    )
     if completed.returncode == LOCKED:
         return False
     come = [name for name in host.listdir(partial / "log") if name.isdecimal()]
