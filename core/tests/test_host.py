@@ -8,6 +8,7 @@ import signal
 import stat
 import sys
 import tempfile
+import termios
 import threading
 from datetime import timedelta
 from pathlib import Path
@@ -59,6 +60,27 @@ def test_a_secret_is_asked_on_the_terminal() -> None:
     os.write(terminal, b"xyzzy\n")
     os.waitpid(child, 0)
     assert os.read(terminal, 1000).split() == [b"xyzzy"]
+    os.close(terminal)
+
+
+def test_ctrl_c_while_a_secret_is_asked_leaves_a_terminal_that_echoes() -> None:
+    """Also where the question is asked in a thread, which does not live to put that right."""
+    program = """
+import threading
+from anybatch.localhost import LocalHost
+threading.Thread(target=LocalHost().secret, args=("Password: ",), daemon=True).start()
+threading.Event().wait()
+"""
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execv(sys.executable, [sys.executable, "-c", program])
+    shown = b""
+    while b"Password: " not in shown:
+        shown += os.read(terminal, 1000)
+    assert not termios.tcgetattr(terminal)[3] & termios.ECHO
+    os.write(terminal, b"\x03")
+    os.waitpid(child, 0)
+    assert termios.tcgetattr(terminal)[3] & termios.ECHO
     os.close(terminal)
 
 

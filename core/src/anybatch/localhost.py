@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import fnmatch
+import functools
 import getpass
 import glob
 import os
@@ -11,6 +13,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import termios
 import threading
 import time
 from collections import Counter
@@ -114,8 +117,16 @@ class LocalHost:
                 # A process in the background that reads from its terminal is stopped.
                 if os.tcgetpgrp(terminal.fileno()) != os.getpgrp():
                     return None
-            return getpass.getpass(prompt)
-        except (OSError, EOFError):
+                # Who ends the program while a thread waits here gets a terminal that echoes.
+                shown = functools.partial(
+                    termios.tcsetattr, terminal, termios.TCSADRAIN, termios.tcgetattr(terminal)
+                )
+                atexit.register(shown)
+                try:
+                    return getpass.getpass(prompt)
+                finally:
+                    atexit.unregister(shown)
+        except (OSError, EOFError, termios.error):
             return None
 
     def which(self, program: str) -> str | None:

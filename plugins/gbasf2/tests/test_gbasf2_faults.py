@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -14,9 +15,11 @@ from anybatch import CommandError, Reason, State, UsageError, submitter
 from anybatch.cli import cli
 from anybatch.localhost import LocalHost
 from anybatch.planning import render
+from anybatch_gbasf2 import client as client_module
 from anybatch_gbasf2 import fetch, steering_job
 from anybatch_gbasf2.client import Client, client_of
 from anybatch_gbasf2.fetch import PAUSES, Download, Incomplete
+from anybatch_gbasf2.natives import read_native
 from anybatch_gbasf2.plugin import anybatch_detect
 from anybatch_gbasf2.project import Project, read_projects
 from anybatch_gbasf2.settings import SETTINGS
@@ -64,6 +67,15 @@ def test_the_environment_of_the_setup_script_is_whole(grid: Grid) -> None:
     assert found["BASH_FUNC_gb2_greet%%"].startswith("() {")
     assert found["HOME"] == "/home/ada"
     assert "MINE" not in found
+
+
+def test_what_is_no_folder_on_the_path_has_no_commands(grid: Grid, tmp_path: Path) -> None:
+    """Those in the folders beside it are found."""
+    (tmp_path / "file").write_text("no folder")
+    with grid.setup.open("a") as script:
+        script.write(f'export PATH="{tmp_path}/file:$PATH"\n')
+    client = Client(LocalHost(), str(grid.setup), "belle")
+    assert client.missing(["gbasf2", "gbasf3"]) == ["gbasf3"]
 
 
 @pytest.mark.parametrize(
@@ -176,6 +188,17 @@ def test_a_short_proxy_is_enough_to_watch_and_not_to_submit(tmp_path: Path) -> N
     grid.close()
 
 
+def test_a_proxy_that_is_short_is_no_reason_to_ask_for_ever(tmp_path: Path) -> None:
+    """It does for watching; after three wrong passwords nobody is asked as long as it lasts."""
+    grid = Grid(tmp_path / "short", proxy=1800)
+    host = Terminal(*["wrong"] * 9)
+    client = Client(host, str(grid.setup), "belle")
+    for _ in range(3):
+        assert client.need_proxy(24, 1, wait=True).left < 1801
+    assert len(host.prompts) == 3
+    grid.close()
+
+
 def test_planning_needs_no_valid_proxy_where_nothing_is_asked(
     session: Session, grid: Grid, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -279,6 +302,48 @@ def test_killed_while_jobs_are_rescheduled(
     assert max(ids_in(grid, "gb2_job_reschedule").values()) == times
 
 
+def test_an_answer_without_jobs_does_not_keep_them_from_being_rescheduled(
+    session: Session, grid: Grid
+) -> None:
+    """That the grid shows none in this moment does not say that there are none."""
+    grid.dataset(1)
+    grid.faults(application_fails={"0": 1})
+    run = session.submit(steering_job("steer.py", max_retries=1))
+
+    def is_to_be_run_again() -> bool:
+        run.refresh()
+        return run.jobs[0].attempt == 1
+
+    until(is_to_be_run_again)
+    grid.faults(status_empty=1)
+    [outcome] = end(run)
+    assert (outcome.state, outcome.attempt) == (State.DONE, 1)
+
+
+def test_rescheduling_that_was_put_off_has_all_its_time(
+    grid: Grid,
+    grid_home: Path,
+    new_session: Callable[..., Session],
+    run_python: Callable[..., subprocess.Popen[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A failure that the grid still shows is none, though the plan is of the day before."""
+    monkeypatch.setattr(submitter, "SETTLE", 0.5)
+    grid.dataset(1)
+    grid.faults(application_fails={"0": 1}, reschedule_pauses="before", reschedule_lag=3)
+    name = submit_and_die(run_python, OFTEN + SUBMIT, (grid.folder / "paused").exists)
+    os.kill(grid.paused(), signal.SIGKILL)
+    grid.faults(reschedule_pauses=None)
+    run = new_session("gbasf2").attach(name)
+    path = run.folder / "reschedule-1.json"
+    plan = json.loads(path.read_text())
+    [native] = map(read_native, plan["natives"])
+    plan["natives"] = [str(attrs.evolve(native, at=native.at - 86400))]
+    path.write_text(json.dumps(plan))
+    [outcome] = end(run)
+    assert (outcome.state, outcome.attempt) == (State.DONE, 1)
+
+
 # -- downloads
 
 
@@ -354,6 +419,28 @@ def project_to(folder: Path, run: Run) -> tuple[Client, Project]:
     [project] = read_projects(run.folder, host).values()
     client = client_of(host, project.setup_path, project.proxy_group)
     return client, attrs.evolve(project, download_to=str(folder))
+
+
+def test_an_output_that_comes_after_the_others_are_here_is_downloaded(
+    session: Session, grid: Grid, grid_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As that of a job which cannot be rescheduled as long as the proxy is too short for that."""
+    monkeypatch.setattr(client_module, "BELIEVED", 0.0)
+    grid.dataset(2)
+    grid.faults(application_fails={"1": 1})
+    run = session.submit(steering_job("steer.py", max_retries=1, min_proxy_lifetime=1))
+    grid.change(lambda state: state["proxy"].update(expires=time.time() + 1800))
+    session.watch()
+
+    def first_is_done() -> bool:
+        run.refresh()
+        return run.jobs[0].state is State.DONE
+
+    until(first_is_done)
+    grid.renew()
+    assert {outcome.state for outcome in end(run)} == {State.DONE}
+    [project] = grid.state()["names"]
+    assert len(list((grid_home / project).glob("sub00/*.root"))) == 2
 
 
 def test_a_download_is_resumed_after_a_crash(

@@ -373,6 +373,22 @@ def test_a_pickled_path_runs_on_the_grid(
     assert "aliases: {'mine': 'M'}" in log
 
 
+def test_pickled_paths_of_one_run_stay_apart(session: Session, grid: Grid, grid_home: Path) -> None:
+    """Each project has its own path and its own steering file around it."""
+    grid.dataset(1)
+    grid.faults(hold=0)
+    jobs = []
+    for number, name in enumerate(("first", "second")):
+        (grid_home / name).write_text(f"path {name}")
+        own = {"pickle_file": name, "project_name": name, "max_event": number + 5}
+        jobs.append(Job(["basf2", name], settings={"gbasf2": own}))
+    session.submit(jobs)
+    for number, name in enumerate(("first", "second")):
+        sandbox = grid.folder / "sandboxes" / name
+        assert (sandbox / render.PICKLE).read_text() == f"path {name}"
+        assert f"max_event={number + 5}" in (sandbox / render.WRAPPER).read_text()
+
+
 def test_the_example_works(grid: Grid, grid_home: Path) -> None:
     """`examples/grid.py`, which names outputs and counts jobs."""
     grid.dataset(2)
@@ -405,6 +421,23 @@ def test_what_stays_on_the_grid_is_named_for_the_next_job(session: Session, grid
     assert len(second) == 2
     assert [outcome.state for outcome in end(second)] == [State.DONE] * 2
     assert grid.count()["gb2_ds_get"] == 1
+
+
+def test_each_job_has_its_log_where_outputs_stay_on_the_grid(session: Session, grid: Grid) -> None:
+    """Also one that is done before the others have ended."""
+    grid.dataset(2)
+    grid.faults(hold=1)
+    run = session.submit(steering_job("steer.py", download_dataset=False))
+
+    def first_is_done() -> bool:
+        run.refresh()
+        return run.jobs[0].state is State.DONE
+
+    until(first_is_done)
+    grid.change(lambda state: state["jobs"]["700002"].update(Status="Killed"))
+    first, _ = end(run)
+    assert first.stdout is not None
+    assert first.stdout.read_text().startswith("processing")
 
 
 def test_a_project_is_watched_while_another_is_downloaded(
@@ -442,6 +475,10 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"container": "a.sif"}, "has no container"),
     ({"settings": {"input_dslist": "steer.py"}}, "exactly one of"),
     ({"settings": {"proxy_group": "belle_sl"}}, "needs project_lpn_path"),
+    ({"settings": {"project_name_prefix": "-x"}}, "not begin with -"),
+    ({"settings": {"release": "--force"}}, "release '--force' begins with -"),
+    ({"settings": {"input_datafiles": ["/a", "--priority=9"]}}, "'--priority=9' begins with -"),
+    ({"settings": {"min_proxy_lifetime": 24}}, "no new proxy is good for min_proxy_lifetime"),
     ({"settings": {"priority": 11}}, "priority 11"),
     ({"settings": {"max_retries": -1}}, "less than 0"),
     ({"settings": {"additional_files": ["gone"]}}, "there is no file .*/gone"),

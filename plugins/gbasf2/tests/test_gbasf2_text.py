@@ -215,6 +215,24 @@ def test_a_failure_from_before_rescheduling_is_none() -> None:
     assert told(again, later, now=1001) == (State.FAILED, "Minor")
 
 
+def test_an_output_that_could_not_be_uploaded_is_no_failure_from_before() -> None:
+    """No job that is Done is rescheduled, so there is nothing to wait for."""
+    native = Native("p", every=2, seen="20260102030405", at=1000)
+    known = {
+        1: GridJob(1, "Done", "Execution Complete", "upload failed", "", "", "2026-01-02 03:04:00"),
+        2: GridJob(2, "Done", "Execution Complete", "Done", "", "", "2026-01-02 05:00:00"),
+    }
+    status = status_of(native, known, 1001)
+    assert status is not None
+    assert (status.state, status.reason) == (State.FAILED, Reason.STAGE_OUT)
+
+
+def test_the_id_of_a_job_without_a_time_can_be_read() -> None:
+    """Where the grid does not tell when a job that is rescheduled has failed."""
+    native = Native("p", (1,), seen="", at=1000)
+    assert read_native(str(native)) == native
+
+
 def test_several_jobs_are_as_far_as_the_last() -> None:
     """Their words are counted; all have to be done."""
     every = Native("p", every=2)

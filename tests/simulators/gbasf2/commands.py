@@ -67,8 +67,6 @@ def _submit_options(words: list[str]) -> argparse.Namespace:
 
 
 def _problem(g: Grid, given: argparse.Namespace) -> str:
-    if g.proxy_left() <= 0:
-        return gridsim.NO_VOMS
     if not re.fullmatch(r"[a-zA-Z0-9_-]{1,32}", given.project):
         return f"Invalid project name {given.project}"
     if given.project in g.state["names"] or g.faults.get("reject_names"):
@@ -138,9 +136,6 @@ def gb2_ds_get(words: list[str]) -> int:
     parser.add_argument("--input_dslist")
     given = parser.parse_args(words)
     with gridsim.grid() as g:
-        if g.proxy_left() <= 0:
-            print(gridsim.NO_VOMS)
-            return 1
         names = gridsim.newest(g.files(given.dataset))
         faults = g.faults
     if given.input_dslist:
@@ -227,7 +222,7 @@ def gb2_job_output(words: list[str]) -> int:
     """Download the logs of jobs below `log`."""
     given = _jobs_parser("gb2_job_output").parse_args(words)
     with gridsim.grid() as g:
-        if g.proxy_left() <= 0 or g.take("output_fails"):
+        if g.take("output_fails"):
             print(gridsim.NO_VOMS)
             return 1
         jobs = {name: dict(job) for name, job in _chosen(g, given).items()}
@@ -319,6 +314,15 @@ def gb2_proxy_info(words: list[str]) -> int:
     return 0
 
 
+def needs_proxy(name: str) -> bool:
+    """Whether a command does nothing now, for there is no proxy."""
+    with gridsim.grid() as g:
+        return not name.startswith("gb2_proxy") and g.proxy_left() <= 0
+
+
 if __name__ == "__main__":
     gridsim.log_call(sys.argv[1], sys.argv[2:])
+    if needs_proxy(sys.argv[1]):
+        print(gridsim.NO_VOMS)
+        sys.exit(1)
     sys.exit(globals()[sys.argv[1]](sys.argv[2:]))

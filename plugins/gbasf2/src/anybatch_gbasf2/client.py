@@ -28,6 +28,7 @@ SETUP_TIME = timedelta(minutes=5)  #: the real script lies on a file system that
 QUESTION_TIME = timedelta(minutes=5)
 BELIEVED = 300.0  #: seconds that a proxy's remaining time is believed without asking anew
 TRIES = 3  #: at the password
+ANOTHER = 60.0  #: seconds by which a proxy that lasts longer than one before it is another
 
 
 class Client:
@@ -47,7 +48,7 @@ class Client:
         self._proxy: parse.Proxy | None = None
         self._asked = 0.0
         self._renewal: threading.Thread | None = None
-        self._gave_up = False
+        self._gave_up: float | None = None
 
     # -- commands
 
@@ -105,8 +106,15 @@ class Client:
     def missing(self, names: Iterable[str]) -> list[str]:
         """Those of the client's commands that are not on its PATH."""
         folders = self.environment().get("PATH", "").split(":")
-        there = {name for folder in folders for name in self.host.listdir(Path(folder))}
+        there = {name for folder in folders for name in self._names(Path(folder))}
         return [name for name in names if name not in there]
+
+    def _names(self, folder: Path) -> list[str]:
+        """What is in a folder of the PATH; nothing where it is none or may not be read."""
+        try:
+            return self.host.listdir(folder)
+        except OSError:
+            return []
 
     # -- the proxy
 
@@ -117,7 +125,8 @@ class Client:
             self._proxy = parse.proxy(self.ask("proxy_info"))
             self._asked = time.monotonic()
         if self._proxy and self._left() > 0:
-            self._gave_up = False
+            if self._gave_up is not None and self._ends() > self._gave_up + ANOTHER:
+                self._gave_up = None  # somebody has made it elsewhere
             return attrs.evolve(self._proxy, left=self._left())
         return None
 
@@ -128,6 +137,10 @@ class Client:
 
     def _left(self) -> float:
         return (self._proxy.left if self._proxy else 0) - (time.monotonic() - self._asked)
+
+    def _ends(self) -> float:
+        """When the proxy ends, on the clock of `monotonic`; 0: there is none."""
+        return self._asked + self._proxy.left if self._proxy and self._proxy.left else 0.0
 
     def need_proxy(
         self, lifetime: int, least: int = 0, *, strict: bool = False, wait: bool = False
@@ -163,7 +176,7 @@ class Client:
         return self._renewal is not None and self._renewal.is_alive()
 
     def _renew(self, lifetime: int) -> None:
-        if self._gave_up or self._renewing():
+        if self._gave_up is not None or self._renewing():
             return
         self._renewal = threading.Thread(
             target=self._ask_password, args=(lifetime,), name="gbasf2-proxy", daemon=True
@@ -181,7 +194,7 @@ class Client:
                 self._asked = 0.0
                 return
             prompt = "That did not work. Certificate password: "
-        self._gave_up = True
+        self._gave_up = self._ends()
 
     def _init_proxy(self, password: str, lifetime: int) -> bool:
         """Whether it was made; the exit status is 0 in any case."""

@@ -35,6 +35,8 @@ LOCKED = 99  #: flock's exit status where somebody else has the lock
 WAIT = 5.0  #: seconds between two looks at somebody else's download
 BASF2_LOG = "Script1_basf2helper.py.log"  #: what basf2 printed
 AROUND = "std.out"  #: what the job printed around it
+#: Before a command for logs: what a killed one has left is not taken for what this one brings.
+_ANEW = ("sh", "-c", 'rm -rf log && exec "$@"', "sh")
 
 
 class Incomplete(Exception):
@@ -114,8 +116,14 @@ class Download:
             CommandError: the grid could not be asked; it may be tried again.
         """
         idle, most, said = 0, -1, ""
-        while files(self._target, self._host) != (wanted := self._wanted()).keys():
-            self._take_back()
+        while True:
+            wanted = self._wanted()
+            # In this order: another process may move all into place at any time.
+            begun, there = self._host.listdir(self._place), self._host.listdir(self._target)
+            if files(self._target, self._host) == wanted.keys():
+                return
+            if there:
+                self._take_back(begun)
             if not self._sift(wanted):
                 self._pause(WAIT)
                 continue
@@ -130,7 +138,12 @@ class Download:
                 raise Incomplete(self._trouble(missing, have - wanted.keys(), said))
             if idle:
                 self._pause(PAUSES[idle - 1])
-            said = self._get()
+            got = self._get()
+            if got is None:
+                self._pause(WAIT)
+                most = -1  # another process downloads: that was no try
+            else:
+                said = got
 
     def _wanted(self) -> dict[str, parse.GridFile]:
         """The files on the grid, without those of earlier attempts of jobs."""
@@ -142,11 +155,9 @@ class Download:
         self.expected = len(wanted)
         return wanted
 
-    def _take_back(self) -> None:
+    def _take_back(self, begun: Sequence[str]) -> None:
         """Make what is there already a part of this download: the grid has more by now."""
-        if not self._host.listdir(self._target):
-            return
-        if self._host.listdir(self._place):
+        if begun:
             raise Incomplete(f"both {self._target} and {self._partial} are there; remove one")
         make_folder(self._host, self._partial)
         move(self._host, self._target, self._place)
@@ -177,8 +188,8 @@ class Download:
             run(self._host, "rm", "-f", "--", *(str(self._place / name) for name in sorted(old)))
         return have - old
 
-    def _get(self) -> str:
-        """One gb2_ds_get; what it said at the end."""
+    def _get(self) -> str | None:
+        """One gb2_ds_get; what it said at the end, or None: another process has one running."""
         failed, old = (self._partial / name for name in ("failed_files.txt", "failed_old.txt"))
         make_folder(self._host, self._partial)
         again = ""
@@ -189,8 +200,7 @@ class Download:
         command = render.ds_get(dataset, params, self._partial, again)
         completed = locked(self._client, command, self._partial / "lock")
         if completed.returncode == LOCKED:
-            self._pause(WAIT)
-            return "another process downloads it"
+            return None
         if not self._client.proxy(anew=True):
             raise CommandFailed(command, completed, "the proxy has ended")
         return (completed.stdout + completed.stderr).strip()[-300:]
@@ -235,6 +245,17 @@ def log_folder(run_folder: Path, project: Project, at: int) -> Path:
     return above / f"again-{at}" if at else above
 
 
+def logs_here(
+    run_folder: Path, project: Project, wanted: Iterable[Attempt], host: Host
+) -> set[Attempt]:
+    """Those whose logs are in their places."""
+    by_time: dict[int, set[Attempt]] = {}
+    for one in wanted:
+        by_time.setdefault(one.at, set()).add(one)
+    names = {at: set(host.listdir(log_folder(run_folder, project, at))) for at in by_time}
+    return {one for at, some in by_time.items() for one in some if str(one.id) in names[at]}
+
+
 def log_files(folder: Path, host: Host) -> tuple[Path | None, Path | None]:
     """Of the logs of a grid job those of its output and its errors; None: there are none.
 
@@ -250,19 +271,38 @@ def log_files(folder: Path, host: Host) -> tuple[Path | None, Path | None]:
 
 
 def fetch_logs(
-    client: Client, project: Project, run_folder: Path, wanted: Iterable[Attempt]
+    client: Client,
+    project: Project,
+    run_folder: Path,
+    wanted: Iterable[Attempt],
+    pause: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Download the logs of jobs, in one command, and put them to their places.
+    """Have the logs of jobs in their places, fetched by us or by another process.
 
     Raises:
         CommandError: they did not come.
     """
+    wanted = set(wanted)
+    while new := wanted - logs_here(run_folder, project, wanted, client.host):
+        if _fetch_logs(client, project, run_folder, new):
+            return
+        pause(WAIT)
+
+
+def _fetch_logs(
+    client: Client, project: Project, run_folder: Path, wanted: Iterable[Attempt]
+) -> bool:
+    """Download the logs of jobs in one command; False: another process has one running."""
     host = client.host
     attempts = {one.id: one.at for one in wanted}
     partial = run_folder / "logs" / f"{project.name}.partial"
     make_folder(host, partial)
     command = render.job_output(sorted(attempts), project.user, partial)
-    completed = locked(client, command, partial / "lock")
+    completed = locked(
+        client, attrs.evolve(command, argv=(*_ANEW, *command.argv)), partial / "lock"
+    )
+    if completed.returncode == LOCKED:
+        return False
     come = [name for name in host.listdir(partial / "log") if name.isdecimal()]
     if not come:
         raise CommandFailed(command, completed, "no logs came")
@@ -275,6 +315,7 @@ def fetch_logs(
             paths = [str(partial / "log" / name) for name in sorted(some)]
             run(host, "mv", "-t", str(target), "--", *paths)
     run(host, "rm", "-rf", "--", str(partial))
+    return True
 
 
 def locked(client: Client, command: Command, lock: Path) -> Completed:

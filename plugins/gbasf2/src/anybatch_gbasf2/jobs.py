@@ -38,6 +38,11 @@ _FOREIGN = {
 _ANY = Job([BASF2, "-"])
 #: Settings that name a file, whose text belongs to what the project is.
 _FILES = ("custom_steering_file", "pickle_file", "input_dslist", "jinja_template_path")
+#: Settings that are words of commands, and would be options if they began with a dash.
+_WORDS = (
+    *("release", "jobtype", "user", "proxy_group", "project_lpn_path"),
+    *("input_dataset", "input_datafiles"),
+)
 
 
 def steering_job(file: Path | str, **settings: Any) -> Job:
@@ -160,6 +165,17 @@ def _problems(job: Job, settings: Mapping[str, Any]) -> Iterator[str]:
         yield "exactly one of input_dataset and input_dslist has to be set"
     if settings["proxy_group"] != "belle" and not settings["project_lpn_path"]:
         yield "a group other than belle needs project_lpn_path, where its datasets go"
+    for name in _WORDS:
+        value = settings[name] or ()
+        for text in (value,) if isinstance(value, str) else value:
+            if text.startswith("-"):
+                yield f"{name} {text!r} begins with -, as options do"
+    least, most = settings["min_proxy_lifetime"], settings["proxy_lifetime"]
+    if least >= most:
+        yield (
+            f"no new proxy is good for min_proxy_lifetime, {least} h: it begins with "
+            f"proxy_lifetime, {most} h"
+        )
     if settings["priority"] not in (None, *range(11)):
         yield f"priority {settings['priority']} is not one of 0 to 10"
     if settings["max_retries"] < 0:

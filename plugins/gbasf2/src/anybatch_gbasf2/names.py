@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 LONGEST = 32
 HASH_LENGTHS = range(6, 11)
-_NAME = re.compile(r"[a-zA-Z0-9_-]+")
+_NAME = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9_-]*")  # a dash in front makes it an option
 
 #: Settings that make another project; all others tell how it is treated.
 IDENTITY = (
@@ -59,5 +59,8 @@ def checked(name: str) -> str:
             f"gbasf2.project_name_prefix has to be shorter"
         )
     if not _NAME.fullmatch(name):
-        raise UsageError(f"the project's name {name!r} may hold letters, digits, _ and - only")
+        raise UsageError(
+            f"the project's name {name!r} may hold letters, digits, _ and - only, "
+            f"and not begin with -"
+        )
     return name

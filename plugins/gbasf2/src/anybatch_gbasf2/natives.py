@@ -1,6 +1,6 @@
 """The ids of a run's jobs: which jobs of a project they are.
 
-pre_ab12                      all jobs of the project
+pre_ab12/all-5                all jobs of the project, which are 5
 pre_ab12/700001               one of them
 pre_ab12/700003-700005        some
 pre_ab12/none-7               none: gbasf2 made fewer jobs than there are in the run
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 _FORM = re.compile(
     r"(?P<project>[\w-]+)/(?:all-(?P<every>\d+)|none-(?P<none>\d+)|(?P<ids>[\d,-]+))"
-    r"(?:@(?P<seen>\d+)-(?P<at>\d+))?"
+    r"(?:@(?P<seen>\d*)-(?P<at>\d+))?"
 )
 
 

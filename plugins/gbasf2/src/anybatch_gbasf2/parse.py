@@ -220,13 +220,14 @@ def _status(job: GridJob, native: Native, now: float) -> JobStatus:
 
 def is_stale(job: GridJob, native: Native, now: float) -> bool:
     """Whether what the grid says is from before the job was rescheduled."""
+    if job.status == "Done":
+        return False  # gb2_job_reschedule leaves it as it is
     return bool(native.at) and job.changed <= native.seen and now < native.at + LAG
 
 
 def _together(states: Sequence[JobStatus], counts: bool) -> JobStatus:
     """One status for several jobs: the first that is furthest from done."""
-    order = (State.RUNNING, State.QUEUED, State.FAILED, State.TERMINATED, State.DONE)
-    worst = min(states, key=lambda status: order.index(status.state))
+    worst = furthest_from_done(states)
     words = [status.native for status in states]
     told = ", ".join(f"{word} {words.count(word)}" for word in dict.fromkeys(words))
     told = told if counts else ""
@@ -239,6 +240,12 @@ def _together(states: Sequence[JobStatus], counts: bool) -> JobStatus:
         host=None,
         ended=max((one.ended for one in states if one.ended), default=None),
     )
+
+
+def furthest_from_done(states: Sequence[JobStatus]) -> JobStatus:
+    """The first of those that are furthest from done."""
+    order = (State.RUNNING, State.QUEUED, State.FAILED, State.TERMINATED, State.DONE)
+    return min(states, key=lambda status: order.index(status.state))
 
 
 def _time(text: str) -> datetime | None:

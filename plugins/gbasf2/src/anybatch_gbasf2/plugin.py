@@ -142,7 +142,7 @@ def anybatch_submit(submission: Submission, rendered: Rendered, host: Host) -> S
     if there := _in_project(submission, client, project):
         return there
     if pickled := submission.settings["pickle_file"]:
-        host.link(submission.folder / render.PICKLE, pickled)
+        host.link(render.pickle_folder(submission) / render.PICKLE, pickled)
     tried = _tried(submission, host)
     completed = client.run(rendered.command)
     if ids := parse.submitted_ids(completed.stdout):
@@ -159,7 +159,7 @@ def anybatch_submit(submission: Submission, rendered: Rendered, host: Host) -> S
 
 
 def _tried(submission: Submission, host: Host) -> float:
-    """When gbasf2 was run for it before, in seconds since 1970; 0: now for the first time."""
+    """When it was begun before, in seconds since 1970; 0: now for the first time."""
     path = submission.folder / f"tried-{submission.number}"
     if host.exists(path):
         return float(host.read(path))
@@ -200,10 +200,10 @@ def _reschedule(
     """Have jobs run again, after what is known of them was written down."""
     path, host = _plan_path(submission), client.host
     if host.exists(path):
-        plan, before = json.loads(host.read(path)), True
+        plan, before = _from_now(json.loads(host.read(path))), True
     else:
         plan, before = _plan(submission, client, project), False
-        host.write(path, json.dumps(plan))
+    host.write(path, json.dumps(plan))
     completed = client.run(command)
     said = f"{completed.stdout}\n{completed.stderr}".lower()
     if completed.ok and "error" not in said:
@@ -222,11 +222,22 @@ def _plan(submission: Submission, client: Client, project: Project) -> dict[str,
     for native in map(read_native, submission.again):
         failed = [job for job in native.own(known) if job.status != "Done"]
         if not failed:
-            raise Rejected(f"project {project.name} has no job to be rescheduled for {native}")
+            text = f"project {project.name} has no job to be rescheduled for {native}"
+            tried = _tried(submission, client.host)
+            if not native.own(known) and (not tried or time.time() - tried < parse.SETTLE):
+                raise CommandError(Command(("gb2_job_status", "-p", project.name)), text)
+            raise Rejected(text)
         seen.update({str(job.id): job.changed for job in failed})
         latest = max(job.changed for job in failed)
         natives.append(str(attrs.evolve(native, seen=latest, at=at)))
     return {"natives": natives, "seen": seen}
+
+
+def _from_now(plan: Mapping[str, Any]) -> dict[str, Any]:
+    """A plan that is carried out only now: the grid shows the failures for a while from now on."""
+    at = int(time.time())
+    natives = [str(attrs.evolve(read_native(name), at=at)) for name in plan["natives"]]
+    return {**plan, "natives": natives}
 
 
 def _rescheduled(submission: Submission, client: Client, project: Project) -> list[str]:
@@ -256,15 +267,20 @@ def anybatch_status(
     settings: Mapping[str, Any],
     host: Host,
 ) -> Mapping[str, JobStatus]:
-    """One question for all projects; what is to be fetched is fetched in the background."""
-    watched: dict[Client, list[_Part]] = {}
+    """One question for all projects of a user; what is to be fetched comes in the background.
+
+    Several runs may be attached to a project. Their jobs have the same ids, so one answer is for
+    all: that of the run which has most before it.
+    """
+    watched: dict[tuple[Client, str], list[_Part]] = {}
     for part in _parts(folders, host):
-        watched.setdefault(_client_of(part[1], host), []).append(part)
-    answers: dict[str, JobStatus] = {}
-    for client, parts in watched.items():
-        for status in _look(client, parts):
-            answers.update({str(native): one for native, one in status.items()})
-    return answers
+        watched.setdefault((_client_of(part[1], host), part[1].user), []).append(part)
+    answers: dict[str, list[JobStatus]] = {}
+    for (client, user), parts in watched.items():
+        for status in _look(client, user, parts):
+            for native, one in status.items():
+                answers.setdefault(str(native), []).append(one)
+    return {native: parse.furthest_from_done(some) for native, some in answers.items()}
 
 
 def _parts(folders: Mapping[Path, Sequence[str]], host: Host) -> Iterator[_Part]:
@@ -278,12 +294,14 @@ def _parts(folders: Mapping[Path, Sequence[str]], host: Host) -> Iterator[_Part]
             yield folder, projects[name], natives[name]
 
 
-def _look(client: Client, watched: Sequence[_Part]) -> Iterable[Mapping[Native, JobStatus]]:
+def _look(
+    client: Client, user: str, watched: Sequence[_Part]
+) -> Iterable[Mapping[Native, JobStatus]]:
     first = watched[0][1]
     least = max(project.min_proxy_lifetime for _, project, _ in watched)
     client.need_proxy(first.proxy_lifetime, least)
     try:
-        found = client.jobs(first.user, sorted({project.name for _, project, _ in watched}))
+        found = client.jobs(user, sorted({project.name for _, project, _ in watched}))
     except CommandFailed:
         client.need_proxy(first.proxy_lifetime, least)  # where that is why, say so
         raise

@@ -51,12 +51,18 @@ def render(submission: Submission) -> Rendered:
     if settings["pickle_file"]:
         template = settings["jinja_template"] or default_template()
         text = steering_file(template, settings["max_event"])
+        folder = pickle_folder(submission)
         files.append(RenderedFile(folder / WRAPPER, text))
     answer = "" if settings["force_submission"] else "Y\n"
     words = ("gbasf2", *submit_words(settings, project.dataset))
     command = Command(words, cwd=folder, stdin=answer)
     jobs = MANY if settings["input_grouping"] else submission.count
     return Rendered(files=tuple(files), command=command, longer=PER_JOB * jobs)
+
+
+def pickle_folder(submission: Submission) -> Path:
+    """Where gbasf2 runs for a pickled path: jobs on the grid know its files by these names only."""
+    return submission.folder / f"pickled-{submission.number}"
 
 
 def submit_words(settings: Mapping[str, Any], dataset: str) -> Iterator[str]:

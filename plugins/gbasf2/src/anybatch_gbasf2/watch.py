@@ -13,7 +13,15 @@ import attrs
 from anybatch import Reason, State
 
 from anybatch_gbasf2 import parse
-from anybatch_gbasf2.fetch import Attempt, Background, Download, fetch_logs, log_files, log_folder
+from anybatch_gbasf2.fetch import (
+    Attempt,
+    Background,
+    Download,
+    fetch_logs,
+    log_files,
+    log_folder,
+    logs_here,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -45,6 +53,7 @@ class ProjectWatch:
         self._logged: dict[Attempt, str] = {}
         self._download: Background | None = None
         self._progress: Download | None = None
+        self._made: set[int] = set()
 
     def look(
         self, natives: Sequence[Native], jobs: Mapping[int, parse.GridJob]
@@ -60,8 +69,9 @@ class ProjectWatch:
         if bad:
             known.update(self._with_logs(bad, {one: _failed_attempts(one, jobs) for one in bad}))
         if good and self._project.download_to:
-            known.update(self._with_outputs(good, over))
-        if good and over:
+            done = {job.id for job in jobs.values() if job.end[0] is State.DONE}
+            known.update(self._with_outputs(good, over, done))
+        if good and (over or not self._project.download_to):
             told = {one: known[one] for one in good}
             known.update(self._with_logs(told, {one: _attempts(one, jobs) for one in good}))
         return known
@@ -100,36 +110,37 @@ class ProjectWatch:
             self._logged.update(dict.fromkeys(self._logs_of, self._logs.problem))
             self._logs = None
         unknown = {one for one in attempts if one not in self._logged}
-        here = self._logs_here({one.at for one in unknown})
-        self._logged.update(dict.fromkeys(unknown & here, ""))
+        here = logs_here(self._folder, self._project, unknown, self._host)
+        self._logged.update(dict.fromkeys(here, ""))
         if new := unknown - here:
             self._logs_of = new
             self._logs = Background(
                 lambda: fetch_logs(self._client, self._project, self._folder, new)
             )
 
-    def _logs_here(self, times: Iterable[int]) -> set[Attempt]:
-        folders = {at: log_folder(self._folder, self._project, at) for at in times}
-        names = ((name, at) for at, path in folders.items() for name in self._host.listdir(path))
-        return {Attempt(int(name), at) for name, at in names if name.isdecimal()}
-
     # -- outputs
 
     def _with_outputs(
-        self, good: Mapping[Native, JobStatus], over: bool
+        self, good: Mapping[Native, JobStatus], over: bool, done: set[int]
     ) -> dict[Native, JobStatus]:
-        """Successes, once the outputs of the whole project are here."""
+        """Successes, once the outputs of the whole project are here.
+
+        Jobs may come to be done after a download: of those that had failed, and are rescheduled.
+        """
         if not over:
             text = "done on the grid; outputs are downloaded when all jobs have ended"
             return {one: _held(status, text) for one, status in good.items()}
-        problem = self._download.problem if self._download else ""
-        if self._download is None or (problem and not self._download.final):
+        download = self._download
+        running = download is not None and download.running  # its problem is told before its end
+        problem = download.problem if download else ""
+        if not running:
+            if download and done <= self._made and not problem:
+                return {}
+            if download and done <= self._made and download.final:
+                return {one: _undone(status, problem) for one, status in good.items()}
+            self._made = done
             self._progress = Download(self._client, self._project)
             self._download = Background(self._progress.run)
-        elif problem:
-            return {one: _undone(status, problem) for one, status in good.items()}
-        elif not self._download.running:
-            return {}
         text = self._told(problem)
         return {one: _held(status, text) for one, status in good.items()}
 

@@ -10,10 +10,10 @@ class InformationCollector:
     """Asks for jobs."""
 
     def getAllJobsInProjects(self, projects, date=None, login=None, statuses=None):
-        """The jobs of each project."""
+        """The jobs of each project that are the user's."""
         gridsim.log_call("status", list(projects))
         with gridsim.grid() as g:
-            found = {name: list(g.of(name)) for name in projects}
+            found = {name: _jobs_of(g, name, login) for name in projects}
             fault = _fault(g, any(found.values()))
         if fault == "status_garbage":
             print(gridsim.NO_VOMS)
@@ -32,6 +32,11 @@ class InformationCollector:
         """What is known of these jobs."""
         with gridsim.grid() as g:
             return {"OK": True, "Value": {name: g.shown(g.jobs[name]) for name in items}}
+
+
+def _jobs_of(g, project, login):
+    jobs = g.of(project).items()
+    return [name for name, job in jobs if not login or job["owner"] == login[0]]
 
 
 def _fault(g, found):
