@@ -239,6 +239,7 @@ EVIDENCE = st.builds(
     status=st.none() | ANSWERS,
     terminated=st.booleans(),
     started=st.booleans(),
+    begun_again=st.booleans(),
     travels=st.booleans(),
     patience=st.booleans(),
 )
@@ -284,6 +285,15 @@ def test_a_restart_outdates_the_record(name: str) -> None:
     assert judge(Evidence(record=parse_record(name), status=running, patience=False)) is None
     done = said(State.DONE, restarts=1)
     assert word(Evidence(record=parse_record(name), status=done, patience=False)) == "done"
+
+
+@pytest.mark.parametrize("name", [*filter(None, OPEN)])
+def test_a_job_that_has_begun_again_is_not_judged_by_a_signal(name: str) -> None:
+    """Its record is of the run before, until the system says that it has ended."""
+    running, record = said(State.RUNNING), parse_record(name)
+    evidence = Evidence(record=record, status=running, begun_again=True, patience=False)
+    assert judge(evidence) is None
+    assert judge(attrs.evolve(evidence, begun_again=False)) is not None
 
 
 def test_the_record_of_the_latest_start_counts() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -317,6 +318,27 @@ def test_a_restart_outdates_the_record(session: Session, toy: Toy, clock: Clock)
     outcome = run.outcome(0)
     assert outcome is not None
     assert (outcome.state, outcome.host) == (State.DONE, "node2")
+
+
+def test_a_run_that_nobody_counts_outdates_the_record(
+    start: Callable[..., Session], toy: Toy, clock: Clock
+) -> None:
+    """A system may run a job again and count no restart: then its start records are counted."""
+    run = start().submit(Job(TRUE))
+    toy.answers["1.1"] = said(State.RUNNING)
+    leave_record(run.folder, "0.0.0.command.exit-143.TERM")
+    os.utime(run.folder / "exit" / "0.0.0.command.exit-143.TERM", (1767355300, 1767355300))
+    (run.folder / "start" / "0.0.0.1767355301.node2").touch()
+    for _ in range(5):
+        clock.now += PATIENCE
+        poll(run)
+    assert states(run) == [State.RUNNING]
+    (run.folder / "exit" / "0.0.0.command.exit-0").touch()
+    for one in (run, start().attach(run.id)):  # one sees both records at once
+        poll(one)
+        outcome = one.outcome(0)
+        assert outcome is not None
+        assert (outcome.state, outcome.host) == (State.DONE, "node2")
 
 
 def test_a_job_that_never_started_has_no_start_record(

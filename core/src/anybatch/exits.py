@@ -86,6 +86,7 @@ class ExitFolder:
         self._seen: set[str] = set()
         self._changed = -1
         self._started: dict[str, tuple[str, datetime]] = {}
+        self._again: set[str] = set()
         self._starts_read = False
 
     def new(self, *, thorough: bool = False) -> list[ExitRecord]:
@@ -117,18 +118,29 @@ class ExitFolder:
         return _changed_at(self.path / record.name)
 
     def start(self, index: int, attempt: int, restarts: int) -> tuple[str, datetime] | None:
-        """The host and time of a job's start; None: its script never ran.
+        """The host and time of a job's last start; None: its script never ran.
 
         The folder is listed once at most between two calls of `new`, for many jobs of a run may
         never have started.
         """
         key = f"{index}.{attempt}.{restarts}"
         if key not in self._started and not self._starts_read:
-            self._starts_read = True
             self._read_starts()
         return self._started.get(key)
 
+    def begun_again(self, record: ExitRecord) -> bool:
+        """Whether the script was started more than once, and last after the record was made.
+
+        Batch systems that run a job again without counting (LSF) give both runs the same key.
+        """
+        if not self._starts_read:
+            self._read_starts()
+        key = f"{record.index}.{record.attempt}.{record.restarts}"
+        ended = self.ended(record) if key in self._again else None
+        return ended is not None and self._started[key][1] > ended
+
     def _read_starts(self) -> None:
+        self._starts_read = True
         names: list[str] = []
         with contextlib.suppress(OSError):
             names = os.listdir(self._starts)
@@ -136,7 +148,14 @@ class ExitFolder:
             with contextlib.suppress(OSError, ValueError, OverflowError):  # no start record
                 index, attempt, restarts, seconds, host = name.split(".", 4)
                 started = datetime.fromtimestamp(int(seconds), timezone.utc)
-                self._started[f"{index}.{attempt}.{restarts}"] = (host, started)
+                self._take_start(f"{index}.{attempt}.{restarts}", host, started)
+
+    def _take_start(self, key: str, host: str, started: datetime) -> None:
+        known = self._started.get(key)
+        if known and known != (host, started):
+            self._again.add(key)
+        if not known or known[1] < started:
+            self._started[key] = (host, started)
 
 
 def last_words(log: Path) -> str | None:

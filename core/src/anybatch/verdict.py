@@ -42,6 +42,8 @@ class Evidence:
         status: the system's last answer; None: it does not know the job, or was not asked.
         terminated: somebody asked through anybatch for its end.
         started: its script ran.
+        begun_again: its script was started once more after the record was made, though the system
+            counts no restart.
         travels: the batch system moves its files; they may be on their way until it says that
             the job has ended.
         patience: whether more evidence may still come: seconds since the first sign of the end
@@ -52,6 +54,7 @@ class Evidence:
     status: JobStatus | None = None
     terminated: bool = False
     started: bool = False
+    begun_again: bool = False
     travels: bool = False
     patience: bool = True
 
@@ -82,7 +85,9 @@ def judge(evidence: Evidence) -> Verdict | None:
         return _by_record(record, status)
     if status and final:
         return _by_status(evidence, record, status)
-    waiting = status is not None and status.state in (State.QUEUED, State.HELD)
+    waiting = evidence.begun_again or (
+        status is not None and status.state in (State.QUEUED, State.HELD)
+    )
     if record and not evidence.patience and not waiting and not evidence.travels:
         return _by_signal(record, status, terminated=evidence.terminated)
     return None

@@ -169,7 +169,7 @@ class Watcher:
         if record.attempt > job.attempt:
             one.state.catch_up()  # another process has run it again
         known = one.records.get(record.index)
-        if record.attempt != job.attempt or (known and known.restarts > record.restarts):
+        if record.attempt != job.attempt or (known and _is_older(one, record, known)):
             return
         one.records[record.index] = record
         one.signs[record.index] = time.monotonic()
@@ -290,14 +290,22 @@ class Watcher:
 
     def _evidence(self, one: Watched, job: Tracked, now: float) -> Evidence:
         status, record = job.status, one.records.get(job.index)
+        patience = now - one.signs.get(job.index, now) < PATIENCE
         return Evidence(
             record=record,
             status=status,
             terminated=job.terminated,
             started=record is not None or self._script_ran(one, job),
+            begun_again=not patience and self._has_begun_again(one, job, record),
             travels=job.missing_since is None and _travels(one, job),
-            patience=now - one.signs.get(job.index, now) < PATIENCE,
+            patience=patience,
         )
+
+    def _has_begun_again(self, one: Watched, job: Tracked, record: ExitRecord | None) -> bool:
+        """Whether it runs, as the system says as well, and the record is of a run before."""
+        if record is None or record.conclusive or job.missing_since is not None:
+            return False
+        return job.state is State.RUNNING and one.exits.begun_again(record)
 
     def _script_ran(self, one: Watched, job: Tracked) -> bool:
         restarts = job.status.restarts if job.status else 0
@@ -378,6 +386,14 @@ class Watcher:
 
 def _newly_held(job: Tracked, status: JobStatus) -> bool:
     return status.state is State.HELD and job.state is not State.HELD
+
+
+def _is_older(one: Watched, record: ExitRecord, known: ExitRecord) -> bool:
+    """Whether a record is of an earlier run of its job than the one that is known."""
+    if record.restarts != known.restarts:
+        return record.restarts < known.restarts
+    made, before = one.exits.ended(record), one.exits.ended(known)
+    return made is not None and before is not None and made < before
 
 
 def _travels(one: Watched, job: Tracked) -> bool:
