@@ -118,7 +118,7 @@ def test_jobs_being_handed_over_are_cancelled_too(executor: Executor, toy: Insta
     while not executor._cancelling:
         assert ending.is_alive()
     go_on.set()
-    ending.join(20)
+    ending.join(60)
     assert not ending.is_alive()
     assert toy.calls["terminate"] == [(["1.1"], None)]
     with pytest.raises(JobFailed, match="terminated"):
