@@ -118,6 +118,7 @@ def test_a_cluster_that_is_away_changes_no_state(
     """Its commands wait for ever, and are ended; jobs stay as they were, and it goes on."""
     patient = lsf.submit([Job(["sh", "-c", WAIT_FOR_GO])] * 3)
     await_that(lambda: patient.counts == {State.RUNNING: 3}, patient.refresh)
+    notices.clear()
     cluster.fault("* down")
     run = new_session("lsf", settings=QUICK).attach(patient.id)
     run.refresh()
