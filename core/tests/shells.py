@@ -93,7 +93,7 @@ class RunFolder:
 
     def run(self, index: int = 0, restarts: int = 0, **environ: str) -> int:
         """Run a job to its end; the script's own exit status."""
-        return self.start(index, restarts, **environ).wait(timeout=60)
+        return self.start(index, restarts, **environ).wait(timeout=180)
 
     @property
     def system_output(self) -> str:

@@ -11,6 +11,7 @@ import pytest
 from anybatch.errors import JobFailed
 from anybatch.executor import Executor
 from anybatch.model import Job
+from anybatch.testing import await_that
 
 from .toy import Toy, leave_record, local_host, plugins_of
 
@@ -115,10 +116,9 @@ def test_jobs_being_handed_over_are_cancelled_too(executor: Executor, toy: Insta
     assert entered.wait(60)
     ending = threading.Thread(target=executor.shutdown, kwargs={"cancel_futures": True})
     ending.start()
-    while not executor._cancelling:
-        assert ending.is_alive()
+    await_that(lambda: executor._cancelling)
     go_on.set()
-    ending.join(20)
+    ending.join(60)
     assert not ending.is_alive()
     assert toy.calls["terminate"] == [(["1.1"], None)]
     with pytest.raises(JobFailed, match="terminated"):
@@ -127,10 +127,10 @@ def test_jobs_being_handed_over_are_cancelled_too(executor: Executor, toy: Insta
 
 def test_a_future_may_be_cancelled_before_it_is_submitted(executor: Executor, toy: Instant) -> None:
     """A future that is cancelled in time never becomes a job."""
+    await_that(lambda: executor._session._thread)  # it watches, for which it needs the lock
     with executor._session._lock:  # what was given stays where it is
         first = executor.submit(Job(["true"]))
-        while not first.running():
-            pass
+        await_that(first.running)
         second = executor.submit(Job(["true"]))
         assert second.cancel()
     assert first.result(timeout=60).done

@@ -445,7 +445,7 @@ def test_outputs_are_brought_across_file_systems(isolated: Path, shell: Shell) -
     other = Path("/dev/shm")
     if other.stat().st_dev == isolated.stat().st_dev:
         pytest.fail("/dev/shm is no file system of its own here; this test needs one")
-    target = other / f"anybatch-test-{os.getpid()}-{shell.name}"
+    target = other / f"anybatch-test-{os.urandom(8).hex()}"
     try:
         text = "mkdir d; echo 1 >d/x; echo 2 >y; ln -s y link"
         run = outcome_of(isolated, shell, text, outputs=["*"], output_dir=target)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("isolated")
 
+PATIENCE = 120
 #: Tells that it is there, then waits for a signal; what it does with one is the argument.
 WAITING = """
 trap '{on_signal}' {name}
@@ -49,7 +50,7 @@ def start(isolated: Path) -> Iterator[Start]:
     for process in processes:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        process.wait(60)
+        process.wait(PATIENCE)
 
 
 @pytest.mark.parametrize("name", ["TERM", "USR1", "USR2", "HUP", "ALRM", "XCPU"])
@@ -61,7 +62,7 @@ def test_a_signal_that_the_command_handles(
     run = write_run(isolated, shell, Job(["sh", "-c", command]))
     process = start(run)
     send(process, name)
-    assert process.wait(60) == 3
+    assert process.wait(PATIENCE) == 3
     assert run.how == ("command", 3, None, name)
     assert run.out() == f"got {name}\n"
 
@@ -78,7 +79,7 @@ def test_a_signal_that_all_processes_get_is_not_sent_again(
     notes = run.path / "start"
     await_that(lambda: any(f"caught {name}" in path.read_text() for path in notes.iterdir()))
     os.kill(int((isolated / "pid").read_text()), getattr(signal, f"SIG{name}"))
-    assert process.wait(60) == 3
+    assert process.wait(PATIENCE) == 3
     assert run.how == ("command", 3, None, name)
     assert run.out() == "<>\n"
 
@@ -86,13 +87,13 @@ def test_a_signal_that_all_processes_get_is_not_sent_again(
 @pytest.mark.parametrize("name", ["INT", "QUIT"])
 def test_signals_of_the_keyboard(isolated: Path, shell: Shell, start: Start, name: str) -> None:
     """INT and QUIT reach the command too, but where a busybox is all there is."""
-    run = write_run(isolated, shell, Job(["sh", "-c", "echo $$ >pid; exec sleep 60"]))
+    run = write_run(isolated, shell, Job(["sh", "-c", "echo $$ >pid; exec sleep 600"]))
     process = start(run)
     send(process, name)
     if shell.name == "busybox":  # nothing there undoes that shells ignore these for `&`
         send(process, "TERM")
         name = "TERM"
-    process.wait(60)
+    process.wait(PATIENCE)
     assert run.how == ("command", None, getattr(signal, f"SIG{name}").value, name)
 
 
@@ -101,20 +102,20 @@ def test_a_signal_that_ends_the_command(
     isolated: Path, shell: Shell, start: Start, name: str
 ) -> None:
     """A command that a signal sent to the script ends has its number; the signal is noted."""
-    run = write_run(isolated, shell, Job(["sh", "-c", "echo $$ >pid; exec sleep 60"]))
+    run = write_run(isolated, shell, Job(["sh", "-c", "echo $$ >pid; exec sleep 600"]))
     process = start(run)
     send(process, name)
-    process.wait(60)
+    process.wait(PATIENCE)
     number = getattr(signal, f"SIG{name}").value
     assert run.how == ("command", None, number, name)
 
 
 def test_a_signal_to_the_whole_group_is_told(isolated: Path, shell: Shell, start: Start) -> None:
     """Most systems signal all processes of a job; script and command then both see it."""
-    run = write_run(isolated, shell, Job(["sh", "-c", "echo $$ >pid; exec sleep 60"]))
+    run = write_run(isolated, shell, Job(["sh", "-c", "echo $$ >pid; exec sleep 600"]))
     process = start(run)
     os.killpg(process.pid, signal.SIGTERM)
-    process.wait(60)
+    process.wait(PATIENCE)
     assert run.how == ("command", None, 15, "TERM")
 
 
@@ -125,7 +126,7 @@ def test_a_command_may_carry_on_after_a_signal(isolated: Path, shell: Shell, sta
     run = write_run(isolated, shell, job)
     process = start(run)
     send(process, "USR1")
-    assert process.wait(60) == 0
+    assert process.wait(PATIENCE) == 0
     assert run.how == ("command", 0, None, "USR1")
     assert (isolated / "results" / "saved").exists()
 
@@ -145,28 +146,28 @@ while :; do sleep 0.01; done
         send(process, "USR1")
         await_that(lambda count=count: seen.exists() and seen.read_text().count("usr1") == count)
     send(process, "TERM")
-    process.wait(60)
+    process.wait(PATIENCE)
     assert run.how == ("command", 4, None, "TERM")
 
 
 def test_no_outputs_are_missed_after_a_signal(isolated: Path, shell: Shell, start: Start) -> None:
     """A command that was told to stop and did not succeed is not blamed for missing outputs."""
-    job = Job(["sh", "-c", "echo $$ >pid; exec sleep 60"], outputs=["never"])
+    job = Job(["sh", "-c", "echo $$ >pid; exec sleep 600"], outputs=["never"])
     run = write_run(isolated, shell, job)
     process = start(run)
     send(process, "TERM")
-    process.wait(60)
+    process.wait(PATIENCE)
     assert run.how == ("command", None, 15, "TERM")
     assert "nothing matches" not in run.err()
 
 
 def test_a_signal_in_the_set_up_is_told(isolated: Path, shell: Shell, start: Start) -> None:
     """A signal that ends the job in its set-up leaves a record, and the command does not run."""
-    job = Job(["touch", "ran"], setup="echo $$ >pid; exec sleep 60")
+    job = Job(["touch", "ran"], setup="echo $$ >pid; exec sleep 600")
     run = write_run(isolated, shell, job)
     process = start(run)
     send(process, "TERM")
-    process.wait(60)
+    process.wait(PATIENCE)
     assert run.record.caught == "TERM"
     assert not (isolated / "ran").exists()
 
@@ -179,21 +180,21 @@ def test_a_signal_in_stage_in_is_told(isolated: Path, shell: Shell, start: Start
     run = write_run(isolated, shell, job)
     script = (run.path / "job.sh").read_text()
     assert script.count("    ab_stage_in\n") == 1
-    halted = script.replace("    ab_stage_in\n", "    echo $$ >../pid; sleep 60 & wait\n")
+    halted = script.replace("    ab_stage_in\n", "    echo $$ >../pid; sleep 600 & wait\n")
     (run.path / "job.sh").write_text(halted)
     process = start(run)
     send(process, "TERM")
-    process.wait(60)
+    process.wait(PATIENCE)
     assert run.how == ("stage_in", 1, None, "TERM")
     assert not (isolated / "work" / "ran").exists()
 
 
 def test_a_killed_script_leaves_no_record(isolated: Path, shell: Shell, start: Start) -> None:
     """KILL leaves nothing but the start; how it ended is for the batch system to say."""
-    run = write_run(isolated, shell, Job(["sh", "-c", "echo $$ >pid; exec sleep 60"]))
+    run = write_run(isolated, shell, Job(["sh", "-c", "echo $$ >pid; exec sleep 600"]))
     process = start(run)
     os.killpg(process.pid, signal.SIGKILL)
-    assert process.wait(60) == -9
+    assert process.wait(PATIENCE) == -9
     assert run.names == []
     assert len(os.listdir(run.path / "start")) == 1
 
@@ -202,16 +203,16 @@ def test_a_killed_command_is_told_from_one_that_exits_so(
     isolated: Path, shell: Shell, start: Start
 ) -> None:
     """A command killed from outside has signal 9; nothing was sent to the script."""
-    run = write_run(isolated, shell, Job(["sh", "-c", "echo $$ >pid; exec sleep 60"]))
+    run = write_run(isolated, shell, Job(["sh", "-c", "echo $$ >pid; exec sleep 600"]))
     process = start(run)
     os.kill(int((isolated / "pid").read_text()), signal.SIGKILL)
-    process.wait(60)
+    process.wait(PATIENCE)
     assert run.how == ("command", None, 9, None)
 
 
 def test_what_the_command_leaves_behind_does_not_hold_the_job(isolated: Path, shell: Shell) -> None:
     """A process that the command leaves in the background is not waited for."""
-    run = write_run(isolated, shell, Job(["sh", "-c", "sleep 60 & echo $! >left; exit 2"]))
+    run = write_run(isolated, shell, Job(["sh", "-c", "sleep 600 & echo $! >left; exit 2"]))
     assert run.run() == 2
     assert run.how == ("command", 2, None, None)
     os.kill(int((isolated / "left").read_text()), signal.SIGKILL)
@@ -233,24 +234,24 @@ def test_a_signal_that_ends_the_script_itself_is_no_success(
     isolated: Path, shell: Shell, start: Start, name: str
 ) -> None:
     """A script that is ended by a signal of no use to the command leaves no verdict on it."""
-    run = write_run(isolated, shell, Job(["sh", "-c", "echo $$ >pid; exec sleep 60"]))
+    run = write_run(isolated, shell, Job(["sh", "-c", "echo $$ >pid; exec sleep 600"]))
     process = start(run)
     send(process, name)
-    assert process.wait(60) != 0
+    assert process.wait(PATIENCE) != 0
     assert run.names == []
 
 
 @pytest.mark.parametrize("whole_group", [False, True])
 def test_a_signal_at_any_moment_is_told(isolated: Path, shell: Shell, whole_group: bool) -> None:
     """TERM, however early it comes, ends the job, and no record says that it went well."""
-    command = "trap 'exit 7' TERM; sleep 60 & wait; exit 0"
+    command = "trap 'exit 7' TERM; sleep 600 & wait; exit 0"
     count = 25
     run = write_run(isolated, shell, [Job(["sh", "-c", command])] * count)
     for index in range(count):
         process = run.start(index)
         time.sleep(index * 0.001)  # not awaited: the moment is what is varied
         (os.killpg if whole_group else os.kill)(process.pid, signal.SIGTERM)
-        process.wait(60)
+        process.wait(PATIENCE)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
     indices = [name.split(".")[0] for name in run.names]

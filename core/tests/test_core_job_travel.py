@@ -79,7 +79,7 @@ class Away:
                 stdin=subprocess.DEVNULL,
                 stdout=system,
                 stderr=system,
-                timeout=60,
+                timeout=180,
                 check=False,
             ).returncode
 

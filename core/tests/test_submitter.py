@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -237,7 +238,7 @@ import sys, time
 from anybatch.lease import Lease
 lease = Lease(sys.argv[1])
 print(lease.take(), flush=True)
-time.sleep(60)
+time.sleep(600)
 """
 
 
@@ -263,7 +264,8 @@ def test_one_process_at_a_time_submits(
 
 def test_a_lease_is_one_holder_s() -> None:
     """A lease is held once, taken again freely by its holder, and free after it is dropped."""
-    one, two = Lease("test-run"), Lease("test-run")
+    name = f"test-{os.urandom(8).hex()}"  # other runs of this test may go on beside it
+    one, two = Lease(name), Lease(name)
     assert one.take()
     assert one.take()
     assert not two.take()

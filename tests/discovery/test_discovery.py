@@ -167,7 +167,7 @@ def call(python: Path, *words: str, **environ: str) -> subprocess.CompletedProce
         capture_output=True,
         text=True,
         env={**os.environ, **environ},
-        timeout=120,
+        timeout=300,
     )
 
 

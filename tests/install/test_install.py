@@ -18,7 +18,9 @@ PROJECTS = sorted(
 )
 PLUGINS = [project.name for project in PROJECTS if project.name != "core"]
 
-pytestmark = pytest.mark.timeout(1200)  # the registry decides how long it takes
+pytestmark = pytest.mark.timeout(1800)  # the registry decides how long it takes
+#: One that does not answer for a moment is asked again.
+PATIENT = ["--retries", "10", "--timeout", "60"]
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +28,7 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the wheels of all distributions."""
     folder = tmp_path_factory.mktemp("wheels")
     argv = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder]
-    subprocess.run([*argv, *PROJECTS], check=True)
+    subprocess.run([*argv, *PATIENT, *PROJECTS], check=True)
     return folder
 
 
@@ -34,7 +36,7 @@ def install(folder: Path, wheels: Path, *names: str) -> Path:
     """A virtual environment with these distributions in it; its `anybatch` command."""
     venv.create(folder)
     argv = [sys.executable, "-m", "pip", "--python", folder / "bin/python", "install", "--quiet"]
-    subprocess.run([*argv, "--find-links", wheels, *names], check=True)
+    subprocess.run([*argv, *PATIENT, "--find-links", wheels, *names], check=True)
     return folder / "bin/anybatch"
 
 

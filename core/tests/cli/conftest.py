@@ -136,7 +136,7 @@ def program(home: Path) -> Callable[..., subprocess.CompletedProcess[bytes]]:
 
     def run(*words: str | bytes, **arguments: Any) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(
-            [*ANYBATCH, *words], capture_output=True, check=False, timeout=60, **arguments
+            [*ANYBATCH, *words], capture_output=True, check=False, timeout=180, **arguments
         )
 
     return run

@@ -142,16 +142,18 @@ def test_paths_need_not_be_text(program: Program, home: Path) -> None:
 def test_a_bar_on_a_terminal(home: Path) -> None:
     """On a terminal a bar shows the counts; it leaves one line that tells how the run ended."""
     master, slave = pty.openpty()
-    words = [sys.executable, "-m", "anybatch", "run", "--count", "2", "--", "sleep", "0.3"]
+    job = ["timeout", "120", "sh", "-c", "until test -e go; do sleep 0.02; done"]
+    words = [sys.executable, "-m", "anybatch", "run", "--count", "2", "--", *job]
     environ = {**os.environ, "TERM": "xterm", "COLUMNS": "120"}
     process = subprocess.Popen(words, stderr=slave, stdout=subprocess.DEVNULL, env=environ)
     os.close(slave)
     drawn = b""
     while chunk := _read(master):
         drawn += chunk
+        if b"0/2" in drawn:
+            (home / "go").touch()
     os.close(master)
     assert process.wait() == 0
-    assert b"0/2" in drawn
     assert b"\x1b[?25h" in drawn  # the cursor is shown again
     assert re.search(rb"anybatch: run \S+: 2 done\r\n", drawn)
 

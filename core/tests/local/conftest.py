@@ -29,6 +29,15 @@ if TYPE_CHECKING:
 SOURCES = str(Path(anybatch.__file__).parents[1])
 
 
+def runs(pid: int, *words: str) -> bool:
+    """Whether a process has these words in its command line: numbers are used again."""
+    try:
+        line = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return all(os.fsencode(word) in line for word in words)
+
+
 def is_gone(pid: int) -> bool:
     """Whether no living process has that number."""
     try:
@@ -109,11 +118,13 @@ class Local:
     def clean_up(self) -> None:
         """End everything that the test has left."""
         with contextlib.suppress(OSError):  # there is none
-            self.kill_supervisor()
+            if runs(self.supervisor, "anybatch.local", "serve"):
+                self.kill_supervisor()
         journal = "".join(self.lines(str(self.state / "journal.jsonl")))
-        for pid in re.findall(r'"pid": (\d+)', journal):
-            if not is_gone(int(pid)):
-                os.killpg(int(pid), signal.SIGKILL)
+        for pid in map(int, re.findall(r'"pid": (\d+)', journal)):
+            if runs(pid, str(self.tmp)):
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(pid, signal.SIGKILL)
 
 
 @pytest.fixture

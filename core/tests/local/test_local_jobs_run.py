@@ -20,6 +20,8 @@ from .conftest import is_gone
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from anybatch.records import JobStatus
+
     from .conftest import Local
 
 #: Runs until the test makes the file `go`.
@@ -232,24 +234,36 @@ def test_impossible_requests(
 # -- ends
 
 
+def over_its_limit(
+    local: Local, script: str, count: int, **more: Any
+) -> tuple[JobStatus, int, list[int]]:
+    """A job that has come to its time limit: its status, the limit in seconds, its processes.
+
+    One that has not written *count* lines to `pids` by then was not ready for it.
+    """
+    for limit in (2, 10, 60):
+        (local.tmp / "pids").unlink(missing_ok=True)
+        (status,) = local.wait(local.submit(script, resources=Resources(time=limit), **more))
+        if len(local.lines("pids")) == count:
+            break
+    return status, limit, pids(local, count)
+
+
 def test_time_limit_ends_what_obeys(local: Local) -> None:
     """A job over its limit is told to end; what it makes of that is kept."""
-    (status,) = local.wait(
-        local.submit("trap 'exit 7' TERM; sleep 100 & wait", resources=Resources(time=2))
-    )
+    obedient = "trap 'exit 7' TERM; echo $$ >>\"$TMP/pids\"; sleep 600 & wait"
+    status, _, _ = over_its_limit(local, obedient, 1)
     assert (status.state, status.reason) == (State.FAILED, Reason.TIME_LIMIT)
     assert (status.native, status.exit_code) == ("TIME_LIMIT", 7)
 
 
 def test_time_limit_kills_what_does_not(local: Local) -> None:
     """A job that does not end when told so is killed with its grandchildren after kill_wait."""
-    ids = local.submit(f"export TMP; {STUBBORN}", resources=Resources(time=2), settings=SOON)
-    processes = pids(local, 2)
-    (status,) = local.wait(ids)
+    status, limit, processes = over_its_limit(local, f"export TMP; {STUBBORN}", 2, settings=SOON)
     assert (status.reason, status.signal) == (Reason.TIME_LIMIT, 9)
     assert status.ended
     assert status.started
-    assert status.ended - status.started > timedelta(seconds=2.5)
+    assert status.ended - status.started > timedelta(seconds=limit + 0.5)
     await_that(lambda: all(map(is_gone, processes)))
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from anybatch import Job, Reason
-from anybatch.testing import TransferContract
+from anybatch.testing import TransferContract, await_that
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,4 +54,6 @@ def test_a_missing_output_holds_no_job(condor_away: Session, tool: Callable[...,
     [outcome] = condor_away.submit(Job(["true"], outputs=["*.root"])).wait(PATIENCE)
     assert outcome.reason is Reason.STAGE_OUT
     assert outcome.id
-    assert tool("condor_q", outcome.id.native, "-af", "JobStatus") == ""
+    native = outcome.id.native
+    # The event log tells of the end a moment before the job leaves the queue.
+    await_that(lambda: tool("condor_q", native, "-af", "JobStatus") == "")

@@ -16,7 +16,7 @@ def test_the_example_runs_where_no_folder_is_shared(away: None) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=400,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("on worker in ") == 3

@@ -70,7 +70,7 @@ def test_a_job_that_was_vacated_is_judged_by_its_last_run(
     condor: Session, tool: Callable[..., str]
 ) -> None:
     """The record of the run that was cut short is no verdict; the number of restarts tells them."""
-    script = 'echo x >>runs; test "$(wc -l <runs)" -gt 1 || exec sleep 60; exit 4'
+    script = 'echo x >>runs; test "$(wc -l <runs)" -gt 1 || exec sleep 600; exit 4'
     run = condor.submit(Job(["sh", "-c", script]))
     await_that(lambda: Path("runs").exists())
     tool("condor_vacate_job", native_id(run))
@@ -91,6 +91,7 @@ def test_a_startd_that_died_makes_the_job_run_again(
     script = 'echo x >>runs; test "$(wc -l <runs)" -gt 1 || exec sleep 600'
     run = condor.submit(Job(["sh", "-c", script]))
     await_that(lambda: Path("runs").exists())
+    await_that(lambda: run.jobs[0].native_state == "running", condor.look)
     tool("condor_off", "-fast", "-daemon", "startd", "-constraint", 'Name == "sid"')
     try:
         await_that(lambda: run.jobs[0].native_state != "running", condor.look)
@@ -121,7 +122,7 @@ def test_a_schedd_that_crashes_changes_no_state(
     """Jobs run on; what ended meanwhile is told by its record, the others when it is back."""
     run = condor.submit([Job(["sh", "-c", WAIT_FOR_GO])] * 2)
     await_that(lambda: Path("ready-0").exists() and Path("ready-1").exists())
-    run.refresh()
+    await_that(lambda: run.counts == {State.RUNNING: 2}, run.refresh)
     schedd("KILL")
     run.refresh()
     assert run.counts == {State.RUNNING: 2}
@@ -163,8 +164,8 @@ def test_an_event_log_that_was_lost_is_no_end(condor: Session) -> None:
     await_that(lambda: Path("ready-0").exists())
     for log in run.folder.glob("htcondor-*.log"):
         log.rename(log.with_suffix(".gone"))
-    run.refresh()
-    assert run.counts == {State.RUNNING: 1}
+    # The schedd learns of the start a moment after the job has begun.
+    await_that(lambda: run.counts == {State.RUNNING: 1}, run.refresh)
     Path("go").touch()
     assert run.wait(PATIENCE)[0].done
 

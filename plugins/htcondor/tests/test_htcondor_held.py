@@ -17,9 +17,9 @@ pytestmark = pytest.mark.usefixtures("pool")
 
 PATIENCE = 180
 #: Takes 300 MB, and stays.
-GREEDY = ["sh", "-c", "x=$(head -c 300000000 /dev/zero | tr '\\0' x); sleep 60; echo ${#x}"]
+GREEDY = ["sh", "-c", "x=$(head -c 300000000 /dev/zero | tr '\\0' x); sleep 600; echo ${#x}"]
 #: Fills the scratch folder, and stays.
-FILLING = ["sh", "-c", 'head -c 40000000 /dev/zero >"$_CONDOR_SCRATCH_DIR/big"; sleep 60']
+FILLING = ["sh", "-c", 'head -c 40000000 /dev/zero >"$_CONDOR_SCRATCH_DIR/big"; sleep 600']
 SMALL = Resources(memory="64 MiB", disk="10 MiB")
 
 
@@ -62,7 +62,7 @@ def test_a_held_job_fails_where_that_is_wanted(condor: Session) -> None:
 def test_a_job_held_for_anything_else_fails_as_held(condor: Session) -> None:
     """The message has HTCondor's own words."""
     own = {"on_held": "fail", "periodic_hold": "JobStatus == 2", "periodic_hold_reason": '"tired"'}
-    run = condor.submit(Job(["sleep", "60"], settings={"htcondor": own}))
+    run = condor.submit(Job(["sleep", "600"], settings={"htcondor": own}))
     [outcome] = run.wait(PATIENCE)
     assert (outcome.state, outcome.reason) == (State.FAILED, Reason.HELD)
     assert outcome.message
@@ -71,7 +71,7 @@ def test_a_job_held_for_anything_else_fails_as_held(condor: Session) -> None:
 
 def test_a_job_over_its_time_limit_has_failed(condor: Session) -> None:
     """The limit was the job's own: nobody has to remove it."""
-    run = condor.submit(Job(["sleep", "60"], resources=Resources(time="3s")))
+    run = condor.submit(Job(["sleep", "600"], resources=Resources(time="3s")))
     [outcome] = run.wait(PATIENCE)
     assert (outcome.state, outcome.reason) == (State.FAILED, Reason.TIME_LIMIT)
     assert outcome.message
@@ -86,7 +86,7 @@ def test_a_job_is_released_so_often(condor: Session, tool: Callable[..., str]) -
         "release_pause": "1s",
         "periodic_hold": "JobStatus == 2 && time() - EnteredCurrentStatus > 1",
     }
-    run = condor.submit(Job(["sleep", "60"], settings={"htcondor": settings}))
+    run = condor.submit(Job(["sleep", "600"], settings={"htcondor": settings}))
     await_that(lambda: tool("condor_q", native_id(run), "-af", "NumHolds").strip() == "3")
     assert "PeriodicHold" in held(run, condor)
     run.terminate()

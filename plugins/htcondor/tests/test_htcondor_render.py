@@ -252,6 +252,7 @@ def test_every_command_is_written_as_it_is_set(name: str, value: Any, text: str)
         ("batch_name", "$5", 'MY.JobBatchName = "$5"'),
         ("batch_name", "$ENV(HOME)", 'MY.JobBatchName = "$(DOLLAR)ENV(HOME)"'),
         ("batch_name", "$$(x)", 'MY.JobBatchName = "$ $(DOLLAR)(x)"'),
+        ("batch_name", "$(Dollar)", 'MY.JobBatchName = "$ (Dollar)"'),
     ],
 )
 def test_attributes_are_expressions_and_a_batch_name_is_a_text(
@@ -481,9 +482,9 @@ def test_a_run_folder_with_a_dollar_is_itself() -> None:
     assert log_path(Path("/runs/$"), 3) == Path("/runs/$/htcondor-3.log")
 
 
-@pytest.mark.parametrize("text", ["/x/$$(y)", "/x/$$$ENV(y)", "/$$f(/x)"])
+@pytest.mark.parametrize("text", ["/x/$$(y)", "/x/$$$ENV(y)", "/$$f(/x)", "/$(dollar)"])
 def test_a_folder_that_htcondor_would_fill_in_is_refused(text: str) -> None:
-    """`$$(y)` is the machine's y; the job would be held."""
+    """`$$(y)` is the machine's y, `$(DOLLAR)` is `$`; the job would be held."""
     for one in (
         submission(folder=Path(text)),
         submission({"container": "native"}, container=text),
@@ -492,7 +493,7 @@ def test_a_folder_that_htcondor_would_fill_in_is_refused(text: str) -> None:
             render(one)
 
 
-@given(NAMES.filter(lambda text: not re.search(r"\$\$\w*\(", text)))
+@given(NAMES.filter(lambda text: not re.search(r"(?i)\$\$\w*\(|\$\(dollar\)", text)))
 def test_a_text_is_read_back_as_it_is(text: str) -> None:
     """As a value of a submit description, and as a ClassAd's string."""
     assert string_of(quote(text)) == text

@@ -22,7 +22,7 @@ def test_the_example_gives_more_memory_to_those_that_need_it(
         capture_output=True,
         text=True,
         check=False,
-        timeout=200,
+        timeout=400,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     lines = [line.split() for line in done.stdout.splitlines()]

@@ -41,7 +41,7 @@ def die(self, command):
     return run(self, command)
 
 LocalHost.run = die
-Session("lsf").attach(sys.argv[1]).wait(60)
+Session("lsf").attach(sys.argv[1]).wait(180)
 """
 
 pytestmark = pytest.mark.skipif(
@@ -371,7 +371,7 @@ def test_what_was_shown_is_what_lsf_has(away: Away) -> None:
 def test_a_submission_that_arrived_unnoticed_is_not_repeated(away: Away) -> None:
     """`bsub` gave up, mbatchd had the job: it is found, and so are its files."""
     session = away.session
-    session.settings = session.settings.with_layer("call", {"anybatch": {"submit_timeout": "2s"}})
+    session.settings = session.settings.with_layer("call", {"anybatch": {"submit_timeout": "5s"}})
     session.plan(Job(["true"]))
     away.cluster.fault("bsub swallow")
     run = session.submit(Job(["sh", "-c", "echo x >x; echo x >>/tmp/ran"], outputs=["x"]))

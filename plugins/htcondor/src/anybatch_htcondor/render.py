@@ -48,8 +48,9 @@ NOT_CARRIED = Forbidden(
     r"\A\\", "is taken by HTCondor for the root of a Windows path; use another name", carried=True
 )
 _MACRO = re.compile(r"\$(?=\w*\()")
-#: Filled in when the job has a machine, in every string of it; where that fails the job is held.
-_FILLED_IN = re.compile(r"\$(?=\$\w*\()")
+#: What nothing can escape. `$$(` is filled in when the job has a machine, in every string of it;
+#: where that fails the job is held. `$(DOLLAR)` becomes `$` again and again.
+_FILLED_IN = re.compile(r"\$(?=\$\w*\(|\(DOLLAR\))", re.IGNORECASE)
 #: Attributes that jobs are found by.
 _OURS = ("anybatchtoken", "anybatchcount")
 _ATTRIBUTE = re.compile(r"(\+|MY\.)([A-Za-z_][A-Za-z0-9_]*)")
@@ -218,7 +219,7 @@ def _label(text: str) -> str:
 def _path(name: str, text: str) -> str:
     if _FILLED_IN.search(text):
         raise UsageError(
-            f"htcondor: {name} {text!r} holds `$$(`, and HTCondor fills in what follows it"
+            f"htcondor: {name} {text!r} holds `$$(` or `$(DOLLAR)`, which HTCondor fills in"
         )
     return escape(text)
 

@@ -51,7 +51,7 @@ class Simulator:
             env={**os.environ, **self.environment},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=180,
             check=False,
         )
 
@@ -63,7 +63,7 @@ class Simulator:
             file.truncate(0)
             file.writelines(f"{line}\n" for line in lines)
 
-    def stop(self, patience: float = 30) -> None:
+    def stop(self, patience: float = 120) -> None:
         """End the daemon and whatever it has started."""
         with contextlib.suppress(FileNotFoundError, ProcessLookupError, ValueError):
             pid = int((self.folder / "mbatchd.pid").read_text())
