@@ -28,7 +28,7 @@ from .texts import NAMES, TEXTS, raw
 from .toy import local_host
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     Start = Callable[..., subprocess.Popen[str]]
 
@@ -49,13 +49,13 @@ def test_without_a_terminal_no_secret_is_asked(monkeypatch: pytest.MonkeyPatch) 
     assert (answer.stdout, answer.stderr) == ("None\n", "")
 
 
-def test_a_secret_is_asked_on_the_terminal() -> None:
-    """What is typed is the answer, and is not shown."""
-    program = "import os; os.open(os.ttyname(0), os.O_RDWR); "  # it is now this session's terminal
-    program += "from anybatch.localhost import LocalHost; print(LocalHost().secret('Password: '))"
+@contextlib.contextmanager
+def on_a_terminal(program: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """A Python program on a terminal of its own, which has asked for a password."""
+    first = "import os; os.open(os.ttyname(0), os.O_RDWR)\n"  # it is now this session's terminal
     terminal, theirs = pty.openpty()
     child = subprocess.Popen(
-        [sys.executable, "-c", program],
+        [sys.executable, "-c", first + program],
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
@@ -65,14 +65,21 @@ def test_a_secret_is_asked_on_the_terminal() -> None:
     shown = b""
     while b"Password: " not in shown:
         shown += os.read(terminal, 1000)
-    os.write(terminal, b"xyzzy\n")
-    shown = b""
-    with contextlib.suppress(OSError):  # the end: nobody has the terminal open any more
-        while more := os.read(terminal, 1000):
-            shown += more
-    assert child.wait() == 0
-    assert shown.split() == [b"xyzzy"]
+    yield child, terminal
     os.close(terminal)
+
+
+def test_a_secret_is_asked_on_the_terminal() -> None:
+    """What is typed is the answer, and is not shown."""
+    program = "from anybatch.localhost import LocalHost; print(LocalHost().secret('Password: '))"
+    with on_a_terminal(program) as (child, terminal):
+        os.write(terminal, b"xyzzy\n")
+        shown = b""
+        with contextlib.suppress(OSError):  # the end: nobody has the terminal open any more
+            while more := os.read(terminal, 1000):
+                shown += more
+        assert child.wait() == 0
+    assert shown.split() == [b"xyzzy"]
 
 
 def test_ctrl_c_while_a_secret_is_asked_leaves_a_terminal_that_echoes() -> None:
@@ -83,17 +90,11 @@ from anybatch.localhost import LocalHost
 threading.Thread(target=LocalHost().secret, args=("Password: ",), daemon=True).start()
 threading.Event().wait()
 """
-    child, terminal = pty.fork()
-    if child == 0:
-        os.execv(sys.executable, [sys.executable, "-c", program])
-    shown = b""
-    while b"Password: " not in shown:
-        shown += os.read(terminal, 1000)
-    assert not termios.tcgetattr(terminal)[3] & termios.ECHO
-    os.write(terminal, b"\x03")
-    os.waitpid(child, 0)
-    assert termios.tcgetattr(terminal)[3] & termios.ECHO
-    os.close(terminal)
+    with on_a_terminal(program) as (child, terminal):
+        assert not termios.tcgetattr(terminal)[3] & termios.ECHO
+        os.write(terminal, b"\x03")
+        child.wait(60)
+        assert termios.tcgetattr(terminal)[3] & termios.ECHO
 
 
 # -- Commands -------------------------------------------------------------------------------
