@@ -269,7 +269,8 @@ ab_run_command() { # COMMAND...
 
 ab_watch_command() { # COMMAND...
     trap 'jobs -l >>"$ab_start"' CHLD
-    (ab_"$ab_launch" "$@") <"$ab_stdin" &
+    ab_watcher=$BASHPID
+    (ab_await_watcher; ab_"$ab_launch" "$@") <"$ab_stdin" &
     trap '' $ab_signals
     # Not `jobs`, here: bash 5.2 may lose its way when the command ends at the same moment.
     echo "[1] $! Running" >>"$ab_start"
@@ -278,6 +279,20 @@ ab_watch_command() { # COMMAND...
     trap - CHLD
     echo "status $ab_status" >>"$ab_start"
     exit "$ab_status"
+}
+
+# bash 5.3 takes a child off its list at once that ends in the moment in which the wait for it begins.
+# So the command begins when its watcher sleeps.
+ab_await_watcher() {
+    case $BASH_VERSION in
+    [1-4].* | 5.[0-2].*) return ;;
+    esac
+    while read -r ab_stat <"/proc/$ab_watcher/stat"; do
+        case $ab_stat in
+        *") R "*) ;;
+        *) return ;;
+        esac
+    done 2>/dev/null
 }
 
 ab_read_end() { # sets ab_how to exit or signal
@@ -293,8 +308,7 @@ ab_read_end() { # sets ab_how to exit or signal
         ab_status=${ab_status%%"$ab_nl"*}
         ;;
     esac
-    # bash 5.3 may have taken a child off its list that ends just as the wait begins; the numbers of
-    # signals end at 64.
+    # Where it was not on the list: the numbers of signals end at 64.
     [ "$ab_status" -le 192 ] || ab_how=exit
     # Where that process too was ended before it could write, by what has ended the command.
     case $ab_how.$ab_status in
