@@ -62,11 +62,15 @@ def on_a_terminal(program: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]
         start_new_session=True,
     )
     os.close(theirs)
-    shown = b""
-    while b"Password: " not in shown:
-        shown += os.read(terminal, 1000)
-    yield child, terminal
-    os.close(terminal)
+    try:
+        shown = b""
+        while b"Password: " not in shown:
+            shown += os.read(terminal, 1000)
+        yield child, terminal
+    finally:
+        child.kill()
+        child.wait()
+        os.close(terminal)
 
 
 def test_a_secret_is_asked_on_the_terminal() -> None:
@@ -88,12 +92,17 @@ def test_ctrl_c_while_a_secret_is_asked_leaves_a_terminal_that_echoes() -> None:
 import threading
 from anybatch.localhost import LocalHost
 threading.Thread(target=LocalHost().secret, args=("Password: ",), daemon=True).start()
-threading.Event().wait()
+while True:
+    threading.Event().wait(0.1)
 """
     with on_a_terminal(program) as (child, terminal):
         assert not termios.tcgetattr(terminal)[3] & termios.ECHO
-        os.write(terminal, b"\x03")
-        child.wait(60)
+        for _ in range(10):  # Python may overlook a signal that comes as it begins to wait
+            os.write(terminal, b"\x03")
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(10)
+                break
+        assert child.returncode is not None
         assert termios.tcgetattr(terminal)[3] & termios.ECHO
 
 
