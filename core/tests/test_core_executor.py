@@ -50,15 +50,23 @@ def executor(anybatch_home: Path, toy: Instant) -> Iterator[Executor]:
     made.shutdown(cancel_futures=True)
 
 
-def test_jobs_given_by_many_threads_are_all_run(executor: Executor, toy: Instant) -> None:
-    """Every job is submitted once, those given while others are handed over by few commands."""
-    all_given = threading.Event()
+def hold_submit(toy: Instant, go_on: threading.Event) -> threading.Event:
+    """Have the next submit command wait until it may go on; what is set when it has begun."""
+    entered = threading.Event()
 
     def slow() -> list[str]:
-        assert all_given.wait(60)
+        entered.set()
+        assert go_on.wait(60)
         return toy.take(toy.calls["submit"][-1])
 
     toy.scripted["submit"].append(slow)
+    return entered
+
+
+def test_jobs_given_by_many_threads_are_all_run(executor: Executor, toy: Instant) -> None:
+    """Every job is submitted once, those given while others are handed over by few commands."""
+    all_given = threading.Event()
+    hold_submit(toy, all_given)
     with ThreadPoolExecutor(8) as pool:
         given = pool.map(lambda _: executor.submit(Job(["true"])), range(200))
         futures = list(given)
@@ -104,14 +112,8 @@ def test_what_is_no_job_costs_only_itself(executor: Executor, what: Any) -> None
 
 def test_jobs_being_handed_over_are_cancelled_too(executor: Executor, toy: Instant) -> None:
     """A job whose submit command runs while its executor is shut down is stopped after it."""
-    entered, go_on = threading.Event(), threading.Event()
-
-    def slow() -> list[str]:
-        entered.set()
-        assert go_on.wait(60)
-        return toy.take(toy.calls["submit"][-1])
-
-    toy.scripted["submit"].append(slow)
+    go_on = threading.Event()
+    entered = hold_submit(toy, go_on)
     future = executor.submit(Job(["true"], name="stays"))
     assert entered.wait(60)
     ending = threading.Thread(target=executor.shutdown, kwargs={"cancel_futures": True})

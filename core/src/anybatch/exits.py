@@ -124,7 +124,7 @@ class ExitFolder:
         never have started.
         """
         key = f"{index}.{attempt}.{restarts}"
-        if key not in self._started and not self._starts_read:
+        if key not in self._started:
             self._read_starts()
         return self._started.get(key)
 
@@ -133,13 +133,14 @@ class ExitFolder:
 
         Batch systems that run a job again without counting (LSF) give both runs the same key.
         """
-        if not self._starts_read:
-            self._read_starts()
+        self._read_starts()
         key = f"{record.index}.{record.attempt}.{record.restarts}"
         ended = self.ended(record) if key in self._again else None
         return ended is not None and self._started[key][1] > ended
 
     def _read_starts(self) -> None:
+        if self._starts_read:
+            return
         self._starts_read = True
         names: list[str] = []
         with contextlib.suppress(OSError):

@@ -281,8 +281,8 @@ ab_watch_command() { # COMMAND...
     exit "$ab_status"
 }
 
-# bash 5.3 takes a child off its list at once that ends in the moment in which the wait for it begins.
-# So the command begins when its watcher sleeps.
+# bash 5.3 takes a child off its list at once that ends in the moment in which the wait for it
+# begins. So the command begins when its watcher sleeps.
 ab_await_watcher() {
     case $BASH_VERSION in
     [1-4].* | 5.[0-2].*) return ;;

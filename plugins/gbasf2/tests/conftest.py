@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import functools
 import importlib.util
 import json
 import shutil
@@ -14,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from anybatch import watcher
-from anybatch.testing import await_that
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,8 +37,6 @@ OFTEN = f"""
 from anybatch import watcher
 vars(watcher).update({_OFTEN})
 """
-
-until = functools.partial(await_that, patience=120)
 
 _spec = importlib.util.spec_from_file_location("gridsim", SIMULATOR / "gridsim.py")
 assert _spec is not None

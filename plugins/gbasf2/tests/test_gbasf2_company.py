@@ -10,12 +10,12 @@ import attrs
 import pytest
 from anybatch import State
 from anybatch.errors import CommandFailed
+from anybatch.testing import await_that
 from anybatch_gbasf2 import client, steering_job
 from anybatch_gbasf2.client import Client, client_of
 from anybatch_gbasf2.fetch import PAUSES, Attempt, Download, fetch_logs
 from anybatch_gbasf2.project import Project, read_projects
 
-from .conftest import until
 from .test_gbasf2_project import end
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def test_a_run_is_not_done_because_another_of_its_project_is(session: Session, g
         logs = [list(run.folder.glob("logs/*/70000?/std.out")) for run in runs]
         return (grid.folder / "paused").exists() and [len(some) for some in logs] == [2, 2]
 
-    until(all_but_outputs)
+    await_that(all_but_outputs)
     for _ in range(3):
         session.look()
     assert not any(run.finished for run in runs)

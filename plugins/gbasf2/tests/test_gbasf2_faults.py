@@ -15,6 +15,7 @@ from anybatch import CommandError, Reason, State, UsageError, submitter
 from anybatch.cli import cli
 from anybatch.localhost import LocalHost
 from anybatch.planning import render
+from anybatch.testing import await_that
 from anybatch_gbasf2 import client as client_module
 from anybatch_gbasf2 import fetch, steering_job
 from anybatch_gbasf2.client import Client, client_of
@@ -25,7 +26,7 @@ from anybatch_gbasf2.project import Project, read_projects
 from anybatch_gbasf2.settings import SETTINGS
 from click.testing import CliRunner
 
-from .conftest import OFTEN, Grid, until
+from .conftest import OFTEN, Grid
 from .test_gbasf2_project import SUBMIT, end, ids_in, submit_and_die
 
 if TYPE_CHECKING:
@@ -133,7 +134,9 @@ def test_without_a_terminal_jobs_go_on_when_the_proxy_ends(
     assert is_queued(run)
     grid.expire()
     run.refresh()
-    until(lambda: is_queued(run) and any("gb2_proxy_init -g belle -v 24:00" in n for n in notices))
+    await_that(
+        lambda: is_queued(run) and any("gb2_proxy_init -g belle -v 24:00" in n for n in notices)
+    )
     grid.renew()
     grid.faults(hold=9)
     grid.change(lambda state: state["jobs"]["700001"].update(Status="Killed"))
@@ -154,7 +157,7 @@ def test_a_password_is_asked_for_three_times(grid: Grid) -> None:
             return False
 
     assert not valid()
-    until(valid)
+    await_that(valid)
     assert len(host.prompts) == 3
     [*_, call] = [call for call in grid.calls() if call[0] == "gb2_proxy_init"]
     assert call[1:] == ["-g", "belle", "-v", "12:00", "--pwstdin"]
@@ -171,7 +174,7 @@ def test_after_three_wrong_passwords_nobody_is_asked_any_more(grid: Grid) -> Non
             client.need_proxy(24)
         return len(host.prompts) == 3
 
-    until(refused)
+    await_that(refused)
     time.sleep(0.1)
     assert refused()
     grid.renew()
@@ -294,7 +297,7 @@ def test_killed_while_jobs_are_rescheduled(
     grid.faults(reschedule_pauses=None)
     if lag:  # the grid goes on to lag until nobody waits for it any more
         run._session.watch()
-        until(lambda: max(ids_in(grid, "gb2_job_reschedule").values()) == times)
+        await_that(lambda: max(ids_in(grid, "gb2_job_reschedule").values()) == times)
         grid.change(show_all)
     outcomes = end(run)
     assert [(one.state, one.attempt) for one in outcomes] == [
@@ -318,7 +321,7 @@ def test_an_answer_without_jobs_does_not_keep_them_from_being_rescheduled(
         run.refresh()
         return run.jobs[0].attempt == 1
 
-    until(is_to_be_run_again)
+    await_that(is_to_be_run_again)
     grid.faults(status_empty=1)
     [outcome] = end(run)
     assert (outcome.state, outcome.attempt) == (State.DONE, 1)
@@ -446,7 +449,7 @@ def test_an_output_that_comes_after_the_others_are_here_is_downloaded(
         run.refresh()
         return run.jobs[0].state is State.DONE
 
-    until(first_is_done)
+    await_that(first_is_done)
     grid.renew()
     assert {outcome.state for outcome in end(run)} == {State.DONE}
     [project] = grid.state()["names"]
@@ -471,7 +474,7 @@ def test_a_download_is_resumed_after_a_crash(
     name = submit_and_die(run_python, OFTEN + SUBMIT, some_came)
     session = new_session("gbasf2")
     run = session.attach(name)
-    until(lambda: session.host.commands["flock"] > 3, run.refresh)  # it has found it locked
+    await_that(lambda: session.host.commands["flock"] > 3, run.refresh)  # it has found it locked
     grid.faults(download_pauses=None)
     outcomes = end(run)
     assert Counter(outcome.state for outcome in outcomes) == {State.DONE: 8}
@@ -482,7 +485,7 @@ def test_a_download_is_resumed_after_a_crash(
 def test_an_accident_in_the_background_is_no_success() -> None:
     """Whatever it was, it is told, and not tried for ever."""
     work = fetch.Background({}.popitem)
-    until(lambda: not work.running)
+    await_that(lambda: not work.running)
     assert (work.final, "KeyError" in work.problem) == (True, True)
 
 

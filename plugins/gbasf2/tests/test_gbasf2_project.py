@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from anybatch import Executor, Job, Reason, State, UsageError, submitter, watcher
 from anybatch.cli import cli
+from anybatch.testing import await_that
 from anybatch_gbasf2 import GridDataset, path_job, render, steering_job
 from click.testing import CliRunner
 
-from .conftest import DATASET, SIMULATOR, until
+from .conftest import DATASET, SIMULATOR
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +45,7 @@ def end(run: Run, timeout: float = 240) -> list[Outcome]:
         run.refresh()
         return run.finished
 
-    until(looked, patience=timeout)
+    await_that(looked, patience=timeout)
     return run.wait()
 
 
@@ -55,7 +56,7 @@ def submit_and_die(
     process = run_python(program)
     assert process.stdout is not None
     name = process.stdout.readline().strip()
-    until(when)
+    await_that(when)
     process.send_signal(signal.SIGKILL)
     process.wait()
     return name
@@ -331,7 +332,7 @@ def test_a_submission_that_timed_out_is_not_repeated(
     session = new_session("gbasf2", settings={"anybatch": {"submit_timeout": "6s"}})
     run = session.submit(steering_job("steer.py"))
     session.watch()
-    until(lambda: all(job.state is State.QUEUED for job in run.jobs))
+    await_that(lambda: all(job.state is State.QUEUED for job in run.jobs))
     assert grid.count()["gbasf2"] == 1
 
 
@@ -434,7 +435,7 @@ def test_each_job_has_its_log_where_outputs_stay_on_the_grid(session: Session, g
         run.refresh()
         return run.jobs[0].state is State.DONE
 
-    until(first_is_done)
+    await_that(first_is_done)
     grid.change(lambda state: state["jobs"]["700002"].update(Status="Killed"))
     first, _ = end(run)
     assert first.stdout is not None
@@ -457,10 +458,10 @@ def test_a_project_is_watched_while_another_is_downloaded(
         session.look()
         return first.jobs[0].message
 
-    until(lambda: told() == "outputs are downloaded, 1 of 3 files")
+    await_that(lambda: told() == "outputs are downloaded, 1 of 3 files")
     grid.change(lambda state: state["jobs"]["700004"].update(Status="Done"))
     grid.change(lambda state: state["jobs"]["700004"].update(ApplicationStatus="Done"))
-    until(lambda: told() and second.finished)
+    await_that(lambda: told() and second.finished)
     assert not first.finished
     grid.faults(download_pauses=None)
     assert {outcome.state for outcome in end(first)} == {State.DONE}

@@ -21,7 +21,7 @@ from anybatch_gbasf2 import parse, render
 from anybatch_gbasf2.client import answer, question
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence, Set
     from pathlib import Path
 
     from anybatch.host import Completed, Host
@@ -245,15 +245,11 @@ def log_folder(run_folder: Path, project: Project, at: int) -> Path:
     return above / f"again-{at}" if at else above
 
 
-def logs_here(
-    run_folder: Path, project: Project, wanted: Iterable[Attempt], host: Host
-) -> set[Attempt]:
+def logs_here(run_folder: Path, project: Project, wanted: Set[Attempt], host: Host) -> set[Attempt]:
     """Those whose logs are in their places."""
-    by_time: dict[int, set[Attempt]] = {}
-    for one in wanted:
-        by_time.setdefault(one.at, set()).add(one)
-    names = {at: set(host.listdir(log_folder(run_folder, project, at))) for at in by_time}
-    return {one for at, some in by_time.items() for one in some if str(one.id) in names[at]}
+    times = {one.at for one in wanted}
+    names = {at: set(host.listdir(log_folder(run_folder, project, at))) for at in times}
+    return {one for one in wanted if str(one.id) in names[one.at]}
 
 
 def log_files(folder: Path, host: Host) -> tuple[Path | None, Path | None]:

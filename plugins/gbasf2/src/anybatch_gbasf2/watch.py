@@ -134,10 +134,11 @@ class ProjectWatch:
         running = download is not None and download.running  # its problem is told before its end
         problem = download.problem if download else ""
         if not running:
-            if download and done <= self._made and not problem:
-                return {}
-            if download and done <= self._made and download.final:
-                return {one: _undone(status, problem) for one, status in good.items()}
+            if download and done <= self._made:
+                if not problem:
+                    return {}
+                if download.final:
+                    return {one: _undone(status, problem) for one, status in good.items()}
             self._made = done
             self._progress = Download(self._client, self._project)
             self._download = Background(self._progress.run)
