@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+import sys
 import threading
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from anybatch.errors import RunNotFound
+from anybatch.errors import FolderError, RunNotFound
 from anybatch.hookspecs import hookimpl
 from anybatch.model import Job, State
 from anybatch.testing import await_that
@@ -18,6 +20,7 @@ from .toy import Toy, leave_record, local_host, plugins_of, said
 if TYPE_CHECKING:
     from collections.abc import Callable
     from subprocess import Popen
+    from types import FrameType
 
     from anybatch.records import Change
     from anybatch.run import Run
@@ -116,6 +119,69 @@ def test_several_threads_may_wait(session: Session) -> None:
     for thread in waiting:
         thread.join(60)
     assert seen == [True] * 3
+
+
+def test_who_waits_is_told_that_watching_broke(session: Session) -> None:
+    """When the journal cannot be written any more, each thread that waits raises the error."""
+    run = session.submit(TRUE)
+    told: list[str] = []
+
+    def wait() -> None:
+        with pytest.raises(FolderError, match="the journal"):
+            run.wait(60)
+        told.append("told")
+
+    waiting = [threading.Thread(target=wait) for _ in range(3)]
+    for thread in waiting:
+        thread.start()
+    await_that(lambda: len(session._bells) == len(waiting))
+    run.folder.rename(run.folder.with_name("away"))
+    for thread in waiting:
+        thread.join(60)
+    assert told == ["told"] * 3
+
+
+def interrupted_at(number: int, call: Callable[[], object]) -> bool:
+    """Call with a Ctrl-C that comes at the start of line *number* of all that then run."""
+    lines = itertools.count(1)
+
+    def trace(frame: FrameType, event: str, argument: object) -> Any:
+        if event == "line" and next(lines) == number:
+            raise KeyboardInterrupt
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        call()
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(before)
+    return False
+
+
+def test_an_interrupt_at_any_moment_of_a_wait(session: Session) -> None:
+    """Ctrl-C comes out of a wait as itself, at whatever line, and leaves no lock behind."""
+    session.watch()
+
+    def wait() -> None:
+        looks = itertools.count()
+
+        def ready() -> bool:
+            session.wake()
+            return next(looks) == 2
+
+        session.wait_until(ready)
+
+    moments = 0
+    while interrupted_at(moments + 1, wait):
+        moments += 1
+        waking = threading.Thread(target=session.wake)
+        waking.start()
+        waking.join(60)
+        assert not waking.is_alive()
+    assert moments > 30
 
 
 def test_refresh_looks_once(session: Session, toy: Toy) -> None:

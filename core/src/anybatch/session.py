@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import shutil
 import threading
 import time
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from anybatch import store
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 
 CLOSE_PATIENCE = 3.0  #: seconds
+LONGEST_SLEEP = 1.0  #: seconds; a signal that comes as a sleep begins is seen when it ends
 
 
 class Session:
@@ -81,8 +84,9 @@ class Session:
         self._runs: dict[str, Run] = {}
         self._limits: dict[str, Limits] = {}
         self._lock = threading.RLock()
-        # A lock of its own: who waits is not kept from Ctrl-C by a command that takes long.
-        self._news = threading.Condition()
+        # One for each thread that waits. Not a threading.Condition: that one Ctrl-C at the wrong
+        # moment leaves locked, or turns into "cannot release un-acquired lock" (Python 3.14).
+        self._bells: dict[int, SimpleQueue[None]] = {}
         self._thread: threading.Thread | None = None
         self._closing = threading.Event()
         self._broken: BaseException | None = None
@@ -337,11 +341,11 @@ class Session:
         """Begin to watch in the background, if that has not begun."""
         with self._lock:
             if self._thread is None:
+                self._broken = None
                 self._closing.clear()
-                self._thread = threading.Thread(
-                    target=self._watch, name="anybatch-watcher", daemon=True
-                )
-                self._thread.start()
+                thread = threading.Thread(target=self._watch, name="anybatch-watcher", daemon=True)
+                thread.start()
+                self._thread = thread
 
     def _watch(self) -> None:
         while not self._closing.is_set():
@@ -376,24 +380,24 @@ class Session:
         Raises:
             FolderError: a run's journal cannot be written any more.
         """
-        self.watch()
         deadline = None if timeout is None else time.monotonic() + timeout
-        with self._news:
-            while not ready():
-                if self._broken is not None:
-                    error, self._broken = self._broken, None
-                    raise error
-                left = None if deadline is None else deadline - time.monotonic()
-                if left is not None and left <= 0:
-                    return False
-                # A bounded wait, so that Ctrl-C is seen at once.
-                self._news.wait(min(left, 1.0) if left is not None else 1.0)
+        self.watch()
+        bell = self._bells.setdefault(threading.get_ident(), SimpleQueue())
+        while not ready():
+            if self._broken is not None:
+                raise self._broken
+            left = LONGEST_SLEEP if deadline is None else deadline - time.monotonic()
+            if left <= 0:
+                return False
+            with contextlib.suppress(Empty):
+                bell.get(timeout=min(left, LONGEST_SLEEP))
         return True
 
     def wake(self) -> None:
         """Have every `wait_until` look again."""
-        with self._news:
-            self._news.notify_all()
+        for bell in tuple(self._bells.values()):
+            if bell.empty():
+                bell.put(None)
 
     # -- the end
 
