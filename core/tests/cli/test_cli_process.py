@@ -29,10 +29,12 @@ if TYPE_CHECKING:
 def read_until(process: subprocess.Popen[bytes], pattern: bytes) -> bytes:
     """The line of standard error that matches."""
     assert process.stderr
+    others = b""
     for line in process.stderr:
         if re.search(pattern, line):
             return line
-    raise AssertionError(f"it ended without {pattern!r}")
+        others += line
+    raise AssertionError(f"it ended without {pattern!r}:\n{others.decode()}")
 
 
 def run_id(line: bytes) -> str:
