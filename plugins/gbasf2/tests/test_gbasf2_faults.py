@@ -26,7 +26,7 @@ from anybatch_gbasf2.project import Project, read_projects
 from anybatch_gbasf2.settings import SETTINGS
 from click.testing import CliRunner
 
-from .conftest import OFTEN, Grid
+from .conftest import OFTEN, STEERING, Grid
 from .test_gbasf2_project import SUBMIT, end, ids_in, submit_and_die
 
 if TYPE_CHECKING:
@@ -252,6 +252,26 @@ def test_a_proxy_of_somebody_else_submits_nothing(session: Session, grid: Grid) 
     [outcome] = end(session.submit(steering_job("steer.py", user="eve")))
     assert (outcome.state, outcome.reason) == (State.FAILED, Reason.REJECTED)
     assert "the grid proxy is of ada" in str(outcome.message)
+    assert not grid.state()["names"]
+
+
+def test_a_steering_file_that_changes_before_its_turn_comes_submits_nothing(
+    session: Session, grid: Grid, grid_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The project's name tells of another text, under which nobody would look for this one."""
+    monkeypatch.setattr(submitter, "SETTLE", 0.1)
+    grid.dataset(1)
+    grid.expire()
+    changed = session.submit(steering_job("steer.py", jobs=1))
+    (grid_home / "gone.py").write_text(STEERING)
+    gone = session.submit(steering_job("gone.py", jobs=1))
+    (grid_home / "steer.py").write_text(STEERING + "# changed\n")
+    (grid_home / "gone.py").unlink()
+    grid.renew()
+    outcomes = end(changed) + end(gone)
+    assert [outcome.reason for outcome in outcomes] == [Reason.REJECTED] * 2
+    assert "planned with another text of" in str(outcomes[0].message)
+    assert "gone.py: No such file" in str(outcomes[1].message)
     assert not grid.state()["names"]
 
 

@@ -10,7 +10,7 @@ import attrs
 from anybatch import Job, Reason, Retry, UsageError
 
 from anybatch_gbasf2 import render
-from anybatch_gbasf2.names import project_name
+from anybatch_gbasf2.names import digest, project_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -120,7 +120,8 @@ def complete(
     table["download_to"] = os.path.normpath(
         folder / (table["download_to"] or job.output_dir or ".")
     )
-    content = {name: host.read(Path(table[name])) for name in _FILES if table[name]}
+    content = _content(table, host)
+    table["content_digest"] = digest(content)
     table["project_name"] = project_name(table, content)
     table["jinja_template"] = content.get("jinja_template_path", table["jinja_template"])
     if table["jobs"] is None:
@@ -136,6 +137,28 @@ def complete(
         name=job.name or table["project_name"],
     )
     return [made] * table["jobs"]
+
+
+def check_unchanged(settings: Mapping[str, Any], host: Host) -> None:
+    """Its files are what they were when the job was completed, which may be long ago.
+
+    Raises:
+        UsageError: they are not, and the project has the name of another job.
+    """
+    try:
+        same = digest(_content(settings, host)) == settings["content_digest"]
+    except OSError as error:
+        raise UsageError(f"gbasf2: cannot read {error.filename}: {error.strerror}") from error
+    if not same:
+        files = ", ".join(settings[name] for name in _FILES if settings[name])
+        raise UsageError(
+            f"gbasf2: project {settings['project_name']} was planned with another text of {files} "
+            f"than is there now; submit the job again"
+        )
+
+
+def _content(settings: Mapping[str, Any], host: Host) -> dict[str, str]:
+    return {name: host.read(Path(settings[name])) for name in _FILES if settings[name]}
 
 
 def _check(job: Job, settings: Mapping[str, Any]) -> None:

@@ -47,6 +47,11 @@ def project_name(settings: Mapping[str, Any], content: Mapping[str, str]) -> str
     return checked(prefix + hashlib.sha256(text.encode()).hexdigest()[:length])
 
 
+def digest(content: Mapping[str, str]) -> str:
+    """What tells whether a text of the job is another than it was."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
 def checked(name: str) -> str:
     """A name that gbasf2 takes.
 

@@ -63,6 +63,11 @@ SETTINGS = (
         help="How many jobs of the run the project's grid jobs are; default: one for each input "
         "file, for which the grid is asked, or one for all where gbasf2 groups files.",
     ),
+    Setting(
+        name="content_digest",
+        help="Set by the plugin: what the files of the job were when it was planned. One that "
+        "has changed when the job's turn comes is not submitted.",
+    ),
     Setting(name="user", help="User on the grid; default: the one of the proxy, even an expired."),
     # input
     Setting(
