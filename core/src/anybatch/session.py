@@ -345,7 +345,7 @@ class Session:
                 self._closing.clear()
                 thread = threading.Thread(target=self._watch, name="anybatch-watcher", daemon=True)
                 thread.start()
-                self._thread = thread
+                self._thread = thread  # not before: Ctrl-C would leave one that never begins
 
     def _watch(self) -> None:
         while not self._closing.is_set():

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from anybatch import Job, Reason, Retry, UsageError
+from anybatch import Job, Reason, Rejected, Retry, UsageError
 
 from anybatch_gbasf2 import render
 from anybatch_gbasf2.names import digest, project_name
@@ -143,15 +143,15 @@ def check_unchanged(settings: Mapping[str, Any], host: Host) -> None:
     """Its files are what they were when the job was completed, which may be long ago.
 
     Raises:
-        UsageError: they are not, and the project has the name of another job.
+        Rejected: they are not, and the project has the name of another job.
     """
     try:
         same = digest(_content(settings, host)) == settings["content_digest"]
     except OSError as error:
-        raise UsageError(f"gbasf2: cannot read {error.filename}: {error.strerror}") from error
+        raise Rejected(f"gbasf2: cannot read {error.filename}: {error.strerror}") from error
     if not same:
         files = ", ".join(settings[name] for name in _FILES if settings[name])
-        raise UsageError(
+        raise Rejected(
             f"gbasf2: project {settings['project_name']} was planned with another text of {files} "
             f"than is there now; submit the job again"
         )

@@ -43,13 +43,12 @@ def project_name(settings: Mapping[str, Any], content: Mapping[str, str]) -> str
     if length not in HASH_LENGTHS:
         raise UsageError(f"gbasf2.project_name_hash_length is {length}, not one of 6 to 10")
     identity = {name: settings[name] for name in IDENTITY if settings[name] not in (None, ())}
-    text = json.dumps([identity, content], sort_keys=True)
-    return checked(prefix + hashlib.sha256(text.encode()).hexdigest()[:length])
+    return checked(prefix + digest([identity, content])[:length])
 
 
-def digest(content: Mapping[str, str]) -> str:
-    """What tells whether a text of the job is another than it was."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+def digest(plain: Any) -> str:
+    """The same for the same values, in every process: 64 hexadecimal digits."""
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
 def checked(name: str) -> str:

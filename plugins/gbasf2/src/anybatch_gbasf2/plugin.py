@@ -141,10 +141,7 @@ def anybatch_submit(submission: Submission, rendered: Rendered, host: Host) -> S
         )
     if there := _in_project(submission, client, project):
         return there
-    try:
-        jobs.check_unchanged(submission.settings, host)
-    except UsageError as error:
-        raise Rejected(str(error)) from error
+    jobs.check_unchanged(submission.settings, host)
     if pickled := submission.settings["pickle_file"]:
         host.link(render.pickle_folder(submission) / render.PICKLE, pickled)
     tried = _tried(submission, host)
