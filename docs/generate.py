@@ -18,9 +18,9 @@ import attrs
 import click
 from anybatch import hookspecs, host, records
 from anybatch.cli import cli
-from anybatch.plugins import load_plugins
+from anybatch.plugins.registry import load_plugins
 from anybatch.records import Kind, Setting
-from anybatch.settings import CORE, CORE_SETTINGS
+from anybatch.settings.schema import CORE, CORE_SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

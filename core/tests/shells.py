@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import pytest
-from anybatch import store
-from anybatch.exits import parse_record
+from anybatch.runs import store
+from anybatch.worker.exit_records import parse_record
 
 from .toy import Toy, local_host, session_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from anybatch.exits import ExitRecord
     from anybatch.model import Job
+    from anybatch.worker.exit_records import ExitRecord
 
 SHELLS = ("bash", "dash", "busybox")
 _PACKAGES = {"bash": "bash", "dash": "dash", "busybox": "busybox-static"}

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from anybatch.exits import parse_record
 from anybatch.hookspecs import hookimpl
 from anybatch.model import Job
 from anybatch.records import Environment, Place, Transfer
+from anybatch.worker.exit_records import parse_record
 
 from .shells import RunFolder, write_run
 from .toy import Toy

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import pytest
-from anybatch import store
 from anybatch.errors import JobError
-from anybatch.exits import parse_record
 from anybatch.model import Job, Reason, State
-from anybatch.parcels import BROUGHT_BACK, carried
+from anybatch.ranges import PAGE
 from anybatch.records import CARRIED, Submission, Transfer
-from anybatch.tasks import PAGE
+from anybatch.runs import store
+from anybatch.transfer import BROUGHT_BACK, carried
+from anybatch.worker.exit_records import parse_record
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -27,7 +27,7 @@ from .toy import Toy, local_host, plugins_of, said, session_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from anybatch.planning import Plan
+    from anybatch.planning.plan import Plan
     from anybatch.run import Run
     from anybatch.session import Session
 

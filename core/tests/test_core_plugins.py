@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from anybatch.errors import JobError, PluginError, UnknownSystem
 from anybatch.hookspecs import hookimpl
-from anybatch.plugins import Plugins, load_plugins
+from anybatch.plugins.registry import Plugins, load_plugins
 from anybatch.records import Detection, Limits
 
 from .toy import Toy, plugins_of

@@ -8,14 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import pytest
-from anybatch.script import (
+from anybatch.quoting import quote, quote_indexed, quote_pattern, quote_words
+from anybatch.worker.script import (
     Surroundings,
     definitions,
     next_attempt,
-    quote,
-    quote_indexed,
-    quote_pattern,
-    quote_words,
     render_script,
     render_task,
 )

@@ -10,10 +10,10 @@ from anybatch.errors import CommandError, PluginError, UnknownSystem
 from anybatch.hookspecs import hookimpl
 from anybatch.host import Command
 from anybatch.model import Job
-from anybatch.plugins import Plugins
+from anybatch.plugins.registry import Plugins
 from anybatch.records import Alias, Detection, Kind, Setting
 from anybatch.session import Session
-from anybatch.settings import load_settings
+from anybatch.settings.sources import load_settings
 
 from .toy import Toy, local_host, plugins_of
 

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 import pytest
 from anybatch.errors import CommandFailed, CommandNotFound, CommandTimeout, FolderError
 from anybatch.host import Command, Completed
-from anybatch.lease import Lease
 from anybatch.localhost import LocalHost
+from anybatch.runs.lease import Lease
 from anybatch.testing import await_that
 from hypothesis import given
 
@@ -431,7 +431,7 @@ def test_patterns_match_in_order(tmp_path: Path) -> None:
 
 TAKE = """
 import sys
-from anybatch.lease import Lease
+from anybatch.runs.lease import Lease
 lease = Lease(sys.argv[1])
 print(lease.take(), flush=True)
 sys.stdin.readline()
@@ -441,7 +441,7 @@ sys.stdin.readline()
 DIE = """
 import sys, os
 from anybatch.host import Command
-from anybatch.lease import Lease
+from anybatch.runs.lease import Lease
 from anybatch.localhost import LocalHost
 lease, host = Lease(sys.argv[1]), LocalHost()
 assert lease.take()

@@ -12,7 +12,7 @@ import attrs
 import pytest
 from anybatch.errors import JobError, JobFailed, PluginError, did_you_mean, shorten
 from anybatch.model import Job, JobId, Outcome, Reason, Resources, Retry, State, signal_name
-from anybatch.text import read_ranges, spans, write_ranges
+from anybatch.ranges import read_ranges, spans, write_ranges
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 from anybatch.errors import FolderError
-from anybatch.parcels import COMMON, Link, Parcels, carried, make_links, page_links
+from anybatch.planning.plan import Link
+from anybatch.planning.transfer_layout import Parcels, make_links, page_links
+from anybatch.quoting import RUN_FOLDER
+from anybatch.ranges import PAGE
 from anybatch.records import Submission, Transfer
-from anybatch.script import RUN_FOLDER
-from anybatch.tasks import PAGE
+from anybatch.transfer import COMMON, carried
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from anybatch import environment, files
 from anybatch.errors import JobError, SettingError, UsageError
 from anybatch.hookspecs import hookimpl
 from anybatch.model import Job, Resources, Retry
-from anybatch.planning import render
+from anybatch.planning import inputs, job_environment
+from anybatch.planning.planner import render
 from anybatch.records import Environment, Forbidden, Transfer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from .toy import Toy, local_host, session_of
 
 if TYPE_CHECKING:
-    from anybatch.planning import Plan
+    from anybatch.planning.plan import Plan
 
 TRUE = ["true"]
 
@@ -337,7 +337,7 @@ def test_inputs_keep_their_layout(
     tree: Path, patterns: list[str], flat: bool, expected: dict[str, str]
 ) -> None:
     """Inputs below the base keep their place, others and flat ones go to the top."""
-    pairs, notes = files.resolve_inputs(Job(TRUE, inputs=patterns, flat=flat), tree, local_host())
+    pairs, notes = inputs.resolve_inputs(Job(TRUE, inputs=patterns, flat=flat), tree, local_host())
     found = {destination: source for source, destination in pairs}
     assert found == {place: os.path.normpath(tree / name) for place, name in expected.items()}
     assert notes == ()
@@ -348,20 +348,20 @@ def test_a_base_with_brackets_is_no_pattern(isolated: Path) -> None:
     base = isolated / "run [1]*"
     base.mkdir()
     (base / "a.txt").touch()
-    pairs, _ = files.resolve_inputs(Job(TRUE, inputs=["*.txt"]), base, local_host())
+    pairs, _ = inputs.resolve_inputs(Job(TRUE, inputs=["*.txt"]), base, local_host())
     assert pairs == ((str(base / "a.txt"), "a.txt"),)
 
 
 def test_a_file_of_a_pattern_s_name_is_that_file(tree: Path) -> None:
     """A name that is there is taken as it stands, whatever characters it has."""
     (tree / "[ab].txt").touch()
-    pairs, _ = files.resolve_inputs(Job(TRUE, inputs=["[ab].txt"]), tree, local_host())
+    pairs, _ = inputs.resolve_inputs(Job(TRUE, inputs=["[ab].txt"]), tree, local_host())
     assert [destination for _, destination in pairs] == ["[ab].txt"]
 
 
 def test_an_input_named_twice_is_noted(tree: Path) -> None:
     """The same file under two patterns is staged once, and the user is told."""
-    pairs, notes = files.resolve_inputs(Job(TRUE, inputs=["a.txt", "a*"]), tree, local_host())
+    pairs, notes = inputs.resolve_inputs(Job(TRUE, inputs=["a.txt", "a*"]), tree, local_host())
     assert len(pairs) == 1
     assert notes == (f"input {tree}/a.txt is named twice",)
 
@@ -370,13 +370,13 @@ def test_two_inputs_of_one_name_are_refused(tree: Path) -> None:
     """Two files never take the same place without a word."""
     job = Job(TRUE, inputs=["a.txt", "sub/a.txt"], flat=True)
     with pytest.raises(JobError, match=r"would both become 'a.txt'"):
-        files.resolve_inputs(job, tree, local_host())
+        inputs.resolve_inputs(job, tree, local_host())
 
 
 def test_inputs_that_are_there_already_are_not_staged(tree: Path) -> None:
     """An input that lies in the working folder under its own name stays as it is."""
     pairs = [(str(tree / "a.txt"), "a.txt"), (str(tree / "sub/c.dat"), "c.dat")]
-    assert list(files.without_needless(pairs, str(tree))) == [pairs[1]]
+    assert list(inputs.without_needless(pairs, str(tree))) == [pairs[1]]
 
 
 def test_notes_of_a_plan_are_told(tree: Path, toy: Toy) -> None:
@@ -392,13 +392,13 @@ def test_notes_of_a_plan_are_told(tree: Path, toy: Toy) -> None:
 
 def test_contributions_are_composed_in_order() -> None:
     """Later variables win, set-up lines follow, and the first wrapper is the innermost."""
-    composed = environment.compose(
+    composed = job_environment.compose(
         [
             Environment(scrub=("A_*",), env={"X": "1"}, setup=("one",), wrap=("inner",)),
             Environment(keep=("A_B",), env={"X": "2"}, setup=("two",), wrap=("outer", "-x")),
         ]
     )
-    assert composed == environment.Composed(
+    assert composed == job_environment.Composed(
         ("A_*",), ("A_B",), {"X": "2"}, ("one", "two"), ("outer", "-x", "inner"), contained=True
     )
 
@@ -434,8 +434,8 @@ def test_what_is_inherited(
     patterns: list[str], scrub: tuple[str, ...], keep: tuple[str, ...], expected: set[str]
 ) -> None:
     """The setting chooses, systems scrub, and what belongs to anybatch or the shell never goes."""
-    composed = environment.Composed(scrub, keep, {}, (), ())
-    assert environment.inherited(ENVIRON, patterns, composed) == {
+    composed = job_environment.Composed(scrub, keep, {}, (), ())
+    assert job_environment.inherited(ENVIRON, patterns, composed) == {
         name: ENVIRON[name] for name in expected
     }
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import attrs
 import pytest
-from anybatch import store
-from anybatch.journal import Journal
 from anybatch.model import Job, Outcome, Reason, State
-from anybatch.retry import plan_retries
-from anybatch.runstate import Phase, RunState
-from anybatch.text import write_ranges
+from anybatch.ranges import write_ranges
+from anybatch.runs import store
+from anybatch.runs.journal import Journal
+from anybatch.runs.retry import plan_retries
+from anybatch.runs.state import Phase, RunState
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

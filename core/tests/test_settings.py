@@ -9,16 +9,10 @@ import pytest
 from anybatch.errors import SettingError
 from anybatch.hookspecs import hookimpl
 from anybatch.records import Kind, Setting, SiteDefault
-from anybatch.settings import (
-    CORE_SETTINGS,
-    Settings,
-    Value,
-    check,
-    load_settings,
-    parse_assignment,
-    project_file,
-    read_text,
-)
+from anybatch.settings.layers import Settings, Value, parse_assignment
+from anybatch.settings.schema import CORE_SETTINGS
+from anybatch.settings.sources import load_settings, project_file
+from anybatch.settings.values import check, read_text
 from hypothesis import given
 from hypothesis import strategies as st
 

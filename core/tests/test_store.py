@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import pytest
-from anybatch import store
 from anybatch.errors import FolderError, RunNotFound
-from anybatch.exits import ExitFolder, ExitRecord, last_words, parse_record
-from anybatch.journal import Journal
 from anybatch.localhost import LocalHost
 from anybatch.model import Job, Resources, Retry
 from anybatch.records import Environment, Transfer
+from anybatch.runs import store
+from anybatch.runs.journal import Journal
+from anybatch.worker.exit_records import ExitFolder, ExitRecord, last_words, parse_record
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

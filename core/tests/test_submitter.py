@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from anybatch.errors import CommandFailed, CommandTimeout, Rejected, UsageError
 from anybatch.host import Command, Completed
-from anybatch.lease import Lease
 from anybatch.model import Job, Reason, Resources, State
-from anybatch.submitter import PAUSES, SETTLE
+from anybatch.runs.lease import Lease
+from anybatch.runs.submitter import PAUSES, SETTLE
 
 from .toy import Clock, Toy, leave_record, local_host, plugins_of, said
 
@@ -235,7 +235,7 @@ def test_a_process_that_died_while_submitting(
 
 HOLDS = """
 import sys, time
-from anybatch.lease import Lease
+from anybatch.runs.lease import Lease
 lease = Lease(sys.argv[1])
 print(lease.take(), flush=True)
 time.sleep(600)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from anybatch.script import next_attempt, quote_words, render_task
-from anybatch.tasks import PAGE, page_name, page_of, read_lines, render_pages
+from anybatch.quoting import quote_words
+from anybatch.ranges import PAGE, page_of
+from anybatch.worker.script import next_attempt, render_task
+from anybatch.worker.tasks import page_name, read_lines, render_pages
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

@@ -6,10 +6,10 @@ from itertools import product
 
 import attrs
 import pytest
-from anybatch.exits import ExitRecord, parse_record
 from anybatch.model import Reason, State
 from anybatch.records import JobStatus
-from anybatch.verdict import Evidence, judge
+from anybatch.runs.verdict import Evidence, judge
+from anybatch.worker.exit_records import ExitRecord, parse_record
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -13,7 +13,7 @@ from anybatch.hookspecs import hookimpl
 from anybatch.host import Command, Completed
 from anybatch.model import Job, Reason, Retry, State
 from anybatch.records import JobStatus, Transfer
-from anybatch.watcher import PATIENCE, SLOWEST_POLL, UNREACHABLE
+from anybatch.runs.watcher import PATIENCE, SLOWEST_POLL, UNREACHABLE
 
 from .toy import NOON, Clock, Toy, leave_record, local_host, plugins_of, said
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from anybatch.records import Change
     from anybatch.run import Run
+    from anybatch.runs.watcher import Watcher
     from anybatch.session import Session
-    from anybatch.watcher import Watcher
 
 TRUE = ["true"]
 TIMEOUT = CommandTimeout(Command(("toystat",)), "no answer within 60 s")

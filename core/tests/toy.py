@@ -11,7 +11,7 @@ from anybatch.hookspecs import hookimpl
 from anybatch.host import Command
 from anybatch.localhost import LocalHost
 from anybatch.model import State
-from anybatch.plugins import Plugins
+from anybatch.plugins.registry import Plugins
 from anybatch.records import (
     Detection,
     Environment,

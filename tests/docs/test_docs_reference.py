@@ -16,8 +16,9 @@ import pytest
 from anybatch import Executor, Job, Outcome, Reason, Resources, Run, Session, State, aio, errors
 from anybatch import hookspecs as specified
 from anybatch.cli import cli
-from anybatch.runstate import RunState
-from anybatch.settings import CORE, checked_layer
+from anybatch.runs.state import RunState
+from anybatch.settings.layers import checked_layer
+from anybatch.settings.schema import CORE
 
 from .blocks import PAGES, ROOT, name_of, read_blocks
 

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from anybatch.host import Host
-    from anybatch.plugins import Plugins
-    from anybatch.settings import Settings
+    from anybatch.plugins.registry import Plugins
+    from anybatch.settings.layers import Settings
 
 AUTO = "auto"
 

@@ -187,7 +187,7 @@ def anybatch_render(submission: Submission) -> Rendered:  # type: ignore[empty-b
     signal to all processes of a job and not to the script alone, `ab_signalled_all=1` stands in
     the script's environment, so that the command gets it once. Where the plugin answered
     `anybatch_transfer` with `Transfer.SYSTEM`, it runs in the job's scratch folder, and
-    `anybatch.parcels` says what goes there and what comes back.
+    `anybatch.planning.transfer_layout` says what goes there and what comes back.
 
     The files must carry `submission.token` so that `anybatch_find` finds the jobs by it.
 

@@ -154,7 +154,7 @@ class Transfer(str, enum.Enum):
 
     SHARED = "shared"  #: nobody: the job sees the same folders; inputs elsewhere are linked
     SCRIPT = "script"  #: the job script copies them
-    SYSTEM = "system"  #: the batch system, see `anybatch.parcels`
+    SYSTEM = "system"  #: the batch system, see `anybatch.planning.transfer_layout`
 
 
 #: Where the run's folder is in the scratch folder of a job whose files the batch system moves.
@@ -197,7 +197,7 @@ class Submission:
         container: the image, where the job has one.
         transfer: who moves files.
         parcels: where that is the batch system, the parcel of each job, or one for all; see
-            `anybatch.parcels.carried`.
+            `anybatch.planning.transfer_layout.carried`.
         limits: what `anybatch_limits` answered.
         again: where it runs jobs again, the ids that they had until now, in the order of tasks.
     """

@@ -14,17 +14,17 @@ import attrs
 
 from anybatch.errors import AnybatchError, RunNotFound
 from anybatch.model import JobId, Outcome, Reason, State
+from anybatch.ranges import write_ranges
 from anybatch.records import JobStatus
-from anybatch.runstate import Phase
-from anybatch.text import write_ranges
+from anybatch.runs.state import Phase
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from anybatch.lease import Lease
-    from anybatch.runstate import RunState, Tracked
+    from anybatch.runs.lease import Lease
+    from anybatch.runs.state import RunState, Tracked
+    from anybatch.runs.submitter import Submitter
     from anybatch.session import Session
-    from anybatch.submitter import Submitter
 
 
 @attrs.frozen(kw_only=True)

@@ -12,28 +12,31 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from anybatch import store
 from anybatch.detection import alias, choose
 from anybatch.errors import FolderError, JobError, RunNotFound, UnknownSystem
-from anybatch.journal import Journal
-from anybatch.lease import Lease
 from anybatch.localhost import LocalHost
 from anybatch.model import Job
-from anybatch.planning import Plan, Planner, Wait
-from anybatch.plugins import Plugins, load_plugins
+from anybatch.planning.planner import Planner
+from anybatch.plugins.registry import Plugins, load_plugins
 from anybatch.records import Limits
 from anybatch.run import Run
-from anybatch.runstate import RunState
-from anybatch.settings import Declared, check, load_settings, project_file
-from anybatch.submitter import Submitter
-from anybatch.watcher import TICK, Watcher
+from anybatch.runs import store
+from anybatch.runs.journal import Journal
+from anybatch.runs.lease import Lease
+from anybatch.runs.state import RunState
+from anybatch.runs.submitter import Submitter
+from anybatch.runs.watcher import TICK, Watcher
+from anybatch.settings.schema import Declared
+from anybatch.settings.sources import load_settings, project_file
+from anybatch.settings.values import check
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import TracebackType
 
     from anybatch.host import Host
-    from anybatch.settings import Settings
+    from anybatch.planning.plan import Plan, Wait
+    from anybatch.settings.layers import Settings
 
 
 CLOSE_PATIENCE = 3.0  #: seconds

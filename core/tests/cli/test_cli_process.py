@@ -181,4 +181,6 @@ def test_help_loads_little(home: Path, words: list[str]) -> None:
     result = subprocess.run(words, capture_output=True, check=True, text=True)
     loaded = set(result.stderr.split())
     assert "anybatch.cli.submit" in loaded
-    assert loaded.isdisjoint({"rich", "anybatch.session", "anybatch.store", "cattrs", "tempfile"})
+    assert loaded.isdisjoint(
+        {"rich", "anybatch.session", "anybatch.runs.store", "cattrs", "tempfile"}
+    )

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from anybatch import watcher
+from anybatch.runs import watcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,7 +34,7 @@ basf2.process(path)
 _OFTEN = {"FIRST_POLL": 0.5, "COST": 5}
 #: The fixture `often`, for a program.
 OFTEN = f"""
-from anybatch import watcher
+from anybatch.runs import watcher
 vars(watcher).update({_OFTEN})
 """
 

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import pytest
-from anybatch import CommandError, Reason, State, UsageError, submitter
+from anybatch import CommandError, Reason, State, UsageError
 from anybatch.cli import cli
 from anybatch.localhost import LocalHost
-from anybatch.planning import render
+from anybatch.planning.planner import render
+from anybatch.runs import submitter
 from anybatch.testing import await_that
 from anybatch_gbasf2 import client as client_module
 from anybatch_gbasf2 import fetch, steering_job
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from anybatch import Run, Session
-    from anybatch.planning import Planned
+    from anybatch.planning.plan import Planned
 
 
 class Terminal(LocalHost):

@@ -10,8 +10,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from anybatch import Executor, Job, Reason, State, UsageError, submitter, watcher
+from anybatch import Executor, Job, Reason, State, UsageError
 from anybatch.cli import cli
+from anybatch.runs import submitter, watcher
 from anybatch.testing import await_that
 from anybatch_gbasf2 import GridDataset, path_job, render, steering_job
 from click.testing import CliRunner

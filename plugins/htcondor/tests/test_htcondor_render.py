@@ -14,8 +14,8 @@ import classad2
 import htcondor2
 import pytest
 from anybatch import Resources, UsageError
-from anybatch.parcels import BROUGHT_BACK
 from anybatch.records import CARRIED, Kind, Submission, Transfer
+from anybatch.transfer import BROUGHT_BACK
 from anybatch_htcondor.render import escape, log_path, quote, render
 from anybatch_htcondor.settings import COMMANDS, MANAGED, SETTINGS
 from hypothesis import given

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import pytest
 from anybatch import Job, Reason, Session, State, UsageError
-from anybatch.planning import render
+from anybatch.planning.planner import render
 from anybatch.testing import TransferContract, native_id, waiting
 from lsfsim.fixture import Simulator
 

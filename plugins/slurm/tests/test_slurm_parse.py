@@ -15,8 +15,8 @@ import attrs
 import pytest
 from anybatch import Reason, State
 from anybatch.host import Completed
+from anybatch.ranges import write_ranges
 from anybatch.records import JobStatus
-from anybatch.text import write_ranges
 from anybatch_slurm import parse
 from hypothesis import given
 from hypothesis import strategies as st

@@ -21,7 +21,7 @@ from anybatch.errors import AnybatchError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from anybatch.plugins import Plugin, Plugins
+    from anybatch.plugins.registry import Plugin, Plugins
     from anybatch.records import Detection
     from anybatch.session import Session
 
@@ -130,7 +130,7 @@ def _folder(check: str, path: Path, advice: str) -> Finding:
 
 
 def _settings(session: Session) -> Finding:
-    from anybatch.settings import settings_files
+    from anybatch.settings.sources import settings_files
 
     files = [str(path) for path in settings_files(session.folder)]
     return Finding("settings", True, f"read from {' and '.join(files) or 'no file'}")
@@ -142,7 +142,7 @@ def _plugins(session: Session, answers: Mapping[str, Detection]) -> Iterator[Fin
 
 
 def _plugin(plugin: Plugin, plugins: Plugins, answer: Detection | None) -> Finding:
-    from anybatch.plugins import SWITCHED_OFF
+    from anybatch.plugins.registry import SWITCHED_OFF
 
     meant, problems = system_meant(plugin.name, plugins), plugins.problems(plugin.name)
     name = f"plugin {plugin.name}"

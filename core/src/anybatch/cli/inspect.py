@@ -18,9 +18,9 @@ from anybatch.units import format_duration, format_size
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from anybatch.plugins import Plugin, Plugins
+    from anybatch.plugins.registry import Plugin, Plugins
     from anybatch.records import Detection
-    from anybatch.settings import Settings
+    from anybatch.settings.layers import Settings
 
 # -- systems
 
@@ -158,7 +158,7 @@ def _plain(value: Any) -> Any:
 
 
 def _setting_row(record: Mapping[str, Any]) -> tuple[str, ...]:
-    from anybatch.settings import CORE
+    from anybatch.settings.schema import CORE
 
     name, value = record["name"], record["value"]
     return (

@@ -10,7 +10,7 @@ import click
 
 from anybatch.cli.base import Command, Failure, json_option, print_json, say
 from anybatch.cli.params import complete_run
-from anybatch.text import write_ranges
+from anybatch.ranges import write_ranges
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

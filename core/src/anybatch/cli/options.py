@@ -213,7 +213,7 @@ def prepare(given: Mapping[str, Any], say: Callable[[str], None]) -> tuple[Sessi
 
 
 def _settings(assignments: Iterable[str], session: Session) -> dict[str, dict[str, Any]]:
-    from anybatch.settings import parse_assignment
+    from anybatch.settings.layers import parse_assignment
 
     tables: dict[str, dict[str, Any]] = {}
     for text in assignments:

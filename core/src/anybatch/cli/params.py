@@ -57,13 +57,13 @@ def _one_of(names: Callable[[], Iterable[str]]) -> Completion:
 
 
 def _active_runs() -> Iterable[str]:
-    from anybatch.store import Index
+    from anybatch.runs.store import Index
 
     return Index().active()
 
 
 def _known_runs() -> Iterable[str]:
-    from anybatch.store import Index
+    from anybatch.runs.store import Index
 
     return Index().known()
 

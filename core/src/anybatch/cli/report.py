@@ -12,13 +12,13 @@ import click
 from anybatch.cli.base import so_many
 from anybatch.cli.progress import write_counts
 from anybatch.model import State
-from anybatch.text import write_ranges
+from anybatch.ranges import write_ranges
 from anybatch.units import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from anybatch.planning import Plan
+    from anybatch.planning.plan import Plan
     from anybatch.records import Rendered, RenderedFile
     from anybatch.run import JobView, Run
 

@@ -158,7 +158,7 @@ anybatch render --system slurm --count 100 -- ./simulate""",
 @job_options
 def render(as_json: bool, **given: Any) -> None:
     """Show the files and commands that `submit` would use. Nothing is written or submitted."""
-    from anybatch.planning import render
+    from anybatch.planning.planner import render
 
     session, jobs = prepare(given, say)
     plan = session.plan(jobs)

@@ -39,7 +39,7 @@ _SHOW_WORDS = ("printf", "%s\\0")
 _SUBMIT_AND_DIE = """
 import os, signal, sys
 from anybatch import Job, Session
-from anybatch.runstate import RunState
+from anybatch.runs.state import RunState
 
 moment, count = sys.argv[2], int(sys.argv[3])
 record = RunState.record
@@ -370,7 +370,7 @@ class SystemContract:
     def test_what_was_shown_is_what_runs(self, session: Session) -> None:
         """The files of a run are those of its plan, to the byte."""
         run = session.submit([Job(["true"], name="shown", resources=Resources(cores=2))] * 2)
-        from anybatch.planning import render
+        from anybatch.planning.planner import render
 
         submission = run._state.submissions[0].planned.submission
         rendered = render(session.plugins, session.system, submission)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from anybatch import hookimpl
 from anybatch.errors import JobError, UsageError
-from anybatch.files import resolve_inputs
 from anybatch.host import Command
+from anybatch.planning.inputs import resolve_inputs
 from anybatch.records import Alias, Detection
 
 from anybatch_apptainer import render

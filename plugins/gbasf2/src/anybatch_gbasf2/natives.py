@@ -14,7 +14,7 @@ import re
 from typing import TYPE_CHECKING, TypeVar
 
 import attrs
-from anybatch.text import read_ranges, write_ranges
+from anybatch.ranges import read_ranges, write_ranges
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

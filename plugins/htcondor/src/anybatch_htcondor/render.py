@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from anybatch.errors import UsageError
 from anybatch.host import Command
-from anybatch.parcels import BROUGHT_BACK, carried
 from anybatch.records import CARRIED, Forbidden, Rendered, RenderedFile, Transfer
+from anybatch.transfer import BROUGHT_BACK, carried
 
 from anybatch_htcondor.settings import COMMANDS
 from anybatch_htcondor.states import HELD, TIME_HOLDS, WANTED_HOLDS

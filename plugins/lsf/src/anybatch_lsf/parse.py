@@ -89,7 +89,7 @@ def arrays(ids: Sequence[str]) -> list[str]:
 
 def compress(ids: Sequence[str]) -> list[str]:
     """Ids as commands take them: the elements of each array together, `123[1-3,7]`."""
-    from anybatch.text import write_ranges
+    from anybatch.ranges import write_ranges
 
     found: dict[str, list[int]] = {}
     single = []

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 from anybatch.errors import UsageError
 from anybatch.host import Command
+from anybatch.quoting import quote
 from anybatch.records import Rendered, Transfer
-from anybatch.script import quote
 
 from anybatch_lsf.settings import FLAGS, NAMES, OPTIONS
 from anybatch_lsf.travel import Travel

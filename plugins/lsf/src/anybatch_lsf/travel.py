@@ -21,7 +21,7 @@ import attrs
 from anybatch.errors import CommandFailed, Rejected
 from anybatch.host import Command
 from anybatch.model import Reason, State
-from anybatch.parcels import BROUGHT_BACK, carried
+from anybatch.transfer import BROUGHT_BACK, carried
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -415,7 +415,7 @@ def compress(ids: Sequence[str]) -> list[str]:
 
     Very many that are far from each other make more words than one.
     """
-    from anybatch.text import write_ranges
+    from anybatch.ranges import write_ranges
 
     arrays: dict[str, list[int]] = {}
     single = []

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from anybatch.errors import UsageError
 from anybatch.host import Command
+from anybatch.quoting import quote
 from anybatch.records import Rendered, RenderedFile
-from anybatch.script import quote
 
 from anybatch_slurm.settings import OPTIONS
 

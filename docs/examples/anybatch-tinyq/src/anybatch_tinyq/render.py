@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from anybatch.host import Command
+from anybatch.quoting import quote
 from anybatch.records import Rendered, RenderedFile, Submission
-from anybatch.script import quote
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

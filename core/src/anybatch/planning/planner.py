@@ -7,18 +7,20 @@ batch system's array limit; what is special to each stands in its line of the ta
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from anybatch import environment, files
 from anybatch.errors import JobError
-from anybatch.model import Job, Resources, Retry
-from anybatch.parcels import Link, Parcels, page_links
+from anybatch.planning.inputs import program_of
+from anybatch.planning.job_environment import compose, inherited
+from anybatch.planning.paths import Group, Resolver
+from anybatch.planning.plan import Link, Plan, Planned, Wait, new_run_id
+from anybatch.planning.transfer_layout import Parcels, page_links
+from anybatch.quoting import RUN_FOLDER
+from anybatch.ranges import spans
 from anybatch.records import (
     Environment,
     Limits,
@@ -27,86 +29,19 @@ from anybatch.records import (
     Submission,
     Transfer,
 )
-from anybatch.resolving import Group, Resolver
-from anybatch.script import (
-    RUN_FOLDER,
-    definitions,
-    render_script,
-    render_task,
-)
-from anybatch.tasks import render_pages
-from anybatch.text import spans
+from anybatch.worker.script import definitions, render_script, render_task
+from anybatch.worker.tasks import render_pages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from anybatch.host import Host
-    from anybatch.plugins import Plugins
-    from anybatch.settings import Settings
+    from anybatch.model import Job, Resources
+    from anybatch.plugins.registry import Plugins
+    from anybatch.settings.layers import Settings
 
-Wait = tuple[str, "int | None"]  #: a run's id and a job of it, or all of them
 
 _UNKNOWN_ID = "ID-OF-{run}-{index}"
-
-
-@attrs.frozen(kw_only=True)
-class Planned:
-    """A submission with what the core needs to know of it.
-
-    Attributes:
-        submission: as plugins see it; its `after` is filled in when it is submitted.
-        indices: the jobs' numbers in the run, in the order of the tasks.
-        waits: what must be done first.
-        retry: when its jobs are run again.
-        attempt: 0, or the number of the retry that it makes.
-    """
-
-    submission: Submission
-    indices: tuple[int, ...]
-    waits: tuple[Wait, ...] = ()
-    retry: Retry = attrs.field(factory=Retry)
-    attempt: int = 0
-
-
-@attrs.frozen(kw_only=True)
-class Plan:
-    """A run before it is submitted.
-
-    Attributes:
-        run: its id.
-        system: the batch system.
-        folder: the run's folder, not made yet.
-        base: the folder that relative paths start from.
-        created: in UTC.
-        count: how many jobs.
-        submissions: what will be handed over, one submit command each.
-        settings: the system's settings of the run as a whole.
-        stdout, stderr: log files by runs of jobs (`("0-9", "out-{index}")`); empty text: in
-            the run's folder.
-        files: the job script, the task files and scripts given as text.
-        folders, links: further folders and links that are made.
-        notes: what a user may want to know, such as inputs named twice.
-    """
-
-    run: str
-    system: str
-    folder: Path
-    base: Path
-    created: datetime
-    count: int
-    submissions: tuple[Planned, ...]
-    settings: Mapping[str, Any]
-    stdout: tuple[tuple[str, str], ...]
-    stderr: tuple[tuple[str, str], ...]
-    files: tuple[RenderedFile, ...] = attrs.field(repr=False)
-    folders: tuple[Path, ...] = ()
-    links: tuple[Link, ...] = attrs.field(default=(), repr=False)
-    notes: tuple[str, ...] = ()
-
-
-def new_run_id(now: datetime) -> str:
-    """A run's id: readable, in order of time, never used before."""
-    return f"{now:%Y%m%d-%H%M%S}-{os.urandom(3).hex()}"
 
 
 class Planner:
@@ -204,7 +139,7 @@ class Planner:
     def _group(self, job: Job) -> Group:
         settings = self._settings.with_layer("call", job.settings)
         arguments = self._arguments(job, settings)
-        composed = environment.compose(self._contributions(job, arguments))
+        composed = compose(self._contributions(job, arguments))
         if job.container is not None and not composed.contained:
             raise JobError(
                 f"nobody runs {self._system} jobs in the container {job.container!r}: that takes a "
@@ -216,7 +151,7 @@ class Planner:
         return Group(
             job=job,
             composed=composed,
-            inherit=environment.inherited(self._host.environ, patterns, composed),
+            inherit=inherited(self._host.environ, patterns, composed),
             transfer=transfer,
             settings=settings.table(self._system),
         )
@@ -325,7 +260,7 @@ class _Tasks:
     def _own(self, job: Job, group: Group) -> tuple[dict[str, str], str]:
         """A job's definitions, and its parcel."""
         away = group.transfer is Transfer.SYSTEM
-        program = files.program_of(job) if away else ""
+        program = program_of(job) if away else ""
         around_it = (getattr(job, name) for name in _AROUND)
         key = (id(group), tuple(job.env.items()), program, *around_it)
         if key not in self._definitions:

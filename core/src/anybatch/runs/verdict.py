@@ -10,9 +10,9 @@ from typing import Any
 
 import attrs
 
-from anybatch.exits import ExitRecord
 from anybatch.model import Reason, State
 from anybatch.records import JobStatus
+from anybatch.worker.exit_records import ExitRecord
 
 _PHASES = {
     "setup": Reason.SETUP,

@@ -7,18 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from anybatch.ranges import PAGE, page_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from anybatch.host import Host
-
-PAGE = 200  #: lines; bash reads so many in 0.1 ms, and 100,000 in 40 ms
-
-
-def page_of(task: int) -> int:
-    """The page with the line of *task* (1..count)."""
-    return (task - 1) // PAGE
 
 
 def page_name(number: int, page: int) -> str:

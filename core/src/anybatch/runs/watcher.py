@@ -16,21 +16,21 @@ from typing import TYPE_CHECKING, Any, cast
 import attrs
 
 from anybatch.errors import AnybatchError, CommandError, PluginError
-from anybatch.exits import ExitFolder, ExitRecord, last_words
 from anybatch.model import Outcome, Reason, State
 from anybatch.records import Change, JobStatus, Transfer
-from anybatch.retry import plan_retries, to_be_retried
-from anybatch.runstate import RunState
-from anybatch.submitter import Submitter
-from anybatch.verdict import Evidence, Verdict, judge
+from anybatch.runs.retry import plan_retries, to_be_retried
+from anybatch.runs.state import RunState
+from anybatch.runs.submitter import Submitter
+from anybatch.runs.verdict import Evidence, Verdict, judge
+from anybatch.worker.exit_records import ExitFolder, ExitRecord, last_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from anybatch.host import Host
-    from anybatch.plugins import Plugins
-    from anybatch.runstate import Tracked
+    from anybatch.plugins.registry import Plugins
+    from anybatch.runs.state import Tracked
 
 TICK = 0.25  #: seconds between two looks at exit records
 PATIENCE = 10.0  #: seconds that a second witness of a job's end is waited for

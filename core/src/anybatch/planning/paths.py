@@ -13,18 +13,25 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from anybatch import environment, files
 from anybatch.errors import JobError
 from anybatch.model import Job
+from anybatch.planning.inputs import (
+    check_outputs,
+    program_of,
+    resolve_inputs,
+    without_needless,
+)
+from anybatch.planning.job_environment import Composed
+from anybatch.quoting import INDEX, RUN_FOLDER
 from anybatch.records import CARRIED, Transfer
-from anybatch.script import INDEX, RUN_FOLDER, Surroundings
+from anybatch.worker.script import Surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
     from anybatch.host import Host
-    from anybatch.parcels import Parcels
+    from anybatch.planning.transfer_layout import Parcels
 
 
 @attrs.define
@@ -41,7 +48,7 @@ class Group:
     """
 
     job: Job
-    composed: environment.Composed
+    composed: Composed
     inherit: Mapping[str, str]
     transfer: Transfer
     settings: Mapping[str, Any]
@@ -85,12 +92,12 @@ class Resolver:
         workdir = self.absolute(job.workdir or ".")
         if INDEX not in workdir and not os.path.isdir(workdir):
             raise JobError(f"workdir {workdir} is no folder")
-        files.check_outputs(job)
-        inputs, notes = files.resolve_inputs(job, self._base, self._host)
+        check_outputs(job)
+        inputs, notes = resolve_inputs(job, self._base, self._host)
         around = Surroundings(
             workdir=workdir,
             **self._settled(job, group),
-            inputs=tuple(files.without_needless(inputs, workdir)),
+            inputs=tuple(without_needless(inputs, workdir)),
             copy=group.transfer is Transfer.SCRIPT,
             output_dir=self._output_dir(job, workdir),
             stdin=self._existing("stdin", job.stdin) or "/dev/null",
@@ -112,8 +119,8 @@ class Resolver:
         Raises:
             JobError: a file or folder that the job names is not there, or forbidden.
         """
-        files.check_outputs(job)
-        inputs, notes = files.resolve_inputs(job, self._base, self._host)
+        check_outputs(job)
+        inputs, notes = resolve_inputs(job, self._base, self._host)
         workdir = self.absolute(job.workdir or ".")
         stdin = self._existing("stdin", job.stdin)
         settled = self._settled(job, group)
@@ -121,7 +128,7 @@ class Resolver:
             if INDEX in path:
                 raise JobError(f"{field} {path}: {INDEX} is not possible where files travel")
         travels = {
-            files.program_of(job): self._program(job, workdir),
+            program_of(job): self._program(job, workdir),
             f"{CARRIED}/stdin": stdin,
             f"{CARRIED}/env_script": settled["env_script"],
             **{destination: source for source, destination in inputs},
@@ -140,7 +147,7 @@ class Resolver:
         return around, parcels.pack(pairs), notes
 
     def _program(self, job: Job, workdir: str) -> str:
-        path = os.path.join(workdir, files.program_of(job))
+        path = os.path.join(workdir, program_of(job))
         return path if os.path.isfile(path) else ""
 
     def _log_away(self, path: Path | None, parcels: Parcels) -> str:

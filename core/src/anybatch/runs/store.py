@@ -29,17 +29,17 @@ import platformdirs
 
 from anybatch.errors import FolderError, RunNotFound, SettingError, did_you_mean
 from anybatch.model import Retry
-from anybatch.parcels import make_links
-from anybatch.planning import Planned
+from anybatch.planning.plan import Planned
+from anybatch.planning.transfer_layout import make_links
+from anybatch.ranges import read_ranges, write_ranges
 from anybatch.records import Submission
-from anybatch.serial import from_plain, to_plain
-from anybatch.text import read_ranges, write_ranges
+from anybatch.runs.serialization import from_plain, to_plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from anybatch.host import Host
-    from anybatch.planning import Plan
+    from anybatch.planning.plan import Plan
 
 FORMAT = 1
 _FOLDERS = ("logs", "start", "exit")

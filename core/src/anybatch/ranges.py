@@ -41,3 +41,12 @@ def spans(values: Sequence[T]) -> list[tuple[str, T]]:
     for value, indices in groupby(range(len(values)), key=values.__getitem__):
         found.append((write_ranges(indices), value))
     return found
+
+
+#: Jobs in a page of a run's task lines; bash reads so many lines in 0.1 ms, 100,000 in 40 ms.
+PAGE = 200
+
+
+def page_of(task: int) -> int:
+    """The page with the line of *task* (1..count)."""
+    return (task - 1) // PAGE

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from anybatch.parcels import make_links, page_links
+from anybatch.planning.transfer_layout import make_links, page_links
 from anybatch.records import Transfer
-from anybatch.script import next_attempt
-from anybatch.tasks import read_lines, render_pages
+from anybatch.worker.script import next_attempt
+from anybatch.worker.tasks import read_lines, render_pages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from anybatch.host import Host
     from anybatch.model import Outcome
-    from anybatch.planning import Planned
-    from anybatch.runstate import RunState
+    from anybatch.planning.plan import Planned
+    from anybatch.runs.state import RunState
 
 
 def to_be_retried(run: RunState, outcome: Outcome) -> bool:

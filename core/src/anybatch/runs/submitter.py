@@ -17,18 +17,18 @@ import attrs
 from anybatch.errors import AnybatchError, FolderError, Rejected, UsageError
 from anybatch.localhost import LocalHost
 from anybatch.model import Outcome, Reason, State
-from anybatch.planning import render
-from anybatch.runstate import Phase
+from anybatch.planning.planner import render
+from anybatch.runs.state import Phase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from anybatch.host import Host
-    from anybatch.lease import Lease
-    from anybatch.planning import Wait
-    from anybatch.plugins import Plugins
+    from anybatch.planning.plan import Wait
+    from anybatch.plugins.registry import Plugins
     from anybatch.records import Submission
-    from anybatch.runstate import RunState, SubmissionState
+    from anybatch.runs.lease import Lease
+    from anybatch.runs.state import RunState, SubmissionState
 
 #: Pauses before a submit command that failed is tried again; then it is left for later.
 PAUSES = (1.0, 3.0, 9.0)

@@ -24,18 +24,18 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from anybatch.model import JobId, Outcome, Reason, State
-from anybatch.planning import Planned
+from anybatch.planning.plan import Planned
+from anybatch.quoting import INDEX
+from anybatch.ranges import read_ranges, write_ranges
 from anybatch.records import JobStatus
-from anybatch.script import INDEX
-from anybatch.serial import from_plain, to_plain
-from anybatch.store import plain_planned, read_planned
-from anybatch.text import read_ranges, write_ranges
+from anybatch.runs.serialization import from_plain, to_plain
+from anybatch.runs.store import plain_planned, read_planned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from anybatch.journal import Event, Journal
-    from anybatch.store import RunFile
+    from anybatch.runs.journal import Event, Journal
+    from anybatch.runs.store import RunFile
 
 
 @attrs.define

@@ -19,32 +19,21 @@ import os
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-import attrs
-
 from anybatch.errors import JobError
+from anybatch.planning.plan import Link
+from anybatch.quoting import INDEX, RUN_FOLDER
+from anybatch.ranges import page_of
 from anybatch.records import CARRIED
-from anybatch.script import INDEX, RUN_FOLDER
-from anybatch.tasks import page_name, page_of
+from anybatch.transfer import BROUGHT_BACK, COMMON, page_parcel
+from anybatch.worker.tasks import page_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from anybatch.host import Host
-    from anybatch.records import Submission
 
-#: Folders of the run that a job fills on its own machine.
-BROUGHT_BACK = ("exit", "start", "logs", "to")
-COMMON = "ship/common"
 
 Pairs = tuple[tuple[str, str], ...]  #: absolute sources and places below the scratch folder
-
-
-@attrs.frozen
-class Link:
-    """A symbolic link in a run's folder."""
-
-    path: Path
-    target: str
 
 
 class Parcels:
@@ -139,7 +128,7 @@ def page_links(folder: Path, number: int, count: int) -> Iterator[Link]:
     """The links to the pages of a submission's task lines."""
     for page in range(page_of(count) + 1):
         name = page_name(number, page)
-        yield Link(folder / _page_parcel(number, page) / CARRIED / name, str(folder / name))
+        yield Link(folder / page_parcel(number, page) / CARRIED / name, str(folder / name))
 
 
 def make_links(links: Iterable[Link], host: Host) -> None:
@@ -150,14 +139,3 @@ def make_links(links: Iterable[Link], host: Host) -> None:
     """
     for link in links:
         host.link(link.path, link.target)
-
-
-def carried(submission: Submission, task: int) -> list[str]:
-    """The folders, below the run's, whose contents job *task* (1..count) takes along."""
-    parcels = submission.parcels
-    own = parcels[task - 1 if len(parcels) > 1 else 0] if parcels else ""
-    return list(filter(None, (COMMON, _page_parcel(submission.number, page_of(task)), own)))
-
-
-def _page_parcel(number: int, page: int) -> str:
-    return f"ship/tasks-{number}.{page}"

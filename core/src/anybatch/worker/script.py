@@ -14,56 +14,14 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from anybatch.quoting import INDEX, quote, quote_indexed, quote_pattern, quote_words
+from anybatch.ranges import PAGE
 from anybatch.records import Place
-from anybatch.tasks import PAGE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
-_PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
-_GLOB = re.compile(r"(\*|\?|\[[^]\[]+\])")
-_NOT_IN_A_SET = re.compile(r"[^A-Za-z0-9_@%+=:,./-]+")
 _ATTEMPT = re.compile(r"(?<= ab_attempt=)\d+(?=;)")
-INDEX = "{index}"
-#: Begins a path in the run's folder, which is elsewhere where the job runs; no text holds it.
-RUN_FOLDER = "\0"
-
-
-def quote(text: str) -> str:
-    """*text* as one shell word on one line; a line break is the variable `ab_nl`.
-
-    Bytes that are no UTF-8 pass through as surrogates.
-    """
-    if _PLAIN.fullmatch(text):
-        return text
-    if text.startswith(RUN_FOLDER):
-        return f'"$ab_run"{quote(text.removeprefix(RUN_FOLDER))}'
-    inner = text.replace("'", "'\\''").replace("\n", "'\"$ab_nl\"'")
-    return f"'{inner}'"
-
-
-def quote_indexed(text: str) -> str:
-    """Like `quote`, with `{index}` standing for the job's number."""
-    return '"$ab_index"'.join(quote(part) if part else "" for part in text.split(INDEX)) or "''"
-
-
-def quote_pattern(pattern: str) -> str:
-    """A glob pattern for the shell: `*`, `?` and `[...]` left to it, all else quoted."""
-    parts = _GLOB.split(pattern)
-    words = [_quote_set(p) if _GLOB.fullmatch(p) else quote_indexed(p) for p in parts if p]
-    return "".join(words)
-
-
-def _quote_set(part: str) -> str:
-    """`*` and `?` as they are; of `[...]` the characters that the shell would not take as such."""
-    negation = 2 if part.startswith(("[!", "[^")) else 1
-    head, inner, end = part[:negation], part[negation:-1], part[-1:] if len(part) > 1 else ""
-    return head + _NOT_IN_A_SET.sub(lambda match: quote(match[0]), inner) + end
-
-
-def quote_words(words: Iterable[str]) -> str:
-    """Words as they stand in a command."""
-    return " ".join(quote(word) for word in words)
 
 
 @attrs.frozen(kw_only=True)
@@ -166,7 +124,7 @@ def render_script(run: str, count: int, shared: Mapping[str, str]) -> str:
         count: how many jobs the run has.
         shared: the definitions that tasks do not repeat.
     """
-    body = files("anybatch").joinpath("job.sh").read_text("utf-8")
+    body = files("anybatch").joinpath("worker/job.sh").read_text("utf-8")
     lines = [
         "#!/bin/sh",
         f"# Runs every job of anybatch run {run}:  /bin/sh job.sh SUBMISSION TASK [RESTARTS]",

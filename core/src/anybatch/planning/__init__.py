@@ -1,0 +1,1 @@
+"""From jobs to a plan: checked, grouped, written as text. Nothing is submitted."""

@@ -1,0 +1,85 @@
+"""What planning makes: a run before it is submitted, as records."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from anybatch.model import Retry
+from anybatch.records import RenderedFile, Submission
+
+
+@attrs.frozen
+class Link:
+    """A symbolic link in a run's folder."""
+
+    path: Path
+    target: str
+
+
+Wait = tuple[str, "int | None"]  #: a run's id and a job of it, or all of them
+
+
+@attrs.frozen(kw_only=True)
+class Planned:
+    """A submission with what the core needs to know of it.
+
+    Attributes:
+        submission: as plugins see it; its `after` is filled in when it is submitted.
+        indices: the jobs' numbers in the run, in the order of the tasks.
+        waits: what must be done first.
+        retry: when its jobs are run again.
+        attempt: 0, or the number of the retry that it makes.
+    """
+
+    submission: Submission
+    indices: tuple[int, ...]
+    waits: tuple[Wait, ...] = ()
+    retry: Retry = attrs.field(factory=Retry)
+    attempt: int = 0
+
+
+@attrs.frozen(kw_only=True)
+class Plan:
+    """A run before it is submitted.
+
+    Attributes:
+        run: its id.
+        system: the batch system.
+        folder: the run's folder, not made yet.
+        base: the folder that relative paths start from.
+        created: in UTC.
+        count: how many jobs.
+        submissions: what will be handed over, one submit command each.
+        settings: the system's settings of the run as a whole.
+        stdout, stderr: log files by runs of jobs (`("0-9", "out-{index}")`); empty text: in
+            the run's folder.
+        files: the job script, the task files and scripts given as text.
+        folders, links: further folders and links that are made.
+        notes: what a user may want to know, such as inputs named twice.
+    """
+
+    run: str
+    system: str
+    folder: Path
+    base: Path
+    created: datetime
+    count: int
+    submissions: tuple[Planned, ...]
+    settings: Mapping[str, Any]
+    stdout: tuple[tuple[str, str], ...]
+    stderr: tuple[tuple[str, str], ...]
+    files: tuple[RenderedFile, ...] = attrs.field(repr=False)
+    folders: tuple[Path, ...] = ()
+    links: tuple[Link, ...] = attrs.field(default=(), repr=False)
+    notes: tuple[str, ...] = ()
+
+
+def new_run_id(now: datetime) -> str:
+    """A run's id: readable, in order of time, never used before."""
+    return f"{now:%Y%m%d-%H%M%S}-{os.urandom(3).hex()}"

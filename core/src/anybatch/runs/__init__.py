@@ -1,0 +1,1 @@
+"""Submitted runs: on disk, handed over exactly once, watched until their verdict."""

@@ -1,0 +1,1 @@
+"""Settings: layers of tables, checked against what plugins declare."""

@@ -1,0 +1,106 @@
+"""Which settings there are: the core's own, and those that plugins declare."""
+
+from __future__ import annotations
+
+import fnmatch
+from typing import TYPE_CHECKING
+
+import attrs
+
+from anybatch.errors import did_you_mean
+from anybatch.records import Kind, Setting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+CORE = "anybatch"  #: the table of the core's own settings; in files they stand at the top
+CORE_SETTINGS = (
+    Setting(name="system", default="auto", help="Batch system; `auto` takes what is there."),
+    Setting(
+        name="inherit_env",
+        kind=Kind.LIST,
+        default=(
+            "PATH",
+            "LD_LIBRARY_PATH",
+            "PYTHONPATH",
+            "VIRTUAL_ENV",
+            "CONDA_PREFIX",
+            "MODULEPATH",
+            "LANG",
+            "LC_*",
+            "TZ",
+        ),
+        help="Variables (names or patterns) that jobs get from the submitting program; "
+        "`*` for all but what batch systems set themselves.",
+    ),
+    Setting(
+        name="runs_dir",
+        help="Where run folders go, seen by workers; default: `.anybatch/runs` beside "
+        "`anybatch.toml`, else in the current folder.",
+    ),
+    Setting(
+        name="submit_timeout",
+        kind=Kind.DURATION,
+        default="2m",
+        help="How long a submit command may take before it is ended and looked into; a plugin may "
+        "add to it for each job.",
+    ),
+    Setting(
+        name="poll_interval",
+        kind=Kind.DURATION,
+        default="15s",
+        help="Shortest pause between two questions to the batch system in steady state; "
+        "it grows with the age of the jobs and the cost of the question.",
+    ),
+    Setting(
+        name="lost_after",
+        kind=Kind.DURATION,
+        default="2m",
+        help="How long a job may be unknown to everything asked before it counts as lost.",
+    ),
+)
+
+
+class Declared(dict[str, Setting]):
+    """A plugin's settings by name. A name with `*` stands for all names that match it.
+
+    Attributes:
+        refused: what to use instead of those that cannot be set.
+    """
+
+    def __init__(self, settings: Iterable[Setting] = ()) -> None:
+        super().__init__()
+        self.refused: dict[str, str] = {}
+        for setting in settings:
+            self.add(setting)
+
+    def add(self, setting: Setting) -> None:
+        """Take one more setting."""
+        if setting.instead:
+            self.refused[setting.name] = setting.instead
+        else:
+            self[setting.name] = setting
+
+    def hint(self, name: str) -> str:
+        """What the user may have meant by a name that is none of these."""
+        instead = next((self.refused[key] for key in self.refused if same_name(key, name)), "")
+        return f": {instead}" if instead else did_you_mean(name, self)
+
+    def __contains__(self, name: object) -> bool:
+        return "*" not in str(name) and (
+            super().__contains__(name) or self._pattern(str(name)) is not None
+        )
+
+    def __missing__(self, name: str) -> Setting:
+        pattern = self._pattern(name)
+        if pattern is None:
+            raise KeyError(name)
+        return attrs.evolve(self[pattern], name=name)
+
+    def _pattern(self, name: str) -> str | None:
+        return next((p for p in self if "*" in p and fnmatch.fnmatchcase(name, p)), None)
+
+
+def same_name(name: str, other: str) -> bool:
+    """Whether two spellings mean one setting: `JOB_NAME` is `job-name`."""
+    return name.lower().replace("_", "-") == other.lower().replace("_", "-")

@@ -1,0 +1,142 @@
+"""Settings: where each value comes from, checked against what plugins declare.
+
+Lowest to highest: plugin default, site plugin, user file, project file, environment, the
+call's own. Tables are merged key by key and never changed in place.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import platformdirs
+
+from anybatch.errors import SettingError, did_you_mean
+from anybatch.records import Setting, SiteDefault
+from anybatch.settings.layers import Layer, Settings, checked_layer, spelt
+from anybatch.settings.schema import CORE, CORE_SETTINGS, Declared, same_name
+from anybatch.settings.values import read_text
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from anybatch.plugins.registry import Plugins
+
+PROJECT_FILE = "anybatch.toml"
+
+
+def load_settings(plugins: Plugins, environ: Mapping[str, str], folder: Path) -> Settings:
+    """All layers but the call's own.
+
+    Args:
+        environ: where `ANYBATCH_*` variables are looked up.
+        folder: where the search for `anybatch.toml` begins, upwards.
+
+    Raises:
+        SettingError: an unknown name, a value that does not fit, a file that is no TOML.
+    """
+    declared, site = _declarations(plugins)
+    layers = list(_site_layers(plugins, declared, site))
+    for path in settings_files(folder):
+        layers.append(checked_layer(declared, str(path), _read_file(path, declared)))
+    layers.append(_environment_layer(declared, environ))
+    return Settings(declared, layers)
+
+
+def settings_files(folder: Path) -> list[Path]:
+    """The files that are there to be read, lowest first: the user's, the project's."""
+    user_file = platformdirs.user_config_path("anybatch") / PROJECT_FILE
+    return [path for path in (user_file, project_file(folder)) if path and path.is_file()]
+
+
+def _site_layers(
+    plugins: Plugins,
+    declared: Mapping[str, Declared],
+    site: Iterable[tuple[str, Mapping[str, Mapping[str, Any]]]],
+) -> Iterator[Layer]:
+    """The defaults of site plugins; one that gives wrong ones costs only itself."""
+    for name, tables in site:
+        try:
+            yield checked_layer(declared, f"plugin {name}", tables)
+        except SettingError as error:
+            plugins.fault(name, str(error))
+
+
+def project_file(folder: Path) -> Path | None:
+    """The nearest `anybatch.toml` in *folder* or above it."""
+    for candidate in (folder, *folder.parents):
+        if (candidate / PROJECT_FILE).is_file():
+            return candidate / PROJECT_FILE
+    return None
+
+
+def _declarations(
+    plugins: Plugins,
+) -> tuple[dict[str, Declared], list[tuple[str, dict[str, dict[str, Any]]]]]:
+    declared: dict[str, Declared] = {CORE: Declared(CORE_SETTINGS)}
+    site = []
+    for plugin in plugins:
+        declared[plugin.name] = Declared()
+    for plugin, records in plugins.collect("anybatch_settings", {p.name: {} for p in plugins}):
+        defaults: dict[str, dict[str, Any]] = {}
+        if not hasattr(records, "__iter__"):
+            plugins.fault(plugin.name, f"anybatch_settings gave {records!r:.100}")
+            continue
+        for record in records:
+            if isinstance(record, Setting):
+                declared[plugin.name].add(record)
+            elif isinstance(record, SiteDefault):
+                table, name = _split(record.name)
+                defaults.setdefault(table, {})[name] = record.value
+            else:
+                plugins.fault(plugin.name, f"anybatch_settings gave {record!r:.100}")
+        if defaults:
+            site.append((plugin.name, defaults))
+    return declared, site
+
+
+def _split(name: str) -> tuple[str, str]:
+    table, dot, key = name.partition(".")
+    return (table, key) if dot else (CORE, name)
+
+
+def _read_file(path: Path, declared: Mapping[str, object]) -> dict[str, dict[str, Any]]:
+    try:
+        content = tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingError(f"{path} is no valid TOML: {error}") from error
+    except OSError as error:
+        raise SettingError(f"{path} cannot be read: {error.strerror}") from error
+    top = {name: value for name, value in content.items() if not isinstance(value, dict)}
+    tables = {name: value for name, value in content.items() if isinstance(value, dict)}
+    return {CORE: top, **tables} if top else tables
+
+
+def _environment_layer(declared: Mapping[str, Declared], environ: Mapping[str, str]) -> Layer:
+    tables: dict[str, dict[str, Any]] = {}
+    for variable, text in environ.items():
+        prefix, _, rest = variable.partition("_")
+        if prefix != "ANYBATCH" or rest in _NOT_SETTINGS:
+            continue
+        plugin, separator, key = rest.partition("__")
+        table = plugin.lower().replace("_", "-") if separator else CORE
+        table = next((name for name in declared if same_name(name, table)), table)
+        name = spelt(declared.get(table, {}), key if separator else rest)
+        if table == CORE and name not in declared[CORE]:
+            continue  # ANYBATCH_INDEX and its like, which a job finds in its environment
+        if table not in declared or name not in declared[table]:
+            known = [f"{table}.{key}" for key in declared.get(table, {})] or list(declared)
+            hint = did_you_mean(f"{table}.{name}", known)
+            raise SettingError(f"environment variable {variable}: no such setting{hint}")
+        setting = declared[table][name]
+        tables.setdefault(table, {})[name] = read_text(table, setting, text, variable)
+    return Layer("environment", tables)
+
+
+_NOT_SETTINGS = frozenset({"DISABLED_PLUGINS", "INDEX", "RUN", "COUNT", "ATTEMPT", "ENGINES"})

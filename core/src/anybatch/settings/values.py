@@ -1,0 +1,95 @@
+"""A setting's value: read from a text, and checked against the setting's kind."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from anybatch.errors import SettingError, did_you_mean
+from anybatch.records import Kind
+from anybatch.settings.schema import CORE
+from anybatch.units import parse_duration, parse_size
+
+if TYPE_CHECKING:
+    from anybatch.records import Setting
+
+_LITERALS = {"true": True, "yes": True, "on": True, "1": True}
+_LITERALS |= {"false": False, "no": False, "off": False, "0": False}
+
+
+def read_text(table: str, setting: Setting, text: str, source: str) -> Any:
+    """A setting's value from a text (environment, command line)."""
+    value: Any = text
+    if setting.kind is Kind.LIST:
+        value = [part.strip() for part in text.split(",") if part.strip()]
+    elif setting.kind is Kind.FLAG:
+        value = _LITERALS.get(text.strip().lower(), text)
+    elif setting.kind is Kind.OPTION and text.lower() in ("true", "false"):
+        value = text.lower() == "true"
+    elif setting.kind in (Kind.INTEGER, Kind.NUMBER):
+        value = _number(text)
+    return check(table, setting, value, source)
+
+
+def _number(text: str) -> Any:
+    for read in (int, float):
+        try:
+            return read(text)
+        except ValueError:
+            continue
+    return text
+
+
+def check(table: str, setting: Setting, value: Any, source: str) -> Any:
+    """*value* as the plugin gets it.
+
+    Raises:
+        SettingError: it does not fit the setting's kind.
+    """
+    name = setting.name if table == CORE else f"{table}.{setting.name}"
+    try:
+        return _fit(setting, value)
+    except ValueError as error:
+        raise SettingError(f"setting {name} ({source}): {error}") from None
+
+
+def _fit(setting: Setting, value: Any) -> Any:
+    if setting.kind is Kind.SIZE:
+        return parse_size(value)
+    if setting.kind is Kind.DURATION:
+        return parse_duration(value)
+    if setting.kind is Kind.LIST:
+        value = [value] if isinstance(value, str) else value
+        if not isinstance(value, (list, tuple)) or not all(isinstance(v, str) for v in value):
+            raise ValueError(f"{value!r} is no list of texts")
+        return tuple(_text(part) for part in value)
+    if setting.kind is Kind.TABLE:
+        if not isinstance(value, dict):
+            raise ValueError(f"{value!r} is no table")
+        return {_text(str(key)): _text(str(part)) for key, part in value.items()}
+    if not isinstance(value, _TYPES[setting.kind]) or (
+        isinstance(value, bool) and setting.kind not in (Kind.FLAG, Kind.OPTION)
+    ):
+        raise ValueError(f"{value!r} is no {setting.kind.value}")
+    if setting.choices and value not in setting.choices:
+        hint = did_you_mean(str(value), setting.choices)
+        raise ValueError(f"{value!r} is none of {', '.join(setting.choices)}{hint}")
+    return _text(value) if isinstance(value, str) else value
+
+
+_TYPES: dict[Kind, tuple[type, ...]] = {
+    Kind.TEXT: (str,),
+    Kind.INTEGER: (int,),
+    Kind.NUMBER: (int, float),
+    Kind.FLAG: (bool,),
+    Kind.OPTION: (str, int, float, bool),
+}
+
+
+def _text(value: str) -> str:
+    if any(character in value for character in "\0\n\r"):
+        raise ValueError(f"{value!r} is more than one line; that could add a directive")
+    try:
+        value.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{value!r} holds half a character ({error.reason})") from None
+    return value

@@ -1,0 +1,1 @@
+"""What runs on the node, as text, and the records that it leaves."""
