@@ -273,7 +273,7 @@ def _kinds() -> Iterator[tuple[str, ...]]:
 def declared_settings() -> dict[str, list[Setting]]:
     """Every setting, by the plugin that declares it."""
     own = {"local", *(path.parent.name for path in DOCS.parent.glob("plugins/*/pyproject.toml"))}
-    found = load_plugins().collect("anybatch_settings", {name: {} for name in sorted(own)})
+    found = load_plugins().call_each("anybatch_settings", {name: {} for name in sorted(own)})
     declared = {CORE: list(CORE_SETTINGS)}
     for plugin, answers in found:
         declared[plugin.name] = [

@@ -24,7 +24,7 @@ print(sum(numbers) / len(numbers))
 def main() -> int:
     """Submit, watch, tell. Exit code 1 where a job is not done."""
     console = Console()
-    with Session(sys.argv[1] if len(sys.argv) > 1 else None, say=console.print) as session:
+    with Session(sys.argv[1] if len(sys.argv) > 1 else None, on_notice=console.print) as session:
         numbers = session.submit([Job(["python3", "-c", WRITE], name="number")] * 10)
         files = [str(numbers.logs(index)[0]) for index in range(len(numbers))]
         average = session.submit(

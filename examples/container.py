@@ -32,7 +32,7 @@ def main() -> int:
         output_dir=Path("greetings/{index}"),
     )
     try:
-        with Session(system, say=print) as session:
+        with Session(system, on_notice=print) as session:
             outcomes = session.submit([job] * 3).wait()
     except UsageError as error:
         print(error)

@@ -21,7 +21,7 @@ def main() -> int:
         print(__doc__)
         return 2
     steering, dataset = sys.argv[1:]
-    with Session("gbasf2", say=print) as session:
+    with Session("gbasf2", on_notice=print) as session:
         try:
             run = session.submit(steering_job(steering, input_dataset=dataset, max_retries=2))
         except UsageError as error:

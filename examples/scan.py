@@ -29,7 +29,7 @@ def main() -> int:
     queue = sys.argv[2] if len(sys.argv) > 2 else None
     found: dict[tuple[int, float], tuple[int, Outcome]] = {}
     points, memory = POINTS, LEAST
-    with Session(system, say=print) as session:
+    with Session(system, on_notice=print) as session:
         while points and memory <= MOST:
             resources = Resources(memory=memory, time="1h", queue=queue)
             run = session.submit([model(*point, resources) for point in points])

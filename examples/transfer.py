@@ -30,7 +30,9 @@ def main() -> int:
     for name, numbers in SAMPLES.items():
         write(f"samples/{name}.txt", "".join(f"{number}\n" for number in numbers))
     jobs = [fit(name) for name in SAMPLES]
-    with Session(sys.argv[1] if len(sys.argv) > 1 else None, say=print, folder=FOLDER) as session:
+    with Session(
+        sys.argv[1] if len(sys.argv) > 1 else None, on_notice=print, folder=FOLDER
+    ) as session:
         outcomes = session.submit(jobs).wait()
     for outcome in outcomes:
         print(outcome.describe(), outcome.stdout.read_text().strip() if outcome.stdout else "")

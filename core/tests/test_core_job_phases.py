@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from anybatch.hookspecs import hookimpl
 from anybatch.model import Job
-from anybatch.records import Environment, Place, Transfer
+from anybatch.records import Environment, Transfer, WorkerPath
 from anybatch.worker.exit_records import parse_record
 
 from .shells import RunFolder, write_run
@@ -462,12 +462,12 @@ def test_outputs_are_brought_across_file_systems(isolated: Path, shell: Shell) -
 class Wrapper:
     """A plugin that wraps commands, as one for containers does."""
 
-    def __init__(self, *words: str | Place) -> None:
+    def __init__(self, *words: str | WorkerPath) -> None:
         self._words = words
 
     @hookimpl
     def anybatch_environment(self) -> Environment:
-        return Environment(wrap=self._words)
+        return Environment(wrapper=self._words)
 
 
 def program(folder: Path, text: str) -> str:
@@ -503,7 +503,7 @@ def test_a_wrapper_is_run_once_around_all(isolated: Path, shell: Shell) -> None:
 
 def test_wrappers_compose(isolated: Path, shell: Shell) -> None:
     """Of two wrappers the batch system's is the inner one."""
-    toy = Toy(environment=Environment(wrap=("env", "VALUE=inner")))
+    toy = Toy(environment=Environment(wrapper=("env", "VALUE=inner")))
     outer = Wrapper("env", "VALUE=outer", "OTHER=outer")
     command = ["sh", "-c", "echo $VALUE $OTHER"]
     run = run_job(isolated, shell, command, toy=toy, others={"wrapper": outer})
@@ -511,7 +511,7 @@ def test_wrappers_compose(isolated: Path, shell: Shell) -> None:
 
 
 SHOW_PLACES = 'printf "<%s>\\n" "$1" "$2" "$3"; [ ! -d "$3" ] || echo made; shift 3; exec "$@"'
-PLACES = (Place.RUN, Place.WORKDIR, Place.OUTPUT_DIR)
+PLACES = (WorkerPath.RUN, WorkerPath.WORKDIR, WorkerPath.OUTPUT_DIR)
 
 
 def test_a_wrapper_is_told_the_folders(isolated: Path, shell: Shell) -> None:
@@ -550,7 +550,9 @@ def test_an_output_folder_that_cannot_be_made_is_told(isolated: Path, shell: She
 
 def test_a_wrapper_is_told_the_files_that_lie_elsewhere(isolated: Path, shell: Shell) -> None:
     """Inputs that are links and the env_script are one word; there may be none."""
-    wrapper = {"wrapper": Wrapper(program(isolated, 'echo "<$1>"; shift; exec "$@"'), Place.FILES)}
+    wrapper = {
+        "wrapper": Wrapper(program(isolated, 'echo "<$1>"; shift; exec "$@"'), WorkerPath.FILES)
+    }
     for name in ("a b", "c"):
         (isolated / name).touch()
     path = script(isolated, "true\n")
@@ -569,7 +571,7 @@ def test_a_wrapper_is_told_the_files_that_lie_elsewhere(isolated: Path, shell: S
 
 def test_a_folder_that_no_wrapper_names_is_not_made(isolated: Path, shell: Shell) -> None:
     """The output folder of a job without outputs is made for a wrapper alone."""
-    wrapper = Wrapper(program(isolated, 'shift; exec "$@"'), Place.RUN)
+    wrapper = Wrapper(program(isolated, 'shift; exec "$@"'), WorkerPath.RUN)
     run = run_job(isolated, shell, ["true"], output_dir="out", others={"wrapper": wrapper})
     assert run.how == ("command", 0, None, None)
     assert not (isolated / "out").exists()

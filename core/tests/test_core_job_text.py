@@ -191,7 +191,7 @@ def test_every_text_passes_a_wrapper(
     base = fresh(isolated)
     wrap = ("/bin/sh", "-c", WRAPPER, "wrapper", str(base), str(len(words)), *words)
     setup = f"printf %s {shlex.quote(line)} >set"
-    toy = Toy(environment=Environment(wrap=wrap, setup=(setup,), env={"FROM_PLUGIN": value}))
+    toy = Toy(environment=Environment(wrapper=wrap, setup=(setup,), env={"FROM_PLUGIN": value}))
     job = Job(
         ["/bin/sh", "-c", PROBE, "probe", str(base), *command],
         env={"FROM_JOB": value},

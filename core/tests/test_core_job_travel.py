@@ -13,9 +13,9 @@ import pytest
 from anybatch.errors import JobError
 from anybatch.model import Job, Reason, State
 from anybatch.ranges import PAGE
-from anybatch.records import CARRIED, Submission, Transfer
+from anybatch.records import REMOTE_RUN_DIR, Submission, Transfer
 from anybatch.runs import store
-from anybatch.transfer import BROUGHT_BACK, carried
+from anybatch.transfer import RETURNED_DIRS, sources_for
 from anybatch.worker.exit_records import parse_record
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -56,7 +56,7 @@ class Away:
     def run(self, task: int = 1, number: int = 0, *, hidden: bool = True, restarts: int = 0) -> int:
         """Run a job from the beginning to the end; the job script's exit status."""
         self.scratch = self.project.parent / f"scratch-{number}-{task}-{restarts}"
-        for name in carried(self.submissions[number], task):
+        for name in sources_for(self.submissions[number], task):
             shutil.copytree(self.folder / name, self.scratch, dirs_exist_ok=True)
         gone = self.project.with_name("gone")
         if hidden:
@@ -70,7 +70,7 @@ class Away:
         return status
 
     def _start(self, number: int, task: int, restarts: int) -> int:
-        words = (f"{CARRIED}/job.sh", str(number), str(task), str(restarts))
+        words = (f"{REMOTE_RUN_DIR}/job.sh", str(number), str(task), str(restarts))
         with (self.project.parent / "system").open("ab") as system:
             return subprocess.run(
                 (*self.shell.argv, *words),
@@ -84,9 +84,9 @@ class Away:
             ).returncode
 
     def _bring_back(self) -> None:
-        for name in BROUGHT_BACK:
-            for path in (self.scratch / CARRIED / name).rglob("*"):
-                place = self.folder / path.relative_to(self.scratch / CARRIED)
+        for name in RETURNED_DIRS:
+            for path in (self.scratch / REMOTE_RUN_DIR / name).rglob("*"):
+                place = self.folder / path.relative_to(self.scratch / REMOTE_RUN_DIR)
                 if path.is_dir():
                     place.mkdir(exist_ok=True)
                 else:
@@ -148,11 +148,11 @@ def test_nothing_is_copied_before_it_travels(isolated: Path, shell: Shell) -> No
     """What lies ready are links, and folders for what comes back."""
     make(isolated, "data/a.txt", "program")
     away = write(isolated, shell, Job(["./program"], inputs=["data"]))
-    files = [path for path in (away.folder / "ship").rglob("*") if not path.is_dir()]
+    files = [path for path in (away.folder / "stage-in").rglob("*") if not path.is_dir()]
     assert files
     assert all(path.is_symlink() for path in files)
-    back = {path.name for path in (away.folder / "ship/common" / CARRIED).iterdir()}
-    assert back == {"job.sh", *BROUGHT_BACK}
+    back = {path.name for path in (away.folder / "stage-in/common" / REMOTE_RUN_DIR).iterdir()}
+    assert back == {"job.sh", *RETURNED_DIRS}
 
 
 def test_inputs_keep_their_layout(isolated: Path, shell: Shell) -> None:
@@ -267,7 +267,7 @@ def test_programs_of_the_machine_do_not_travel(isolated: Path, shell: Shell) -> 
     make(isolated, "true")
     for command in (["true"], ["/bin/sh", "-c", ":"]):
         away = run_job(isolated, shell, command)
-        assert not [path for path in away.scratch.iterdir() if path.name != CARRIED]
+        assert not [path for path in away.scratch.iterdir() if path.name != REMOTE_RUN_DIR]
 
 
 @pytest.mark.parametrize(
@@ -301,8 +301,8 @@ def test_each_job_takes_its_own(isolated: Path, shell: Shell) -> None:
     jobs.append(Job(FIND, name="x"))
     away = write(isolated, shell, jobs)
     [submission] = away.submissions
-    assert submission.parcels[0] == submission.parcels[2]
-    assert submission.parcels[3] == ""
+    assert submission.transfer_sets[0] == submission.transfer_sets[2]
+    assert submission.transfer_sets[3] == ""
     assert [away.run(task) for task in (1, 2, 3, 4)] == [0] * 4
     listed = [away.out(index).split() for index in range(4)]
     assert listed[0] == listed[2] == ["./a.txt", "./common.txt"]
@@ -317,7 +317,7 @@ def test_jobs_of_every_page_find_their_line(isolated: Path, shell: Shell) -> Non
         assert away.run(task) == 0, away.said
         assert away.out(task - 1) == f"{task - 1}\n"
         page = (task - 1) // PAGE
-        assert os.listdir(away.scratch / CARRIED / "tasks") == [f"0.{page}"]
+        assert os.listdir(away.scratch / REMOTE_RUN_DIR / "tasks") == [f"0.{page}"]
 
 
 # -- the environment
@@ -335,7 +335,7 @@ def test_a_copy_of_the_env_script_stands_in_where_it_is_not_there(
     script.write_text(ENV_SCRIPT.format("travelled"))
     job = Job(["sh", "-c", "echo $VALUE"], env_script=script)
     away = write(isolated, shell, job)
-    copied = away.folder / away.submissions[0].parcels[0] / CARRIED / "env_script"
+    copied = away.folder / away.submissions[0].transfer_sets[0] / REMOTE_RUN_DIR / "env_script"
     assert copied.read_text() == script.read_text()
     copied.unlink()
     copied.write_text(ENV_SCRIPT.format("copy"))
@@ -389,7 +389,7 @@ def test_each_job_has_an_output_folder_of_its_own(isolated: Path, shell: Shell) 
 
 
 def test_outputs_of_different_jobs_go_different_ways(isolated: Path, shell: Shell) -> None:
-    """One submission; jobs with equal files and different results have no parcel of their own."""
+    """One submission; jobs with equal files and different results have no set of their own."""
     jobs = [Job(WRITE, name="x", outputs=["out"], output_dir=f"to-{n}") for n in "abc"]
     away = write(isolated, shell, jobs)
     assert [away.run(task) for task in (1, 2, 3)] == [0] * 3
@@ -447,7 +447,7 @@ def test_nothing_else_comes_back(isolated: Path, shell: Shell) -> None:
     before = sorted(os.listdir(isolated))
     away = run_job(isolated, shell, WRITE, inputs=["in.txt"])
     assert sorted(os.listdir(isolated)) == sorted({*before, ".anybatch"})
-    assert os.listdir(away.folder / "to") == []
+    assert os.listdir(away.folder / "stage-out") == []
 
 
 def test_start_records_tell_where_and_when(isolated: Path, shell: Shell) -> None:
@@ -486,7 +486,7 @@ def submissions_of(run: Run) -> list[Submission]:
 def test_a_job_that_is_run_again_takes_the_same_along(
     travelling: Callable[..., tuple[Session, Toy]], shell: Shell
 ) -> None:
-    """Some jobs of a submission, with their own parcels, on pages of their own."""
+    """Some jobs of a submission, with their own transfer_sets, on pages of their own."""
     base = Path.cwd()
     make(base, "a.txt", "b.txt", "c.txt")
     session, toy = travelling()
@@ -506,7 +506,7 @@ def test_a_job_that_is_run_again_takes_the_same_along(
     away.submissions = submissions_of(run)
     first, second = away.submissions
     assert (second.count, second.transfer) == (2, Transfer.SYSTEM)
-    assert second.parcels == (first.parcels[0], first.parcels[2])
+    assert second.transfer_sets == (first.transfer_sets[0], first.transfer_sets[2])
     for task in (1, 2):
         assert away.run(task, number=1) == 0, away.said
         toy.answers[f"2.{task}"] = said(State.DONE, exit_code=0)

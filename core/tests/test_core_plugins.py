@@ -87,7 +87,7 @@ def test_plugins_come_by_name() -> None:
 def test_calls_about_a_job_reach_no_other_system() -> None:
     """A call about a job reaches its own system first, then what is no batch system."""
     plugins = plugins_of(toy=Toy(), other=Toy(), b=detect(1), a=detect(2))
-    assert plugins.about("toy") == ["toy", "a", "b"]
+    assert plugins.plugins_for("toy") == ["toy", "a", "b"]
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_an_answer_of_another_type_is_a_fault(answer: Any) -> None:
     """`ask` takes nothing but what the hook is to answer, and says what came instead."""
     plugins = plugins_of(one=detect(answer))
     with pytest.raises(PluginError, match="instead of a Detection"):
-        plugins.ask("one", "anybatch_detect", Detection)
+        plugins.call_checked("one", "anybatch_detect", Detection)
     assert len(plugins.problems("one")) == 1
 
 
@@ -187,7 +187,7 @@ def test_collecting_passes_over_what_is_broken() -> None:
     )
     plugins.add("f", object())
     names = ["e", "d", "f", "c", "b", "unknown", "a"]
-    found = plugins.collect("anybatch_detect", {name: {} for name in names}, int)
+    found = plugins.call_each("anybatch_detect", {name: {} for name in names}, int)
     assert [(one.name, answer) for one, answer in found] == [("e", 1), ("a", 2)]
     assert [name for name in "abcde" if plugins.problems(name)] == ["b", "d"]
 
@@ -196,4 +196,4 @@ def test_collecting_stops_at_what_is_raised_on_purpose() -> None:
     """A job that one plugin cannot accept is not planned by the others."""
     plugins = plugins_of(a=detect(JobError("no image")), b=detect(1))
     with pytest.raises(JobError, match="no image"):
-        list(plugins.collect("anybatch_detect", {"a": {}, "b": {}}))
+        list(plugins.call_each("anybatch_detect", {"a": {}, "b": {}}))

@@ -10,7 +10,7 @@ import attrs
 import pytest
 from anybatch.quoting import quote, quote_indexed, quote_pattern, quote_words
 from anybatch.worker.script import (
-    Surroundings,
+    JobLayout,
     definitions,
     next_attempt,
     render_script,
@@ -24,7 +24,7 @@ from .texts import TEXTS, raw
 if TYPE_CHECKING:
     from pathlib import Path
 
-PLAIN = Surroundings(workdir="/w")
+PLAIN = JobLayout(workdir="/w")
 
 
 @pytest.mark.parametrize(
@@ -96,8 +96,8 @@ def test_a_posix_shell_reads_back_what_was_quoted(texts: list[str]) -> None:
     assert done.stderr == b""
 
 
-def surroundings(values: list[str]) -> Surroundings:
-    """Surroundings with a drawn text in every place that takes one."""
+def layout(values: list[str]) -> JobLayout:
+    """JobLayout with a drawn text in every place that takes one."""
     a, b, c, d, e, f, g, h = values
     return attrs.evolve(
         PLAIN,
@@ -106,7 +106,7 @@ def surroundings(values: list[str]) -> Surroundings:
         env_script=c,
         env={"B": d},
         setup=(e,),
-        wrap=(f, a),
+        wrapper=(f, a),
         inputs=((g, h),),
         outputs=(h,),
         output_dir=b,
@@ -119,7 +119,7 @@ def surroundings(values: list[str]) -> Surroundings:
 @given(st.lists(TEXTS, min_size=8, max_size=8), st.lists(TEXTS, min_size=1))
 def test_a_task_is_one_line(values: list[str], command: list[str]) -> None:
     """Whatever a job is made of, each definition and its task take one line."""
-    own = definitions(surroundings(values))
+    own = definitions(layout(values))
     assert not [text for text in own.values() if "\n" in text]
     task = render_task(3, command, own, definitions(PLAIN))
     assert task.index("\n") == len(task) - 1
@@ -155,7 +155,7 @@ def test_another_attempt_changes_its_number_alone(text: str) -> None:
         ({"outputs": ("-*",)}, "ab_stage_out", "{ ab_collect '-*' ./-*; }"),
         ({"setup": ("a; b",)}, "ab_setup", "{ ab_setup_line 'a; b'; }"),
         ({"workdir": "/w/{index}"}, "ab_make_workdir", "=1"),
-        ({"wrap": ("in it", "x")}, "ab_launch", "=wrapped"),
+        ({"wrapper": ("in it", "x")}, "ab_launch", "=wrapped"),
         ({}, "ab_launch", "=inside"),
         ({}, "ab_setup", "() { :; }"),
     ],
@@ -171,7 +171,7 @@ def test_definitions(change: dict[str, Any], name: str, text: str) -> None:
 def test_the_script_is_what_every_shell_can_read(shell: list[str], tmp_path: Path) -> None:
     """The job script is valid for every shell, and names run and count."""
     values = ["it's", "$(x)", "a\nb", '"', "`y`", "*", "\\", "{index}"]
-    shared = definitions(surroundings(values))
+    shared = definitions(layout(values))
     script = render_script("r-1", 12, shared)
     (tmp_path / "job.sh").write_text(script)
     subprocess.run([*shell, str(tmp_path / "job.sh")], check=True)

@@ -138,7 +138,7 @@ def test_who_waits_is_told_that_watching_broke(session: Session) -> None:
     run.folder.rename(run.folder.with_name("away"))
     for thread in waiting:
         thread.join(60)
-    assert told == ["told"] * 3
+    assert told == ["signalled"] * 3
 
 
 def interrupted_at(number: int, call: Callable[[], object]) -> bool:

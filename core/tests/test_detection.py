@@ -34,9 +34,11 @@ def here(priority: int = 50, *, auto: bool = True) -> Toy:
     return system(Detection(available=True, reason="here", priority=priority, auto=auto))
 
 
-def gone(reason: str, *, away: bool = False, priority: int = 50) -> Toy:
+def gone(reason: str, *, unreachable: bool = False, priority: int = 50) -> Toy:
     """A batch system that is not usable."""
-    return system(Detection(available=False, reason=reason, away=away, priority=priority))
+    return system(
+        Detection(available=False, reason=reason, unreachable=unreachable, priority=priority)
+    )
 
 
 def chosen(folder: Path, plugins: Plugins, name: str = "auto") -> str:
@@ -92,7 +94,7 @@ def test_a_system_that_is_not_for_auto_need_not_look(isolated: Path) -> None:
 
 def test_a_system_that_is_away_is_not_replaced(isolated: Path) -> None:
     """A login node is no stand-in for its cluster: the error names what is usable instead."""
-    away = gone("its controller is down", away=True, priority=50)
+    away = gone("its controller is down", unreachable=True, priority=50)
     assert refusal(isolated, plugins_of(big=away, small=here(0), tiny=here(1))) == (
         "big is set up here, but its controller is down. Try again later, or name a system "
         "(usable now: small, tiny)"
@@ -102,7 +104,7 @@ def test_a_system_that_is_away_is_not_replaced(isolated: Path) -> None:
 
 def test_a_better_system_is_taken_though_a_lesser_one_is_away(isolated: Path) -> None:
     """Only the best one decides."""
-    plugins = plugins_of(a=here(60), b=gone("down", away=True))
+    plugins = plugins_of(a=here(60), b=gone("down", unreachable=True))
     assert chosen(isolated, plugins) == "a"
 
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 from anybatch.errors import FolderError
 from anybatch.planning.plan import Link
-from anybatch.planning.transfer_layout import Parcels, make_links, page_links
+from anybatch.planning.transfer_layout import TransferSets, make_links, page_links
 from anybatch.quoting import RUN_FOLDER
 from anybatch.ranges import PAGE
 from anybatch.records import Submission, Transfer
-from anybatch.transfer import COMMON, carried
+from anybatch.transfer import COMMON, sources_for
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,7 +29,7 @@ def below(links: Iterable[Link], folder: Path = RUN) -> dict[str, str]:
     return {str(link.path.relative_to(folder)): link.target for link in links}
 
 
-def submission(count: int = 1, number: int = 0, parcels: tuple[str, ...] = ()) -> Submission:
+def submission(count: int = 1, number: int = 0, transfer_sets: tuple[str, ...] = ()) -> Submission:
     return Submission(
         token="tok",
         run="run",
@@ -38,7 +38,7 @@ def submission(count: int = 1, number: int = 0, parcels: tuple[str, ...] = ()) -
         count=count,
         name="x",
         transfer=Transfer.SYSTEM,
-        parcels=parcels,
+        transfer_sets=transfer_sets,
     )
 
 
@@ -64,49 +64,49 @@ def test_a_place_is_reached_through_the_last_folder_that_is_the_same_for_all(
     path: str, file: bool, place: str, root: str
 ) -> None:
     """Where the job's number begins, the job makes the folders itself."""
-    parcels = Parcels(RUN)
-    assert parcels.back(path, file=file) == f"{RUN_FOLDER}/to/0{place}"
-    assert below(parcels.links([])) == {"to/0": root}
-    assert Path(root) in parcels.folders()
+    transfer_sets = TransferSets(RUN)
+    assert transfer_sets.back(path, file=file) == f"{RUN_FOLDER}/stage-out/0{place}"
+    assert below(transfer_sets.links([])) == {"stage-out/0": root}
+    assert Path(root) in transfer_sets.folders()
 
 
 def test_equal_folders_are_one_way_back() -> None:
     """Whatever comes to them."""
-    parcels = Parcels(RUN)
-    assert parcels.back("/a") == f"{RUN_FOLDER}/to/0"
-    assert parcels.back("/b/log", file=True) == f"{RUN_FOLDER}/to/1/log"
-    assert parcels.back("/a/{index}") == f"{RUN_FOLDER}/to/0/{{index}}"
-    assert parcels.back("/b") == f"{RUN_FOLDER}/to/1"
-    assert below(parcels.links([])) == {"to/0": "/a", "to/1": "/b"}
+    transfer_sets = TransferSets(RUN)
+    assert transfer_sets.back("/a") == f"{RUN_FOLDER}/stage-out/0"
+    assert transfer_sets.back("/b/log", file=True) == f"{RUN_FOLDER}/stage-out/1/log"
+    assert transfer_sets.back("/a/{index}") == f"{RUN_FOLDER}/stage-out/0/{{index}}"
+    assert transfer_sets.back("/b") == f"{RUN_FOLDER}/stage-out/1"
+    assert below(transfer_sets.links([])) == {"stage-out/0": "/a", "stage-out/1": "/b"}
 
 
 # -- what is taken along
 
 
 def test_equal_sets_of_files_are_one_parcel() -> None:
-    """No files, no parcel."""
-    parcels = Parcels(RUN)
+    """No files, no transfer_set."""
+    transfer_sets = TransferSets(RUN)
     one, two = (("/data/a", "a"),), (("/data/a", "b"),)
-    assert [parcels.pack(files) for files in (one, two, one, ())] == [
-        "ship/0",
-        "ship/1",
-        "ship/0",
+    assert [transfer_sets.pack(files) for files in (one, two, one, ())] == [
+        "stage-in/0",
+        "stage-in/1",
+        "stage-in/0",
         "",
     ]
-    assert below(parcels.links([])) == {"ship/0/a": "/data/a", "ship/1/b": "/data/a"}
+    assert below(transfer_sets.links([])) == {"stage-in/0/a": "/data/a", "stage-in/1/b": "/data/a"}
 
 
 def test_every_job_takes_the_scripts_along() -> None:
     """And finds the folders to fill."""
-    parcels = Parcels(RUN)
-    links = below(parcels.links(["job.sh", "command-0.sh"]))
+    transfer_sets = TransferSets(RUN)
+    links = below(transfer_sets.links(["job.sh", "command-0.sh"]))
     assert links == {
         f"{COMMON}/.anybatch/job.sh": f"{RUN}/job.sh",
         f"{COMMON}/.anybatch/command-0.sh": f"{RUN}/command-0.sh",
     }
-    assert [str(folder.relative_to(RUN)) for folder in parcels.folders()] == [
-        *(f"{COMMON}/.anybatch/{name}" for name in ("exit", "start", "logs", "to")),
-        "to",
+    assert [str(folder.relative_to(RUN)) for folder in transfer_sets.folders()] == [
+        *(f"{COMMON}/.anybatch/{name}" for name in ("exit", "start", "logs", "stage-out")),
+        "stage-out",
     ]
 
 
@@ -119,17 +119,21 @@ def test_a_folder_is_packed_file_by_file(tmp_path: Path) -> None:
     (data / "also").symlink_to("deep")
     (data / "deep" / "round").symlink_to(data)
     (data / "dead").symlink_to("nothing")
-    parcels = Parcels(tmp_path)
-    parcel = parcels.pack(((str(data), "in/data"), (str(data / "a"), "a")))
-    links = below(parcels.links([]), tmp_path / parcel)
+    transfer_sets = TransferSets(tmp_path)
+    transfer_set = transfer_sets.pack(((str(data), "in/data"), (str(data / "a"), "a")))
+    links = below(transfer_sets.links([]), tmp_path / transfer_set)
     assert links == {
         "in/data/a": f"{data}/a",
         "in/data/also/b": f"{data}/also/b",
         "in/data/deep/b": f"{data}/deep/b",
         "a": f"{data}/a",
     }
-    made = [folder for folder in parcels.folders() if folder.is_relative_to(tmp_path / parcel)]
-    assert [str(folder.relative_to(tmp_path / parcel)) for folder in made] == [
+    made = [
+        folder
+        for folder in transfer_sets.folders()
+        if folder.is_relative_to(tmp_path / transfer_set)
+    ]
+    assert [str(folder.relative_to(tmp_path / transfer_set)) for folder in made] == [
         *("in/data", "in/data/also", "in/data/also/empty"),
         *("in/data/deep", "in/data/deep/empty"),
     ]
@@ -140,9 +144,11 @@ def test_a_folder_that_is_reached_through_a_link_is_packed(tmp_path: Path) -> No
     (tmp_path / "real").mkdir()
     (tmp_path / "real/a").touch()
     (tmp_path / "named").symlink_to("real")
-    parcels = Parcels(tmp_path)
-    parcel = parcels.pack(((str(tmp_path / "named"), "named"),))
-    assert below(parcels.links([]), tmp_path) == {f"{parcel}/named/a": f"{tmp_path}/named/a"}
+    transfer_sets = TransferSets(tmp_path)
+    transfer_set = transfer_sets.pack(((str(tmp_path / "named"), "named"),))
+    assert below(transfer_sets.links([]), tmp_path) == {
+        f"{transfer_set}/named/a": f"{tmp_path}/named/a"
+    }
 
 
 @given(st.integers(1, 5 * PAGE), st.integers(0, 9))
@@ -150,30 +156,30 @@ def test_every_task_takes_the_page_with_its_line(count: int, number: int) -> Non
     """And every page has a link."""
     links = below(page_links(RUN, number, count))
     one = submission(count, number)
-    taken = {carried(one, task)[1] for task in range(1, count + 1)}
+    taken = {sources_for(one, task)[1] for task in range(1, count + 1)}
     assert len(links) == len(taken) == -(-count // PAGE)
     for task in (1, count):
-        common, page = carried(one, task)
+        common, page = sources_for(one, task)
         name = f"tasks/{number}.{(task - 1) // PAGE}"
         assert common == COMMON
         assert links[f"{page}/.anybatch/{name}"] == f"{RUN}/{name}"
 
 
 @pytest.mark.parametrize(
-    ("parcels", "own"),
+    ("transfer_sets", "own"),
     [
         ((), [[], [], []]),
         (("",), [[], [], []]),
-        (("ship/4",), [["ship/4"]] * 3),
-        (("ship/0", "", "ship/1"), [["ship/0"], [], ["ship/1"]]),
+        (("stage-in/4",), [["stage-in/4"]] * 3),
+        (("stage-in/0", "", "stage-in/1"), [["stage-in/0"], [], ["stage-in/1"]]),
     ],
 )
 def test_a_job_takes_its_own_parcel_or_that_of_all(
-    parcels: tuple[str, ...], own: list[list[str]]
+    transfer_sets: tuple[str, ...], own: list[list[str]]
 ) -> None:
-    """One parcel for all is written once."""
-    one = submission(3, parcels=parcels)
-    assert [carried(one, task)[2:] for task in (1, 2, 3)] == own
+    """One transfer_set for all is written once."""
+    one = submission(3, transfer_sets=transfer_sets)
+    assert [sources_for(one, task)[2:] for task in (1, 2, 3)] == own
 
 
 def test_links_are_made_with_their_folders(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def test_equal_directives_share_a_submission(isolated: Path, toy: Toy) -> None:
 )
 def test_different_directives_do_not_share(isolated: Path, different: dict[str, Any]) -> None:
     """What the batch system must be told of a job keeps it apart from others."""
-    toy = Toy(environment=Environment(contains=True))
+    toy = Toy(environment=Environment(runs_container=True))
     plan = session_of(isolated, toy).plan([Job(TRUE), Job(TRUE, **different), Job(TRUE)])
     assert indices(plan) == [(0, 2), (1,)]
 
@@ -217,7 +217,7 @@ def test_a_system_that_moves_files_needs_no_folder_here(isolated: Path) -> None:
     assert Path("/only/there") not in plan.folders
 
 
-FORBIDS = Environment(wrap=("box",), forbids=(Forbidden("[,:]", "cannot be in a box"),))
+FORBIDS = Environment(wrapper=("box",), forbidden_names=(Forbidden("[,:]", "cannot be in a box"),))
 
 
 @pytest.mark.parametrize("field", ["workdir", "output_dir", "env_script", "inputs"])
@@ -228,7 +228,9 @@ def test_a_path_that_a_wrapper_cannot_take_is_refused(isolated: Path, field: str
     session = session_of(isolated, Toy(environment=FORBIDS))
     with pytest.raises(JobError, match=rf"{field.rstrip('s')} .*/a,b: ',' cannot be in a box"):
         session.plan(jobs)
-    assert session_of(isolated, Toy(environment=Environment(wrap=("box",)))).plan(jobs).count == 2
+    assert (
+        session_of(isolated, Toy(environment=Environment(wrapper=("box",)))).plan(jobs).count == 2
+    )
 
 
 def test_a_run_s_folder_that_a_wrapper_cannot_take_is_refused(isolated: Path) -> None:
@@ -242,7 +244,7 @@ def test_a_run_s_folder_that_a_wrapper_cannot_take_is_refused(isolated: Path) ->
 
 def test_a_name_that_the_system_cannot_carry_is_refused(isolated: Path) -> None:
     """Of inputs and of the program, as they are called in the scratch folder."""
-    environment = Environment(forbids=(Forbidden("^_", "cannot be carried", carried=True),))
+    environment = Environment(forbidden_names=(Forbidden("^_", "cannot be carried", carried=True),))
     (isolated / "_in").touch()
     (isolated / "_run").touch()
     jobs = [Job(TRUE, inputs=["_in"]), Job(["./_run"])]
@@ -258,7 +260,7 @@ class Boxes:
 
     @hookimpl
     def anybatch_environment(self) -> Environment:
-        return Environment(wrap=("box", "image"), setup=("inside",))
+        return Environment(wrapper=("box", "image"), setup=("inside",))
 
 
 def test_a_container_needs_somebody_who_knows_containers(isolated: Path, toy: Toy) -> None:
@@ -272,7 +274,7 @@ def test_a_container_needs_somebody_who_knows_containers(isolated: Path, toy: To
 @pytest.mark.parametrize("contains", [True, False])
 def test_containers_of_the_system_s_own_come_first(isolated: Path, contains: bool) -> None:
     """Where the batch system runs the container nobody else does; its other parts stay."""
-    toy = Toy(environment=Environment(contains=contains, wrap=("own",)))
+    toy = Toy(environment=Environment(runs_container=contains, wrapper=("own",)))
     session = session_of(isolated, toy, others={"boxes": Boxes()})
     plan = session.plan(Job(TRUE, container="image"))
     script = texts(plan)["job.sh"]
@@ -382,7 +384,7 @@ def test_inputs_that_are_there_already_are_not_staged(tree: Path) -> None:
 def test_notes_of_a_plan_are_told(tree: Path, toy: Toy) -> None:
     """What a plan notes is said once when it is submitted."""
     notices: list[str] = []
-    with session_of(tree, toy, say=notices.append) as session:
+    with session_of(tree, toy, on_notice=notices.append) as session:
         session.submit([Job(TRUE, inputs=["a.txt", "a.txt"])] * 2)
     assert notices == [f"input {tree}/a.txt is named twice"]
 
@@ -392,13 +394,13 @@ def test_notes_of_a_plan_are_told(tree: Path, toy: Toy) -> None:
 
 def test_contributions_are_composed_in_order() -> None:
     """Later variables win, set-up lines follow, and the first wrapper is the innermost."""
-    composed = job_environment.compose(
+    composed = job_environment.merge(
         [
-            Environment(scrub=("A_*",), env={"X": "1"}, setup=("one",), wrap=("inner",)),
-            Environment(keep=("A_B",), env={"X": "2"}, setup=("two",), wrap=("outer", "-x")),
+            Environment(scrub=("A_*",), env={"X": "1"}, setup=("one",), wrapper=("inner",)),
+            Environment(keep=("A_B",), env={"X": "2"}, setup=("two",), wrapper=("outer", "-x")),
         ]
     )
-    assert composed == job_environment.Composed(
+    assert composed == job_environment.JobEnvironment(
         ("A_*",), ("A_B",), {"X": "2"}, ("one", "two"), ("outer", "-x", "inner"), contained=True
     )
 
@@ -434,7 +436,7 @@ def test_what_is_inherited(
     patterns: list[str], scrub: tuple[str, ...], keep: tuple[str, ...], expected: set[str]
 ) -> None:
     """The setting chooses, systems scrub, and what belongs to anybatch or the shell never goes."""
-    composed = job_environment.Composed(scrub, keep, {}, (), ())
+    composed = job_environment.JobEnvironment(scrub, keep, {}, (), ())
     assert job_environment.inherited(ENVIRON, patterns, composed) == {
         name: ENVIRON[name] for name in expected
     }

@@ -18,7 +18,7 @@ from anybatch.model import Job, Resources, Retry
 from anybatch.records import Environment, Transfer
 from anybatch.runs import store
 from anybatch.runs.journal import Journal
-from anybatch.worker.exit_records import ExitFolder, ExitRecord, last_words, parse_record
+from anybatch.worker.exit_records import ExitFolder, ExitRecord, log_tail, parse_record
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -47,7 +47,7 @@ def full_disk(after: int) -> Iterator[None]:
 
 def test_a_run_is_read_as_it_was_planned(isolated: Path) -> None:
     """All of a run, with every kind of setting, waits and retries, comes back from its folder."""
-    toy = Toy(array=2, environment=Environment(contains=True))
+    toy = Toy(array=2, environment=Environment(runs_container=True))
     session = session_of(isolated, toy)
     settings_ = {
         "partition": "lönger",
@@ -73,14 +73,14 @@ def test_a_run_is_read_as_it_was_planned(isolated: Path) -> None:
 
 def test_what_a_plugin_found_out_for_rendering_is_kept(isolated: Path) -> None:
     """A later process renders a submission from the same facts."""
-    session = session_of(isolated, Toy(facts={"unit": "KB"}))
+    session = session_of(isolated, Toy(render_context={"unit": "KB"}))
     made = store.create(session.plan(Job(TRUE)), session.host)
     read = store.read(made.folder, session.host, session._fit)
-    assert read.submissions[0].submission.limits.facts == {"unit": "KB"}
+    assert read.submissions[0].submission.limits.render_context == {"unit": "KB"}
 
 
 def test_a_run_whose_files_travel_is_read_as_it_was_planned(isolated: Path) -> None:
-    """With the parcel of each job, and everything that lies ready."""
+    """With the transfer_set of each job, and everything that lies ready."""
     for name in ("a", "b"):
         (isolated / name).touch()
     jobs = [Job(TRUE, inputs=[name], outputs=["x"], output_dir="out/here") for name in "ab"]
@@ -89,9 +89,12 @@ def test_a_run_whose_files_travel_is_read_as_it_was_planned(isolated: Path) -> N
     made = store.create(plan, session.host)
     assert store.read(made.folder, session.host, session._fit) == made
     submission = made.submissions[0].submission
-    assert (submission.transfer, submission.parcels) == (Transfer.SYSTEM, ("ship/0", "ship/1"))
-    assert (made.folder / "ship/1/b").readlink() == isolated / "b"
-    assert (made.folder / "to/0").readlink() == isolated / "out/here"
+    assert (submission.transfer, submission.transfer_sets) == (
+        Transfer.SYSTEM,
+        ("stage-in/0", "stage-in/1"),
+    )
+    assert (made.folder / "stage-in/1/b").readlink() == isolated / "b"
+    assert (made.folder / "stage-out/0").readlink() == isolated / "out/here"
     assert (isolated / "out/here").is_dir()
 
 
@@ -253,7 +256,9 @@ def test_a_run_that_makes_no_sense_hinders_no_other(isolated: Path, toy: Toy) ->
     session.close()
     (broken.folder / "run.json").write_text("{}")
     notices: list[str] = []
-    assert [run.id for run in session_of(isolated, toy, say=notices.append).runs()] == [kept.id]
+    assert [run.id for run in session_of(isolated, toy, on_notice=notices.append).runs()] == [
+        kept.id
+    ]
     assert len(notices) == 1
     assert notices[0].startswith(f"run {broken.id}: ")
 
@@ -458,11 +463,11 @@ def test_the_end_is_when_the_record_was_made(run_folder: Path) -> None:
 def test_the_last_words_of_a_log(tmp_path: Path, log: bytes, words: str | None) -> None:
     """The last two lines with text in the last 4 kB, fit to be shown in one line."""
     (tmp_path / "log").write_bytes(log)
-    assert last_words(tmp_path / "log") == words
+    assert log_tail(tmp_path / "log") == words
 
 
 def test_a_log_that_is_no_file_has_no_last_words(tmp_path: Path) -> None:
     """A log that is gone, or a pipe that nobody writes to, costs no time and no error."""
     os.mkfifo(tmp_path / "pipe")
-    assert last_words(tmp_path / "gone") is None
-    assert last_words(tmp_path / "pipe") is None
+    assert log_tail(tmp_path / "gone") is None
+    assert log_tail(tmp_path / "pipe") is None

@@ -70,7 +70,7 @@ def test_a_submit_command_has_its_time_limit(start: Callable[..., Session], toy:
     """It is the setting, and what the plugin asks for beside it."""
     started = start(settings={"anybatch": {"submit_timeout": "30s"}})
     started.submit(Job(TRUE))
-    toy.longer = timedelta(minutes=10)
+    toy.extra_timeout = timedelta(minutes=10)
     started.submit(Job(TRUE))
     assert toy.calls["limit"] == [timedelta(seconds=30), timedelta(seconds=630)]
 
@@ -321,7 +321,7 @@ def test_a_job_terminated_before_its_submission_does_not_run(
     run = session.submit([Job(TRUE, after=dependency.id)] * 2)
     run.terminate([0])
     leave_record(dependency.folder, "0.0.0.command.exit-0")
-    session.look()
+    session.poll()
     go_on(run, clock, 5)
     assert [job.state for job in run.jobs] == [State.TERMINATED, State.QUEUED]
     assert toy.calls["terminate"] == [(["1.1"], None)]
@@ -404,7 +404,7 @@ def test_a_dependency_on_another_system_is_waited_for(
     go_on(here, clock, 10)
     assert not chained.calls["submit"]
     leave_record(there.folder, "0.0.0.command.exit-0")
-    session.look()
+    session.poll()
     go_on(here, clock, 1)
     assert [one.after for one in chained.calls["submit"]] == [()]
 

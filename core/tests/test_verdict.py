@@ -144,7 +144,7 @@ def test_a_conclusive_record_decides(name: str, expected: str, status: str) -> N
             status=STATUSES[status],
             terminated=terminated,
             started=True,
-            patience=patience,
+            may_wait=patience,
         )
         assert word(evidence) == expected
 
@@ -169,7 +169,7 @@ def test_open_evidence(name: str, status: str, cell: str, started: bool) -> None
                 status=STATUSES[status],
                 terminated=terminated,
                 started=started,
-                patience=patience,
+                may_wait=patience,
             )
         )
         for patience, terminated in expected
@@ -188,7 +188,7 @@ def test_a_record_that_travelled_waits_for_the_system(name: str, status: str) ->
             terminated=terminated,
             started=True,
             travels=True,
-            patience=patience,
+            may_wait=patience,
         )
         assert word(evidence) == "-"
 
@@ -207,7 +207,7 @@ def test_when_the_system_says_so_a_travelled_record_is_like_any_other(
             status=STATUSES[status],
             terminated=terminated,
             started=True,
-            patience=patience,
+            may_wait=patience,
         )
         assert judge(attrs.evolve(evidence, travels=True)) == judge(evidence)
 
@@ -226,7 +226,7 @@ RECORDS = st.builds(
 ANSWERS = st.builds(
     JobStatus,
     state=st.sampled_from([state for state in State if state not in (State.NEW, State.LOST)]),
-    native=st.just("WORD"),
+    native_state=st.just("WORD"),
     source=st.just("toystat"),
     reason=st.none() | st.sampled_from(list(Reason)),
     exit_code=st.none() | st.integers(0, 255),
@@ -239,7 +239,7 @@ EVIDENCE = st.builds(
     status=st.none() | ANSWERS,
     terminated=st.booleans(),
     started=st.booleans(),
-    begun_again=st.booleans(),
+    restarted_uncounted=st.booleans(),
     travels=st.booleans(),
     patience=st.booleans(),
 )
@@ -282,18 +282,18 @@ def test_queued_again_is_not_ended(evidence: Evidence) -> None:
 def test_a_restart_outdates_the_record(name: str) -> None:
     """The record of a start before the system's restart says nothing of the job."""
     running = said(State.RUNNING, restarts=1)
-    assert judge(Evidence(record=parse_record(name), status=running, patience=False)) is None
+    assert judge(Evidence(record=parse_record(name), status=running, may_wait=False)) is None
     done = said(State.DONE, restarts=1)
-    assert word(Evidence(record=parse_record(name), status=done, patience=False)) == "done"
+    assert word(Evidence(record=parse_record(name), status=done, may_wait=False)) == "done"
 
 
 @pytest.mark.parametrize("name", [*filter(None, OPEN)])
 def test_a_job_that_has_begun_again_is_not_judged_by_a_signal(name: str) -> None:
     """Its record is of the run before, until the system says that it has ended."""
     running, record = said(State.RUNNING), parse_record(name)
-    evidence = Evidence(record=record, status=running, begun_again=True, patience=False)
+    evidence = Evidence(record=record, status=running, restarted_uncounted=True, may_wait=False)
     assert judge(evidence) is None
-    assert judge(attrs.evolve(evidence, begun_again=False)) is not None
+    assert judge(attrs.evolve(evidence, restarted_uncounted=False)) is not None
 
 
 def test_the_record_of_the_latest_start_counts() -> None:
@@ -313,6 +313,6 @@ def test_evidence_names_its_sources() -> None:
 
 def test_a_system_that_is_the_only_witness_is_believed_at_once() -> None:
     """Its jobs leave no records, and none is waited for."""
-    done = said(State.DONE, sole=True)
-    assert word(Evidence(status=done, patience=True)) == "done"
-    assert word(Evidence(status=attrs.evolve(done, sole=False), patience=True)) == "-"
+    done = said(State.DONE, authoritative=True)
+    assert word(Evidence(status=done, may_wait=True)) == "done"
+    assert word(Evidence(status=attrs.evolve(done, authoritative=False), may_wait=True)) == "-"

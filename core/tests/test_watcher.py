@@ -605,7 +605,7 @@ def test_logs_are_where_the_system_has_them(
     log = run.folder / "elsewhere.out"
     for native in ("1.1", "1.2"):
         where = log if native == "1.1" else None
-        toy.answers[native] = said(State.DONE, sole=True, stdout=where)
+        toy.answers[native] = said(State.DONE, authoritative=True, stdout=where)
     assert run.logs(0) == planned
     poll(run)
     outcome = run.outcome(0)

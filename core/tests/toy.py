@@ -38,7 +38,9 @@ NOON = datetime(2026, 1, 2, 12, 0, 0, tzinfo=timezone.utc)
 
 def said(state: State, native: str = "", **facts: Any) -> JobStatus:
     """What the toy system says of a job."""
-    return JobStatus(state=state, native=native or state.value.upper(), source="toystat", **facts)
+    return JobStatus(
+        state=state, native_state=native or state.value.upper(), source="toystat", **facts
+    )
 
 
 class Toy:
@@ -63,11 +65,11 @@ class Toy:
         transfer: Transfer = Transfer.SHARED,
     ) -> None:
         self.answers: dict[str, JobStatus] = {}
-        self.longer = timedelta(0)
+        self.extra_timeout = timedelta(0)
         self.tokens: dict[str, list[str]] = {}
         self.calls: dict[str, list[Any]] = defaultdict(list)
         self.scripted: dict[str, list[Any]] = defaultdict(list)
-        self._limits = Limits(array=array, dependencies=dependencies, facts=facts or {})
+        self._limits = Limits(array=array, dependencies=dependencies, render_context=facts or {})
         self._environment = environment
         self._transfer = transfer
 
@@ -119,7 +121,9 @@ class Toy:
         text = f"{submission.name} {submission.count} after {' '.join(submission.after)}\n"
         path = submission.folder / f"submit-{submission.number}"
         command = Command(("toysub", submission.token, str(path)))
-        return Rendered(files=(RenderedFile(path, text),), command=command, longer=self.longer)
+        return Rendered(
+            files=(RenderedFile(path, text),), command=command, extra_timeout=self.extra_timeout
+        )
 
     @hookimpl
     def anybatch_submit(self, submission: Submission, rendered: Rendered) -> Sequence[str]:

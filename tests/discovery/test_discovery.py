@@ -284,7 +284,7 @@ RUBBISH = """
     from anybatch import Job, Session
 
     said = []
-    with Session(sys.argv[1], say=said.append) as session:
+    with Session(sys.argv[1], on_notice=said.append) as session:
         run = session.submit([Job(["true"])])
         run.refresh()
         print([str(job.state.value) for job in run.jobs], run.outcomes)

@@ -41,7 +41,7 @@ def detect(
             if answer is None and not plugin.is_system:
                 continue
             if not isinstance(answer, Detection):
-                raise plugins.fault(plugin.name, f"anybatch_detect answered {answer!r:.100}")
+                raise plugins.plugin_error(plugin.name, f"anybatch_detect answered {answer!r:.100}")
         except AnybatchError as error:
             answer = Detection(available=False, reason=str(error))
         answers[plugin.name] = answer
@@ -54,7 +54,7 @@ def alias(name: str, plugins: Plugins) -> Alias | None:
         return None
     answer = plugins.call(name, "anybatch_alias")
     if answer is not None and not isinstance(answer, Alias):
-        raise plugins.fault(name, f"anybatch_alias answered {answer!r:.100}")
+        raise plugins.plugin_error(name, f"anybatch_alias answered {answer!r:.100}")
     return answer
 
 
@@ -67,12 +67,14 @@ def choose(name: str, plugins: Plugins, settings: Settings, host: Host) -> str:
     if name != AUTO:
         return plugins.system(name).name
     answers = detect(plugins, settings, host, names=plugins.systems, auto=True)
-    wanted = {n: one for n, one in answers.items() if one.auto and (one.available or one.away)}
+    wanted = {
+        n: one for n, one in answers.items() if one.auto and (one.available or one.unreachable)
+    }
     if not wanted:
         reasons = "; ".join(f"{n}: {answer.reason}" for n, answer in answers.items())
         raise UnknownSystem(f"no batch system is usable here ({reasons or 'none installed'})")
     best = max(sorted(wanted), key=lambda n: wanted[n].priority)
-    if wanted[best].away:
+    if wanted[best].unreachable:
         others = ", ".join(n for n, answer in wanted.items() if answer.available)
         raise UnknownSystem(
             f"{best} is set up here, but {wanted[best].reason}. Try again later, or name a "

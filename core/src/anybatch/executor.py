@@ -125,7 +125,7 @@ class Executor:
         if not live:
             return
         try:
-            run = self._session.submit((job for job, _ in live), one_each=True)
+            run = self._session.submit((job for job, _ in live), require_one_job_each=True)
         except Exception as error:
             if len(live) == 1:
                 live[0][1].set_exception(error)
@@ -137,7 +137,7 @@ class Executor:
 
     def _submit_alone(self, job: Job, future: Future[Outcome]) -> None:
         try:
-            run = self._session.submit(job, one_each=True)
+            run = self._session.submit(job, require_one_job_each=True)
         except Exception as error:
             future.set_exception(error)
         else:
@@ -149,7 +149,7 @@ class Executor:
             try:
                 run.terminate()
             except AnybatchError as error:
-                self._session.say(f"run {run.id} could not be stopped: {error}")
+                self._session.on_notice(f"run {run.id} could not be stopped: {error}")
 
     def _settle(self) -> None:
         for name, (run, futures) in list(self._open.items()):

@@ -310,14 +310,14 @@ class JobId:
 
     Attributes:
         system: the plugin's name.
-        native: the id as the system spells it; an element of an array in full (`3505_7`).
+        native_id: the id as the system spells it; an element of an array in full (`3505_7`).
     """
 
     system: str
-    native: str
+    native_id: str
 
     def __str__(self) -> str:
-        return self.native
+        return self.native_id
 
 
 @attrs.frozen(kw_only=True)

@@ -34,7 +34,7 @@ class Detection:
     version: str | None = None
     priority: int = 50
     auto: bool = True
-    away: bool = False
+    unreachable: bool = False
     details: Mapping[str, str] = attrs.field(factory=dict)
 
 
@@ -71,7 +71,7 @@ class Setting:
     default: Any = None
     choices: tuple[str, ...] = ()
     help: str = ""
-    instead: str = ""
+    replaced_by: str = ""
 
 
 @attrs.frozen
@@ -95,7 +95,7 @@ class Alias:
     settings: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
 
 
-class Place(enum.Enum):
+class WorkerPath(enum.Enum):
     """What of a job's places is known only where it runs; a word of a wrapper."""
 
     RUN = "run"  #: the run's folder, where the job script and its records are
@@ -134,8 +134,8 @@ class Environment:
         wrap: words put before the command, which is then run by the program they name
             (`apptainer exec IMAGE`). `env_script`, `env` and `setup` take effect inside it.
             Where the program ends before it has run them, the job's set-up has failed.
-        forbids: what names of folders and files cannot be mounted by `wrap`, or carried by the
-            batch system. Each job is refused that has such a one.
+        forbidden_names: what the wrapper cannot mount, or the batch system cannot move. A job
+            with such a path or name is refused.
         contains: from a batch system: it runs the job in `Submission.container` by itself, and
             nobody else wraps the command.
     """
@@ -144,9 +144,9 @@ class Environment:
     keep: tuple[str, ...] = ()
     env: Mapping[str, str] = attrs.field(factory=dict)
     setup: tuple[str, ...] = ()
-    wrap: tuple[str | Place, ...] = ()
-    forbids: tuple[Forbidden, ...] = ()
-    contains: bool = False
+    wrapper: tuple[str | WorkerPath, ...] = ()
+    forbidden_names: tuple[Forbidden, ...] = ()
+    runs_container: bool = False
 
 
 class Transfer(str, enum.Enum):
@@ -158,7 +158,7 @@ class Transfer(str, enum.Enum):
 
 
 #: Where the run's folder is in the scratch folder of a job whose files the batch system moves.
-CARRIED = ".anybatch"
+REMOTE_RUN_DIR = ".anybatch"
 
 
 @attrs.frozen(kw_only=True)
@@ -174,7 +174,7 @@ class Limits:
 
     array: int = 1
     dependencies: bool = False
-    facts: Mapping[str, str] = attrs.field(factory=dict)
+    render_context: Mapping[str, str] = attrs.field(factory=dict)
 
 
 @attrs.frozen(kw_only=True)
@@ -196,7 +196,7 @@ class Submission:
         after: ids of jobs that must be done first, where `Limits.dependencies`.
         container: the image, where the job has one.
         transfer: who moves files.
-        parcels: where that is the batch system, the parcel of each job, or one for all; see
+        transfer_sets: where that is the batch system, the set of each job's files, or one; see
             `anybatch.planning.transfer_layout.carried`.
         limits: what `anybatch_limits` answered.
         again: where it runs jobs again, the ids that they had until now, in the order of tasks.
@@ -213,14 +213,14 @@ class Submission:
     after: tuple[str, ...] = ()
     container: str | None = None
     transfer: Transfer = Transfer.SHARED
-    parcels: tuple[str, ...] = ()
+    transfer_sets: tuple[str, ...] = ()
     limits: Limits = attrs.field(factory=Limits)
-    again: tuple[str, ...] = ()
+    previous_ids: tuple[str, ...] = ()
 
     @property
     def script(self) -> Path:
         """The job script, as the job finds it where it is started."""
-        folder = Path(CARRIED) if self.transfer is Transfer.SYSTEM else self.folder
+        folder = Path(REMOTE_RUN_DIR) if self.transfer is Transfer.SYSTEM else self.folder
         return folder / "job.sh"
 
     @property
@@ -250,7 +250,7 @@ class Rendered:
 
     files: tuple[RenderedFile, ...] = ()
     command: Command
-    longer: timedelta = timedelta(0)
+    extra_timeout: timedelta = timedelta(0)
 
 
 @attrs.frozen(kw_only=True)
@@ -275,7 +275,7 @@ class JobStatus:
     """
 
     state: State
-    native: str
+    native_state: str
     source: str
     reason: Reason | None = None
     message: str | None = None
@@ -291,7 +291,7 @@ class JobStatus:
     stdout: Path | None = None
     stderr: Path | None = None
     never_started: bool = False
-    sole: bool = False
+    authoritative: bool = False
 
 
 @attrs.frozen(kw_only=True)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from anybatch.runs.lease import Lease
-    from anybatch.runs.state import RunState, Tracked
+    from anybatch.runs.state import JobRecord, RunState
     from anybatch.runs.submitter import Submitter
     from anybatch.session import Session
 
@@ -111,7 +111,7 @@ class Run:
         """The verdict on a job, as last seen; None: none yet."""
         return self._state.jobs[index].outcome
 
-    def _view(self, job: Tracked) -> JobView:
+    def _view(self, job: JobRecord) -> JobView:
         state = self._state
         stdout, stderr = state.logs(job)
         known = job.outcome or job.status
@@ -127,7 +127,7 @@ class Run:
             name=submission.name,
             id=state.id_of(job),
             state=job.state,
-            native_state=job.word,
+            native_state=job.native_state,
             message=job.outcome.message if job.outcome else job.message,
             stdout=stdout,
             stderr=stderr,
@@ -137,7 +137,7 @@ class Run:
 
     def refresh(self) -> None:
         """Look once, now. Nothing is submitted; what cannot be reached changes nothing."""
-        self._session.look([self])
+        self._session.poll([self])
 
     def wait(self, timeout: float | None = None) -> list[Outcome]:
         """Wait until all jobs have ended.
@@ -201,7 +201,7 @@ class Run:
             jobs = [self._state.jobs[i] for i in wanted if not self._state.jobs[i].state.final]
             if signal is None and jobs:
                 self._note_terminate(jobs)
-            native = [job.native for job in jobs if job.native]
+            native = [job.native_id for job in jobs if job.native_id]
             if native:
                 session.plugins.call(
                     self.system,
@@ -215,7 +215,7 @@ class Run:
             session._announce()
         return len(jobs) if signal is None else len(native)
 
-    def _note_terminate(self, jobs: Sequence[Tracked]) -> None:
+    def _note_terminate(self, jobs: Sequence[JobRecord]) -> None:
         indices = write_ranges(job.index for job in jobs)
         self._state.record("terminate", durable=True, jobs=indices)
         self._state.record_ended(
@@ -231,7 +231,7 @@ class Run:
             ]
         )
 
-    def _never_submitted(self, job: Tracked) -> bool:
+    def _never_submitted(self, job: JobRecord) -> bool:
         return self._state.submissions[job.submission].phase == Phase.WAITING
 
     def logs(self, index: int) -> tuple[Path, Path]:
@@ -250,7 +250,7 @@ class Run:
         """Fill in what only accounting knows; once, and without it life goes on."""
         session = self._session
         with session._lock:
-            jobs = {job.native: job for job in self._state.jobs if _lacks_use(job)}
+            jobs = {job.native_id: job for job in self._state.jobs if _lacks_use(job)}
             if self._accounted or not jobs:
                 return
             self._accounted = True
@@ -278,7 +278,7 @@ class Run:
         self._lease.drop()
 
 
-def _lacks_use(job: Tracked) -> bool:
+def _lacks_use(job: JobRecord) -> bool:
     outcome = job.outcome
     return outcome is not None and outcome.id is not None and outcome.cpu_time is None
 

@@ -26,7 +26,7 @@ from anybatch.runs.lease import Lease
 from anybatch.runs.state import RunState
 from anybatch.runs.submitter import Submitter
 from anybatch.runs.watcher import TICK, Watcher
-from anybatch.settings.schema import Declared
+from anybatch.settings.schema import SettingsSchema
 from anybatch.settings.sources import load_settings, project_file
 from anybatch.settings.values import check
 
@@ -54,7 +54,7 @@ class Session:
             current folder.
         host: stands in for this machine.
         plugins: stand in for those that are installed.
-        say: called with each notice ("cannot reach slurm ..."); default: they are dropped.
+        on_notice: called with each notice ("cannot reach slurm ..."); default: they are dropped.
 
     Raises:
         UsageError: an unknown system or setting.
@@ -71,7 +71,7 @@ class Session:
         folder: Path | str | None = None,
         host: Host | None = None,
         plugins: Plugins | None = None,
-        say: Callable[[str], None] | None = None,
+        on_notice: Callable[[str], None] | None = None,
     ) -> None:
         self.host: Host = host or LocalHost()
         self.folder = Path(os.path.abspath(folder or Path.cwd()))
@@ -79,7 +79,7 @@ class Session:
         self.plugins = plugins or load_plugins(name.strip() for name in disabled.split(","))
         layers = load_settings(self.plugins, self.host.environ, self.folder)
         self.settings: Settings = layers.with_layer("call", settings or {})
-        self.say = say or (lambda text: None)
+        self.on_notice = on_notice or (lambda text: None)
         self._name = system or str(self.settings.core("system"))
         self._system: str | None = None
         self._index = store.Index()
@@ -113,11 +113,11 @@ class Session:
 
     # -- submitting
 
-    def plan(self, jobs: Job | Iterable[Job], *, one_each: bool = False) -> Plan:
+    def plan(self, jobs: Job | Iterable[Job], *, require_one_job_each: bool = False) -> Plan:
         """What `submit` would do, as text; nothing is written.
 
         Args:
-            one_each: a job of which the batch system would make several is an error.
+            require_one_job_each: a job of which the batch system would make several is an error.
 
         Raises:
             UsageError: a job or setting that cannot be.
@@ -125,7 +125,7 @@ class Session:
         listed = [jobs] if isinstance(jobs, Job) else list(jobs)
         given = len(listed)
         listed, waits = self._expanded(listed, self._waits(listed))
-        if one_each and len(listed) != given:
+        if require_one_job_each and len(listed) != given:
             raise JobError(
                 f"{self.system} makes {len(listed)} jobs of {given}, and one future cannot stand "
                 f"for several; submit them as a run"
@@ -140,22 +140,22 @@ class Session:
         )
         return planner.plan(listed, self.runs_folder, waits)
 
-    def submit(self, jobs: Job | Iterable[Job], *, one_each: bool = False) -> Run:
+    def submit(self, jobs: Job | Iterable[Job], *, require_one_job_each: bool = False) -> Run:
         """Submit one job or many as one run.
 
         Returns at once: with the ids of the batch system where it took the jobs, and where it
         cannot be reached with a run that is submitted as soon as it can.
 
         Args:
-            one_each: a job of which the batch system would make several is an error.
+            require_one_job_each: a job of which the batch system would make several is an error.
 
         Raises:
             UsageError: a job or setting that cannot be; nothing was submitted.
             FolderError: the run's folder or the index cannot be written; nothing was submitted.
         """
-        plan = self.plan(jobs, one_each=one_each)
+        plan = self.plan(jobs, require_one_job_each=require_one_job_each)
         for note in plan.notes:
-            self.say(note)
+            self.on_notice(note)
         file = store.create(plan, self.host)
         try:
             self._index.add(file.run, file.folder)
@@ -172,7 +172,7 @@ class Session:
             table = self.settings.table(system)
             answer = self.plugins.call(system, "anybatch_limits", host=self.host, settings=table)
             if answer is not None and not isinstance(answer, Limits):
-                raise self.plugins.fault(system, f"anybatch_limits answered {answer!r:.100}")
+                raise self.plugins.plugin_error(system, f"anybatch_limits answered {answer!r:.100}")
             self._limits[system] = answer or Limits()
         return self._limits[system]
 
@@ -219,7 +219,9 @@ class Session:
         )
         made = [job] if answer is None else list(answer)
         if not made or not all(isinstance(one, Job) for one in made):
-            raise self.plugins.fault(self.system, f"anybatch_expand answered {answer!r:.100}")
+            raise self.plugins.plugin_error(
+                self.system, f"anybatch_expand answered {answer!r:.100}"
+            )
         return made
 
     def _wait(self, item: Job | Run | str, numbers: Mapping[int, int]) -> Wait:
@@ -276,7 +278,7 @@ class Session:
                 if not self._index.folder(name).exists():
                     self._index.forget(name)
                 else:
-                    self.say(f"run {name}: {error}")
+                    self.on_notice(f"run {name}: {error}")
         return found
 
     def _open(self, file: store.RunFile) -> Run:
@@ -295,7 +297,7 @@ class Session:
             host=self.host,
             timeout=self.settings.core("submit_timeout").total_seconds(),
             find_run=lambda name: self.attach(name)._state,
-            say=self.say,
+            on_notice=self.on_notice,
         )
         run = Run(self, state, submitter, lease)
         self._watcher(file.system).watch(state, submitter)
@@ -303,7 +305,7 @@ class Session:
         return run
 
     def _fit(self, system: str, values: Mapping[str, Any]) -> dict[str, Any]:
-        known = self.settings.declared.get(system, Declared())
+        known = self.settings.declared.get(system, SettingsSchema())
         fitted = {
             name: check(system, known[name], value, "run")
             for name, value in values.items()
@@ -321,13 +323,13 @@ class Session:
                 host=self.host,
                 interval=self.settings.core("poll_interval").total_seconds(),
                 lost_after=self.settings.core("lost_after").total_seconds(),
-                say=self.say,
+                on_notice=self.on_notice,
             )
         return self._watchers[system]
 
     # -- watching
 
-    def look(self, runs: Iterable[Run] | None = None) -> None:
+    def poll(self, runs: Iterable[Run] | None = None) -> None:
         """Look once, now: exit records and the batch systems. Nothing is submitted.
 
         Args:

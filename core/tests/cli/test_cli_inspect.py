@@ -29,7 +29,7 @@ AWAY = """
 
     @hookimpl
     def anybatch_detect():
-        return Detection(available=False, away=True, reason="nobody answers")
+        return Detection(available=False, unreachable=True, reason="nobody answers")
 """
 
 

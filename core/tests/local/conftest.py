@@ -100,7 +100,7 @@ class Local:
         return [known[native] for native in ids]
 
     def words(self, ids: Sequence[str]) -> list[str]:
-        return [status.native for status in self.status(ids)]
+        return [status.native_state for status in self.status(ids)]
 
     def terminate(self, ids: Sequence[str], signal: str | None = None) -> None:
         plugin.anybatch_terminate(ids, signal, self.host)

@@ -160,7 +160,7 @@ def test_job_that_cannot_be_started(local: Local) -> None:
     one = local.submission()
     (one.folder / "logs").rmdir()
     (status,) = local.wait(local.hand_over(one))
-    assert (status.native, status.state, status.reason) == (
+    assert (status.native_state, status.state, status.reason) == (
         "NOT_STARTED",
         State.FAILED,
         Reason.SETUP,
@@ -254,7 +254,7 @@ def test_time_limit_ends_what_obeys(local: Local) -> None:
     obedient = "trap 'exit 7' TERM; echo $$ >>\"$TMP/pids\"; sleep 600 & wait"
     status, _, _ = over_its_limit(local, obedient, 1)
     assert (status.state, status.reason) == (State.FAILED, Reason.TIME_LIMIT)
-    assert (status.native, status.exit_code) == ("TIME_LIMIT", 7)
+    assert (status.native_state, status.exit_code) == ("TIME_LIMIT", 7)
 
 
 def test_time_limit_kills_what_does_not(local: Local) -> None:

@@ -98,7 +98,7 @@ def test_running_jobs_are_adopted(local: Local) -> None:
     *adopted, own = local.wait(ids)
     assert own.native == "DONE"
     for status in adopted:
-        assert (status.native, status.state, status.exit_code) == ("GONE", State.FAILED, None)
+        assert (status.native_state, status.state, status.exit_code) == ("GONE", State.FAILED, None)
         assert "no supervisor was there" in (status.message or "")
 
 

@@ -79,7 +79,7 @@ def test_status_of_a_job_that_ended() -> None:
     }  # fmt: skip
     (status,) = parse.statuses(json.dumps({"jobs": {"1.1@here": facts}})).values()
     assert (status.state, status.reason) == (State.FAILED, Reason.TIME_LIMIT)
-    assert (status.native, status.source) == ("TIME_LIMIT", "local supervisor")
+    assert (status.native_state, status.source) == ("TIME_LIMIT", "local supervisor")
     assert (status.exit_code, status.signal) == (None, 15)
     assert (status.host, status.message) == ("here", "why")
     assert status.ended == datetime(1970, 1, 1, 0, 0, 3, tzinfo=timezone.utc)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from anybatch import Job, JobError, Resources, SettingError
-from anybatch.records import Environment, Place
+from anybatch.records import Environment, WorkerPath
 from anybatch.testing import awkward_texts
 from anybatch_apptainer import render
 from anybatch_apptainer.settings import SETTINGS
@@ -19,10 +19,10 @@ FOLDER = Path("/home/ada/project")
 DEFAULTS = {setting.name: setting.default for setting in SETTINGS}
 HEAD = ["apptainer", "--silent", "exec"]
 BINDS = [
-    *("--bind", Place.RUN, "--bind", Place.WORKDIR),
-    *("--bind", Place.OUTPUT_DIR, "--bind", Place.FILES),
+    *("--bind", WorkerPath.RUN, "--bind", WorkerPath.WORKDIR),
+    *("--bind", WorkerPath.OUTPUT_DIR, "--bind", WorkerPath.FILES),
 ]
-PWD = ["--pwd", Place.WORKDIR]
+PWD = ["--pwd", WorkerPath.WORKDIR]
 
 
 def words(
@@ -32,7 +32,7 @@ def words(
     image: str = "/i.sif",
     gpu: str = "nv",
     **settings: Any,
-) -> list[str | Place]:
+) -> list[str | WorkerPath]:
     """The command line of a job, with these settings and the default ones."""
     found = render.words(
         job or Job(["true"]),
@@ -72,7 +72,9 @@ def gpus(number: int) -> Job:
         ({"image": "docker://x"}, [*HEAD, *BINDS, *PWD, "docker://x"]),
     ],
 )
-def test_the_words_of_every_setting(arguments: dict[str, Any], expected: list[str | Place]) -> None:
+def test_the_words_of_every_setting(
+    arguments: dict[str, Any], expected: list[str | WorkerPath]
+) -> None:
     """Each setting adds what it says and nothing else."""
     assert words(**arguments) == expected
 
@@ -85,8 +87,8 @@ def test_every_setting_has_words() -> None:
 
 def test_outside_variables_are_not_inherited() -> None:
     """What has a meaning outside alone is scrubbed; nothing is set instead."""
-    made = render.environment(["a", Place.RUN], {"mount_defaults": False})
-    assert made == Environment(scrub=render.OUTSIDE, wrap=("a", Place.RUN))
+    made = render.environment(["a", WorkerPath.RUN], {"mount_defaults": False})
+    assert made == Environment(scrub=render.OUTSIDE, wrapper=("a", WorkerPath.RUN))
     assert {"PATH", "LD_*", "PYTHON*"} <= set(made.scrub)
 
 
@@ -188,9 +190,9 @@ def test_mounts_that_make_no_sense_are_refused(mount: str) -> None:
 @pytest.mark.parametrize("name", ["a:b", "a,b", "^a", "a ", "a\n", "a\\"])
 def test_names_that_no_bind_can_hold_are_forbidden(name: str) -> None:
     """Unless the user mounts by other means."""
-    [forbidden] = render.environment([], DEFAULTS).forbids
+    [forbidden] = render.environment([], DEFAULTS).forbidden_names
     assert re.search(forbidden.pattern, f"/data/{name}")
-    assert render.environment([], {**DEFAULTS, "mount_defaults": False}).forbids == ()
+    assert render.environment([], {**DEFAULTS, "mount_defaults": False}).forbidden_names == ()
 
 
 @pytest.mark.parametrize("command", ["", "-c", "--help"])

@@ -138,13 +138,13 @@ def test_a_run_is_not_done_because_another_of_its_project_is(session: Session, g
     ]
 
     def all_but_outputs() -> bool:
-        session.look()
+        session.poll()
         logs = [list(run.folder.glob("logs/*/70000?/std.out")) for run in runs]
         return (grid.folder / "paused").exists() and [len(some) for some in logs] == [2, 2]
 
     await_that(all_but_outputs)
     for _ in range(3):
-        session.look()
+        session.poll()
     assert not any(run.finished for run in runs)
     grid.faults(download_pauses=None)
     assert {outcome.state for run in runs for outcome in end(run)} == {State.DONE}
@@ -161,5 +161,5 @@ def test_projects_of_two_users_are_asked_for_one_by_one(
     for user in ("ada", "eve"):
         grid.change(lambda state, user=user: state["proxy"].update(username=user))  # type: ignore[misc]
         runs.append(session.submit(steering_job("steer.py")))
-    session.look()
+    session.poll()
     assert [run.jobs[0].native_state for run in runs] == ["Waiting"] * 2

@@ -108,7 +108,7 @@ def test_detection_tells_what_works(grid: Grid, tmp_path: Path) -> None:
     assert found.reason == "there is no valid proxy; run: gb2_proxy_init -g belle -v 24:00"
     settings["setup_path"] = str(tmp_path / "none")
     found = anybatch_detect(LocalHost(), settings, auto=False)
-    assert (found.available, found.auto, found.away) == (False, False, False)
+    assert (found.available, found.auto, found.unreachable) == (False, False, False)
     assert "only when asked for" in anybatch_detect(LocalHost(), settings, auto=True).reason
 
 

@@ -456,7 +456,7 @@ def test_a_project_is_watched_while_another_is_downloaded(
     grid.change(lambda state: state["jobs"]["700004"].update(Status="Running"))
 
     def told() -> str | None:
-        session.look()
+        session.poll()
         return first.jobs[0].message
 
     await_that(lambda: told() == "outputs are downloaded, 1 of 3 files")

@@ -47,7 +47,7 @@ def submission(**changes: Any) -> Submission:
         count=2,
         name="n",
         settings=settings,
-        again=again,
+        previous_ids=again,
     )
 
 
@@ -177,7 +177,7 @@ def test_no_answer_breaks_reading(plain: Any) -> None:
 
 @given(st.dictionaries(st.from_regex(r"[A-Z_]+", fullmatch=True), awkward_texts()))
 def test_any_environment_is_read(variables: dict[str, str]) -> None:
-    """Line breaks, equals signs, functions."""
+    """Line breaks, equals end_seen_at, functions."""
     text = "".join(f"{name}={value}\0" for name, value in variables.items())
     assert environment(text) == variables
 
@@ -375,10 +375,10 @@ def test_every_option() -> None:
 
 def test_rescheduling_is_shown_as_it_is_run() -> None:
     """Jobs by id; the project, where one job stands for it."""
-    assert words(again=("pre_ab12/7", "pre_ab12/9@20260102030405-17")) == (
+    assert words(previous_ids=("pre_ab12/7", "pre_ab12/9@20260102030405-17")) == (
         *("gb2_job_reschedule", "--jobid", "7", "9", "--force"),
     )
-    assert words(again=("pre_ab12/all-3",)) == (
+    assert words(previous_ids=("pre_ab12/all-3",)) == (
         *("gb2_job_reschedule", "--user", "ada", "-p", "pre_ab12", "--force"),
     )
 
@@ -393,10 +393,10 @@ def test_many_jobs_have_more_time() -> None:
     """Each adds to the limit of the commands that do something with it."""
 
     def longer(**changes: Any) -> timedelta:
-        return render.render(submission(**changes)).longer
+        return render.render(submission(**changes)).extra_timeout
 
     assert longer() == timedelta(seconds=6)
-    assert longer(again=("pre_ab12/7", "pre_ab12/9")) == timedelta(seconds=6)
+    assert longer(previous_ids=("pre_ab12/7", "pre_ab12/9")) == timedelta(seconds=6)
     assert longer(input_grouping="site") == timedelta(seconds=3000)
     one, many = Native("p", (7,)), Native("p", every=1000)
     assert render.kill([one], "ada").timeout == timedelta(seconds=123)

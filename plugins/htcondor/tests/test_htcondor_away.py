@@ -54,6 +54,6 @@ def test_a_missing_output_holds_no_job(condor_away: Session, tool: Callable[...,
     [outcome] = condor_away.submit(Job(["true"], outputs=["*.root"])).wait(PATIENCE)
     assert outcome.reason is Reason.STAGE_OUT
     assert outcome.id
-    native = outcome.id.native
+    native = outcome.id.native_id
     # The event log tells of the end a moment before the job leaves the queue.
     await_that(lambda: tool("condor_q", native, "-af", "JobStatus") == "")

@@ -82,7 +82,7 @@ def status(state: State, native: str, *times: tuple[int, int], **facts: Any) -> 
     moments = {name: at(*one) for name, one in zip(names, times, strict=False)}
     if "memory" in facts:
         facts["max_memory"] = facts.pop("memory") * KB
-    return JobStatus(state=state, native=native, source=SOURCE, **moments, **facts)
+    return JobStatus(state=state, native_state=native, source=SOURCE, **moments, **facts)
 
 
 # -- how each log ends
@@ -245,7 +245,7 @@ def test_a_log_tells_why_a_job_is_held(name: str) -> None:
     """In HTCondor's words and with its codes; what was exceeded comes first."""
     native, second, memory, begin, end = HELD[name]
     [(found, one)] = read(path_of(f"held-{name}")).items()
-    assert (found, one.state, one.native, one.reason) == (native, State.HELD, "held", None)
+    assert (found, one.state, one.native_state, one.reason) == (native, State.HELD, "held", None)
     assert one.message is not None
     assert one.message.startswith(begin)
     assert one.message.endswith(end)
@@ -295,7 +295,7 @@ def test_a_job_goes_its_way_event_by_event(story: str) -> None:
     for event in events_of(path_of(name)):
         if f"{event.cluster}.{event.proc}" == native:
             tale = fold(tale, event["EventTypeNumber"], event)
-            word = tale.status.native.replace(" ", "-")
+            word = tale.status.native_state.replace(" ", "-")
             words += [word] if [word] != words[-1:] else []
     assert " ".join(words) == STORIES[story]
 
@@ -462,7 +462,7 @@ def test_a_log_that_stays_torn_is_read_as_far_as_it_goes(tmp_path: Path) -> None
     log.catch_up()
     log.catch_up()
     [one] = told(log).values()
-    assert (one.state, one.native) == (State.QUEUED, "evicted")
+    assert (one.state, one.native_state) == (State.QUEUED, "evicted")
 
 
 GARBAGE = {
@@ -516,7 +516,7 @@ def test_jobs_that_are_still_to_be_materialized_wait(tmp_path: Path) -> None:
     path.write_text(text[: text.index("005 (011.0")])
     log = Log(path)
     log.catch_up()
-    assert [(one := log.status(f"11.{n}")) and one.native for n in range(6)] == [
+    assert [(one := log.status(f"11.{n}")) and one.native_state for n in range(6)] == [
         *("running", "running", *["to be materialized"] * 4)
     ]
     assert log.may_be_in_queue("11.1")
@@ -546,7 +546,7 @@ def test_what_the_schedd_says_holds_until_the_log_has_something_newer(tmp_path: 
     path.write_text(mine[0] + "...\n")
     log = Log(path)
     log.catch_up()
-    said = JobStatus(state=State.HELD, native="held", source="condor_q", message="why")
+    said = JobStatus(state=State.HELD, native_state="held", source="condor_q", message="why")
     log.note("12.0", said)
     assert log.status("12.0") == said
     log.catch_up()
@@ -563,7 +563,7 @@ def test_what_the_schedd_says_never_takes_a_restart_back() -> None:
     """It counts starts at another moment; an exit record of an earlier run must stay dead."""
     log = Log(path_of("reconnected"))
     log.catch_up()
-    log.note("13.0", JobStatus(state=State.RUNNING, native="running", source="condor_q"))
+    log.note("13.0", JobStatus(state=State.RUNNING, native_state="running", source="condor_q"))
     one = log.status("13.0")
     assert one is not None
     assert one.restarts == 1
@@ -574,7 +574,7 @@ def test_a_verdict_of_the_log_is_not_talked_out_of() -> None:
     log = Log(path_of("mixed"))
     log.catch_up()
     before = log.status("54.0")
-    log.note("54.0", JobStatus(state=State.RUNNING, native="running", source="condor_q"))
+    log.note("54.0", JobStatus(state=State.RUNNING, native_state="running", source="condor_q"))
     assert log.status("54.0") is before
 
 
@@ -584,6 +584,6 @@ def test_a_job_that_the_log_does_not_know_is_taken_from_the_schedd(tmp_path: Pat
     log.catch_up()
     assert log.status("1.0") is None
     assert log.may_be_in_queue("1.0")
-    said = JobStatus(state=State.RUNNING, native="running", source="condor_q")
+    said = JobStatus(state=State.RUNNING, native_state="running", source="condor_q")
     log.note("1.0", said)
     assert log.status("1.0") == said

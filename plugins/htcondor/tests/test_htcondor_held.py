@@ -25,7 +25,7 @@ SMALL = Resources(memory="64 MiB", disk="10 MiB")
 
 def held(run: Run, session: Session) -> str:
     """Wait until the job is held; what is said of it."""
-    await_that(lambda: run.counts == {State.HELD: 1}, session.look)
+    await_that(lambda: run.counts == {State.HELD: 1}, session.poll)
     return run.jobs[0].message or ""
 
 

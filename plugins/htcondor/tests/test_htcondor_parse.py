@@ -44,7 +44,7 @@ def status(source: str, state: State, native: str, **facts: Any) -> JobStatus:
     for name in ("submitted", "started", "ended"):
         if name in facts:
             facts[name] = clock(*facts[name])
-    return JobStatus(state=state, native=native, source=source, **facts)
+    return JobStatus(state=state, native_state=native, source=source, **facts)
 
 
 def each(cluster: int, procs: Iterable[int], one: JobStatus) -> Table:
@@ -356,7 +356,7 @@ def test_facts_of_an_ended_job_are_told() -> None:
     assert parse.read_history([ad]) == {
         "7.1": JobStatus(
             state=State.DONE,
-            native="completed",
+            native_state="completed",
             source="condor_history",
             exit_code=0,
             host="node7.example.org",

@@ -51,7 +51,7 @@ def detect(*steps: tuple[str, Any], missing: str = "") -> Detection:
 def test_without_its_tools_there_is_no_htcondor(tool: str) -> None:
     """Nothing is run, and `auto` goes on."""
     found = detect(missing=tool)
-    assert (found.available, found.away, found.reason) == (
+    assert (found.available, found.unreachable, found.reason) == (
         False,
         False,
         f"{tool} is not on the PATH",
@@ -74,7 +74,7 @@ def test_a_pool_that_answers_is_told_with_its_version(answer: tuple[str, Any], f
 def test_a_schedd_that_does_not_answer_is_away(name: str) -> None:
     """`auto` then chooses nothing, for a login node is no stand-in for a pool."""
     found = detect(VERSION, (QUEUE, failed(f"q {name}")))
-    assert (found.available, found.away) == (False, True)
+    assert (found.available, found.unreachable) == (False, True)
     assert "the schedd does not answer" in found.reason
     assert data(f"q {name}.stderr").strip().splitlines()[0] in found.reason
 
@@ -89,7 +89,7 @@ def test_a_schedd_that_does_not_answer_is_away(name: str) -> None:
 def test_a_tool_that_hangs_is_a_pool_that_is_away(steps: list[tuple[str, Any]]) -> None:
     """It is set up here, and does not answer now."""
     found = detect(*steps)
-    assert (found.available, found.away) == (False, True)
+    assert (found.available, found.unreachable) == (False, True)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_a_tool_that_hangs_is_a_pool_that_is_away(steps: list[tuple[str, Any]]) 
 def test_tools_that_belong_to_no_pool_are_not_set_up(stderr: str) -> None:
     """They were installed once; `auto` goes on."""
     found = detect(VERSION, (QUEUE, Completed(1, stderr=stderr)))
-    assert (found.available, found.away) == (False, False)
+    assert (found.available, found.unreachable) == (False, False)
 
 
 @pytest.mark.parametrize("name", ["collector-hung", "collector-stopped"])
@@ -130,8 +130,8 @@ def test_a_job_inherits_nothing_that_belongs_to_another() -> None:
     environment = plugin.anybatch_environment(Job(["true"]), table())
     assert {"_CONDOR_*", "BATCH_SYSTEM", "TMPDIR"} <= set(environment.scrub)
     assert environment.keep == ("CONDOR_CONFIG",)
-    assert not environment.contains
-    assert environment.wrap == ()
+    assert not environment.runs_container
+    assert environment.wrapper == ()
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_the_pool_runs_containers_where_it_is_asked_to(
 ) -> None:
     """Else a wrapper may."""
     job = Job(["true"], container=container)
-    assert plugin.anybatch_environment(job, table(container=setting)).contains is contains
+    assert plugin.anybatch_environment(job, table(container=setting)).runs_container is contains
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ import classad2
 import htcondor2
 import pytest
 from anybatch import Resources, UsageError
-from anybatch.records import CARRIED, Kind, Submission, Transfer
-from anybatch.transfer import BROUGHT_BACK
+from anybatch.records import REMOTE_RUN_DIR, Kind, Submission, Transfer
+from anybatch.transfer import RETURNED_DIRS
 from anybatch_htcondor.render import escape, log_path, quote, render
 from anybatch_htcondor.settings import COMMANDS, MANAGED, SETTINGS
 from hypothesis import given
@@ -119,7 +119,7 @@ def test_many_jobs_with_everything_are_this_description() -> None:
         count=3,
         name="Größe #1",
         transfer=Transfer.SYSTEM,
-        parcels=("ship/0", "", "ship/1"),
+        transfer_sets=("stage-in/0", "", "stage-in/1"),
         resources=Resources(tasks=2, cores=4, gpus=1, memory="2 GiB", disk="10 GB", time="1h30m"),
     )
     assert text_of(one) == (
@@ -152,9 +152,9 @@ def test_many_jobs_with_everything_are_this_description() -> None:
         f"periodic_release = JobStatus == 5 && !({WANTED} || {OVERTIME}) && NumHolds <= 3 && "
         "time() - EnteredCurrentStatus >= 60\n"
         "queue ab_task, ab_parcels from (\n"
-        "1, ship/common/, ship/tasks-3.0/, ship/0/\n"
-        "2, ship/common/, ship/tasks-3.0/\n"
-        "3, ship/common/, ship/tasks-3.0/, ship/1/\n"
+        "1, stage-in/common/, stage-in/tasks-3.0/, stage-in/0/\n"
+        "2, stage-in/common/, stage-in/tasks-3.0/\n"
+        "3, stage-in/common/, stage-in/tasks-3.0/, stage-in/1/\n"
         ")\n"
     )
 
@@ -346,21 +346,21 @@ def test_policies_do_what_they_are_called(on_held: str, code: int | None) -> Non
 def test_files_travel_as_parcels() -> None:
     """Each job takes its own; what comes back are the folders of the run."""
     one = submission(
-        count=201, number=1, transfer=Transfer.SYSTEM, parcels=("ship/0",), name="many"
+        count=201, number=1, transfer=Transfer.SYSTEM, transfer_sets=("stage-in/0",), name="many"
     )
     commands, queue = read_back(text_of(one))
     assert commands["should_transfer_files"] == "YES"
     back = commands["transfer_output_files"].split(", ")
-    assert back == [f"{CARRIED}/{name}" for name in BROUGHT_BACK]
+    assert back == [f"{REMOTE_RUN_DIR}/{name}" for name in RETURNED_DIRS]
     assert queue[0] == "ab_task, ab_parcels from ("
-    assert queue[200] == "200, ship/common/, ship/tasks-1.0/, ship/0/"
-    assert queue[201:] == ["201, ship/common/, ship/tasks-1.1/, ship/0/", ")"]
+    assert queue[200] == "200, stage-in/common/, stage-in/tasks-1.0/, stage-in/0/"
+    assert queue[201:] == ["201, stage-in/common/, stage-in/tasks-1.1/, stage-in/0/", ")"]
 
 
 def test_jobs_without_files_of_their_own_take_the_script_and_their_page() -> None:
-    """No parcel is no error."""
-    one = submission(transfer=Transfer.SYSTEM, parcels=("",))
-    assert read_back(text_of(one))[1][1] == "1, ship/common/, ship/tasks-0.0/"
+    """No transfer_set is no error."""
+    one = submission(transfer=Transfer.SYSTEM, transfer_sets=("",))
+    assert read_back(text_of(one))[1][1] == "1, stage-in/common/, stage-in/tasks-0.0/"
 
 
 def test_on_a_shared_file_system_nothing_travels() -> None:

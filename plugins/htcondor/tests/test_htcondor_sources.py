@@ -299,7 +299,7 @@ def test_jobs_that_are_not_materialized_yet_are_not_gone(tmp_path: Path, clock: 
     ids = [f"11.{proc}" for proc in range(6)]
     host = ScriptedHost((QUEUE, said("q late")))
     answers = ask(host, ids, tmp_path)
-    assert [one and one.native for one in answers.values()] == [
+    assert [one and one.native_state for one in answers.values()] == [
         *["running"] * 2,
         *["to be materialized"] * 4,
     ]

@@ -192,7 +192,7 @@ def test_a_submission_that_timed_out_and_arrived_is_not_repeated(
     assert all(outcome.done for outcome in run.wait(PATIENCE))
     assert Path("ran").read_text() == "x\n" * 3
     assert lsf.host.commands["bsub"] == 1
-    assert all(job.id and job.id.native for job in run.jobs)
+    assert all(job.id and job.id.native_id for job in run.jobs)
 
 
 def test_what_lsf_refuses_is_rejected_with_its_words(lsf: Session) -> None:
@@ -234,10 +234,10 @@ def test_auto_takes_the_cluster_that_answers(
     assert ("openlava" in found.reason) is (cluster.folder.name == "openlava")
     cluster.fault("* down")
     found = look(**QUICK)
-    assert (found.available, found.away) == (False, True)
+    assert (found.available, found.unreachable) == (False, True)
     cluster.fault("lsid fail lsid: ls_getentityinfo() failed: Unable to open file lsf.conf")
     found = look()
-    assert (found.available, found.away) == (False, False)
+    assert (found.available, found.unreachable) == (False, False)
 
 
 def test_auto_chooses_no_stand_in_for_a_cluster_that_is_away(

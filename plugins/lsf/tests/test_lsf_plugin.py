@@ -68,7 +68,7 @@ def submission(count: int = 1, modern: bool = True, **own: Any) -> Submission:
         count=count,
         name="fit",
         settings=table(**own),
-        limits=Limits(array=1000, facts=cluster.facts()),
+        limits=Limits(array=1000, render_context=cluster.render_context()),
     )
 
 
@@ -132,7 +132,7 @@ def detect(*steps: tuple[str, Any], **more: Any) -> Detection:
 def test_a_missing_tool_is_named(tool: str) -> None:
     """No command is run then."""
     found = detect(missing=(tool,))
-    assert (found.available, found.away) == (False, False)
+    assert (found.available, found.unreachable) == (False, False)
     assert found.reason == f"{tool} is not on the PATH"
 
 
@@ -173,7 +173,7 @@ def test_a_cluster_that_does_not_answer_is_away(answer: Any) -> None:
     """In its own words, never an exception; no other system takes its place."""
     for steps in ([("lsid", answer)], [("lsid", JSON), ("bparams -a", answer)]):
         found = detect(*steps)
-        assert (found.available, found.away) == (False, True)
+        assert (found.available, found.unreachable) == (False, True)
         assert found.reason.startswith("LSF does not answer: ")
         told = str(answer) if isinstance(answer, Exception) else answer.stderr.strip()
         assert told in found.reason
@@ -190,7 +190,7 @@ def test_a_cluster_that_does_not_answer_is_away(answer: Any) -> None:
 def test_tools_without_a_cluster_are_not_a_cluster_that_is_away(words: str) -> None:
     """LSF may be installed where it is not set up."""
     found = detect(("lsid", complains(words)))
-    assert (found.available, found.away) == (False, False)
+    assert (found.available, found.unreachable) == (False, False)
     assert words in found.reason
 
 
@@ -198,7 +198,7 @@ def test_tools_of_another_system_are_not_lsf() -> None:
     """Slurm's contribs have a bsub, bjobs, bkill and lsid of their own."""
     slurm = "Slurm 22.05.8, May 1 2022\nCopyright SchedMD LLC, 2010-2017.\n"
     found = detect(("lsid", Completed(0, f"{slurm}{NAMED}")))
-    assert (found.available, found.away) == (False, False)
+    assert (found.available, found.unreachable) == (False, False)
     assert "neither LSF nor OpenLava" in found.reason
     assert "Slurm 22.05.8" in found.reason
 
@@ -415,10 +415,12 @@ def test_a_bsub_that_cannot_run_or_hangs_decides_nothing(
 
 def submit_packed(folder: Path, *steps: tuple[str, Any]) -> tuple[list[str], ScriptedHost]:
     """The ids that submitting gives where LSF moves the files, and who was asked."""
-    one = attrs.evolve(submission(), folder=folder, transfer=Transfer.SYSTEM, parcels=("ship/0",))
+    one = attrs.evolve(
+        submission(), folder=folder, transfer=Transfer.SYSTEM, transfer_sets=("stage-in/0",)
+    )
     host = ScriptedHost(*steps)
     rendered = plugin.anybatch_render(one)
-    limit = rendered.command.timeout + rendered.longer
+    limit = rendered.command.timeout + rendered.extra_timeout
     rendered = attrs.evolve(rendered, command=attrs.evolve(rendered.command, timeout=limit))
     return list(plugin.anybatch_submit(one, rendered, host)), host
 
@@ -432,8 +434,8 @@ def test_what_travels_is_packed_before_bsub(tmp_path: Path, packed: Completed) -
     ids, host = submit_packed(tmp_path, ("tar -czhf", packed), ("bsub", SUBMITTED))
     assert ids == ["1"]
     archive = tmp_path / "lsf" / f"{TOKEN}.in.tgz"
-    parcels = (f"{tmp_path}/ship/{name}" for name in ("common", "tasks-0.0", "0"))
-    words = [word for parcel in parcels for word in ("-C", parcel, ".")]
+    transfer_sets = (f"{tmp_path}/stage-in/{name}" for name in ("common", "tasks-0.0", "0"))
+    words = [word for transfer_set in transfer_sets for word in ("-C", transfer_set, ".")]
     assert host.ran[0].argv == ("tar", "-czhf", str(archive), *words)
     assert archive.stat().st_mode & 0o777 == 0o600
     assert [command.timeout for command in host.ran] == [PACKING, timedelta(minutes=2)]

@@ -34,7 +34,7 @@ def submission(
     usual: dict[str, Any] = {
         **{"token": TOKEN, "run": "20261120-094725-64a26d", "number": 0},
         **{"folder": Path("/runs/one"), "count": 1, "name": "fit"},
-        "limits": Limits(array=1000, facts=cluster.facts()),
+        "limits": Limits(array=1000, render_context=cluster.render_context()),
     }
     return Submission(**{**usual, **fields, "settings": {**TABLE, **(own or {})}})
 
@@ -159,7 +159,7 @@ def test_the_job_script_is_started_with_its_numbers(count: int, number: int, nam
 @pytest.mark.parametrize("cluster", [KILOBYTES, OLD])
 def test_files_travel_by_names_that_only_this_job_has(cluster: Cluster) -> None:
     """There and back; all machines have the folder that the job begins in."""
-    one = submission(cluster=cluster, transfer=Transfer.SYSTEM, parcels=("",))
+    one = submission(cluster=cluster, transfer=Transfer.SYSTEM, transfer_sets=("",))
     archive = f"/runs/one/lsf/{TOKEN}"
     found = [line for line in script(one).splitlines() if line.startswith("#BSUB -f")]
     assert found == [
@@ -177,13 +177,13 @@ def test_files_travel_by_names_that_only_this_job_has(cluster: Cluster) -> None:
 def test_a_path_that_f_cannot_carry_is_refused(folder: str) -> None:
     """It goes through a directive, a shell's quotes and a copy between machines."""
     with pytest.raises(UsageError, match="runs_dir"):
-        render(submission(folder=Path(folder), transfer=Transfer.SYSTEM, parcels=("",)))
+        render(submission(folder=Path(folder), transfer=Transfer.SYSTEM, transfer_sets=("",)))
 
 
 def test_an_array_whose_files_lsf_moves_is_refused() -> None:
     """Its elements would all bring back the same file."""
     with pytest.raises(UsageError, match=r"anybatch\.toml"):
-        render(submission(count=2, transfer=Transfer.SYSTEM, parcels=("",)))
+        render(submission(count=2, transfer=Transfer.SYSTEM, transfer_sets=("",)))
 
 
 # -- resources
@@ -358,4 +358,4 @@ def test_a_description_stands_behind_the_token(words: str) -> None:
 )
 def test_what_is_known_of_a_cluster_travels(cluster: Cluster) -> None:
     """Through the texts that are kept with a run."""
-    assert Cluster.of(cluster.facts()) == cluster
+    assert Cluster.of(cluster.render_context()) == cluster

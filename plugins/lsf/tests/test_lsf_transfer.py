@@ -519,4 +519,4 @@ def test_only_kill_ends_the_packing(
         ["tar", "-tzf", str(brought)], capture_output=True, text=True, check=True
     ).stdout.split()
     assert [name for name in listed if name.startswith("exit/0")] == [f"exit/0.0.0.{record}"]
-    assert "to/0/x" in listed
+    assert "stage-out/0/x" in listed

@@ -56,7 +56,7 @@ def status(source: str, state: State, native: str, **facts: Any) -> JobStatus:
     for name in ("submitted", "started", "ended"):
         if name in facts:
             facts[name] = at(facts[name])
-    return JobStatus(state=state, native=native, source=source, **facts)
+    return JobStatus(state=state, native_state=native, source=source, **facts)
 
 
 def elements(array: int, numbers: Iterable[int], one: JobStatus) -> Table:
@@ -970,7 +970,7 @@ def test_a_word_for_scancel_is_never_too_long() -> None:
 
 REMOVED = JobStatus(
     state=State.TERMINATED,
-    native="CANCELLED",
+    native_state="CANCELLED",
     source="squeue, which has its array without it",
     never_started=True,
 )
@@ -1182,5 +1182,7 @@ def test_other_jobs_are_not_found(line: str) -> None:
 def test_whole_arrays(ids: list[str], known: dict[str, str], expected: list[str]) -> None:
     """An array's own id never ends an element that was not named."""
     states = {"R": State.RUNNING, "PD": State.QUEUED, "CD": State.DONE}
-    answers = {n: JobStatus(state=states[s], native=s, source="squeue") for n, s in known.items()}
+    answers = {
+        n: JobStatus(state=states[s], native_state=s, source="squeue") for n, s in known.items()
+    }
     assert parse.whole_arrays(ids, answers) == expected

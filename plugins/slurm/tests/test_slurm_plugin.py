@@ -591,7 +591,7 @@ def test_a_controller_that_does_not_answer_is_a_reason(
 ) -> None:
     """In Slurm's own words, never an exception; Slurm is set up here all the same."""
     found = plugin.anybatch_detect(ScriptedHost(*steps), table())
-    assert (found.available, found.away) == (False, True)
+    assert (found.available, found.unreachable) == (False, True)
     assert found.reason.startswith("the controller does not answer: scontrol")
     assert any(words in found.reason for words in ("DOWN", "Unable to contact", "no answer"))
 
@@ -606,7 +606,7 @@ def test_a_controller_that_does_not_answer_is_a_reason(
 def test_tools_without_a_cluster_are_not_a_cluster_that_is_away(stderr: str) -> None:
     """Slurm may be installed where it is not set up."""
     found = plugin.anybatch_detect(ScriptedHost((PING[0], Completed(1, stderr=stderr))), table())
-    assert (found.available, found.away) == (False, False)
+    assert (found.available, found.unreachable) == (False, False)
 
 
 @pytest.mark.parametrize(

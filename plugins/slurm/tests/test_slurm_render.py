@@ -292,7 +292,7 @@ def test_settings_are_documented_and_unique() -> None:
     """Each names the option that it becomes."""
     names = [setting.name for setting in SETTINGS]
     assert len(names) == len(set(names))
-    assert all(setting.help or setting.instead for setting in SETTINGS)
+    assert all(setting.help or setting.replaced_by for setting in SETTINGS)
     assert {*names} == {*OPTIONS, *MANAGED, "max_array", "skip"}
 
 

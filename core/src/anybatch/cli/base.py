@@ -91,7 +91,7 @@ def say(text: str) -> None:
     click.echo(f"anybatch: {text}", err=True)
 
 
-def so_many(number: int) -> str:
+def count_jobs(number: int) -> str:
     """`1 job`, `3 jobs`."""
     return "1 job" if number == 1 else f"{number} jobs"
 

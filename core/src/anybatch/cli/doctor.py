@@ -92,7 +92,7 @@ def _check_up(system: str | None, submit: bool) -> Iterator[Finding]:
     yield _version()
     yield _folder("state folder", _state_folder(), "XDG_STATE_HOME names another")
     try:
-        session = Session(system, say=say)
+        session = Session(system, on_notice=say)
     except AnybatchError as error:
         yield Finding("settings", False, str(error))
         return
@@ -152,11 +152,13 @@ def _plugin(plugin: Plugin, plugins: Plugins, answer: Detection | None) -> Findi
         return Finding(name, text == SWITCHED_OFF, f"{source}: {text}")
     if answer is None:
         return Finding(name, True, f"{source}: no batch system")
-    here = "usable" if answer.available else "set up, but away" if answer.away else "not usable"
+    here = (
+        "usable" if answer.available else "set up, but away" if answer.unreachable else "not usable"
+    )
     version = {"version": answer.version} if answer.version else {}
     alias = {"stands for": meant} if meant else {}
     details = {**version, **alias, **answer.details}
-    return Finding(name, not answer.away, f"{source}: {here}: {answer.reason}", details)
+    return Finding(name, not answer.unreachable, f"{source}: {here}: {answer.reason}", details)
 
 
 def _system(

@@ -41,7 +41,7 @@ def systems(no_detect: bool, as_json: bool) -> None:
     from anybatch.detection import detect
     from anybatch.session import Session
 
-    session = Session(say=say)
+    session = Session(on_notice=say)
     plugins = session.plugins
     answers = {} if no_detect else detect(plugins, session.settings, session.host)
     records = [plugin_record(plugin, plugins, answers) for plugin in plugins.found]
@@ -65,7 +65,7 @@ def plugin_record(
         "kind": _kind(plugin),
         "stands_for": stands_for,
         "available": answer and answer.available,
-        "away": answer and answer.away,
+        "away": answer and answer.unreachable,
         "reason": answer and answer.reason,
         "version": answer and answer.version,
         "priority": answer and answer.priority,
@@ -124,7 +124,7 @@ def settings(plugin: str | None, unset: bool, as_json: bool) -> None:
     """
     from anybatch.session import Session
 
-    known = Session(say=say).settings
+    known = Session(on_notice=say).settings
     if plugin is not None and plugin not in known.declared:
         raise SettingError(f"there is no plugin {plugin!r}{did_you_mean(plugin, known.declared)}")
     records = list(_setting_records(known, [plugin] if plugin else known.declared))

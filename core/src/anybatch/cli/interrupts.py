@@ -20,7 +20,7 @@ def terminable() -> Iterator[None]:
         yield
 
 
-class Late:
+class DeferredInterrupt:
     """A Ctrl-C or SIGTERM that came while it was held back."""
 
     def __init__(self) -> None:
@@ -39,9 +39,9 @@ class Late:
 
 
 @contextlib.contextmanager
-def held_back() -> Iterator[Late]:
+def defer_interrupt() -> Iterator[DeferredInterrupt]:
     """Inside, the first Ctrl-C or SIGTERM is only noted, to be delivered afterwards."""
-    late = Late()
+    late = DeferredInterrupt()
     with _handling(signal.SIGINT, late.note), _handling(signal.SIGTERM, late.note):
         yield late
 

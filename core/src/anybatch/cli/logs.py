@@ -43,7 +43,7 @@ def logs(name: str, stderr: bool, follow: bool, as_json: bool) -> None:
 
     if follow and as_json:
         raise click.UsageError("--follow and --json exclude each other")
-    with Session(say=say) as session:
+    with Session(on_notice=say) as session:
         found = _logs(session, name, stderr)
         if as_json:
             print_json([log.record() for log in found])

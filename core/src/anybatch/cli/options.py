@@ -205,10 +205,12 @@ def prepare(given: Mapping[str, Any], say: Callable[[str], None]) -> tuple[Sessi
     """
     from anybatch.session import Session
 
-    session = Session(given["system"], say=say)
+    session = Session(given["system"], on_notice=say)
     settings = _settings(given["assignments"], session)
     if settings:
-        session = Session(given["system"], settings=settings, plugins=session.plugins, say=say)
+        session = Session(
+            given["system"], settings=settings, plugins=session.plugins, on_notice=say
+        )
     return session, _jobs(given, settings)
 
 

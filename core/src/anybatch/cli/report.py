@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from anybatch.cli.base import so_many
+from anybatch.cli.base import count_jobs
 from anybatch.cli.progress import write_counts
 from anybatch.model import State
 from anybatch.ranges import write_ranges
@@ -178,7 +178,7 @@ def _duration(job: JobView) -> str:
 
 def not_submitted(run: Run) -> str:
     """What to tell of a run that has jobs nobody submits."""
-    number = so_many(run.counts.get(State.NEW, 0))
+    number = count_jobs(run.counts.get(State.NEW, 0))
     return f"run {run.id}: {number} not submitted; `anybatch wait {run.id}` goes on"
 
 
@@ -191,7 +191,7 @@ def headline(run: Run) -> str:
 
 def print_plan(plan: Plan, rendered: Sequence[Rendered]) -> None:
     """Files and commands, in the order in which they are used."""
-    click.echo(f"# run {plan.run} on {plan.system}: {so_many(plan.count)}; this is a dry run")
+    click.echo(f"# run {plan.run} on {plan.system}: {count_jobs(plan.count)}; this is a dry run")
     for file in plan.files:
         _print_file(file)
     for link in plan.links:

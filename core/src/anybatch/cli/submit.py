@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from anybatch.cli.base import INTERRUPTED, Command, print_json, say, so_many
-from anybatch.cli.interrupts import held_back, terminable
+from anybatch.cli.base import INTERRUPTED, Command, count_jobs, print_json, say
+from anybatch.cli.interrupts import defer_interrupt, terminable
 from anybatch.cli.options import CONTEXT, job_options, prepare
 from anybatch.cli.report import not_submitted, plan_record, print_plan, run_record
-from anybatch.cli.waiting import await_runs, how_to_come_back, tell_failures
+from anybatch.cli.waiting import await_runs, resume_hint, tell_failures
 from anybatch.model import Reason, State
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
-    from anybatch.cli.interrupts import Late
+    from anybatch.cli.interrupts import DeferredInterrupt
     from anybatch.cli.progress import Progress
     from anybatch.model import Job, Outcome
     from anybatch.run import Run
@@ -59,7 +59,7 @@ def run(terminate_on_interrupt: bool, as_json: bool, **given: Any) -> None:
     with terminable(), progress() as shown:
         session, jobs = prepare(given, shown.say)
         with session:
-            with held_back() as late:
+            with defer_interrupt() as late:
                 submitted = session.submit(jobs)
             outcomes = _await(session, submitted, shown, late, stop=terminate_on_interrupt)
             if as_json:
@@ -69,7 +69,7 @@ def run(terminate_on_interrupt: bool, as_json: bool, **given: Any) -> None:
 
 
 def _await(
-    session: Session, run: Run, shown: Progress, late: Late, *, stop: bool
+    session: Session, run: Run, shown: Progress, late: DeferredInterrupt, *, stop: bool
 ) -> list[Outcome] | None:
     """The outcomes; None after Ctrl-C, which leaves the jobs alone or stops them."""
     try:
@@ -77,9 +77,9 @@ def _await(
         return await_runs(session, [run], shown)
     except KeyboardInterrupt:
         if not stop:
-            shown.say(how_to_come_back([run]))
+            shown.say(resume_hint([run]))
         else:
-            shown.say(f"run {run.id}: {so_many(run.terminate())} told to stop")
+            shown.say(f"run {run.id}: {count_jobs(run.terminate())} told to stop")
             await_runs(session, [run], shown)
         return None
 
@@ -134,7 +134,7 @@ def submit(as_json: bool, **given: Any) -> None:
     """Submit jobs, print the run's id, and return at once."""
     session, jobs = prepare(given, say)
     with session, terminable():
-        with held_back() as late:
+        with defer_interrupt() as late:
             submitted = session.submit(jobs)
             if as_json:
                 print_json(run_record(submitted))

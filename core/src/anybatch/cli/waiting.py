@@ -39,7 +39,7 @@ def tell_failures(outcomes: Sequence[Outcome]) -> None:
         say(f"... and {len(failed) - SHOWN} more")
 
 
-def how_to_come_back(runs: Sequence[Run]) -> str:
+def resume_hint(runs: Sequence[Run]) -> str:
     """What to tell somebody who leaves jobs alone."""
     goes = "goes" if len(runs) == 1 else "go"
     names = " ".join(run.id for run in runs)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from anybatch.cli.base import INTERRUPTED, Command, json_option, print_json, say, so_many
+from anybatch.cli.base import INTERRUPTED, Command, count_jobs, json_option, print_json, say
 from anybatch.cli.interrupts import terminable
 from anybatch.cli.params import complete_active_run, complete_run
 from anybatch.cli.report import headline, not_submitted, print_jobs, print_overview, run_record
-from anybatch.cli.waiting import await_runs, how_to_come_back, tell_failures
+from anybatch.cli.waiting import await_runs, resume_hint, tell_failures
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,9 +45,9 @@ def status(names: tuple[str, ...], as_json: bool) -> None:
     """
     from anybatch.session import Session
 
-    with Session(say=say) as session:
+    with Session(on_notice=say) as session:
         runs = _runs(session, names)
-        session.look(runs)
+        session.poll(runs)
         if as_json:
             print_json([run_record(run) for run in runs])
         elif names:
@@ -95,7 +95,7 @@ def wait(names: tuple[str, ...], as_json: bool) -> None:
     from anybatch.cli.progress import progress
     from anybatch.session import Session
 
-    with terminable(), progress() as shown, Session(say=shown.say) as session:
+    with terminable(), progress() as shown, Session(on_notice=shown.say) as session:
         runs = _runs(session, names)
         outcomes = _await(session, runs, shown)
         if as_json:
@@ -114,7 +114,7 @@ def _await(session: Session, runs: Sequence[Run], shown: Progress) -> list[Outco
     try:
         return await_runs(session, runs, shown)
     except KeyboardInterrupt:
-        shown.say(how_to_come_back(runs))
+        shown.say(resume_hint(runs))
         return None
 
 
@@ -138,16 +138,16 @@ def terminate(names: tuple[str, ...], signal: str | None, as_json: bool) -> None
     """Stop jobs that have not ended, or send them a signal."""
     from anybatch.session import Session
 
-    with Session(say=say) as session:
+    with Session(on_notice=say) as session:
         wanted = _targets(session, names)
         name = signal and signal.upper().removeprefix("SIG")
         told = {run: run.terminate(indices, name) for run, indices in wanted.items()}
     if as_json:
-        print_json([{"run": run.id, "told": count} for run, count in told.items()])
+        print_json([{"run": run.id, "signalled": count} for run, count in told.items()])
     else:
         what = f"sent {name}" if name else "told to stop"
         for run, count in told.items():
-            click.echo(f"run {run.id}: {so_many(count)} {what}")
+            click.echo(f"run {run.id}: {count_jobs(count)} {what}")
 
 
 def _targets(session: Session, names: Sequence[str]) -> dict[Run, set[int] | None]:

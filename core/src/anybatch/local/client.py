@@ -73,7 +73,7 @@ class _Starter:
 
     def start(self) -> None:
         if self._process and (self._process.poll() or 0) > 0:
-            said = self._folder.last_words()
+            said = self._folder.log_tail()
             raise AnybatchError(f"the supervisor of local jobs cannot start: {said}")
         if time.monotonic() < self._next or (self._process and self._process.poll() is None):
             return

@@ -42,7 +42,7 @@ class StateFolder:
         finally:
             os.close(descriptor)
 
-    def last_words(self) -> str:
+    def log_tail(self) -> str:
         """The last line of the log."""
         lines = self.log.read_text("utf-8", "replace").splitlines()
         return lines[-1] if lines else "(its log is empty)"

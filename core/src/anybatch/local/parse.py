@@ -43,7 +43,7 @@ def _status(native: str, facts: Mapping[str, Any]) -> JobStatus:
     state, reason = MEANING[word]
     return JobStatus(
         state=state,
-        native=word.value,
+        native_state=word.value,
         source=SOURCE,
         reason=reason,
         message=facts.get("message"),

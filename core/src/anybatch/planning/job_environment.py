@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from anybatch.localhost import matches
-from anybatch.records import Forbidden, Place
+from anybatch.records import Forbidden, WorkerPath
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,7 +24,7 @@ _NEVER = (
 
 
 @attrs.frozen
-class Composed:
+class JobEnvironment:
     """The contributions of all plugins to one job, as one.
 
     Attributes:
@@ -35,30 +35,32 @@ class Composed:
     keep: tuple[str, ...]
     env: Mapping[str, str]
     setup: tuple[str, ...]
-    wrap: tuple[str | Place, ...]
-    forbids: tuple[Forbidden, ...] = ()
+    wrapper: tuple[str | WorkerPath, ...]
+    forbidden_names: tuple[Forbidden, ...] = ()
     contained: bool = False
 
 
-def compose(contributions: Iterable[Environment]) -> Composed:
+def merge(contributions: Iterable[Environment]) -> JobEnvironment:
     """The contributions one after the other; the wrapper of the first is the innermost."""
     scrub: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
     env: dict[str, str] = {}
     setup: tuple[str, ...] = ()
-    wrap: tuple[str | Place, ...] = ()
-    forbids: tuple[Forbidden, ...] = ()
+    wrapper: tuple[str | WorkerPath, ...] = ()
+    forbidden_names: tuple[Forbidden, ...] = ()
     contained = False
     for one in contributions:
         scrub, keep, setup = scrub + one.scrub, keep + one.keep, setup + one.setup
         env.update(one.env)
-        wrap, forbids = one.wrap + wrap, forbids + one.forbids
-        contained = contained or one.contains
-    return Composed(scrub, keep, env, setup, wrap, forbids, contained or bool(wrap))
+        wrapper, forbidden_names = one.wrapper + wrapper, forbidden_names + one.forbidden_names
+        contained = contained or one.runs_container
+    return JobEnvironment(
+        scrub, keep, env, setup, wrapper, forbidden_names, contained or bool(wrapper)
+    )
 
 
 def inherited(
-    environ: Mapping[str, str], patterns: Sequence[str], composed: Composed
+    environ: Mapping[str, str], patterns: Sequence[str], composed: JobEnvironment
 ) -> dict[str, str]:
     """The variables that a job gets from the submitting program.
 

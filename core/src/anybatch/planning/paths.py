@@ -1,7 +1,7 @@
 """A job's paths and files, resolved and checked: what the job script needs to know of it.
 
 Where the job sees our folders, files stay where they are and inputs are linked or copied. Where
-the batch system moves files, everything that a job names becomes part of its parcel.
+the batch system moves files, everything that a job names becomes part of its transfer_set.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from anybatch.planning.inputs import (
     resolve_inputs,
     without_needless,
 )
-from anybatch.planning.job_environment import Composed
+from anybatch.planning.job_environment import JobEnvironment
 from anybatch.quoting import INDEX, RUN_FOLDER
-from anybatch.records import CARRIED, Transfer
-from anybatch.worker.script import Surroundings
+from anybatch.records import REMOTE_RUN_DIR, Transfer
+from anybatch.worker.script import JobLayout
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
     from anybatch.host import Host
-    from anybatch.planning.transfer_layout import Parcels
+    from anybatch.planning.transfer_layout import TransferSets
 
 
 @attrs.define
-class Group:
+class JobGroup:
     """Jobs with equal directives.
 
     Attributes:
@@ -48,7 +48,7 @@ class Group:
     """
 
     job: Job
-    composed: Composed
+    composed: JobEnvironment
     inherit: Mapping[str, str]
     transfer: Transfer
     settings: Mapping[str, Any]
@@ -74,7 +74,7 @@ class Resolver:
         """A log file's absolute path; empty: it is in the run's folder."""
         return "" if path is None else self.absolute(path)
 
-    def check_run_folder(self, folder: Path, group: Group) -> None:
+    def check_run_folder(self, folder: Path, group: JobGroup) -> None:
         """Refuse what a wrapper of the group's jobs cannot take.
 
         Raises:
@@ -83,7 +83,7 @@ class Resolver:
         if group.transfer is not Transfer.SYSTEM:
             _refuse([("the run's folder", str(folder))], group, carried=False)
 
-    def surroundings(self, job: Job, group: Group) -> tuple[Surroundings, tuple[str, ...]]:
+    def layout(self, job: Job, group: JobGroup) -> tuple[JobLayout, tuple[str, ...]]:
         """All of a job but its command, where it sees the same folders; notes for the user.
 
         Raises:
@@ -94,7 +94,7 @@ class Resolver:
             raise JobError(f"workdir {workdir} is no folder")
         check_outputs(job)
         inputs, notes = resolve_inputs(job, self._base, self._host)
-        around = Surroundings(
+        around = JobLayout(
             workdir=workdir,
             **self._settled(job, group),
             inputs=tuple(without_needless(inputs, workdir)),
@@ -109,10 +109,10 @@ class Resolver:
         _refuse(named, group, carried=False)
         return around, notes
 
-    def surroundings_away(
-        self, job: Job, group: Group, parcels: Parcels
-    ) -> tuple[Surroundings, str, tuple[str, ...]]:
-        """All of a job but its command, where its files travel; its parcel; notes for the user.
+    def layout_transferred(
+        self, job: Job, group: JobGroup, transfer_sets: TransferSets
+    ) -> tuple[JobLayout, str, tuple[str, ...]]:
+        """All of a job but its command, where its files travel; its transfer set; notes.
 
         It works in its scratch folder, and without `output_dir` outputs come to its `workdir`.
 
@@ -129,38 +129,38 @@ class Resolver:
                 raise JobError(f"{field} {path}: {INDEX} is not possible where files travel")
         travels = {
             program_of(job): self._program(job, workdir),
-            f"{CARRIED}/stdin": stdin,
-            f"{CARRIED}/env_script": settled["env_script"],
+            f"{REMOTE_RUN_DIR}/stdin": stdin,
+            f"{REMOTE_RUN_DIR}/env_script": settled["env_script"],
             **{destination: source for source, destination in inputs},
         }
         pairs = tuple((source, place) for place, source in travels.items() if source)
         _refuse((("file", place) for _, place in pairs), group, carried=True)
         outputs = self.absolute(job.output_dir or workdir)
-        around = Surroundings(
+        around = JobLayout(
             workdir=".",
             **settled,
-            output_dir=parcels.back(outputs) if job.outputs else "",
+            output_dir=transfer_sets.back(outputs) if job.outputs else "",
             stdin=f"{RUN_FOLDER}/stdin" if stdin else "/dev/null",
-            stdout=self._log_away(job.stdout, parcels),
-            stderr=self._log_away(job.stderr, parcels),
+            stdout=self._log_away(job.stdout, transfer_sets),
+            stderr=self._log_away(job.stderr, transfer_sets),
         )
-        return around, parcels.pack(pairs), notes
+        return around, transfer_sets.pack(pairs), notes
 
     def _program(self, job: Job, workdir: str) -> str:
         path = os.path.join(workdir, program_of(job))
         return path if os.path.isfile(path) else ""
 
-    def _log_away(self, path: Path | None, parcels: Parcels) -> str:
-        return "" if path is None else parcels.back(self.absolute(path), file=True)
+    def _log_away(self, path: Path | None, transfer_sets: TransferSets) -> str:
+        return "" if path is None else transfer_sets.back(self.absolute(path), file=True)
 
-    def _settled(self, job: Job, group: Group) -> dict[str, Any]:
+    def _settled(self, job: Job, group: JobGroup) -> dict[str, Any]:
         """What of a job's surroundings is the same wherever it runs."""
         return {
             "inherit": group.inherit,
             "env_script": self._existing("env_script", job.env_script),
             "env": {**group.composed.env, **job.env},
             "setup": group.composed.setup + job.setup,
-            "wrap": group.composed.wrap,
+            "wrapper": group.composed.wrapper,
             "outputs": job.outputs,
         }
 
@@ -177,9 +177,11 @@ class Resolver:
         return name
 
 
-def _refuse(named: Iterable[tuple[str, str]], group: Group, *, carried: bool) -> None:
-    forbids = [forbidden for forbidden in group.composed.forbids if forbidden.carried is carried]
+def _refuse(named: Iterable[tuple[str, str]], group: JobGroup, *, carried: bool) -> None:
+    forbidden_names = [
+        forbidden for forbidden in group.composed.forbidden_names if forbidden.carried is carried
+    ]
     for field, path in named:
-        for forbidden in forbids:
+        for forbidden in forbidden_names:
             if found := re.search(forbidden.pattern, path):
                 raise JobError(f"{field} {path}: {found[0]!r} {forbidden.advice}")

@@ -15,10 +15,10 @@ import attrs
 
 from anybatch.errors import JobError
 from anybatch.planning.inputs import program_of
-from anybatch.planning.job_environment import compose, inherited
-from anybatch.planning.paths import Group, Resolver
+from anybatch.planning.job_environment import inherited, merge
+from anybatch.planning.paths import JobGroup, Resolver
 from anybatch.planning.plan import Link, Plan, Planned, Wait, new_run_id
-from anybatch.planning.transfer_layout import Parcels, page_links
+from anybatch.planning.transfer_layout import TransferSets, page_links
 from anybatch.quoting import RUN_FOLDER
 from anybatch.ranges import spans
 from anybatch.records import (
@@ -86,11 +86,11 @@ class Planner:
             raise JobError("there is no job to submit")
         now = datetime.now(timezone.utc)
         run = new_run_id(now)
-        work = _Work(run, runs / run, len(jobs))
+        work = _RunDraft(run, runs / run, len(jobs))
         groups = self._grouped(jobs, waits)
         for _, group in groups:
             self._resolver.check_run_folder(work.folder, group)
-        tables = _Tasks(self._resolver, work)
+        tables = _TaskFiles(self._resolver, work)
         planned: list[Planned] = []
         for (group_waits, group), number in zip(
             groups, _numbers(groups, self._limits.array), strict=True
@@ -118,7 +118,7 @@ class Planner:
 
     def _left_out(self) -> Iterator[str]:
         """What plugins failed to contribute."""
-        for name in self._plugins.about(self._system):
+        for name in self._plugins.plugins_for(self._system):
             for problem in self._plugins.problems(name):
                 if problem.startswith(("anybatch_environment", "anybatch_transfer")):
                     yield f"jobs go without the part of plugin {name!r}: {problem}"
@@ -127,8 +127,8 @@ class Planner:
 
     def _grouped(
         self, jobs: Sequence[Job], waits: Sequence[Sequence[Wait]]
-    ) -> list[tuple[tuple[Wait, ...], Group]]:
-        groups: dict[Any, Group] = {}
+    ) -> list[tuple[tuple[Wait, ...], JobGroup]]:
+        groups: dict[Any, JobGroup] = {}
         for index, (job, wait) in enumerate(zip(jobs, waits, strict=True)):
             key = (_directives(job), tuple(wait))
             if key not in groups:
@@ -136,19 +136,19 @@ class Planner:
             groups[key].indices.append(index)
         return [(key[1], group) for key, group in groups.items()]
 
-    def _group(self, job: Job) -> Group:
+    def _group(self, job: Job) -> JobGroup:
         settings = self._settings.with_layer("call", job.settings)
         arguments = self._arguments(job, settings)
-        composed = compose(self._contributions(job, arguments))
+        composed = merge(self._contributions(job, arguments))
         if job.container is not None and not composed.contained:
             raise JobError(
                 f"nobody runs {self._system} jobs in the container {job.container!r}: that takes a "
                 f"plugin (pip install anybatch-apptainer)"
             )
         patterns = settings.core("inherit_env")
-        transfers = self._plugins.collect("anybatch_transfer", arguments, Transfer)
+        transfers = self._plugins.call_each("anybatch_transfer", arguments, Transfer)
         transfer = next((answer for _, answer in transfers), Transfer.SHARED)
-        return Group(
+        return JobGroup(
             job=job,
             composed=composed,
             inherit=inherited(self._host.environ, patterns, composed),
@@ -164,19 +164,19 @@ class Planner:
         own = {self._system: arguments[self._system]}
         others = {name: given for name, given in arguments.items() if name != self._system}
         contains = False
-        for _, one in self._plugins.collect(hook, own, Environment):
-            contains = one.contains
+        for _, one in self._plugins.call_each(hook, own, Environment):
+            contains = one.runs_container
             yield one
         if contains:
             job = attrs.evolve(job, container=None)
             others = {name: {**given, "job": job} for name, given in others.items()}
-        for _, one in self._plugins.collect(hook, others, Environment):
-            yield attrs.evolve(one, wrap=(), forbids=()) if contains else one
+        for _, one in self._plugins.call_each(hook, others, Environment):
+            yield attrs.evolve(one, wrapper=(), forbidden_names=()) if contains else one
 
     def _arguments(self, job: Job, settings: Settings) -> dict[str, dict[str, Any]]:
         """What each plugin is given that a call about the job reaches; the batch system first."""
         about = {"job": job, "host": self._host, "system": self._system, "folder": self._base}
-        names = self._plugins.about(self._system)
+        names = self._plugins.plugins_for(self._system)
         return {name: {**about, "settings": settings.table(name)} for name in names}
 
     # -- submissions
@@ -184,17 +184,17 @@ class Planner:
     def _submissions(
         self,
         jobs: Sequence[Job],
-        group: Group,
+        group: JobGroup,
         waits: tuple[Wait, ...],
         first: int,
-        work: _Work,
-        tables: _Tasks,
+        work: _RunDraft,
+        tables: _TaskFiles,
     ) -> Iterator[Planned]:
         size = self._limits.array
         for start in range(0, len(group.indices), size):
             indices = tuple(group.indices[start : start + size])
             number = first + start // size
-            parcels = tables.add(number, group, [(index, jobs[index]) for index in indices])
+            transfer_sets = tables.add(number, group, [(index, jobs[index]) for index in indices])
             submission = Submission(
                 token=f"ab-{work.run}-{number}",
                 run=work.run,
@@ -207,7 +207,7 @@ class Planner:
                 after=_placeholders(waits) if self._limits.dependencies else (),
                 container=group.job.container,
                 transfer=group.transfer,
-                parcels=parcels,
+                transfer_sets=transfer_sets,
                 limits=self._limits,
             )
             render(self._plugins, self._system, submission)
@@ -217,7 +217,7 @@ class Planner:
 
 
 @attrs.frozen
-class _Work:
+class _RunDraft:
     """The run that is being planned."""
 
     run: str
@@ -225,10 +225,10 @@ class _Work:
     count: int
 
 
-class _Tasks:
+class _TaskFiles:
     """The task files in the making, and what all tasks share."""
 
-    def __init__(self, resolver: Resolver, work: _Work) -> None:
+    def __init__(self, resolver: Resolver, work: _RunDraft) -> None:
         self.shared: dict[str, str] = {}
         self.notes: list[str] = []
         self._resolver = resolver
@@ -236,43 +236,45 @@ class _Tasks:
         self._lines: dict[int, list[str]] = {}
         self._scripts: dict[str, str] = {}
         self._definitions: dict[Any, tuple[dict[str, str], str]] = {}
-        self._parcels = Parcels(work.folder)
+        self._parcels = TransferSets(work.folder)
         self._away: dict[int, int] = {}
 
-    def add(self, number: int, group: Group, jobs: Sequence[tuple[int, Job]]) -> tuple[str, ...]:
+    def add(self, number: int, group: JobGroup, jobs: Sequence[tuple[int, Job]]) -> tuple[str, ...]:
         """Write the lines of a submission's jobs.
 
         Returns:
-            The parcel of each job, or one for all; empty where no files travel.
+            The transfer_set of each job, or one for all; empty where no files travel.
         """
-        lines, parcels = [], []
+        lines, transfer_sets = [], []
         for index, job in jobs:
-            own, parcel = self._own(job, group)
+            own, transfer_set = self._own(job, group)
             self.shared = self.shared or own
             lines.append(render_task(index, self._words(job.command), own, self.shared))
-            parcels.append(parcel)
+            transfer_sets.append(transfer_set)
         self._lines[number] = lines
         if group.transfer is not Transfer.SYSTEM:
             return ()
         self._away[number] = len(jobs)
-        return tuple(parcels) if len(set(parcels)) > 1 else (parcels[0],)
+        return tuple(transfer_sets) if len(set(transfer_sets)) > 1 else (transfer_sets[0],)
 
-    def _own(self, job: Job, group: Group) -> tuple[dict[str, str], str]:
-        """A job's definitions, and its parcel."""
+    def _own(self, job: Job, group: JobGroup) -> tuple[dict[str, str], str]:
+        """A job's definitions, and its transfer_set."""
         away = group.transfer is Transfer.SYSTEM
         program = program_of(job) if away else ""
         around_it = (getattr(job, name) for name in _AROUND)
         key = (id(group), tuple(job.env.items()), program, *around_it)
         if key not in self._definitions:
-            parcel = ""
+            transfer_set = ""
             if away:
-                around, parcel, notes = self._resolver.surroundings_away(job, group, self._parcels)
+                around, transfer_set, notes = self._resolver.layout_transferred(
+                    job, group, self._parcels
+                )
             else:
-                around, notes = self._resolver.surroundings(job, group)
+                around, notes = self._resolver.layout(job, group)
             self.notes += notes
             if len(self._definitions) >= _CACHED:
                 self._definitions.clear()
-            self._definitions[key] = (definitions(around), parcel)
+            self._definitions[key] = (definitions(around), transfer_set)
         return self._definitions[key]
 
     def _words(self, command: str | tuple[str, ...]) -> Sequence[str]:
@@ -318,12 +320,12 @@ def render(plugins: Plugins, system: str, submission: Submission) -> Rendered:
         UsageError: it cannot be written for this system.
         PluginError: the plugin raised or gave no `Rendered`.
     """
-    rendered = plugins.ask(system, "anybatch_render", Rendered, submission=submission)
+    rendered = plugins.call_checked(system, "anybatch_render", Rendered, submission=submission)
     assert isinstance(rendered, Rendered)
     return rendered
 
 
-def _numbers(groups: Sequence[tuple[Any, Group]], size: int) -> Iterator[int]:
+def _numbers(groups: Sequence[tuple[Any, JobGroup]], size: int) -> Iterator[int]:
     number = 0
     for _, group in groups:
         yield number

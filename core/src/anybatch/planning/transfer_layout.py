@@ -3,13 +3,13 @@
 It lies ready in the run's folder, as folders of links that are laid out as a job's scratch
 folder is to be, so that nothing is copied before it travels and no layout is lost:
 
-    ship/common/.anybatch/      the job script, scripts given as text, folders for what comes back
-    ship/tasks-N.P/.anybatch/   page P of the task lines of submission N
-    ship/K/                     a set of files that a job needs
-    to/K -> FOLDER              where outputs and logs with a place of their own belong
+    stage-in/common/.anybatch/     the job script, scripts given as text, folders to come back
+    stage-in/tasks-N.P/.anybatch/  page P of the task lines of submission N
+    stage-in/K/                    a set of files that a job needs
+    stage-out/K -> FOLDER          where outputs and logs with a place of their own belong
 
 The contents of the first, of one of the second and of one of the third go to the job's scratch
-folder. What the job leaves in the folders `BROUGHT_BACK` there comes to those of the same name
+folder. What the job leaves in the folders `RETURNED_DIRS` there comes to those of the same name
 in the run's folder.
 """
 
@@ -23,8 +23,8 @@ from anybatch.errors import JobError
 from anybatch.planning.plan import Link
 from anybatch.quoting import INDEX, RUN_FOLDER
 from anybatch.ranges import page_of
-from anybatch.records import CARRIED
-from anybatch.transfer import BROUGHT_BACK, COMMON, page_parcel
+from anybatch.records import REMOTE_RUN_DIR
+from anybatch.transfer import COMMON, RETURNED_DIRS, page_set
 from anybatch.worker.tasks import page_name
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 Pairs = tuple[tuple[str, str], ...]  #: absolute sources and places below the scratch folder
 
 
-class Parcels:
-    """The parcels of a run in the making.
+class TransferSets:
+    """The transfer_sets of a run in the making.
 
     Args:
         folder: the run's folder.
@@ -52,7 +52,7 @@ class Parcels:
         """The folder of links to *files*, below the run's; equal sets share one; empty: none."""
         if not files:
             return ""
-        return self._packed.setdefault(files, f"ship/{len(self._packed)}")
+        return self._packed.setdefault(files, f"stage-in/{len(self._packed)}")
 
     def back(self, path: str, *, file: bool = False) -> str:
         """Where a job makes what is to come to *path* on the submitting machine.
@@ -65,18 +65,18 @@ class Parcels:
         fixed = parts[: len(parts) - 1 if file else None]
         fixed = next((fixed[:n] for n, part in enumerate(fixed) if INDEX in part), fixed)
         number = self._roots.setdefault(str(PurePosixPath(*fixed)), len(self._roots))
-        return "/".join((RUN_FOLDER, "to", str(number), *parts[len(fixed) :]))
+        return "/".join((RUN_FOLDER, "stage-out", str(number), *parts[len(fixed) :]))
 
     def folders(self) -> Iterator[Path]:
         """The folders to be made: of the run, and those of the user that outputs come to."""
-        for name in BROUGHT_BACK:
-            yield self._folder / COMMON / CARRIED / name
-        yield self._folder / "to"
+        for name in RETURNED_DIRS:
+            yield self._folder / COMMON / REMOTE_RUN_DIR / name
+        yield self._folder / "stage-out"
         yield from map(Path, self._roots)
-        for files, parcel in self._packed.items():
+        for files, transfer_set in self._packed.items():
             for source, place in files:
                 for folder, _ in _folders(source):
-                    yield self._folder / parcel / place / os.path.relpath(folder, source)
+                    yield self._folder / transfer_set / place / os.path.relpath(folder, source)
 
     def links(self, scripts: Iterable[str]) -> Iterator[Link]:
         """The links to be made.
@@ -85,12 +85,12 @@ class Parcels:
             scripts: names in the run's folder that every job takes along.
         """
         for name in scripts:
-            yield Link(self._folder / COMMON / CARRIED / name, str(self._folder / name))
+            yield Link(self._folder / COMMON / REMOTE_RUN_DIR / name, str(self._folder / name))
         for root, number in self._roots.items():
-            yield Link(self._folder / "to" / str(number), root)
-        for files, parcel in self._packed.items():
+            yield Link(self._folder / "stage-out" / str(number), root)
+        for files, transfer_set in self._packed.items():
             for source, place in files:
-                yield from _links(source, self._folder / parcel / place)
+                yield from _links(source, self._folder / transfer_set / place)
 
 
 def _links(source: str, place: Path) -> Iterator[Link]:
@@ -128,7 +128,7 @@ def page_links(folder: Path, number: int, count: int) -> Iterator[Link]:
     """The links to the pages of a submission's task lines."""
     for page in range(page_of(count) + 1):
         name = page_name(number, page)
-        yield Link(folder / page_parcel(number, page) / CARRIED / name, str(folder / name))
+        yield Link(folder / page_set(number, page) / REMOTE_RUN_DIR / name, str(folder / name))
 
 
 def make_links(links: Iterable[Link], host: Host) -> None:

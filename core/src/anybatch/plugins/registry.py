@@ -170,17 +170,17 @@ class Plugins:
         except Exception as error:
             raise self._fault(name, f"{hook} raised {_one_line(error)}") from error
 
-    def ask(
+    def call_checked(
         self, name: str, hook: str, answer_type: type | tuple[type, ...], **arguments: Any
     ) -> Any:
         """Like `call`, and the answer must be of *answer_type* (or None where allowed)."""
         answer = self.call(name, hook, **arguments)
         if not isinstance(answer, answer_type):
             wanted = getattr(answer_type, "__name__", answer_type)
-            raise self.fault(name, f"{hook} answered {answer!r:.200} instead of a {wanted}")
+            raise self.plugin_error(name, f"{hook} answered {answer!r:.200} instead of a {wanted}")
         return answer
 
-    def collect(
+    def call_each(
         self,
         hook: str,
         arguments: Mapping[str, Mapping[str, Any]],
@@ -197,16 +197,16 @@ class Plugins:
                 with contextlib.suppress(PluginError):
                     answer = self.call(name, hook, **given)
                     if answer is not None and not isinstance(answer, answer_type):
-                        raise self.fault(name, f"{hook} answered {answer!r:.200}")
+                        raise self.plugin_error(name, f"{hook} answered {answer!r:.200}")
                     if answer is not None:
                         yield in_use[name], answer
 
-    def about(self, system: str) -> list[str]:
+    def plugins_for(self, system: str) -> list[str]:
         """The plugins that a call about a job of *system* reaches: it, then the others."""
         others = [plugin.name for plugin in self if not plugin.is_system]
         return [system, *others]
 
-    def fault(self, name: str, problem: str) -> PluginError:
+    def plugin_error(self, name: str, problem: str) -> PluginError:
         """The error for a plugin's wrong answer, recorded for `anybatch systems`."""
         return self._fault(name, problem)
 

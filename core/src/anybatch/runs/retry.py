@@ -59,8 +59,8 @@ def plan_retries(run: RunState, outcomes: Iterable[Outcome], host: Host) -> Iter
                 number=number,
                 token=f"ab-{run.id}-{number}",
                 count=len(indices),
-                parcels=_parcels(planned, indices),
-                again=tuple(run.jobs[index].native or "" for index in indices),
+                transfer_sets=_parcels(planned, indices),
+                previous_ids=tuple(run.jobs[index].native_id or "" for index in indices),
             ),
         )
         number += 1
@@ -73,9 +73,9 @@ def _tasks(run: RunState, planned: Planned, host: Host) -> dict[int, str]:
 
 
 def _parcels(planned: Planned, indices: Iterable[int]) -> tuple[str, ...]:
-    """The parcels of some jobs of a submission."""
-    parcels = planned.submission.parcels
-    if len(parcels) < 2:
-        return parcels
-    of = dict(zip(planned.indices, parcels, strict=True))
+    """The transfer_sets of some jobs of a submission."""
+    transfer_sets = planned.submission.transfer_sets
+    if len(transfer_sets) < 2:
+        return transfer_sets
+    of = dict(zip(planned.indices, transfer_sets, strict=True))
     return tuple(of[index] for index in indices)

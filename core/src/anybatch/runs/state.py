@@ -39,17 +39,17 @@ if TYPE_CHECKING:
 
 
 @attrs.define
-class Tracked:
+class JobRecord:
     """A job as the watcher sees it.
 
     Attributes:
         index: its number in the run.
         submission: number of the submission that it is in (the latest, after a retry).
         attempt: 0, or the number of the retry.
-        native: the batch system's id; None before it is submitted; empty where the system has
+        native_id: the batch system's id; None before it is submitted; empty where the system has
             the job and nobody knows its id.
         state: the last known.
-        word: the system's own word for it.
+        native_state: the system's own word for it.
         message: what the system said beside it.
         submitted: when.
         outcome: the verdict.
@@ -61,9 +61,9 @@ class Tracked:
     index: int
     submission: int = -1
     attempt: int = 0
-    native: str | None = None
+    native_id: str | None = None
     state: State = State.NEW
-    word: str | None = None
+    native_state: str | None = None
     message: str | None = None
     submitted: float | None = None
     outcome: Outcome | None = None
@@ -114,11 +114,11 @@ class RunState:
         fit: Callable[[Mapping[str, Any]], Mapping[str, Any]],
     ) -> None:
         self.file = file
-        self.jobs = [Tracked(index) for index in range(file.count)]
+        self.jobs = [JobRecord(index) for index in range(file.count)]
         self.submissions: list[SubmissionState] = []
         self.counts: Counter[State] = Counter({State.NEW: file.count})
         self.unfinished = file.count
-        self.changed: Callable[[Tracked, State], None] = lambda job, old: None
+        self.changed: Callable[[JobRecord, State], None] = lambda job, old: None
         self._journal = journal
         self._fit = fit
         self._stdout = _by_index(file.stdout, file.count)
@@ -141,26 +141,26 @@ class RunState:
         """Whether all jobs have their verdict."""
         return self.unfinished == 0
 
-    def id_of(self, job: Tracked) -> JobId | None:
+    def id_of(self, job: JobRecord) -> JobId | None:
         """The job's id."""
-        return JobId(self.file.system, job.native) if job.native else None
+        return JobId(self.file.system, job.native_id) if job.native_id else None
 
-    def retries(self, job: Tracked) -> bool:
+    def retries(self, job: JobRecord) -> bool:
         """Whether another attempt may follow the one that is under way."""
         return job.attempt < self.submissions[job.submission].planned.retry.times
 
-    def submitted_at(self, job: Tracked) -> datetime | None:
+    def submitted_at(self, job: JobRecord) -> datetime | None:
         """When the job was handed to the batch system."""
         return datetime.fromtimestamp(job.submitted, timezone.utc) if job.submitted else None
 
-    def logs(self, job: Tracked) -> tuple[Path, Path]:
+    def logs(self, job: JobRecord) -> tuple[Path, Path]:
         """Where the job's output and errors go (the latest attempt's), or have gone."""
         out, err = self._planned_logs(job)
         if job.outcome:
             out, err = job.outcome.stdout or out, job.outcome.stderr or err
         return out, err
 
-    def _planned_logs(self, job: Tracked) -> tuple[Path, Path]:
+    def _planned_logs(self, job: JobRecord) -> tuple[Path, Path]:
         suffix = f".{job.attempt}" if job.attempt else ""
         names = (self._stdout[job.index], "out"), (self._stderr[job.index], "err")
         default = self.folder / "logs"
@@ -212,7 +212,7 @@ class RunState:
         one.phase = Phase.SUBMITTED
         for index, native in zip(one.planned.indices, event["ids"], strict=True):
             job = self.jobs[index]
-            job.native, job.submitted = native, one.announced or event.get("t")
+            job.native_id, job.submitted = native, one.announced or event.get("t")
             self._move(job, State.QUEUED)
 
     def _on_refused(self, event: Event) -> None:
@@ -228,7 +228,7 @@ class RunState:
             job = self.jobs[index]
             if job.state.final:
                 continue  # another process had the verdict already
-            job.word, job.message = event.get("native"), event.get("message")
+            job.native_state, job.message = event.get("native"), event.get("message")
             self._move(job, State(event["state"]))
 
     def _on_terminate(self, event: Event) -> None:
@@ -240,11 +240,11 @@ class RunState:
             outcome = from_plain({**plain, "run": self.id}, Outcome)
             self._end(self.jobs[outcome.index], outcome)
 
-    def _end(self, job: Tracked, outcome: Outcome) -> None:
-        job.outcome, job.word = outcome, outcome.native_state
+    def _end(self, job: JobRecord, outcome: Outcome) -> None:
+        job.outcome, job.native_state = outcome, outcome.native_state
         self._move(job, outcome.state, ended=True)
 
-    def _move(self, job: Tracked, state: State, *, ended: bool = False) -> None:
+    def _move(self, job: JobRecord, state: State, *, ended: bool = False) -> None:
         old = job.state
         if old is state or (old.final and not ended):
             return
@@ -260,8 +260,8 @@ class RunState:
             job = self.jobs[index]
             job.submission, job.attempt = planned.submission.number, planned.attempt
             if planned.attempt:
-                job.native, job.status, job.missing_since = None, None, None
-                job.word, job.message, job.submitted = None, None, None
+                job.native_id, job.status, job.missing_since = None, None, None
+                job.native_state, job.message, job.submitted = None, None, None
                 job.terminated = False
                 self._move(job, State.NEW)
 
@@ -276,22 +276,28 @@ class RunState:
         for outcome in outcomes:
             self._end(self.jobs[outcome.index], outcome)
 
-    def record_states(self, jobs: Iterable[tuple[Tracked, JobStatus]]) -> None:
+    def record_states(self, jobs: Iterable[tuple[JobRecord, JobStatus]]) -> None:
         """Write what the batch system says of jobs that have not ended, where it is new."""
         groups: dict[tuple[State, str, str | None], list[int]] = {}
         for job, status in jobs:
-            if (job.state, job.word, job.message) != (status.state, status.native, status.message):
-                key = (status.state, status.native, status.message)
+            if (job.state, job.native_state, job.message) != (
+                status.state,
+                status.native_state,
+                status.message,
+            ):
+                key = (status.state, status.native_state, status.message)
                 groups.setdefault(key, []).append(job.index)
         for (state, native, message), indices in groups.items():
             ranges = write_ranges(sorted(indices))
-            self.record("state", jobs=ranges, state=state.value, native=native, message=message)
+            self.record(
+                "state", jobs=ranges, state=state.value, native_state=native, message=message
+            )
 
     def record_retry(self, planned: Planned) -> None:
         """Write that jobs are run again."""
         self.record("retry", durable=True, planned=plain_planned(planned))
 
-    def outcome(self, job: Tracked, state: State, reason: Reason | None, **facts: Any) -> Outcome:
+    def outcome(self, job: JobRecord, state: State, reason: Reason | None, **facts: Any) -> Outcome:
         """A verdict on *job*, with what is known of it anyway filled in."""
         stdout, stderr = self.logs(job)
         known: dict[str, Any] = {

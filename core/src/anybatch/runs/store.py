@@ -3,7 +3,7 @@
     .anybatch/runs/RUN/
         run.json            what the run is; written once, before anything is submitted
         job.sh  tasks/      the job script and a line for each job (`script.py`, `tasks.py`)
-        ship/  to/          what travels with jobs, and where it comes back to (`parcels.py`)
+        stage-in/  stage-out/  what the batch system moves, and where to (`transfer_layout.py`)
         submit-N...         what the plugin rendered
         journal-*.jsonl     what happened, a file for each writing process (`journal.py`)
         start/  exit/       records that jobs leave by their names (`exits.py`)

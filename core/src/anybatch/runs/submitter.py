@@ -44,7 +44,7 @@ class Submitter:
         lease: the right to submit.
         timeout: how long a submit command may take, in seconds.
         find_run: gives the state of another run, for jobs that run after it.
-        say: told about what goes wrong and is tried again.
+        on_notice: told about what goes wrong and is tried again.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Submitter:
         host: Host,
         timeout: float,
         find_run: Callable[[str], RunState],
-        say: Callable[[str], None],
+        on_notice: Callable[[str], None],
     ) -> None:
         self._run = run
         self._lease = lease
@@ -64,7 +64,7 @@ class Submitter:
         self._host = host
         self._timeout = timeout
         self._find_run = find_run
-        self._say = say
+        self._on_notice = on_notice
         self._failures = 0
         self._not_before = 0.0
         self._not_found_since: dict[int, float] = {}
@@ -106,7 +106,7 @@ class Submitter:
         pause = PAUSES[min(self._failures, len(PAUSES) - 1)]
         self._failures += 1
         self._not_before = time.monotonic() + pause
-        self._say(f"submission is tried again in {pause:g} s: {error}")
+        self._on_notice(f"submission is tried again in {pause:g} s: {error}")
 
     def _open(self) -> Iterator[SubmissionState]:
         return (
@@ -136,7 +136,7 @@ class Submitter:
     def _looked_up(self, one: SubmissionState) -> bool:
         """Look for jobs of an announced submission; whether it may be submitted (again)."""
         submission = one.planned.submission
-        ids = self._plugins.ask(
+        ids = self._plugins.call_checked(
             self._run.file.system,
             "anybatch_find",
             (list, tuple),
@@ -189,12 +189,12 @@ class Submitter:
         rendered = render(self._plugins, system, submission)
         for file in rendered.files:
             self._host.write(file.path, file.text, file.mode)
-        limit = timedelta(seconds=self._timeout) + rendered.longer
+        limit = timedelta(seconds=self._timeout) + rendered.extra_timeout
         command = attrs.evolve(rendered.command, timeout=limit)
         until = time.time() + limit.total_seconds() + 60
         self._run.record("submitting", durable=True, s=submission.number, until=until)
         with self._inheriting_lease():
-            ids = self._plugins.ask(
+            ids = self._plugins.call_checked(
                 system,
                 "anybatch_submit",
                 (list, tuple),
@@ -212,7 +212,7 @@ class Submitter:
     def _submitted(self, one: SubmissionState, ids: list[str]) -> None:
         submission: Submission = one.planned.submission
         if len(ids) != submission.count or not all(isinstance(one, str) for one in ids):
-            raise self._plugins.fault(
+            raise self._plugins.plugin_error(
                 self._run.file.system, f"it gave {len(ids)} ids for {submission.count} jobs"
             )
         self._run.record("submitted", durable=True, s=submission.number, ids=ids)
@@ -221,7 +221,7 @@ class Submitter:
     def _stop_unwanted(self, one: SubmissionState) -> None:
         """Stop the jobs whose end somebody asked for before their ids were known."""
         jobs = (self._run.jobs[index] for index in one.planned.indices)
-        ids = [job.native for job in jobs if job.terminated and job.native]
+        ids = [job.native_id for job in jobs if job.terminated and job.native_id]
         if not ids:
             return
         try:
@@ -235,7 +235,9 @@ class Submitter:
                 host=self._host,
             )
         except AnybatchError as error:
-            self._say(f"run {self._run.id}: jobs {', '.join(ids)} could not be stopped: {error}")
+            self._on_notice(
+                f"run {self._run.id}: jobs {', '.join(ids)} could not be stopped: {error}"
+            )
 
     def _refuse(self, one: SubmissionState, reason: Reason, text: str, state: State) -> None:
         number = one.planned.submission.number
@@ -275,7 +277,7 @@ class Submitter:
                 continue
             if job.state.final:
                 return f"job {run.id}:{job.index}, which it was to run after, is {job.state.value}"
-            if not job.native or run.file.system != self._run.file.system or run.retries(job):
+            if not job.native_id or run.file.system != self._run.file.system or run.retries(job):
                 return None  # the system knows nothing of other systems, nor of our next attempt
-            natives.append(job.native)
+            natives.append(job.native_id)
         return natives

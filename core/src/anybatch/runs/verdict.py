@@ -42,8 +42,8 @@ class Evidence:
         status: the system's last answer; None: it does not know the job, or was not asked.
         terminated: somebody asked through anybatch for its end.
         started: its script ran.
-        begun_again: its script was started once more after the record was made, though the system
-            counts no restart.
+        restarted_uncounted: its script was started once more after the record was made, though
+            the system counts no restart.
         travels: the batch system moves its files; they may be on their way until it says that
             the job has ended.
         patience: whether more evidence may still come: seconds since the first sign of the end
@@ -54,9 +54,9 @@ class Evidence:
     status: JobStatus | None = None
     terminated: bool = False
     started: bool = False
-    begun_again: bool = False
+    restarted_uncounted: bool = False
     travels: bool = False
-    patience: bool = True
+    may_wait: bool = True
 
 
 @attrs.frozen(kw_only=True)
@@ -85,10 +85,10 @@ def judge(evidence: Evidence) -> Verdict | None:
         return _by_record(record, status)
     if status and final:
         return _by_status(evidence, record, status)
-    waiting = evidence.begun_again or (
+    waiting = evidence.restarted_uncounted or (
         status is not None and status.state in (State.QUEUED, State.HELD)
     )
-    if record and not evidence.patience and not waiting and not evidence.travels:
+    if record and not evidence.may_wait and not waiting and not evidence.travels:
         return _by_signal(record, status, terminated=evidence.terminated)
     return None
 
@@ -118,7 +118,7 @@ def _by_record(record: ExitRecord, status: JobStatus | None) -> Verdict:
 
 def _by_status(evidence: Evidence, record: ExitRecord | None, status: JobStatus) -> Verdict | None:
     """The system says that it has ended; the record adds how the command did."""
-    if record is None and evidence.patience and _record_may_come(evidence, status):
+    if record is None and evidence.may_wait and _record_may_come(evidence, status):
         return None
     sources = (f"exit record {record.name}",) if record else ()
     facts: dict[str, Any] = {"evidence": (*sources, *_said(status))}
@@ -153,7 +153,7 @@ def _why(evidence: Evidence, facts: dict[str, Any], status: JobStatus) -> Reason
 def _record_may_come(evidence: Evidence, status: JobStatus) -> bool:
     """A network file system may show the record after the system has spoken."""
     strong = status.reason in _STRONGER or status.state is State.TERMINATED
-    return not (strong or status.sole)
+    return not (strong or status.authoritative)
 
 
 def _by_signal(record: ExitRecord, status: JobStatus | None, *, terminated: bool) -> Verdict:
@@ -170,4 +170,4 @@ def _by_signal(record: ExitRecord, status: JobStatus | None, *, terminated: bool
 
 
 def _said(status: JobStatus | None) -> tuple[str, ...]:
-    return (f"{status.source}: {status.native}",) if status else ()
+    return (f"{status.source}: {status.native_state}",) if status else ()

@@ -22,7 +22,7 @@ from anybatch.runs.retry import plan_retries, to_be_retried
 from anybatch.runs.state import RunState
 from anybatch.runs.submitter import Submitter
 from anybatch.runs.verdict import Evidence, Verdict, judge
-from anybatch.worker.exit_records import ExitFolder, ExitRecord, last_words
+from anybatch.worker.exit_records import ExitFolder, ExitRecord, log_tail
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from anybatch.host import Host
     from anybatch.plugins.registry import Plugins
-    from anybatch.runs.state import Tracked
+    from anybatch.runs.state import JobRecord
 
 TICK = 0.25  #: seconds between two looks at exit records
 PATIENCE = 10.0  #: seconds that a second witness of a job's end is waited for
@@ -47,12 +47,12 @@ _FACTS = (
 
 
 @attrs.define
-class Watched:
+class RunObservation:
     """A run that is being watched.
 
     Attributes:
         records: the latest exit record of each job without a verdict.
-        signs: when this process first saw a sign of a job's end; monotonic seconds.
+        end_seen_at: when this process first saw a sign of a job's end; monotonic seconds.
         missing: the jobs that the system was last seen not to know.
         trouble: what was last said of the run's folder.
     """
@@ -61,18 +61,18 @@ class Watched:
     submitter: Submitter
     exits: ExitFolder
     records: dict[int, ExitRecord] = attrs.field(factory=dict)
-    signs: dict[int, float] = attrs.field(factory=dict)
+    end_seen_at: dict[int, float] = attrs.field(factory=dict)
     missing: set[int] = attrs.field(factory=set)
     trouble: str = ""
 
-    def active(self) -> Iterator[Tracked]:
+    def active(self) -> Iterator[JobRecord]:
         """The jobs that the batch system has and that have no verdict."""
-        return (job for job in self.state.jobs if job.native is not None and not job.state.final)
+        return (job for job in self.state.jobs if job.native_id is not None and not job.state.final)
 
     def forget(self, index: int) -> None:
         """Drop what was seen of a job's end."""
         self.records.pop(index, None)
-        self.signs.pop(index, None)
+        self.end_seen_at.pop(index, None)
         self.missing.discard(index)
 
 
@@ -84,7 +84,7 @@ class Watcher:
         settings: its table.
         interval: shortest pause between two questions in steady state, in seconds.
         lost_after: seconds after which a job that nothing knows is lost.
-        say: told when the system cannot be reached, and when it can again.
+        on_notice: told when the system cannot be reached, and when it can again.
     """
 
     def __init__(
@@ -96,21 +96,21 @@ class Watcher:
         host: Host,
         interval: float,
         lost_after: float,
-        say: Callable[[str], None],
+        on_notice: Callable[[str], None],
     ) -> None:
-        self.runs: dict[str, Watched] = {}
+        self.runs: dict[str, RunObservation] = {}
         self._system = system
         self._plugins = plugins
         self._settings = settings
         self._host = host
         self._interval = interval
         self._lost_after = lost_after
-        self._say = say
+        self._on_notice = on_notice
         self._failures = 0
         self._due = 0.0
         self._pause = FIRST_POLL
         self._watching_since = time.monotonic()
-        about = plugins.about(system)
+        about = plugins.plugins_for(system)
         self._observers = [
             plugin.name
             for plugin in plugins
@@ -119,7 +119,7 @@ class Watcher:
 
     def watch(self, state: RunState, submitter: Submitter) -> None:
         """Begin to watch a run."""
-        watched = Watched(state, submitter, ExitFolder(state.folder))
+        watched = RunObservation(state, submitter, ExitFolder(state.folder))
         state.changed = lambda job, old: self._tell(state, job, old)
         self.runs[state.id] = watched
         self._pause = FIRST_POLL
@@ -149,20 +149,20 @@ class Watcher:
 
     # -- exit records
 
-    def _read_records(self, one: Watched, *, thorough: bool) -> None:
+    def _read_records(self, one: RunObservation, *, thorough: bool) -> None:
         try:
             found = one.exits.new(thorough=thorough)
         except OSError as error:
             trouble = f"cannot read {one.exits.path}: {error.strerror}"
             if trouble != one.trouble:
                 one.trouble = trouble
-                self._say(trouble)
+                self._on_notice(trouble)
             return
         one.trouble = ""
         for record in found:
             self._take_record(one, record)
 
-    def _take_record(self, one: Watched, record: ExitRecord) -> None:
+    def _take_record(self, one: RunObservation, record: ExitRecord) -> None:
         if record.index >= len(one.state.jobs):
             return
         job = one.state.jobs[record.index]
@@ -172,7 +172,7 @@ class Watcher:
         if record.attempt != job.attempt or (known and _is_older(one, record, known)):
             return
         one.records[record.index] = record
-        one.signs[record.index] = time.monotonic()
+        one.end_seen_at[record.index] = time.monotonic()
         if not record.conclusive or _travels(one, job):
             self._ask_soon()
 
@@ -182,9 +182,9 @@ class Watcher:
         if not self._failures:
             self._due = min(self._due, time.monotonic() + SOON)
 
-    def _poll(self, watched: Iterable[Watched]) -> None:
+    def _poll(self, watched: Iterable[RunObservation]) -> None:
         folders = {
-            one.state.folder: [j.native for j in one.active() if j.native] for one in watched
+            one.state.folder: [j.native_id for j in one.active() if j.native_id] for one in watched
         }
         started = time.monotonic()
         try:
@@ -201,7 +201,7 @@ class Watcher:
         ids = [native for some in folders.values() for native in some]
         if not ids:
             return {}
-        answers = self._plugins.ask(
+        answers = self._plugins.call_checked(
             self._system,
             hook,
             dict,
@@ -213,30 +213,30 @@ class Watcher:
         for native, status in answers.items():
             if not isinstance(native, str) or not isinstance(status, JobStatus | None):
                 problem = f"{hook} answered {native!r:.50}: {status!r:.150}"
-                raise self._plugins.fault(self._system, problem)
+                raise self._plugins.plugin_error(self._system, problem)
         return cast("dict[str, JobStatus | None]", answers)
 
     def _unreachable(self, error: AnybatchError) -> None:
         pause = UNREACHABLE[min(self._failures, len(UNREACHABLE) - 1)]
         if self._failures == 0:
-            self._say(f"cannot reach {self._system}, jobs stay as they were: {error}")
+            self._on_notice(f"cannot reach {self._system}, jobs stay as they were: {error}")
         self._failures += 1
         self._due = time.monotonic() + pause
 
     def _reached(self, cost: float) -> None:
         if self._failures:
-            self._say(f"{self._system} answers again")
+            self._on_notice(f"{self._system} answers again")
         self._failures = 0
         age = time.monotonic() - self._watching_since
         steady = self._interval if age > self._interval else FIRST_POLL
         self._pause = min(max(steady, age / 20, cost * COST), SLOWEST_POLL)
         self._due = time.monotonic() + self._pause
 
-    def _take_answers(self, one: Watched, answers: Mapping[str, JobStatus | None]) -> None:
+    def _take_answers(self, one: RunObservation, answers: Mapping[str, JobStatus | None]) -> None:
         now = time.monotonic()
         current = []
         for job in one.active():
-            native = job.native or ""
+            native = job.native_id or ""
             status = answers.get(native)
             if status is None and native in answers:
                 continue
@@ -247,14 +247,14 @@ class Watcher:
             job.status, job.missing_since = status, None
             one.missing.discard(job.index)
             if status.state.final:
-                one.signs.setdefault(job.index, now)
+                one.end_seen_at.setdefault(job.index, now)
             else:
                 current.append((job, status))
                 self._forget_older(one, job, status)
         self._tell_of_holds(one, [job for job, status in current if _newly_held(job, status)])
         one.state.record_states(current)
 
-    def _tell_of_holds(self, one: Watched, held: list[Tracked]) -> None:
+    def _tell_of_holds(self, one: RunObservation, held: list[JobRecord]) -> None:
         """Somebody has to do something, and will not look for it."""
         if not held:
             return
@@ -262,18 +262,18 @@ class Watcher:
         more = f", and {len(held) - 1} more" if len(held) > 1 else ""
         why = first.status.message if first.status else None
         text = f"run {one.state.id}: job {first.index} is held{more}"
-        self._say(f"{text}: {why}" if why else text)
+        self._on_notice(f"{text}: {why}" if why else text)
 
-    def _forget_older(self, one: Watched, job: Tracked, status: JobStatus) -> None:
+    def _forget_older(self, one: RunObservation, job: JobRecord, status: JobStatus) -> None:
         """Drop the record of a run of the job that the system has begun anew."""
         record = one.records.get(job.index)
         if record and status.restarts > record.restarts:
             del one.records[job.index]
-            one.signs.pop(job.index, None)
+            one.end_seen_at.pop(job.index, None)
 
     # -- verdicts
 
-    def _judge(self, one: Watched) -> None:
+    def _judge(self, one: RunObservation) -> None:
         now = time.monotonic()
         outcomes = []
         for job in self._suspects(one):
@@ -283,68 +283,74 @@ class Watcher:
         if outcomes:
             self._conclude(one, outcomes)
 
-    def _suspects(self, one: Watched) -> list[Tracked]:
+    def _suspects(self, one: RunObservation) -> list[JobRecord]:
         """The jobs that may have ended."""
-        jobs = (one.state.jobs[index] for index in sorted({*one.signs, *one.missing}))
-        return [job for job in jobs if job.native is not None and not job.state.final]
+        jobs = (one.state.jobs[index] for index in sorted({*one.end_seen_at, *one.missing}))
+        return [job for job in jobs if job.native_id is not None and not job.state.final]
 
-    def _evidence(self, one: Watched, job: Tracked, now: float) -> Evidence:
+    def _evidence(self, one: RunObservation, job: JobRecord, now: float) -> Evidence:
         status, record = job.status, one.records.get(job.index)
-        patience = now - one.signs.get(job.index, now) < PATIENCE
+        patience = now - one.end_seen_at.get(job.index, now) < PATIENCE
         return Evidence(
             record=record,
             status=status,
             terminated=job.terminated,
             started=record is not None or self._script_ran(one, job),
-            begun_again=not patience and self._has_begun_again(one, job, record),
+            restarted_uncounted=not patience and self._has_begun_again(one, job, record),
             travels=job.missing_since is None and _travels(one, job),
-            patience=patience,
+            may_wait=patience,
         )
 
-    def _has_begun_again(self, one: Watched, job: Tracked, record: ExitRecord | None) -> bool:
+    def _has_begun_again(
+        self, one: RunObservation, job: JobRecord, record: ExitRecord | None
+    ) -> bool:
         """Whether it runs, as the system says as well, and the record is of a run before."""
         if record is None or record.conclusive or job.missing_since is not None:
             return False
-        return job.state is State.RUNNING and one.exits.begun_again(record)
+        return job.state is State.RUNNING and one.exits.restarted_uncounted(record)
 
-    def _script_ran(self, one: Watched, job: Tracked) -> bool:
+    def _script_ran(self, one: RunObservation, job: JobRecord) -> bool:
         restarts = job.status.restarts if job.status else 0
         return one.exits.start(job.index, job.attempt, restarts) is not None
 
-    def _lost(self, one: Watched, job: Tracked, now: float) -> Verdict | None:
+    def _lost(self, one: RunObservation, job: JobRecord, now: float) -> Verdict | None:
         if job.missing_since is None or now - job.missing_since < self._lost_after:
             return None
-        said = f"the last word was {job.word!r}" if job.word else "it was never seen there"
+        said = (
+            f"the last word was {job.native_state!r}"
+            if job.native_state
+            else "it was never seen there"
+        )
         asked = (
             f"no exit record in {one.exits.path}",
-            f"{self._system} has not known job {job.native} for {self._lost_after:g} s; {said}",
+            f"{self._system} has not known job {job.native_id} for {self._lost_after:g} s; {said}",
         )
         if job.terminated:
             return Verdict(state=State.TERMINATED, reason=Reason.TERMINATED, evidence=asked)
         return Verdict(state=State.LOST, reason=Reason.LOST, evidence=asked)
 
-    def _outcome(self, one: Watched, job: Tracked, verdict: Verdict) -> Outcome:
+    def _outcome(self, one: RunObservation, job: JobRecord, verdict: Verdict) -> Outcome:
         return one.state.outcome(
             job, **attrs.asdict(verdict, recurse=False), **self._facts(one, job)
         )
 
-    def _facts(self, one: Watched, job: Tracked) -> dict[str, Any]:
+    def _facts(self, one: RunObservation, job: JobRecord) -> dict[str, Any]:
         """Host, times, use, words and logs, from the system and the job's own records and log."""
         record, status = one.records.get(job.index), job.status
         facts: dict[str, Any] = {}
         if status:
             facts = {name: getattr(status, name) for name in _FACTS}
-            facts["native_state"] = status.native if status.state.final else None
+            facts["native_state"] = status.native_state if status.state.final else None
         if record:
             started = one.exits.start(record.index, record.attempt, record.restarts)
             host, at = started or (None, None)
             own: dict[str, Any] = {"host": host, "started": at, "ended": one.exits.ended(record)}
             if record.phase != "command" and record.caught is None:
-                own["message"] = last_words(one.state.logs(job)[1])
+                own["message"] = log_tail(one.state.logs(job)[1])
             facts.update({n: value for n, value in own.items() if not facts.get(n)})
         return {name: value for name, value in facts.items() if value is not None}
 
-    def _conclude(self, one: Watched, outcomes: list[Outcome]) -> None:
+    def _conclude(self, one: RunObservation, outcomes: list[Outcome]) -> None:
         """Write verdicts, or plan another attempt for the jobs that get one."""
         again = [outcome for outcome in outcomes if to_be_retried(one.state, outcome)]
         if again:
@@ -357,16 +363,16 @@ class Watcher:
         for outcome in outcomes:
             one.forget(outcome.index)
 
-    def _retry(self, one: Watched, outcomes: list[Outcome]) -> None:
+    def _retry(self, one: RunObservation, outcomes: list[Outcome]) -> None:
         for planned in plan_retries(one.state, outcomes, self._host):
             one.state.record_retry(planned)
-            self._say(f"run {one.state.id}: {planned.submission.count} jobs are run again")
+            self._on_notice(f"run {one.state.id}: {planned.submission.count} jobs are run again")
         for outcome in outcomes:
             one.forget(outcome.index)
 
     # -- observers
 
-    def _tell(self, state: RunState, job: Tracked, old: State) -> None:
+    def _tell(self, state: RunState, job: JobRecord, old: State) -> None:
         if job.state is State.NEW:
             self.runs[state.id].forget(job.index)  # it is run again, perhaps by another process
         if not self._observers:
@@ -374,7 +380,7 @@ class Watcher:
         change = Change(
             run=state.id,
             index=job.index,
-            id=job.native,
+            id=job.native_id,
             old=old,
             new=job.state,
             time=datetime.now(timezone.utc),
@@ -384,11 +390,11 @@ class Watcher:
                 self._plugins.call(name, "anybatch_job_changed", change=change)
 
 
-def _newly_held(job: Tracked, status: JobStatus) -> bool:
+def _newly_held(job: JobRecord, status: JobStatus) -> bool:
     return status.state is State.HELD and job.state is not State.HELD
 
 
-def _is_older(one: Watched, record: ExitRecord, known: ExitRecord) -> bool:
+def _is_older(one: RunObservation, record: ExitRecord, known: ExitRecord) -> bool:
     """Whether a record is of an earlier run of its job than the one that is known."""
     if record.restarts != known.restarts:
         return record.restarts < known.restarts
@@ -396,7 +402,7 @@ def _is_older(one: Watched, record: ExitRecord, known: ExitRecord) -> bool:
     return made is not None and before is not None and made < before
 
 
-def _travels(one: Watched, job: Tracked) -> bool:
+def _travels(one: RunObservation, job: JobRecord) -> bool:
     """Whether the batch system moves the job's files."""
     submission = one.state.submissions[job.submission].planned.submission
     return submission.transfer is Transfer.SYSTEM

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from anybatch.errors import SettingError, did_you_mean
-from anybatch.settings.schema import CORE, Declared, same_name
+from anybatch.settings.schema import CORE, SettingsSchema, same_name
 from anybatch.settings.values import check, read_text
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Settings:
         layers: sources, lowest first, values checked.
     """
 
-    def __init__(self, declared: Mapping[str, Declared], layers: Iterable[Layer]):
+    def __init__(self, declared: Mapping[str, SettingsSchema], layers: Iterable[Layer]):
         self.declared = declared
         self._layers = tuple(layers)
         self._tables: dict[str, dict[str, Any]] = {}
@@ -61,7 +61,7 @@ class Settings:
     def table(self, plugin: str) -> dict[str, Any]:
         """The settings of *plugin*: every declared name, None where it has no value."""
         if plugin not in self._tables:
-            known = self.declared.get(plugin, Declared())
+            known = self.declared.get(plugin, SettingsSchema())
             values = self.explain(plugin) if known else {}
             found = {name: value.value for name, value in values.items()}
             self._tables[plugin] = {**dict.fromkeys(n for n in known if "*" not in n), **found}
@@ -103,7 +103,7 @@ def spelt(settings: Mapping[str, Setting], key: str) -> str:
 
 
 def checked_layer(
-    declared: Mapping[str, Declared],
+    declared: Mapping[str, SettingsSchema],
     source: str,
     tables: Mapping[str, Mapping[str, Any]],
 ) -> Layer:

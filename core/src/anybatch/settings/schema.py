@@ -61,7 +61,7 @@ CORE_SETTINGS = (
 )
 
 
-class Declared(dict[str, Setting]):
+class SettingsSchema(dict[str, Setting]):
     """A plugin's settings by name. A name with `*` stands for all names that match it.
 
     Attributes:
@@ -76,8 +76,8 @@ class Declared(dict[str, Setting]):
 
     def add(self, setting: Setting) -> None:
         """Take one more setting."""
-        if setting.instead:
-            self.refused[setting.name] = setting.instead
+        if setting.replaced_by:
+            self.refused[setting.name] = setting.replaced_by
         else:
             self[setting.name] = setting
 

@@ -14,7 +14,7 @@ import platformdirs
 from anybatch.errors import SettingError, did_you_mean
 from anybatch.records import Setting, SiteDefault
 from anybatch.settings.layers import Layer, Settings, checked_layer, spelt
-from anybatch.settings.schema import CORE, CORE_SETTINGS, Declared, same_name
+from anybatch.settings.schema import CORE, CORE_SETTINGS, SettingsSchema, same_name
 from anybatch.settings.values import read_text
 
 if sys.version_info >= (3, 11):
@@ -57,7 +57,7 @@ def settings_files(folder: Path) -> list[Path]:
 
 def _site_layers(
     plugins: Plugins,
-    declared: Mapping[str, Declared],
+    declared: Mapping[str, SettingsSchema],
     site: Iterable[tuple[str, Mapping[str, Mapping[str, Any]]]],
 ) -> Iterator[Layer]:
     """The defaults of site plugins; one that gives wrong ones costs only itself."""
@@ -65,7 +65,7 @@ def _site_layers(
         try:
             yield checked_layer(declared, f"plugin {name}", tables)
         except SettingError as error:
-            plugins.fault(name, str(error))
+            plugins.plugin_error(name, str(error))
 
 
 def project_file(folder: Path) -> Path | None:
@@ -78,15 +78,15 @@ def project_file(folder: Path) -> Path | None:
 
 def _declarations(
     plugins: Plugins,
-) -> tuple[dict[str, Declared], list[tuple[str, dict[str, dict[str, Any]]]]]:
-    declared: dict[str, Declared] = {CORE: Declared(CORE_SETTINGS)}
+) -> tuple[dict[str, SettingsSchema], list[tuple[str, dict[str, dict[str, Any]]]]]:
+    declared: dict[str, SettingsSchema] = {CORE: SettingsSchema(CORE_SETTINGS)}
     site = []
     for plugin in plugins:
-        declared[plugin.name] = Declared()
-    for plugin, records in plugins.collect("anybatch_settings", {p.name: {} for p in plugins}):
+        declared[plugin.name] = SettingsSchema()
+    for plugin, records in plugins.call_each("anybatch_settings", {p.name: {} for p in plugins}):
         defaults: dict[str, dict[str, Any]] = {}
         if not hasattr(records, "__iter__"):
-            plugins.fault(plugin.name, f"anybatch_settings gave {records!r:.100}")
+            plugins.plugin_error(plugin.name, f"anybatch_settings gave {records!r:.100}")
             continue
         for record in records:
             if isinstance(record, Setting):
@@ -95,7 +95,7 @@ def _declarations(
                 table, name = _split(record.name)
                 defaults.setdefault(table, {})[name] = record.value
             else:
-                plugins.fault(plugin.name, f"anybatch_settings gave {record!r:.100}")
+                plugins.plugin_error(plugin.name, f"anybatch_settings gave {record!r:.100}")
         if defaults:
             site.append((plugin.name, defaults))
     return declared, site
@@ -118,7 +118,7 @@ def _read_file(path: Path, declared: Mapping[str, object]) -> dict[str, dict[str
     return {CORE: top, **tables} if top else tables
 
 
-def _environment_layer(declared: Mapping[str, Declared], environ: Mapping[str, str]) -> Layer:
+def _environment_layer(declared: Mapping[str, SettingsSchema], environ: Mapping[str, str]) -> Layer:
     tables: dict[str, dict[str, Any]] = {}
     for variable, text in environ.items():
         prefix, _, rest = variable.partition("_")

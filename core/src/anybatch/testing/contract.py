@@ -212,7 +212,7 @@ class SystemContract:
         assert inner["ANYBATCH_RUN"] != outcome.run
         assert "OUTER" not in inner
         assert outcome.id
-        number = outcome.id.native.partition("_")[0]
+        number = outcome.id.native_id.partition("_")[0]
         told = [name for name, value in inner.items() if value == number]
         leaked = [name for name in told if inner.get(f"outer {name}") == number]
         assert [name for name in leaked if not _COUNTS.match(name)] == []
@@ -387,12 +387,12 @@ class SystemContract:
         answers = session.plugins.call(
             session.system,
             "anybatch_status",
-            ids=(ids := [native.native, _never(native.native)]),
+            ids=(ids := [native.native_id, _never(native.native_id)]),
             folders={run.folder: ids},
             settings=session.settings.table(session.system),
             host=session.host,
         )
-        assert list(answers) == [native.native]
+        assert list(answers) == [native.native_id]
         run.terminate()
 
 

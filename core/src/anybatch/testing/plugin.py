@@ -47,7 +47,7 @@ def new_session(anybatch_home: Path, notices: list[str]) -> Iterator[Callable[..
     made: list[Session] = []
 
     def make(system: str, **arguments: Any) -> Session:
-        session = Session(system, **{"say": notices.append, **arguments})
+        session = Session(system, **{"on_notice": notices.append, **arguments})
         made.append(session)
         return session
 

@@ -34,7 +34,7 @@ def native_id(run: Run, index: int = 0) -> str:
     """The batch system's id of a job, which has one."""
     job = run.jobs[index]
     assert job.id
-    return job.id.native
+    return job.id.native_id
 
 
 def assorted_end(index: int) -> tuple[str, int | None, int | None]:

@@ -128,7 +128,7 @@ class ExitFolder:
             self._read_starts()
         return self._started.get(key)
 
-    def begun_again(self, record: ExitRecord) -> bool:
+    def restarted_uncounted(self, record: ExitRecord) -> bool:
         """Whether the script was started more than once, and last after the record was made.
 
         Batch systems that run a job again without counting (LSF) give both runs the same key.
@@ -159,7 +159,7 @@ class ExitFolder:
             self._started[key] = (host, started)
 
 
-def last_words(log: Path) -> str | None:
+def log_tail(log: Path) -> str | None:
     """The last two lines of a job's error log as one, without the script's own name and job.
 
     They tell why the script failed before or after the command. A program's line that begins

@@ -16,7 +16,7 @@ import attrs
 
 from anybatch.quoting import INDEX, quote, quote_indexed, quote_pattern, quote_words
 from anybatch.ranges import PAGE
-from anybatch.records import Place
+from anybatch.records import WorkerPath
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,7 @@ _ATTEMPT = re.compile(r"(?<= ab_attempt=)\d+(?=;)")
 
 
 @attrs.frozen(kw_only=True)
-class Surroundings:
+class JobLayout:
     """All of a job but its command, resolved: paths absolute, contributions composed.
 
     Attributes:
@@ -45,7 +45,7 @@ class Surroundings:
     env_script: str = ""
     env: Mapping[str, str] = attrs.field(factory=dict)
     setup: tuple[str, ...] = ()
-    wrap: tuple[str | Place, ...] = ()
+    wrapper: tuple[str | WorkerPath, ...] = ()
     inputs: tuple[tuple[str, str], ...] = ()
     copy: bool = False
     outputs: tuple[str, ...] = ()
@@ -55,7 +55,7 @@ class Surroundings:
     stderr: str = ""
 
 
-def definitions(around: Surroundings) -> dict[str, str]:
+def definitions(around: JobLayout) -> dict[str, str]:
     """The shell definitions, each on one line, by the name that they define."""
     values = {
         "ab_workdir": around.workdir,
@@ -75,10 +75,10 @@ def definitions(around: Surroundings) -> dict[str, str]:
         "ab_stage_out": [
             f"ab_collect {quote_indexed(p)} {quote_pattern(_plain(p))}" for p in around.outputs
         ],
-        "ab_wrapped": _wrapper(around.wrap),
+        "ab_wrapped": _wrapper(around.wrapper),
     }
     texts = {name: f"{name}={quote_indexed(value)}" for name, value in values.items()}
-    texts["ab_launch"] = "ab_launch=" + ("wrapped" if around.wrap else "inside")
+    texts["ab_launch"] = "ab_launch=" + ("wrapped" if around.wrapper else "inside")
     for name, commands in functions.items():
         texts[name] = f"{name}() {{ {'; '.join(commands) or ':'}; }}"
     return texts
@@ -91,22 +91,22 @@ def _exports(variables: Mapping[str, str]) -> list[str]:
 
 
 _PLACES = {
-    Place.RUN: '"$ab_run"',
-    Place.WORKDIR: '"$PWD"',
-    Place.OUTPUT_DIR: '"${ab_output_dir:-$PWD}"',
-    Place.FILES: '"$ab_files"',
+    WorkerPath.RUN: '"$ab_run"',
+    WorkerPath.WORKDIR: '"$PWD"',
+    WorkerPath.OUTPUT_DIR: '"${ab_output_dir:-$PWD}"',
+    WorkerPath.FILES: '"$ab_files"',
 }
 
 
-def _wrapper(words: Sequence[str | Place]) -> list[str]:
+def _wrapper(words: Sequence[str | WorkerPath]) -> list[str]:
     if not words:
         return []
     first = {
-        Place.OUTPUT_DIR: 'mkdir -p -- "${ab_output_dir:-$PWD}" || exit 1',
-        Place.FILES: 'ab_note_file "$ab_env_script"',
+        WorkerPath.OUTPUT_DIR: 'mkdir -p -- "${ab_output_dir:-$PWD}" || exit 1',
+        WorkerPath.FILES: 'ab_note_file "$ab_env_script"',
     }
     before = [command for place, command in first.items() if place in words]
-    wrapper = " ".join(_PLACES[w] if isinstance(w, Place) else quote(w) for w in words)
+    wrapper = " ".join(_PLACES[w] if isinstance(w, WorkerPath) else quote(w) for w in words)
     task = '"$ab_submission" "$ab_task" "$ab_restarts" "$ab_start"'
     return [*before, "trap - INT QUIT", f'exec {wrapper} /bin/sh "$ab_run/job.sh" --inside {task}']
 

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from anybatch.errors import JobError, SettingError
-from anybatch.records import Environment, Forbidden, Place
+from anybatch.records import Environment, Forbidden, WorkerPath
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -39,10 +39,10 @@ _UNMOUNTABLE = Forbidden(
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|(docker-archive|docker-daemon|oci|oci-archive):")
 
 
-def environment(words: Iterable[str | Place], settings: Mapping[str, Any]) -> Environment:
+def environment(words: Iterable[str | WorkerPath], settings: Mapping[str, Any]) -> Environment:
     """What the plugin contributes to a job that *words* run in a container."""
-    forbids = (_UNMOUNTABLE,) if settings["mount_defaults"] else ()
-    return Environment(scrub=OUTSIDE, wrap=tuple(words), forbids=forbids)
+    forbidden_names = (_UNMOUNTABLE,) if settings["mount_defaults"] else ()
+    return Environment(scrub=OUTSIDE, wrapper=tuple(words), forbidden_names=forbidden_names)
 
 
 def words(
@@ -53,7 +53,7 @@ def words(
     image: str,
     gpu: str,
     folder: Path,
-) -> Iterator[str | Place]:
+) -> Iterator[str | WorkerPath]:
     """The command line up to the image.
 
     Args:
@@ -69,9 +69,9 @@ def words(
     # Silent: apptainer tells of each folder that is bound twice. What is fatal is told anyway.
     yield from (program(command), "--silent", "exec")
     if settings["mount_defaults"]:
-        for place in (Place.RUN, Place.WORKDIR, Place.OUTPUT_DIR, Place.FILES):
+        for place in (WorkerPath.RUN, WorkerPath.WORKDIR, WorkerPath.OUTPUT_DIR, WorkerPath.FILES):
             yield from ("--bind", place)
-    yield from ("--pwd", Place.WORKDIR)
+    yield from ("--pwd", WorkerPath.WORKDIR)
     for mount in settings["mounts"]:
         yield from ("--bind", bind(mount, folder))
     if settings["cleanenv"]:

@@ -187,11 +187,11 @@ def status_of(
         text = "gbasf2 made fewer jobs than this run has"
         return JobStatus(
             state=State.FAILED,
-            native="(none)",
+            native_state="(none)",
             source=SOURCE,
             reason=Reason.REJECTED,
             message=text,
-            sole=True,
+            authoritative=True,
         )
     own = native.own(found)
     if not own or len(own) < native.size:
@@ -207,14 +207,14 @@ def _status(job: GridJob, native: Native, now: float) -> JobStatus:
         state, reason, message = State.QUEUED, None, "rescheduled; the grid still shows the failure"
     return JobStatus(
         state=state,
-        native=job.status,
+        native_state=job.status,
         source=SOURCE,
         reason=reason,
         message=message if state is not State.DONE else None,
         host=job.site or None,
         submitted=_time(job.submitted),
         ended=_time(job.updated) if state.final else None,
-        sole=True,
+        authoritative=True,
     )
 
 
@@ -228,14 +228,14 @@ def is_stale(job: GridJob, native: Native, now: float) -> bool:
 def _together(states: Sequence[JobStatus], counts: bool) -> JobStatus:
     """One status for several jobs: the first that is furthest from done."""
     worst = furthest_from_done(states)
-    words = [status.native for status in states]
+    words = [status.native_state for status in states]
     told = ", ".join(f"{word} {words.count(word)}" for word in dict.fromkeys(words))
     told = told if counts else ""
     if worst.state in (State.FAILED, State.TERMINATED):
         told = "; ".join(filter(None, (told, worst.message)))
     return attrs.evolve(
         worst,
-        native=worst.native,
+        native_state=worst.native_state,
         message=told or None,
         host=None,
         ended=max((one.ended for one in states if one.ended), default=None),

@@ -132,7 +132,7 @@ def anybatch_submit(submission: Submission, rendered: Rendered, host: Host) -> S
     client = _client_of(project, host)
     lifetimes = project.proxy_lifetime, project.min_proxy_lifetime
     proxy = client.need_proxy(*lifetimes, strict=True)
-    if submission.again:
+    if submission.previous_ids:
         return _reschedule(submission, rendered.command, client, project)
     if proxy.user != project.user:
         raise Rejected(
@@ -174,7 +174,7 @@ def anybatch_find(submission: Submission, host: Host) -> Sequence[str]:
     project = project_of(submission.settings)
     client = _client_of(project, host)
     client.need_proxy(project.proxy_lifetime)
-    if submission.again:
+    if submission.previous_ids:
         return _rescheduled(submission, client, project)
     return _in_project(submission, client, project)
 
@@ -220,7 +220,7 @@ def _plan(submission: Submission, client: Client, project: Project) -> dict[str,
     """The new ids, and the time of the last change of each grid job that has failed."""
     known = client.jobs(project.user, [project.name]).get(project.name, {})
     natives, seen, at = [], {}, int(time.time())
-    for native in map(read_native, submission.again):
+    for native in map(read_native, submission.previous_ids):
         failed = [job for job in native.own(known) if job.status != "Done"]
         if not failed:
             text = f"project {project.name} has no job to be rescheduled for {native}"

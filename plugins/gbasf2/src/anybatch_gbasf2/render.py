@@ -37,10 +37,10 @@ def render(submission: Submission) -> Rendered:
     """The files and the command of a submission."""
     settings = submission.settings
     project = project_of(settings)
-    if submission.again:
-        natives = [read_native(name) for name in submission.again]
+    if submission.previous_ids:
+        natives = [read_native(name) for name in submission.previous_ids]
         command = reschedule(natives, project.user)
-        return Rendered(command=command, longer=PER_JOB * submission.count)
+        return Rendered(command=command, extra_timeout=PER_JOB * submission.count)
     if submission.count != settings["jobs"]:
         raise UsageError(
             f"gbasf2: project {project.name} has {settings['jobs']} jobs and stands for "
@@ -57,7 +57,7 @@ def render(submission: Submission) -> Rendered:
     words = ("gbasf2", *submit_words(settings, project.dataset))
     command = Command(words, cwd=folder, stdin=answer)
     jobs = MANY if settings["input_grouping"] else submission.count
-    return Rendered(files=tuple(files), command=command, longer=PER_JOB * jobs)
+    return Rendered(files=tuple(files), command=command, extra_timeout=PER_JOB * jobs)
 
 
 def pickle_folder(submission: Submission) -> Path:

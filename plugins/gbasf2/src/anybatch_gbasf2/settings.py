@@ -158,7 +158,9 @@ SETTINGS = (
     ),
     # the client
     Setting(name="setup_path", default=SETUP, help="The setup script of the grid client."),
-    Setting(name="proxy_group", default="belle", help="Group that the proxy is made and used for."),
+    Setting(
+        name="proxy_group", default="belle", help="JobGroup that the proxy is made and used for."
+    ),
     Setting(
         name="proxy_lifetime",
         kind=Kind.INTEGER,

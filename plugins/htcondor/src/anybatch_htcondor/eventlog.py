@@ -86,7 +86,7 @@ class Log:
             return None
         if self._removed:
             return parse.removed(SOURCE, None, None, None, never_started=True)
-        return JobStatus(state=State.QUEUED, native="to be materialized", source=SOURCE)
+        return JobStatus(state=State.QUEUED, native_state="to be materialized", source=SOURCE)
 
     def may_be_in_queue(self, native: str) -> bool:
         """Whether the schedd should know the job, as far as the log tells."""
@@ -167,7 +167,7 @@ def fold(tale: Tale | None, kind: int, event: Mapping[str, Any]) -> Tale:
         event: its attributes.
     """
     if tale is None:
-        start = JobStatus(state=State.QUEUED, native="idle", source=SOURCE)
+        start = JobStatus(state=State.QUEUED, native_state="idle", source=SOURCE)
         tale = Tale(attrs.evolve(start, submitted=when(event)))
     if tale.status.state.final:
         return tale
@@ -188,7 +188,7 @@ def fold(tale: Tale | None, kind: int, event: Mapping[str, Any]) -> Tale:
         return tale
     state, word = where
     why = event.get("Reason") if kind == EVICTED else None
-    status = attrs.evolve(tale.status, state=state, native=word, source=SOURCE, message=why)
+    status = attrs.evolve(tale.status, state=state, native_state=word, source=SOURCE, message=why)
     return attrs.evolve(tale, status=status, held=None)
 
 
@@ -223,7 +223,7 @@ def _held(tale: Tale, event: Mapping[str, Any]) -> Tale:
     status = attrs.evolve(
         tale.status,
         state=State.HELD,
-        native="held",
+        native_state="held",
         source=SOURCE,
         message=hold_message(text, code, subcode),
     )

@@ -183,7 +183,7 @@ def _in_queue(ad: Mapping[str, Any]) -> JobStatus | None:
     codes = (_number(ad, "HoldReasonCode"), _number(ad, "HoldReasonSubCode"))
     return JobStatus(
         state=state,
-        native=word,
+        native_state=word,
         source="condor_q",
         message=hold_message(_text(ad, "HoldReason"), *codes) if number == HELD else None,
         **_facts(ad),
@@ -223,7 +223,7 @@ def ended(source: str, how: tuple[int | None, int | None], **facts: Any) -> JobS
     code, signal = how
     state = State.DONE if code == 0 else State.FAILED
     return JobStatus(
-        state=state, native="completed", source=source, exit_code=code, signal=signal, **facts
+        state=state, native_state="completed", source=source, exit_code=code, signal=signal, **facts
     )
 
 
@@ -241,14 +241,14 @@ def removed(
         held: and for the hold, where it was held then; *codes* are code and subcode of it.
     """
     status = JobStatus(
-        state=State.TERMINATED, native="removed", source=source, message=why, **facts
+        state=State.TERMINATED, native_state="removed", source=source, message=why, **facts
     )
     if codes is None or not _POLICY.search(why or ""):
         return status
     return attrs.evolve(
         status,
         state=State.FAILED,
-        native="removed while held",
+        native_state="removed while held",
         reason=hold_reason(*codes),
         message=hold_message(held, *codes),
     )

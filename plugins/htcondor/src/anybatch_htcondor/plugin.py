@@ -58,7 +58,7 @@ def anybatch_detect(host: Host) -> Detection:
     except CommandError as error:
         set_up = parse.NOT_SET_UP.search(str(error)) is None
         return Detection(
-            available=False, away=set_up, reason=f"the schedd does not answer: {error}"
+            available=False, unreachable=set_up, reason=f"the schedd does not answer: {error}"
         )
     return Detection(
         available=True,
@@ -88,8 +88,8 @@ def anybatch_environment(job: Job, settings: Mapping[str, Any]) -> Environment:
     return Environment(
         scrub=("_CONDOR_*", "_CHIRP_*", "CONDOR_*", "BATCH_SYSTEM", "TMPDIR", "TEMP", "TMP"),
         keep=("CONDOR_CONFIG",),
-        contains=render.is_contained(job.container, settings),
-        forbids=(render.NOT_CARRIED,),
+        runs_container=render.is_contained(job.container, settings),
+        forbidden_names=(render.NOT_CARRIED,),
     )
 
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from anybatch.errors import UsageError
 from anybatch.host import Command
-from anybatch.records import CARRIED, Forbidden, Rendered, RenderedFile, Transfer
-from anybatch.transfer import BROUGHT_BACK, carried
+from anybatch.records import REMOTE_RUN_DIR, Forbidden, Rendered, RenderedFile, Transfer
+from anybatch.transfer import RETURNED_DIRS, sources_for
 
 from anybatch_htcondor.settings import COMMANDS
 from anybatch_htcondor.states import HELD, TIME_HOLDS, WANTED_HOLDS
@@ -121,7 +121,7 @@ def _transfer(submission: Submission) -> Iterator[tuple[str, Any]]:
     yield "should_transfer_files", "YES"
     yield "when_to_transfer_output", "ON_EXIT"
     yield "transfer_input_files", "$(ab_parcels)"
-    yield "transfer_output_files", ", ".join(f"{CARRIED}/{name}" for name in BROUGHT_BACK)
+    yield "transfer_output_files", ", ".join(f"{REMOTE_RUN_DIR}/{name}" for name in RETURNED_DIRS)
 
 
 def _resources(resources: Resources) -> Iterator[tuple[str, Any]]:
@@ -188,12 +188,12 @@ def _any_of(codes: Iterable[int]) -> str:
 
 
 def _queue(submission: Submission) -> Iterator[str]:
-    """A line for each job: the number of its task, and the parcels that it takes along."""
+    """A line for each job: the number of its task, and the transfer_sets that it takes along."""
     names = "ab_task, ab_parcels" if _travels(submission) else "ab_task"
     yield f"queue {names} from ("
     for task in range(1, submission.count + 1):
-        parcels = carried(submission, task) if _travels(submission) else ()
-        yield ", ".join((str(task), *(f"{folder}/" for folder in parcels)))
+        transfer_sets = sources_for(submission, task) if _travels(submission) else ()
+        yield ", ".join((str(task), *(f"{folder}/" for folder in transfer_sets)))
     yield ")"
 
 

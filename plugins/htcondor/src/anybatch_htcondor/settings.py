@@ -78,7 +78,7 @@ SETTINGS = (
         )
         for name in COMMANDS
     ),
-    *(Setting(name=name, instead=instead) for name, instead in MANAGED.items()),
+    *(Setting(name=name, replaced_by=instead) for name, instead in MANAGED.items()),
     *(
         Setting(
             name=f"{prefix}*",

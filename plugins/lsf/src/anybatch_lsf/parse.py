@@ -403,7 +403,7 @@ def _status(
     final = state.final
     return JobStatus(
         state=state,
-        native=word,
+        native_state=word,
         source=source,
         reason=reason,
         message=message,

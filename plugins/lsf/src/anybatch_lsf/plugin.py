@@ -66,7 +66,7 @@ def anybatch_detect(host: Host, settings: Mapping[str, Any]) -> Detection:
         # Slurm's contribs have commands of the same names: those answer, but not as LSF.
         other = isinstance(error, CommandFailed) and error.completed.ok
         away = not other and parse.NOT_SET_UP.search(str(error)) is None
-        return Detection(available=False, away=away, reason=f"LSF does not answer: {error}")
+        return Detection(available=False, unreachable=away, reason=f"LSF does not answer: {error}")
     return Detection(
         available=True,
         reason=version.text,
@@ -98,7 +98,7 @@ def anybatch_limits(host: Host, settings: Mapping[str, Any]) -> Limits:
         per_task=parse.reserves_per_task(parameters),
     )
     most = min(size, settings["max_array"] or size) if settings["transfer"] == "shared" else 1
-    return Limits(array=most, facts=cluster.facts())
+    return Limits(array=most, render_context=cluster.render_context())
 
 
 @hookimpl
@@ -127,8 +127,8 @@ def anybatch_submit(submission: Submission, rendered: Rendered, host: Host) -> S
     """One bsub. What LSF refuses for good is told from what may pass, or may have arrived."""
     command = rendered.command
     if render.travels(submission):
-        travel.pack(submission, host, rendered.longer)
-        command = attrs.evolve(command, timeout=command.timeout - rendered.longer)
+        travel.pack(submission, host, rendered.extra_timeout)
+        command = attrs.evolve(command, timeout=command.timeout - rendered.extra_timeout)
     completed = host.run(command)
     job = parse.submitted_id(completed.stdout)
     if job:
@@ -214,7 +214,7 @@ def _plain_bjobs(
 ) -> dict[str, JobStatus]:
     """The table, then for those that have failed the long form, which tells how."""
     table = parse.read_table(_ask(host, settings, "bjobs", "-a", "-w", *_which(ids, host)).stdout)
-    failed = {native for native in ids if native in table and table[native].native == "EXIT"}
+    failed = {native for native in ids if native in table and table[native].native_state == "EXIT"}
     if not failed:
         return table
     long = _long("bjobs", sorted(failed), settings, host)

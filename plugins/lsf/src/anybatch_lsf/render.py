@@ -64,7 +64,7 @@ class Cluster:
     unit: str | None = None
     per_task: bool = False
 
-    def facts(self) -> dict[str, str]:
+    def render_context(self) -> dict[str, str]:
         """All of it as texts."""
         unit = {} if self.unit is None else {"unit": self.unit}
         return {"modern": str(self.modern), "per_task": str(self.per_task), **unit}
@@ -99,14 +99,14 @@ def render(submission: Submission, timeout: timedelta = timedelta(minutes=2)) ->
             hide_env=HIDDEN,
             env={"LC_ALL": "C"},
         ),
-        longer=PACKING if travels(submission) else timedelta(0),
+        extra_timeout=PACKING if travels(submission) else timedelta(0),
     )
 
 
 def _skipped(submission: Submission) -> set[str]:
     """The letters of options that are never given to bsub."""
     skipped = {NAMES.get(name, name) for name in submission.settings["skip"]}
-    modern = Cluster.of(submission.limits.facts).modern
+    modern = Cluster.of(submission.limits.render_context).modern
     # Without a token a job that is not known to have arrived would be submitted again.
     if needed := sorted(skipped & ({"J", "Jd"} if modern else {"J"})):
         raise UsageError(f"lsf: {needed[0]} cannot be skipped: jobs are found again by J and Jd")
@@ -166,7 +166,7 @@ def job_name(submission: Submission) -> str:
     """What LSF calls the job; where it has no description, the token comes first."""
     own = own_options(submission.settings).get("J")
     name = _NOT_IN_A_NAME.sub("_", str(own or submission.name))[:_MOST_IN_A_NAME]
-    if not Cluster.of(submission.limits.facts).modern:
+    if not Cluster.of(submission.limits.render_context).modern:
         return f"{submission.token}.{name}"
     return f"_{name[1:]}" if name.startswith("-") else name
 
@@ -189,7 +189,7 @@ def own_options(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def _options(submission: Submission) -> Iterator[tuple[str, Any]]:
     """Every option in use; settings of the user come last and win."""
-    cluster = Cluster.of(submission.limits.facts)
+    cluster = Cluster.of(submission.limits.render_context)
     own = own_options(submission.settings)
     name = job_name(submission)
     yield "J", f"{name}[1-{submission.count}]" if submission.count > 1 else name

@@ -75,7 +75,7 @@ SETTINGS = (
         Setting(name=name, kind=Kind.OPTION, help=f"The same as `{letters}`.")
         for name, letters in NAMES.items()
     ),
-    *(Setting(name=name, instead=instead) for name, instead in MANAGED.items()),
+    *(Setting(name=name, replaced_by=instead) for name, instead in MANAGED.items()),
     Setting(
         name="max_array",
         kind=Kind.INTEGER,

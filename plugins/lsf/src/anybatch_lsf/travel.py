@@ -21,7 +21,7 @@ import attrs
 from anybatch.errors import CommandFailed, Rejected
 from anybatch.host import Command
 from anybatch.model import Reason, State
-from anybatch.transfer import BROUGHT_BACK, carried
+from anybatch.transfer import RETURNED_DIRS, sources_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from anybatch.host import Completed, Host
     from anybatch.records import JobStatus, Submission
 
-RECORDS, *OTHERS = BROUGHT_BACK  #: records come last: when one is here, so is what it speaks of
+RECORDS, *OTHERS = RETURNED_DIRS  #: records come last: when one is here, so is what it speaks of
 LONGEST = timedelta(hours=1)  #: for a command that unpacks
 _SPEAKER = "anybatch: "
 _NOTHING_CAME = "its files have not come back"
@@ -74,8 +74,8 @@ def pack(submission: Submission, host: Host, timeout: timedelta) -> None:
     archive = Travel(submission.folder, submission.token).sent
     host.write(archive, "")  # tar leaves it its mode
     words = ["tar", "-czhf", str(archive)]
-    for parcel in carried(submission, 1):
-        words += ["-C", str(submission.folder / parcel), "."]
+    for transfer_set in sources_for(submission, 1):
+        words += ["-C", str(submission.folder / transfer_set), "."]
     command = Command(words, timeout=timeout)
     completed = host.run(command)
     if _UNREADABLE.search(completed.stderr):

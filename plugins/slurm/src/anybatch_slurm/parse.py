@@ -157,7 +157,7 @@ def removed_elements(ids: Sequence[str], answers: Mapping[str, JobStatus]) -> di
     arrays = {native.partition("_")[0] for native in answers}
     status = JobStatus(
         state=State.TERMINATED,
-        native="CANCELLED",
+        native_state="CANCELLED",
         source="squeue, which has its array without it",
         never_started=True,
     )
@@ -325,7 +325,7 @@ def _status(
         exit_code = None  # a TIMEOUT row says 0:0
     return JobStatus(
         state=state,
-        native=plain,
+        native_state=plain,
         source=source,
         reason=reason,
         message=message if not state.final or reason else None,

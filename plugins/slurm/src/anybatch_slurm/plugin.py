@@ -66,7 +66,7 @@ def anybatch_detect(host: Host, settings: Mapping[str, Any]) -> Detection:
     except CommandError as error:
         set_up = parse.NOT_SET_UP.search(str(error)) is None
         reason = f"the controller does not answer: {error}"
-        return Detection(available=False, away=set_up, reason=reason)
+        return Detection(available=False, unreachable=set_up, reason=reason)
     return Detection(
         available=True,
         reason=answer.stdout.strip().partition("\n")[0],

@@ -42,7 +42,7 @@ SETTINGS = (
         Setting(name=name, kind=Kind.OPTION, help=f"`sbatch --{name}`; see {MANUAL}.")
         for name in OPTIONS
     ),
-    *(Setting(name=name, instead=instead) for name, instead in MANAGED.items()),
+    *(Setting(name=name, replaced_by=instead) for name, instead in MANAGED.items()),
     Setting(
         name="max_array",
         kind=Kind.INTEGER,
@@ -52,7 +52,7 @@ SETTINGS = (
         name="skip",
         kind=Kind.LIST,
         default=(),
-        help="Options that are never given to sbatch, because the site forbids them; "
+        help="Options that are never given to sbatch, because the site forbidden_names them; "
         'for example `skip = ["mem"]`.',
     ),
 )

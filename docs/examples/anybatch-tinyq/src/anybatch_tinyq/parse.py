@@ -33,4 +33,4 @@ def _status(word: str, code: str) -> JobStatus:
     exit_code = int(code) if code else None
     if state is State.DONE and exit_code != 0:
         state = State.FAILED
-    return JobStatus(state=state, native=word, source="tinyq list", exit_code=exit_code)
+    return JobStatus(state=state, native_state=word, source="tinyq list", exit_code=exit_code)
