@@ -28,8 +28,8 @@ def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The time for watching and submitting."""
     made = Clock()
-    monkeypatch.setattr("anybatch.runs.watcher.time", made)
-    monkeypatch.setattr("anybatch.runs.submitter.time", made)
+    for module in ("watcher", "submitter", "polling"):
+        monkeypatch.setattr(f"anybatch.runs.{module}.time", made)
     return made
 
 

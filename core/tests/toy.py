@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from anybatch.host import Host
     from anybatch.model import Job
-    from anybatch.records import Submission
+    from anybatch.records import Batch, Submission
 
 NOON = datetime(2026, 1, 2, 12, 0, 0, tzinfo=timezone.utc)
 
@@ -139,23 +139,26 @@ class Toy:
         return answer
 
     @hookimpl
-    def anybatch_status(self, ids: Sequence[str]) -> Mapping[str, JobStatus]:
-        self.calls["status"].append(list(ids))
+    def anybatch_status(self, batches: Sequence[Batch]) -> Sequence[Mapping[str, JobStatus]]:
+        ids = [native_id for batch in batches for native_id in batch.ids]
+        self.calls["status"].append(ids)
+        self.calls["status of"].append(list(batches))
         answer: Mapping[str, JobStatus] = self._next(
             "status", lambda: {n: self.answers[n] for n in ids if n in self.answers}
         )
-        return answer
+        return [answer] * len(batches)
 
     @hookimpl
     def anybatch_terminate(
-        self, ids: Sequence[str], folders: Mapping[Path, Sequence[str]], signal: str | None
-    ) -> None:
-        assert [one for some in folders.values() for one in some] == list(ids)
-        self.calls["terminate"].append((list(ids), signal))
-        self.calls["terminate in"] += folders
-        self._next("terminate", lambda: None)
+        self, batches: Sequence[Batch], signal: str | None
+    ) -> Sequence[Mapping[str, str]] | None:
+        ids = [native_id for batch in batches for native_id in batch.ids]
+        self.calls["terminate"].append((ids, signal))
+        self.calls["terminate of"].append(list(batches))
+        answer: Sequence[Mapping[str, str]] | None = self._next("terminate", lambda: None)
         if signal is None:
             self.answers.update(dict.fromkeys(ids, said(State.TERMINATED)))
+        return answer
 
 
 class Clock:
@@ -173,9 +176,9 @@ class Clock:
 
 def plugins_of(**objects: object) -> Plugins:
     """The given plugins, by name."""
-    plugins = Plugins()
+    plugins = Plugins(local_host())
     for name, plugin in objects.items():
-        plugins.add(name.replace("_", "-"), plugin)
+        plugins.add(name, plugin)
     assert [plugin.problem for plugin in plugins.found] == [None] * len(objects)
     return plugins
 

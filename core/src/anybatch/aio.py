@@ -65,7 +65,7 @@ class Run:
 
     def __init__(self, run: blocking_run.Run, session: blocking_session.Session) -> None:
         self.blocking = run
-        self._session = session
+        self._blocking_session = session
 
     @property
     def id(self) -> str:
@@ -103,7 +103,7 @@ class Run:
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
             left = _SLICE if deadline is None else min(_SLICE, deadline - time.monotonic())
-            if await asyncio.to_thread(self._session.wait_until, ready, max(left, 0)):
+            if await asyncio.to_thread(self._blocking_session.wait_until, ready, max(left, 0)):
                 return
             if deadline is not None and time.monotonic() >= deadline:
                 raise TimeoutError(f"run {self.id}: not all jobs have ended")

@@ -5,79 +5,66 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from anybatch.errors import AnybatchError, UnknownSystem
-from anybatch.records import Alias, Detection
+from anybatch.records import Detection
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from anybatch.host import Host
-    from anybatch.plugins.registry import Plugins
+    from anybatch.plugins.calls import Hooks
     from anybatch.settings.layers import Settings
 
 AUTO = "auto"
 
 
 def detect(
-    plugins: Plugins,
+    hooks: Hooks,
     settings: Settings,
-    host: Host,
     names: Iterable[str] | None = None,
     *,
-    auto: bool = False,
+    choosing: bool = False,
 ) -> dict[str, Detection]:
     """The answers of all plugins (or those named) that have one, by name.
 
     Args:
-        auto: they are only asked to choose one.
+        choosing: the answers only serve to choose one for `auto`.
     """
     answers: dict[str, Detection] = {}
-    for plugin in plugins:
+    for plugin in hooks.plugins:
         if names is not None and plugin.name not in names:
             continue
         try:
             table = settings.table(plugin.name)
-            given = {"host": host, "settings": table, "auto": auto}
-            answer = plugins.call(plugin.name, "anybatch_detect", **given)
-            if answer is None and not plugin.is_system:
-                continue
-            if not isinstance(answer, Detection):
-                raise plugins.plugin_error(plugin.name, f"anybatch_detect answered {answer!r:.100}")
+            answer = hooks.detect(plugin.name, table, choosing=choosing)
         except AnybatchError as error:
             answer = Detection(available=False, reason=str(error))
-        answers[plugin.name] = answer
+        if answer is not None:
+            answers[plugin.name] = answer
     return answers
 
 
-def alias(name: str, plugins: Plugins) -> Alias | None:
-    """What a plugin that is no batch system means by its name; None: nothing."""
-    if not any(plugin.name == name and not plugin.is_system for plugin in plugins):
-        return None
-    answer = plugins.call(name, "anybatch_alias")
-    if answer is not None and not isinstance(answer, Alias):
-        raise plugins.plugin_error(name, f"anybatch_alias answered {answer!r:.100}")
-    return answer
-
-
-def choose(name: str, plugins: Plugins, settings: Settings, host: Host) -> str:
+def choose(name: str, hooks: Hooks, settings: Settings) -> str:
     """The batch system called *name*, or for `auto` the best that is here.
 
     Raises:
         UnknownSystem: there is none.
     """
     if name != AUTO:
-        return plugins.system(name).name
-    answers = detect(plugins, settings, host, names=plugins.systems, auto=True)
+        return hooks.plugins.system(name).name
+    answers = detect(hooks, settings, names=hooks.plugins.systems, choosing=True)
     wanted = {
-        n: one for n, one in answers.items() if one.auto and (one.available or one.unreachable)
+        name: (answer.priority, answer)
+        for name, answer in answers.items()
+        if answer.priority is not None and (answer.available or answer.unreachable)
     }
     if not wanted:
         reasons = "; ".join(f"{n}: {answer.reason}" for n, answer in answers.items())
         raise UnknownSystem(f"no batch system is usable here ({reasons or 'none installed'})")
-    best = max(sorted(wanted), key=lambda n: wanted[n].priority)
-    if wanted[best].unreachable:
-        others = ", ".join(n for n, answer in wanted.items() if answer.available)
+    best = max(sorted(wanted), key=lambda n: wanted[n][0])
+    _, answer = wanted[best]
+    if answer.unreachable:
+        others = ", ".join(n for n, (_, one) in wanted.items() if one.available)
         raise UnknownSystem(
-            f"{best} is set up here, but {wanted[best].reason}. Try again later, or name a "
+            f"{best} is set up here, but {answer.reason}. Try again later, or name a "
             f"system (usable now: {others or 'none'})"
         )
     return best

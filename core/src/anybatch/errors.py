@@ -13,6 +13,7 @@
     │   ├── CommandTimeout
     │   └── CommandFailed
     ├── Rejected              the batch system refused the submission for good
+    ├── NotAccepted           the batch system does not stop some of the jobs
     └── JobFailed             `Future.result()` of a job that is not done
 
 `UsageError` and `FolderError` come before anything is submitted; the command line ends with
@@ -109,6 +110,10 @@ class CommandFailed(CommandError):
 
 class Rejected(AnybatchError):
     """The batch system refused a submission for good: the same would be refused again."""
+
+
+class NotAccepted(AnybatchError):
+    """The batch system did not accept to stop some jobs, or to send them a signal."""
 
 
 class JobFailed(AnybatchError):

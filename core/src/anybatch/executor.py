@@ -34,7 +34,7 @@ class Executor:
     """
 
     def __init__(self, system: str | None = None, **arguments: Any) -> None:
-        self._session = Session(system, **arguments)
+        self.session = Session(system, **arguments)
         self._pending: list[tuple[Job, Future[Outcome]]] = []
         self._open: dict[str, tuple[Run, dict[int, Future[Outcome]]]] = {}
         self._giving = threading.Lock()
@@ -54,7 +54,7 @@ class Executor:
             if self._ending:
                 raise RuntimeError("this executor was shut down; make a new one")
             self._pending.append((job, future))
-        self._session.wake()
+        self.session.wake()
         return future
 
     def map(self, jobs: Iterable[Job], timeout: float | None = None) -> Iterator[Outcome]:
@@ -85,16 +85,16 @@ class Executor:
             for run, _ in list(self._open.values()):
                 run.terminate()
         self._end()
-        self._session.wake()
+        self.session.wake()
         if wait:
             self._thread.join()
-        self._session.close()
+        self.session.close()
 
     def _work(self) -> None:
         """Submit what is pending and settle what has ended, until all is done."""
         try:
             while not (self._ending and not self._pending and not self._open):
-                self._session.wait_until(self._has_work)
+                self.session.wait_until(self._has_work)
                 if self._pending:
                     time.sleep(GATHER)
                     self._submit(self._taken())
@@ -125,7 +125,7 @@ class Executor:
         if not live:
             return
         try:
-            run = self._session.submit((job for job, _ in live), require_one_job_each=True)
+            run = self.session.submit((job for job, _ in live), require_one_job_each=True)
         except Exception as error:
             if len(live) == 1:
                 live[0][1].set_exception(error)
@@ -137,7 +137,7 @@ class Executor:
 
     def _submit_alone(self, job: Job, future: Future[Outcome]) -> None:
         try:
-            run = self._session.submit(job, require_one_job_each=True)
+            run = self.session.submit(job, require_one_job_each=True)
         except Exception as error:
             future.set_exception(error)
         else:
@@ -149,7 +149,7 @@ class Executor:
             try:
                 run.terminate()
             except AnybatchError as error:
-                self._session.on_notice(f"run {run.id} could not be stopped: {error}")
+                self.session.on_notice(f"run {run.id} could not be stopped: {error}")
 
     def _settle(self) -> None:
         for name, (run, futures) in list(self._open.items()):

@@ -1,20 +1,25 @@
 """The hooks: the whole contract between anybatch and its plugins.
 
-A plugin is a module with functions of these names, each marked with `anybatch.hookimpl`, found
-through the entry-point group `anybatch`; the entry point's name is the plugin's name:
+A plugin is found through the entry-point group `anybatch`; the entry point's name is the plugin's
+name. Its value is a class, which is made once for each session with the session's host:
 
     [project.entry-points.anybatch]
-    slurm = "anybatch_slurm.plugin"
+    slurm = "anybatch_slurm.plugin:Slurm"
+
+`anybatch.system` has base classes whose methods are these hooks, typed: `BatchSystem`, and
+`Plugin` for what is not a batch system (containers, a site's defaults, observers). A plugin
+without state may be a plain module instead, with functions of these names, each marked with
+`anybatch.hookimpl`. Functions get *host* as a parameter, objects have it. Either may leave out
+parameters that it does not need.
 
 A plugin that implements `anybatch_submit` is a *batch system*. A call about a job reaches the
-plugin of its batch system and all plugins that are no batch system (containers, a site's
-defaults, observers), never another batch system. An implementation may leave out parameters
-that it does not need.
+plugin of its batch system and all plugins that are not a batch system, never another batch system.
 
-An implementation that raises, or that answers something else than it should, costs only
-itself: the error names the plugin and its distribution, `anybatch systems` lists it, and the
-others work on. *settings* is always the plugin's own table, checked, defaults filled in.
-*host* is the only door to the outside (see `anybatch.host.Host`).
+A hook that raises anything but `AnybatchError`, that answers something else than it should, or
+that does not answer for a minute without running a command, is the plugin's fault. It costs only
+that plugin: the error names the plugin and its distribution, `anybatch systems` lists it, and the
+others work on. *settings* is always the plugin's own table, checked, defaults filled in. *host* is
+the only door to the outside (see `anybatch.host.Host`).
 """
 
 from __future__ import annotations
@@ -31,6 +36,7 @@ if TYPE_CHECKING:
     from anybatch.model import Job
     from anybatch.records import (
         Alias,
+        Batch,
         Change,
         Detection,
         Environment,
@@ -49,7 +55,7 @@ hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
-# -- What is there: asked before any job is known ------------------------------------------
+# -- What is there: asked before jobs are planned -------------------------------------------
 
 
 @hookspec
@@ -69,17 +75,18 @@ def anybatch_settings() -> Iterable[Setting | SiteDefault]:  # type: ignore[empt
 
 
 @hookspec
-def anybatch_detect(host: Host, settings: Mapping[str, Any], auto: bool) -> Detection | None:
+def anybatch_detect(host: Host, settings: Mapping[str, Any], choosing: bool) -> Detection | None:
     """Are this plugin's tools here, and do they answer?
 
     Called for every plugin when the system is `auto`, and by `anybatch systems` and `doctor`.
     It may run a few quick commands. Where it raises, the system counts as not available.
 
     Args:
-        auto: only asked to choose the system; one that `auto` never takes need not look.
+        choosing: the answer only serves to choose the system for `auto`. A plugin that `auto`
+            never takes (`Detection.priority` None) need not look then.
 
     Returns:
-        A `Detection`; None from a plugin that is no batch system and has nothing to check.
+        A `Detection`; None from a plugin that is not a batch system and has nothing to check.
 
     Example:
         if host.which("sbatch") is None:
@@ -89,12 +96,13 @@ def anybatch_detect(host: Host, settings: Mapping[str, Any], auto: bool) -> Dete
 
 @hookspec
 def anybatch_alias() -> Alias | None:
-    """What it means to name this plugin as a system, though it is no batch system.
+    """What it means to name this plugin as a system, though it is not a batch system.
 
-    Called when a user does: `--system apptainer` is the system `local`, and an image is a must.
+    Called when a user passes this plugin's name as `--system`. Example: `--system apptainer`
+    selects `local` and requires an image.
 
     Returns:
-        An `Alias`. Not implemented, or None: the plugin's name is no system's.
+        An `Alias`. Not implemented, or None: the name cannot be used as a system's.
 
     Example:
         return Alias(system="slurm", settings={"slurm": {"partition": "short"}})
@@ -103,29 +111,36 @@ def anybatch_alias() -> Alias | None:
 
 @hookspec
 def anybatch_limits(host: Host, settings: Mapping[str, Any]) -> Limits | None:
-    """What the batch system allows. Called once for each run, before it is planned.
+    """What the batch system allows jobs with these settings.
+
+    Called when a run is planned, once in a session for each different *settings*.
 
     Returns:
         `Limits`; None: one job for each submit command, no dependencies of its own.
+
+    Raises:
+        CommandError: the system could not be asked; nothing is submitted.
+
+    Example:
+        return Limits(array=settings["max_array"] or 1000, dependencies=True)
     """
 
 
-# -- From a job to text: pure, nothing is touched -------------------------------------------
+# -- From a job to text: the host may be asked what is there, nothing is changed -----------
 
 
 @hookspec
 def anybatch_expand(
-    job: Job, settings: Mapping[str, Any], host: Host, folder: Path
+    job: Job, settings: Mapping[str, Any], host: Host, base_dir: Path
 ) -> Sequence[Job] | None:
-    """The jobs that the batch system makes of one: a grid makes one of each input file.
+    """The jobs that the batch system makes of one job. Example: a grid makes one of each file.
 
-    Called for each job before anything is planned, for its batch system only. What it gives
-    takes the job's place, with its settings completed where they have to be; who runs after the
-    job runs after all of them. *host* may be asked what is there.
+    Called for each job before anything is planned, for its batch system only. The answer takes
+    the job's place. A job that waits for the original job waits for all of them.
 
     Args:
         settings: those of this job.
-        folder: where relative paths of the job start.
+        base_dir: where relative paths of the job start.
 
     Returns:
         Jobs, or None for the job as it is.
@@ -141,24 +156,26 @@ def anybatch_expand(
 
 @hookspec
 def anybatch_environment(
-    job: Job, settings: Mapping[str, Any], host: Host, system: str, folder: Path
+    job: Job, settings: Mapping[str, Any], host: Host, system: str, base_dir: Path
 ) -> Environment | None:
     """What must be set up before the command runs, and what wraps it.
 
-    Called once for all jobs that differ in nothing but command, files and variables, with the
-    first of them, for its batch system and all plugins that are no batch system.
-    Contributions compose: the batch system's first, then in the order of the plugins' names.
-    *host* may be asked what is there, nothing else.
+    Called once for all jobs that differ only in command, files and variables, with the first of
+    them, for its batch system and all plugins that are not a batch system. Contributions are
+    merged: the batch system's first, then in the order of the plugins' names.
 
     Args:
         system: the job's batch system.
-        folder: where relative paths of the job start.
+        base_dir: where relative paths of the job start.
 
     Returns:
         An `Environment`, or None for "nothing".
 
     Raises:
         UsageError: the job cannot run as described; nothing is submitted.
+
+    Example:
+        return Environment(scrub=("SLURM_*",), keep=("SLURM_CONF",))
     """
 
 
@@ -166,10 +183,14 @@ def anybatch_environment(
 def anybatch_transfer(job: Job, settings: Mapping[str, Any], host: Host) -> Transfer | None:
     """Who moves the files of a job. Called like `anybatch_environment`; the first answer holds.
 
-    It may run a quick command.
-
     Returns:
         A `Transfer`; None: no opinion. Without any opinion the file system is shared.
+
+    Raises:
+        CommandError: the system has to be asked, and could not be; nothing is submitted.
+
+    Example:
+        return Transfer.SYSTEM if settings["transfer"] == "native" else None
     """
 
 
@@ -177,9 +198,9 @@ def anybatch_transfer(job: Job, settings: Mapping[str, Any], host: Host) -> Tran
 def anybatch_render(submission: Submission) -> Rendered:  # type: ignore[empty-body]
     """A submission of 1..N jobs as text: files and the command that submits them.
 
-    Called for the job's batch system, once for each submission (N is at most
-    `Limits.array`). Pure: the same submission gives the same text, nothing is touched. The dry
-    run shows it, `anybatch_submit` gets it.
+    Called for the job's batch system when a run is planned, once for each submission (N is at
+    most `Limits.array`), and again before it is submitted. Pure: the same submission gives the
+    same text, and nothing is touched. The dry run shows it, `anybatch_submit` gets it.
 
     The command that runs the job of task t (1..count) on the worker is
     `/bin/sh SCRIPT NUMBER t RESTARTS`, SCRIPT being `submission.script` and RESTARTS how often
@@ -189,13 +210,20 @@ def anybatch_render(submission: Submission) -> Rendered:  # type: ignore[empty-b
     `anybatch_transfer` with `Transfer.SYSTEM`, it runs in the job's scratch folder, and
     `anybatch.planning.transfer_layout` says what goes there and what comes back.
 
-    The files must carry `submission.token` so that `anybatch_find` finds the jobs by it.
+    That command ends with the exit status of the job's command. Where a system takes some exit
+    statuses as orders (Grid Engine: 99 runs the job again), the plugin has to change them.
+
+    The jobs must carry `submission.token` so that `anybatch_find` finds them by it.
 
     Returns:
         `Rendered`; paths of its files lie in `submission.folder`.
 
     Raises:
         UsageError: a setting or name cannot be written for this system; nothing is submitted.
+
+    Example:
+        script = RenderedFile(submission.folder / f"submit-{submission.number}.sh", text)
+        return Rendered(files=(script,), command=Command(("qsub", str(script.path))))
     """
 
 
@@ -209,8 +237,8 @@ def anybatch_submit(  # type: ignore[empty-body]
     """Run what was rendered; its files are written already.
 
     Called once for each submission, after its token was put on record. An error other than
-    `Rejected` leaves open whether there are jobs now: the core asks `anybatch_find` before it
-    calls again.
+    `Rejected` leaves open whether there are jobs now: the core calls `anybatch_find` before it
+    calls this hook again.
 
     Returns:
         The native ids of the jobs of tasks 1..count, in this order.
@@ -218,6 +246,10 @@ def anybatch_submit(  # type: ignore[empty-body]
     Raises:
         Rejected: the system refused for good (unknown queue, impossible request).
         CommandError: anything else that went wrong.
+
+    Example:
+        completed = host.run(rendered.command)
+        return [f"{parse.job_number(completed.stdout)}.{task}" for task in range(1, count + 1)]
     """
 
 
@@ -228,10 +260,11 @@ def anybatch_find(  # type: ignore[empty-body]
     """The native ids of the jobs that carry this submission's token.
 
     Called after a submit command that failed, timed out, or whose caller died, before
-    anything is submitted again.
+    anything is submitted again. An empty answer is believed when it comes twice, seconds apart.
 
     Returns:
-        The ids of tasks 1..count, in this order; empty: there are certainly none.
+        The ids of tasks 1..count, in this order, also of jobs that have ended; empty: the system
+        knows none.
 
     Raises:
         CommandError: the system could not be asked; nothing is decided then.
@@ -240,61 +273,67 @@ def anybatch_find(  # type: ignore[empty-body]
 
 @hookspec
 def anybatch_status(  # type: ignore[empty-body]
-    ids: Sequence[str],
-    folders: Mapping[Path, Sequence[str]],
-    settings: Mapping[str, Any],
-    host: Host,
-) -> Mapping[str, JobStatus | None]:
-    """What the system says of these jobs: one command, not one for each job.
+    batches: Sequence[Batch], host: Host
+) -> Sequence[Mapping[str, JobStatus | None]]:
+    """What the system says of jobs that were submitted: one command, not one for each job.
 
-    Called at every poll with the ids of all jobs whose end is not known yet. Ask the queue
-    first and, only for ids that it no longer knows, what keeps finished jobs.
-
-    Args:
-        folders: the same ids by the folders of their runs, for systems that keep a log there.
+    Called at every poll with all jobs of all runs whose end is not known yet, as batches: a
+    submission together with the ids that are asked about. What a job was submitted with
+    (settings, folder, limits) is in its batch. Group batches by what decides whom to ask (a
+    cluster, a server). Ask the queue first and, only for ids that it no longer knows, what keeps
+    finished jobs. The next poll comes after a pause that grows with the time this one took.
 
     Returns:
-        A status for each id that the system knows. An id that is left out is one that the
-        system does not know (any more), which is no verdict. None for an id: nothing can be
-        said of it from here, and nothing changes.
+        A mapping for each batch, in their order: a status for each of its ids that the system
+        knows. An id that is left out is one that the system does not know (any more), which is
+        not a verdict. None for an id: nothing can be said of it from here, and nothing changes.
+        Ids that are not of the batch are ignored.
 
     Raises:
         CommandError: the system could not be asked; no job's state changes.
+
+    Example:
+        statuses = parse.queue(ask(native for batch in batches for native in batch.ids))
+        return [statuses] * len(batches)
     """
 
 
 @hookspec
 def anybatch_account(  # type: ignore[empty-body]
-    ids: Sequence[str],
-    folders: Mapping[Path, Sequence[str]],
-    settings: Mapping[str, Any],
-    host: Host,
-) -> Mapping[str, JobStatus]:
+    batches: Sequence[Batch], host: Host
+) -> Sequence[Mapping[str, JobStatus]]:
     """What accounting tells of jobs that have ended: CPU time, peak memory, host, times.
 
     Called once when a run has ended. Only the missing facts of an outcome are filled in; the
-    verdict stays. Not implemented, or an empty answer: nothing more is known.
+    verdict stays.
+
+    Returns:
+        Like `anybatch_status`. Not implemented, or None: nothing more is known.
+
+    Raises:
+        CommandError: the system could not be asked; the outcomes stay as they are.
     """
 
 
 @hookspec
 def anybatch_terminate(
-    ids: Sequence[str],
-    folders: Mapping[Path, Sequence[str]],
-    signal: str | None,
-    settings: Mapping[str, Any],
-    host: Host,
-) -> None:
+    batches: Sequence[Batch], signal: str | None, host: Host
+) -> Sequence[Mapping[str, str]] | None:
     """Stop jobs, or send them a signal: as few commands as the system allows.
 
-    Called when a user asks for it. A job that is gone already is no error.
+    Called when a user asks for it. A job that is gone already is not an error. The core itself
+    calls a job `terminated` that ends after it was told to stop.
 
     Args:
-        folders: the same ids by the folders of their runs.
+        batches: the jobs, as in `anybatch_status`.
         signal: a name without SIG (`USR1`), sent to the command; None: stop the jobs.
 
+    Returns:
+        A mapping for each batch, in their order: why the system did not accept it, for each id
+        where that is so. None: it accepted all.
+
     Raises:
-        UsageError: the system cannot send that signal.
+        UsageError: the system cannot send that signal; nothing was sent.
         CommandError: the system could not be asked.
     """
 
@@ -303,8 +342,9 @@ def anybatch_terminate(
 
 
 @hookspec
-def anybatch_job_changed(change: Change) -> None:
-    """A job has changed its state. Called in order, in the process that watches the run.
+def anybatch_job_changed(change: Change, settings: Mapping[str, Any], host: Host) -> None:
+    """A job has changed its state.
 
-    Keep it short: it runs between two looks at the jobs.
+    Called for every change in order, in a thread of its own of each process that watches the
+    run. Two processes that watch one run both call it.
     """

@@ -18,6 +18,7 @@ import attrs
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
 
 def _words(words: Sequence[str]) -> tuple[str, ...]:
@@ -88,12 +89,17 @@ class Host(Protocol):
         user: the user's login name.
         environ: the environment of the program that uses anybatch.
         commands: how many commands were run so far, for each program.
+        busy: whether a command runs now, or a user is asked; in any thread.
     """
 
     name: str
     user: str
     environ: Mapping[str, str]
     commands: Counter[str]
+
+    @property
+    def busy(self) -> bool:
+        """See the class."""
 
     def run(self, command: Command) -> Completed:
         """Run *command* to its end. An exit status other than 0 is an answer, not an error.
@@ -102,6 +108,9 @@ class Host(Protocol):
             CommandNotFound: the program is not there.
             CommandTimeout: it was ended after its time limit.
         """
+
+    def inheriting(self, descriptor: int) -> AbstractContextManager[None]:
+        """Commands that this thread runs inside hold *descriptor* open, as long as they run."""
 
     def secret(self, prompt: str) -> str | None:
         """A password that the user is asked for; None: there is no terminal to ask on.

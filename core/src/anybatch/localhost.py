@@ -48,6 +48,7 @@ class LocalHost:
         self.commands: Counter[str] = Counter()
         self._inherited = threading.local()
         self._count = threading.Lock()
+        self._running = 0
 
     @contextlib.contextmanager
     def inheriting(self, descriptor: int) -> Iterator[None]:
@@ -67,9 +68,12 @@ class LocalHost:
 
     def run(self, command: Command) -> Completed:
         """See `Host.run`."""
-        program = os.path.basename(command.argv[0])
         with self._count:
-            self.commands[program] += 1
+            self.commands[os.path.basename(command.argv[0])] += 1
+        with self._at_work():
+            return self._run(command)
+
+    def _run(self, command: Command) -> Completed:
         started = time.monotonic()
         text = command.stdin.encode("utf-8", "surrogateescape")
         process = self._start(command)
@@ -110,8 +114,27 @@ class LocalHost:
         kept = {n: self.environ[n] for n in names if not matches(n, command.hide_env)}
         return {**kept, "LC_ALL": "C.UTF-8", **command.env}
 
+    @property
+    def busy(self) -> bool:
+        """See `Host`."""
+        return self._running > 0
+
+    @contextlib.contextmanager
+    def _at_work(self) -> Iterator[None]:
+        with self._count:
+            self._running += 1
+        try:
+            yield
+        finally:
+            with self._count:
+                self._running -= 1
+
     def secret(self, prompt: str) -> str | None:
         """See `Host.secret`."""
+        with self._at_work():
+            return self._secret(prompt)
+
+    def _secret(self, prompt: str) -> str | None:
         try:
             with open("/dev/tty") as terminal:
                 # A process in the background that reads from its terminal is stopped.

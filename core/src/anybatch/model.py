@@ -8,7 +8,7 @@ import signal as signals
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
@@ -17,8 +17,6 @@ from anybatch.units import format_duration, format_size, parse_duration, parse_s
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-    from anybatch.run import Run  # noqa: TC004 - jobs are never read from plain tables
 
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -148,6 +146,12 @@ class Retry:
     )
 
 
+class RunHandle(Protocol):
+    """A run that was submitted: an `anybatch.Run`."""
+
+    id: str
+
+
 def _command(value: str | Sequence[str]) -> str | tuple[str, ...]:
     return value if isinstance(value, str) else tuple(value)
 
@@ -225,7 +229,9 @@ class Job:
     settings: Mapping[str, Mapping[str, Any]] = attrs.field(
         factory=dict, converter=_frozen_tables, kw_only=True
     )
-    after: tuple[Job | Run | str, ...] = attrs.field(default=(), converter=_many, kw_only=True)
+    after: tuple[Job | RunHandle | str, ...] = attrs.field(
+        default=(), converter=_many, kw_only=True
+    )
     retry: Retry = attrs.field(default=Retry(), converter=_retry, kw_only=True)
 
     def __attrs_post_init__(self) -> None:

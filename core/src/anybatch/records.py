@@ -12,6 +12,7 @@ import attrs
 
 from anybatch.host import Command
 from anybatch.model import Reason, Resources, State
+from anybatch.validators import all_are, is_a, is_aware, is_table, is_told, or_none, to_texts
 
 
 @attrs.frozen(kw_only=True)
@@ -22,18 +23,17 @@ class Detection:
         available: whether jobs can be handed to it now.
         reason: why, or why not, in one sentence.
         version: the system's version.
-        priority: `auto` takes the available system with the highest; `local` has 0.
-        auto: False: never chosen by `auto`, only when asked for by name.
-        away: it is set up here and does not answer now. `auto` then chooses none rather than
-            one of lower priority: a login node is no stand-in for a cluster.
+        priority: `auto` takes the available system with the highest; `local` has 0. None: `auto`
+            never takes it; users have to name it.
+        unreachable: it is set up here and does not answer now. `auto` then chooses none rather
+            than one of lower priority, because a login node cannot stand in for a cluster.
         details: further facts for `anybatch doctor`, such as the default queue.
     """
 
     available: bool
     reason: str
     version: str | None = None
-    priority: int = 50
-    auto: bool = True
+    priority: int | None = 50
     unreachable: bool = False
     details: Mapping[str, str] = attrs.field(factory=dict)
 
@@ -63,13 +63,13 @@ class Setting:
         default: None: not set.
         choices: the texts it may have; empty: any.
         help: what it is for, in a sentence.
-        instead: it cannot be set, because anybatch or the plugin itself does; what to use.
+        replaced_by: it cannot be set, because anybatch or the plugin itself does; what to use.
     """
 
-    name: str
-    kind: Kind = Kind.TEXT
+    name: str = attrs.field(validator=is_a(str))
+    kind: Kind = attrs.field(default=Kind.TEXT, converter=Kind)
     default: Any = None
-    choices: tuple[str, ...] = ()
+    choices: tuple[str, ...] = attrs.field(default=(), converter=to_texts, validator=all_are(str))
     help: str = ""
     replaced_by: str = ""
 
@@ -84,7 +84,7 @@ class SiteDefault:
 
 @attrs.frozen(kw_only=True)
 class Alias:
-    """What a plugin that is no batch system means where a user names it as one.
+    """What a plugin that is not a batch system means where a user names it as one.
 
     Attributes:
         system: the batch system that is used.
@@ -96,7 +96,7 @@ class Alias:
 
 
 class WorkerPath(enum.Enum):
-    """What of a job's places is known only where it runs; a word of a wrapper."""
+    """A path that is known only where the job runs; stands for a word of a wrapper."""
 
     RUN = "run"  #: the run's folder, where the job script and its records are
     WORKDIR = "workdir"  #: the working folder
@@ -105,21 +105,22 @@ class WorkerPath(enum.Enum):
 
 
 @attrs.frozen
-class Forbidden:
-    """What no path of a job may hold, such as a comma where a wrapper takes lists of paths.
+class ForbiddenMountPath:
+    """What no absolute path that a job uses may hold, because a wrapper cannot mount it.
 
     Attributes:
         pattern: a regular expression.
         advice: the end of the error's text, which begins with what was found: `cannot be
             mounted; use another name`.
-        carried: it is looked for in the names that files have which the batch system takes
-            along, from the scratch folder; else in the absolute paths of those that the job
-            sees where they are.
     """
 
     pattern: str
     advice: str
-    carried: bool = False
+
+
+@attrs.frozen
+class ForbiddenFileName(ForbiddenMountPath):
+    """What no name below the scratch folder may hold, because the batch system cannot move it."""
 
 
 @attrs.frozen(kw_only=True)
@@ -131,22 +132,26 @@ class Environment:
         keep: exceptions from `scrub` (`SLURM_CONF`).
         env: variables for the job; what the job sets itself wins.
         setup: shell lines before the job's own.
-        wrap: words put before the command, which is then run by the program they name
+        wrapper: words put before the command, which is then run by the program they name
             (`apptainer exec IMAGE`). `env_script`, `env` and `setup` take effect inside it.
-            Where the program ends before it has run them, the job's set-up has failed.
+            If the program ends before it has run them, the job's set-up has failed.
         forbidden_names: what the wrapper cannot mount, or the batch system cannot move. A job
             with such a path or name is refused.
-        contains: from a batch system: it runs the job in `Submission.container` by itself, and
-            nobody else wraps the command.
+        runs_container: a batch system's own: it runs the job in `Submission.container` itself,
+            so wrappers of other plugins are left out.
     """
 
-    scrub: tuple[str, ...] = ()
-    keep: tuple[str, ...] = ()
-    env: Mapping[str, str] = attrs.field(factory=dict)
-    setup: tuple[str, ...] = ()
-    wrapper: tuple[str | WorkerPath, ...] = ()
-    forbidden_names: tuple[Forbidden, ...] = ()
-    runs_container: bool = False
+    scrub: tuple[str, ...] = attrs.field(default=(), converter=to_texts, validator=all_are(str))
+    keep: tuple[str, ...] = attrs.field(default=(), converter=to_texts, validator=all_are(str))
+    env: Mapping[str, str] = attrs.field(factory=dict, validator=is_table)
+    setup: tuple[str, ...] = attrs.field(default=(), converter=to_texts, validator=all_are(str))
+    wrapper: tuple[str | WorkerPath, ...] = attrs.field(
+        default=(), converter=to_texts, validator=all_are(str, WorkerPath)
+    )
+    forbidden_names: tuple[ForbiddenMountPath, ...] = attrs.field(
+        default=(), converter=to_texts, validator=all_are(ForbiddenMountPath)
+    )
+    runs_container: bool = attrs.field(default=False, validator=is_a(bool))
 
 
 class Transfer(str, enum.Enum):
@@ -154,7 +159,7 @@ class Transfer(str, enum.Enum):
 
     SHARED = "shared"  #: nobody: the job sees the same folders; inputs elsewhere are linked
     SCRIPT = "script"  #: the job script copies them
-    SYSTEM = "system"  #: the batch system, see `anybatch.planning.transfer_layout`
+    SYSTEM = "system"  #: the batch system, see `anybatch.transfer`
 
 
 #: Where the run's folder is in the scratch folder of a job whose files the batch system moves.
@@ -168,13 +173,13 @@ class Limits:
     Attributes:
         array: the most jobs that one submit command takes.
         dependencies: whether it can start jobs after others by itself.
-        facts: what else was asked of the system because `anybatch_render` needs it, such as the
-            unit of memory; kept with each submission.
+        render_context: what else was asked of the system because `anybatch_render` needs it,
+            such as the unit of memory; kept with each submission.
     """
 
-    array: int = 1
-    dependencies: bool = False
-    render_context: Mapping[str, str] = attrs.field(factory=dict)
+    array: int = attrs.field(default=1, validator=[is_a(int), attrs.validators.ge(1)])
+    dependencies: bool = attrs.field(default=False, validator=is_a(bool))
+    render_context: Mapping[str, str] = attrs.field(factory=dict, validator=is_table)
 
 
 @attrs.frozen(kw_only=True)
@@ -199,7 +204,8 @@ class Submission:
         transfer_sets: where that is the batch system, the set of each job's files, or one; see
             `anybatch.planning.transfer_layout.carried`.
         limits: what `anybatch_limits` answered.
-        again: where it runs jobs again, the ids that they had until now, in the order of tasks.
+        previous_ids: where it runs jobs again, the ids that they had before, in the order of
+            tasks.
     """
 
     token: str
@@ -229,6 +235,19 @@ class Submission:
         return self.folder / "logs" / "system.log"
 
 
+@attrs.frozen(kw_only=True)
+class Batch:
+    """Jobs of one submission that are asked about, or stopped.
+
+    Attributes:
+        submission: what they were submitted as.
+        ids: their native ids, in the order of tasks; some or all of the submission's.
+    """
+
+    submission: Submission
+    ids: tuple[str, ...]
+
+
 @attrs.frozen
 class RenderedFile:
     """A file that a submission needs, with its whole text."""
@@ -245,12 +264,14 @@ class Rendered:
     Attributes:
         files: written first.
         command: then run; its time limit is `submit_timeout`.
-        longer: what is added to that limit, where the command does something with each job.
+        extra_timeout: is added to that limit, where the command does something with each job.
     """
 
-    files: tuple[RenderedFile, ...] = ()
-    command: Command
-    extra_timeout: timedelta = timedelta(0)
+    files: tuple[RenderedFile, ...] = attrs.field(
+        default=(), converter=to_texts, validator=all_are(RenderedFile)
+    )
+    command: Command = attrs.field(validator=is_a(Command))
+    extra_timeout: timedelta = attrs.field(default=timedelta(0), validator=is_a(timedelta))
 
 
 @attrs.frozen(kw_only=True)
@@ -259,7 +280,7 @@ class JobStatus:
 
     Attributes:
         state: any but new and lost. A final one is a verdict.
-        native: the system's own word.
+        native_state: the system's own word.
         source: who said so, for the evidence: `squeue`, `sacct`, `condor event log`.
         reason: for a state that is not done, where the system's word tells it; None: the exit
             code and the signal decide.
@@ -269,29 +290,33 @@ class JobStatus:
         restarts: how often the system has run it again by itself.
         cpu_time, max_memory: what it used, where accounted.
         stdout, stderr: its logs, once it has ended, where they are not where the run has them.
-        never_started: the system concludes that the job ended before it was started; where the
-            job has left a start record this is no answer.
-        sole: the system is the only witness: its jobs leave no exit records to be waited for.
+        never_started: the system concludes that the job ended before it was started. If the job
+            has left a start record, this answer is not believed.
+        authoritative: the system's answer is all there will be; its jobs write no exit records.
     """
 
-    state: State
-    native_state: str
-    source: str
-    reason: Reason | None = None
-    message: str | None = None
-    exit_code: int | None = None
-    signal: int | None = None
+    state: State = attrs.field(validator=is_told)
+    native_state: str = attrs.field(validator=is_a(str))
+    source: str = attrs.field(validator=is_a(str))
+    reason: Reason | None = attrs.field(default=None, validator=or_none(is_a(Reason)))
+    message: str | None = attrs.field(default=None, validator=or_none(is_a(str)))
+    exit_code: int | None = attrs.field(default=None, validator=or_none(is_a(int)))
+    signal: int | None = attrs.field(default=None, validator=or_none(is_a(int)))
     host: str | None = None
-    submitted: datetime | None = None
-    started: datetime | None = None
-    ended: datetime | None = None
-    restarts: int = 0
+    submitted: datetime | None = attrs.field(default=None, validator=is_aware)
+    started: datetime | None = attrs.field(default=None, validator=is_aware)
+    ended: datetime | None = attrs.field(default=None, validator=is_aware)
+    restarts: int = attrs.field(default=0, validator=is_a(int))
     cpu_time: timedelta | None = None
     max_memory: int | None = None
     stdout: Path | None = None
     stderr: Path | None = None
     never_started: bool = False
     authoritative: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        if self.never_started and self.state is State.DONE:
+            raise ValueError("a job that never started cannot be done")
 
 
 @attrs.frozen(kw_only=True)

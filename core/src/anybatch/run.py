@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -12,19 +10,14 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from anybatch.errors import AnybatchError, RunNotFound
+from anybatch.errors import NotAccepted, RunNotFound, UsageError
 from anybatch.model import JobId, Outcome, Reason, State
-from anybatch.ranges import write_ranges
-from anybatch.records import JobStatus
-from anybatch.runs.state import Phase
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
-    from anybatch.runs.lease import Lease
-    from anybatch.runs.state import JobRecord, RunState
-    from anybatch.runs.submitter import Submitter
-    from anybatch.session import Session
+    from anybatch.runs.engine import Engine, WatchedRun
+    from anybatch.runs.state import JobRecord
 
 
 @attrs.frozen(kw_only=True)
@@ -58,63 +51,68 @@ class Run:
         system: the batch system.
         folder: the run's folder.
         created: when it was submitted, in UTC.
+        watched: what the session knows of it; not for programs.
     """
 
-    def __init__(
-        self, session: Session, state: RunState, submitter: Submitter, lease: Lease
-    ) -> None:
-        self.id = state.id
-        self.system = state.file.system
-        self.folder = state.folder
-        self.created = state.file.created
-        self._session = session
-        self._state = state
-        self._submitter = submitter
-        self._lease = lease
-        self._closed = False
-        self._accounted = False
+    def __init__(self, engine: Engine, watched: WatchedRun) -> None:
+        file = watched.state.file
+        self.id, self.system = file.run, file.system
+        self.folder, self.created = file.folder, file.created
+        self.watched = watched
+        self._engine = engine
 
     def __repr__(self) -> str:
-        return f"<Run {self.id} of {len(self)} jobs on {self.system}>"
+        return (
+            f"<Run {self.id}: {len(self)} {'job' if len(self) == 1 else 'jobs'} on {self.system}>"
+        )
 
     def __len__(self) -> int:
-        return len(self._state.jobs)
+        return self.watched.state.file.count
 
     @property
     def finished(self) -> bool:
         """Whether every job has its verdict, as last seen."""
-        return self._state.finished
+        return self.watched.state.finished
 
     @property
     def unattended(self) -> bool:
         """Whether jobs wait to be submitted and no other process on this machine is at it."""
-        return self._submitter.pending and self._submitter.may_submit()
+        return self.watched.submitter.pending and self.watched.submitter.may_submit()
 
     @property
     def counts(self) -> dict[State, int]:
         """How many jobs are in each state, as last seen."""
-        counts = self._state.counts
+        counts = self.watched.state.counts
         return {state: counts[state] for state in State if counts[state]}
 
     @property
     def jobs(self) -> list[JobView]:
         """All jobs in order of index, as last seen."""
-        with self._session._lock:
-            return [self._view(job) for job in self._state.jobs]
+        with self._engine.mutex:
+            return [self._view(job) for job in self.watched.state.jobs]
 
     @property
     def outcomes(self) -> list[Outcome | None]:
         """The verdicts in order of index; None where there is none yet."""
-        return [job.outcome for job in self._state.jobs]
+        return [job.outcome for job in self.watched.state.jobs]
 
     def outcome(self, index: int) -> Outcome | None:
-        """The verdict on a job, as last seen; None: none yet."""
-        return self._state.jobs[index].outcome
+        """The verdict on a job, as last seen; None: none yet.
+
+        Raises:
+            RunNotFound: the run has no such job.
+        """
+        return self._job(index).outcome
+
+    def _job(self, index: int) -> JobRecord:
+        if not 0 <= index < len(self):
+            raise RunNotFound(f"run {self.id} has no job {index}, only 0 to {len(self) - 1}")
+        return self.watched.state.jobs[index]
 
     def _view(self, job: JobRecord) -> JobView:
-        state = self._state
+        state = self.watched.state
         stdout, stderr = state.logs(job)
-        known = job.outcome or job.status
+        known = job.outcome or self.watched.seen.statuses.get(job.index)
         submission = state.submissions[job.submission].planned.submission
         facts = {
             name: getattr(known, name, None)
@@ -137,7 +135,7 @@ class Run:
 
     def refresh(self) -> None:
         """Look once, now. Nothing is submitted; what cannot be reached changes nothing."""
-        self._session.poll([self])
+        self._engine.step({self.system}, force=True, submit=False)
 
     def wait(self, timeout: float | None = None) -> list[Outcome]:
         """Wait until all jobs have ended.
@@ -152,9 +150,10 @@ class Run:
             TimeoutError: *timeout* has passed.
             FolderError: the run's journal cannot be written any more.
         """
-        if not self._session.wait_until(lambda: self.finished, timeout):
-            raise TimeoutError(f"run {self.id}: {self._state.unfinished} jobs have not ended")
-        self._account()
+        if not self._engine.wait_until(lambda: self.finished, timeout, [self.watched]):
+            raise TimeoutError(f"run {self.id}: {_count(self.watched.state.unfinished)} not ended")
+        self._engine.account(self.watched)
+        self._engine.flush_observers()
         return [outcome for outcome in self.outcomes if outcome is not None]
 
     def as_completed(self, timeout: float | None = None) -> Iterator[Outcome]:
@@ -162,23 +161,24 @@ class Run:
 
         Raises:
             TimeoutError: *timeout* has passed.
+            FolderError: the run's journal cannot be written any more.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         pending = list(range(len(self)))
         while pending:
             left = None if deadline is None else deadline - time.monotonic()
             ready = partial(self._any_ended, pending)
-            if not self._session.wait_until(ready, left):
-                raise TimeoutError(f"run {self.id}: {len(pending)} jobs have not ended")
-            ended = [index for index in pending if self._state.jobs[index].outcome]
-            pending = [index for index in pending if not self._state.jobs[index].outcome]
+            if not self._engine.wait_until(ready, left, [self.watched]):
+                raise TimeoutError(f"run {self.id}: {_count(len(pending))} not ended")
+            ended = [index for index in pending if self.outcome(index)]
+            pending = [index for index in pending if not self.outcome(index)]
             for index in ended:
-                outcome = self._state.jobs[index].outcome
+                outcome = self.outcome(index)
                 assert outcome is not None
                 yield outcome
 
     def _any_ended(self, indices: Iterable[int]) -> bool:
-        return any(self._state.jobs[index].outcome for index in indices)
+        return any(self.outcome(index) for index in indices)
 
     def terminate(self, indices: Iterable[int] | None = None, signal: str | None = None) -> int:
         """Stop jobs that have not ended, or send them a signal.
@@ -191,48 +191,18 @@ class Run:
             How many jobs were told.
 
         Raises:
+            RunNotFound: the run has no such job.
             UsageError: the system cannot send that signal.
             CommandError: the system could not be asked.
+            NotAccepted: the system did not accept it for some; the others were told.
         """
-        session = self._session
-        with session._lock:
-            self._state.catch_up()
-            wanted = range(len(self)) if indices is None else indices
-            jobs = [self._state.jobs[i] for i in wanted if not self._state.jobs[i].state.final]
-            if signal is None and jobs:
-                self._note_terminate(jobs)
-            native = [job.native_id for job in jobs if job.native_id]
-            if native:
-                session.plugins.call(
-                    self.system,
-                    "anybatch_terminate",
-                    ids=native,
-                    folders={self.folder: native},
-                    signal=signal,
-                    settings=session.settings.table(self.system),
-                    host=session.host,
-                )
-            session._announce()
-        return len(jobs) if signal is None else len(native)
-
-    def _note_terminate(self, jobs: Sequence[JobRecord]) -> None:
-        indices = write_ranges(job.index for job in jobs)
-        self._state.record("terminate", durable=True, jobs=indices)
-        self._state.record_ended(
-            [
-                self._state.outcome(
-                    job,
-                    State.TERMINATED,
-                    Reason.TERMINATED,
-                    evidence=("it was never submitted",),
-                )
-                for job in jobs
-                if self._never_submitted(job)
-            ]
-        )
-
-    def _never_submitted(self, job: JobRecord) -> bool:
-        return self._state.submissions[job.submission].phase == Phase.WAITING
+        if signal is not None and not isinstance(signal, str):
+            raise UsageError(f"signal must be a name such as 'USR1', not {signal!r}")
+        wanted = range(len(self)) if indices is None else [self._job(i).index for i in indices]
+        count, refused = self._engine.terminate(self.watched, wanted, signal)
+        if refused:
+            raise NotAccepted(f"run {self.id}: {'; '.join(refused)}")
+        return count
 
     def logs(self, index: int) -> tuple[Path, Path]:
         """The files of a job's output and errors.
@@ -240,52 +210,8 @@ class Run:
         Raises:
             RunNotFound: the run has no such job.
         """
-        if not 0 <= index < len(self):
-            raise RunNotFound(f"run {self.id} has no job {index}, only 0 to {len(self) - 1}")
-        return self._state.logs(self._state.jobs[index])
-
-    # -- inside
-
-    def _account(self) -> None:
-        """Fill in what only accounting knows; once, and without it life goes on."""
-        session = self._session
-        with session._lock:
-            jobs = {job.native_id: job for job in self._state.jobs if _lacks_use(job)}
-            if self._accounted or not jobs:
-                return
-            self._accounted = True
-            ids = [native for native in jobs if native]
-            arguments = {
-                "ids": ids,
-                "folders": {self.folder: ids},
-                "settings": session.settings.table(self.system),
-                "host": session.host,
-            }
-            with contextlib.suppress(AnybatchError):
-                found = session.plugins.call(self.system, "anybatch_account", **arguments)
-                if not isinstance(found, Mapping):
-                    return
-                filled = [
-                    _filled(job.outcome, found[native])
-                    for native, job in jobs.items()
-                    if isinstance(found.get(native), JobStatus)
-                ]
-                if filled:
-                    self._state.record_ended(filled)
-
-    def _close(self, *, ended: bool) -> None:
-        self._closed = self._closed or ended
-        self._lease.drop()
+        return self.watched.state.logs(self._job(index))
 
 
-def _lacks_use(job: JobRecord) -> bool:
-    outcome = job.outcome
-    return outcome is not None and outcome.id is not None and outcome.cpu_time is None
-
-
-def _filled(outcome: Outcome | None, status: JobStatus) -> Outcome:
-    """*outcome* with the facts it lacks."""
-    assert outcome is not None
-    names = ("host", "started", "ended", "cpu_time", "max_memory")
-    facts = {name: getattr(outcome, name) or getattr(status, name) for name in names}
-    return attrs.evolve(outcome, **facts)
+def _count(jobs: int) -> str:
+    return "1 job has" if jobs == 1 else f"{jobs} jobs have"

@@ -2,45 +2,36 @@
 
 from __future__ import annotations
 
-import contextlib
-import itertools
 import os
 import shutil
-import threading
 import time
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
-from anybatch.detection import alias, choose
+from anybatch.detection import choose
 from anybatch.errors import FolderError, JobError, RunNotFound, UnknownSystem
 from anybatch.localhost import LocalHost
 from anybatch.model import Job
+from anybatch.planning.expansion import expand, read_waits
 from anybatch.planning.planner import Planner
+from anybatch.plugins.calls import Hooks
 from anybatch.plugins.registry import Plugins, load_plugins
-from anybatch.records import Limits
 from anybatch.run import Run
 from anybatch.runs import store
-from anybatch.runs.journal import Journal
-from anybatch.runs.lease import Lease
-from anybatch.runs.state import RunState
-from anybatch.runs.submitter import Submitter
-from anybatch.runs.watcher import TICK, Watcher
+from anybatch.runs.engine import Engine
 from anybatch.settings.schema import SettingsSchema
 from anybatch.settings.sources import load_settings, project_file
 from anybatch.settings.values import check
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
     from types import TracebackType
 
     from anybatch.host import Host
     from anybatch.planning.plan import Plan, Wait
+    from anybatch.runs.engine import WatchedRun
     from anybatch.settings.layers import Settings
-
-
-CLOSE_PATIENCE = 3.0  #: seconds
-LONGEST_SLEEP = 1.0  #: seconds; a signal that comes as a sleep begins is seen when it ends
 
 
 class Session:
@@ -57,7 +48,7 @@ class Session:
         on_notice: called with each notice ("cannot reach slurm ..."); default: they are dropped.
 
     Raises:
-        UsageError: an unknown system or setting.
+        UsageError: an unknown setting, or a system that is not installed.
 
     A session watches its runs in a thread of its own from the first wait on; leaving it as a
     context manager stops watching and leaves the jobs alone.
@@ -73,26 +64,36 @@ class Session:
         plugins: Plugins | None = None,
         on_notice: Callable[[str], None] | None = None,
     ) -> None:
-        self.host: Host = host or LocalHost()
+        if host is None:
+            host = plugins.host if plugins else LocalHost()
+        self.host: Host = host
         self.folder = Path(os.path.abspath(folder or Path.cwd()))
-        disabled = self.host.environ.get("ANYBATCH_DISABLED_PLUGINS", "")
-        self.plugins = plugins or load_plugins(name.strip() for name in disabled.split(","))
-        layers = load_settings(self.plugins, self.host.environ, self.folder)
+        disabled = host.environ.get("ANYBATCH_DISABLED_PLUGINS", "")
+        self.plugins = plugins or load_plugins(host, (name.strip() for name in disabled.split(",")))
+        self.hooks = Hooks(self.plugins)
+        layers = load_settings(self.hooks, host.environ, self.folder)
         self.settings: Settings = layers.with_layer("call", settings or {})
         self.on_notice = on_notice or (lambda text: None)
         self._name = system or str(self.settings.core("system"))
         self._system: str | None = None
         self._index = store.Index()
-        self._watchers: dict[str, Watcher] = {}
-        self._runs: dict[str, Run] = {}
-        self._limits: dict[str, Limits] = {}
-        self._lock = threading.RLock()
-        # One for each thread that waits. Not a threading.Condition: that one Ctrl-C at the wrong
-        # moment leaves locked, or turns into "cannot release un-acquired lock" (Python 3.14).
-        self._bells: dict[int, SimpleQueue[None]] = {}
-        self._thread: threading.Thread | None = None
-        self._closing = threading.Event()
-        self._broken: BaseException | None = None
+        self._known: WeakValueDictionary[str, Run] = WeakValueDictionary()
+        self._engine = Engine(
+            self.hooks,
+            self._index,
+            settings=self._table,
+            poll_interval=self.settings.core("poll_interval").total_seconds(),
+            lost_after=self.settings.core("lost_after").total_seconds(),
+            submit_timeout=self.settings.core("submit_timeout").total_seconds(),
+            find_run=self._watched,
+            on_notice=self._notice,
+        )
+
+    def _table(self, plugin: str) -> Mapping[str, Any]:
+        return self.settings.table(plugin)
+
+    def _notice(self, text: str) -> None:
+        self.on_notice(text)
 
     @property
     def system(self) -> str:
@@ -102,13 +103,13 @@ class Session:
             UnknownSystem: there is none of that name, or none at all.
         """
         if self._system is None:
-            name = self._name
-            if (meant := alias(name, self.plugins)) is not None:
-                self.settings = self.settings.with_layer(
-                    f"plugin {name}", meant.settings, lowest=True
-                )
-                name = meant.system
-            self._system = choose(name, self.plugins, self.settings, self.host)
+            name, settings = self._name, self.settings
+            if any(one.name == name and not one.is_system for one in self.plugins):
+                meant = self.hooks.alias(name)
+                if meant is not None:
+                    settings = settings.with_layer(f"plugin {name}", meant.settings, lowest=True)
+                    name = meant.system
+            self._system, self.settings = choose(name, self.hooks, settings), settings
         return self._system
 
     # -- submitting
@@ -123,22 +124,20 @@ class Session:
             UsageError: a job or setting that cannot be.
         """
         listed = [jobs] if isinstance(jobs, Job) else list(jobs)
-        given = len(listed)
-        listed, waits = self._expanded(listed, self._waits(listed))
-        if require_one_job_each and len(listed) != given:
+        made, waits = expand(listed, read_waits(listed, self._wait), self._expand)
+        if require_one_job_each and len(made) != len(listed):
             raise JobError(
-                f"{self.system} makes {len(listed)} jobs of {given}, and one future cannot stand "
-                f"for several; submit them as a run"
+                f"{self.system} makes {len(made)} jobs of {len(listed)}, and one future cannot "
+                f"stand for several; submit them as a run"
             )
         planner = Planner(
             self.system,
-            plugins=self.plugins,
+            hooks=self.hooks,
             settings=self.settings,
             host=self.host,
             base=self.folder,
-            limits=self._limits_of(self.system),
         )
-        return planner.plan(listed, self.runs_folder, waits)
+        return planner.plan(made, self.runs_folder, waits)
 
     def submit(self, jobs: Job | Iterable[Job], *, require_one_job_each: bool = False) -> Run:
         """Submit one job or many as one run.
@@ -162,19 +161,10 @@ class Session:
         except FolderError:
             shutil.rmtree(file.folder, ignore_errors=True)
             raise
-        with self._lock:
-            run = self._open(file)
-            run._submitter.step()
+        watched = self._open(file)
+        run = self._run_of(watched)
+        self._engine.submit(watched)
         return run
-
-    def _limits_of(self, system: str) -> Limits:
-        if system not in self._limits:
-            table = self.settings.table(system)
-            answer = self.plugins.call(system, "anybatch_limits", host=self.host, settings=table)
-            if answer is not None and not isinstance(answer, Limits):
-                raise self.plugins.plugin_error(system, f"anybatch_limits answered {answer!r:.100}")
-            self._limits[system] = answer or Limits()
-        return self._limits[system]
 
     @property
     def runs_folder(self) -> Path:
@@ -184,58 +174,17 @@ class Session:
         project = project_file(self.folder)
         return (project.parent if project else self.folder) / ".anybatch" / "runs"
 
-    def _waits(self, jobs: Sequence[Job]) -> list[list[Wait]]:
-        numbers = {id(job): index for index, job in enumerate(jobs)}
-        return [[self._wait(item, numbers) for item in job.after] for job in jobs]
-
-    def _expanded(
-        self, jobs: list[Job], waits: list[list[Wait]]
-    ) -> tuple[list[Job], list[list[Wait]]]:
-        """What the batch system makes of jobs, and what each of these has to wait for."""
-        if "anybatch_expand" not in self.plugins.system(self.system).hooks:
-            return jobs, waits
-        made = [self._expand(job) for job in jobs]
-        starts = [0, *itertools.accumulate(map(len, made))]
-
-        def now(wait: Wait) -> list[Wait]:
-            run, index = wait
-            if run or index is None:
-                return [wait]
-            return [("", new) for new in range(starts[index], starts[index + 1])]
-
-        new_waits = [[one for wait in old for one in now(wait)] for old in waits]
-        pairs = [(job, wait) for some, wait in zip(made, new_waits, strict=True) for job in some]
-        return [job for job, _ in pairs], [wait for _, wait in pairs]
-
     def _expand(self, job: Job) -> list[Job]:
-        settings = self.settings.with_layer("call", job.settings)
-        answer = self.plugins.call(
-            self.system,
-            "anybatch_expand",
-            job=job,
-            settings=settings.table(self.system),
-            host=self.host,
-            folder=self.folder,
-        )
-        made = [job] if answer is None else list(answer)
-        if not made or not all(isinstance(one, Job) for one in made):
-            raise self.plugins.plugin_error(
-                self.system, f"anybatch_expand answered {answer!r:.100}"
-            )
-        return made
+        if "anybatch_expand" not in self.plugins.system(self.system).hooks:
+            return [job]
+        table = self.settings.with_layer("call", job.settings).table(self.system)
+        return self.hooks.expand(self.system, job, table, self.folder)
 
-    def _wait(self, item: Job | Run | str, numbers: Mapping[int, int]) -> Wait:
-        if isinstance(item, Job):
-            if id(item) not in numbers:
-                raise JobError(
-                    "`after` names a job that is not part of this submission; "
-                    "for one that was submitted before, name its run"
-                )
-            return ("", numbers[id(item)])
-        if isinstance(item, Run):
-            return (item.id, None)
-        run, index = self.find(item)
-        return (run.id, index)
+    def _wait(self, item: object) -> Wait:
+        if isinstance(item, str):
+            run, index = self.find(item)
+            return (run.id, index)
+        return (self.attach(item.id).id, None)  # type: ignore[attr-defined] # checked by Job
 
     # -- coming back
 
@@ -249,11 +198,47 @@ class Session:
             RunNotFound: none or several have it.
             FolderError: its folder cannot be read.
         """
-        with self._lock:
-            if name in self._runs:
-                return self._runs[name]
-            file = store.read(self._index.folder(name), self.host, self._fit)
-            return self._runs.get(file.run) or self._open(file)
+        if (known := self._known.get(name)) is not None:
+            return known
+        return self._run_of(self._watched(name))
+
+    def _watched(self, name: str) -> WatchedRun:
+        """The run called *name* in the engine, read from its folder if need be."""
+        if (known := self._known.get(name)) is not None:
+            return known.watched
+        with self._engine.mutex:
+            if (watched := self._engine.get(name)) is not None:
+                return watched
+            file = store.read(self._index.folder(name), self.host, self._restore_types)
+            if (known := self._known.get(file.run)) is not None:
+                return known.watched
+            return self._engine.get(file.run) or self._open(file)
+
+    def _run_of(self, watched: WatchedRun) -> Run:
+        """The one `Run` of a run."""
+        with self._engine.mutex:
+            run = self._known.get(watched.state.id)
+            if run is None:
+                run = self._known[watched.state.id] = Run(self._engine, watched)
+            return run
+
+    def _open(self, file: store.RunFile) -> WatchedRun:
+        self.plugins.system(file.system)
+
+        def restore_types(values: Mapping[str, Any]) -> Mapping[str, Any]:
+            return self._restore_types(file.system, values)
+
+        return self._engine.open(file, _writer(self.host), restore_types)
+
+    def _restore_types(self, system: str, values: Mapping[str, Any]) -> dict[str, Any]:
+        """A plugin's settings, read from JSON, as it declares them."""
+        known = self.settings.declared.get(system, SettingsSchema())
+        restored = {
+            name: check(system, known[name], value, "run")
+            for name, value in values.items()
+            if name in known and value is not None
+        }
+        return {**dict.fromkeys(name for name in known if "*" not in name), **restored}
 
     def find(self, name: str) -> tuple[Run, int | None]:
         """`RUN:3` as run and index, `RUN` as run and None.
@@ -281,52 +266,6 @@ class Session:
                     self.on_notice(f"run {name}: {error}")
         return found
 
-    def _open(self, file: store.RunFile) -> Run:
-        """A run's state read from its journal, and watched. Call with the lock held."""
-
-        def fit(values: Mapping[str, Any]) -> Mapping[str, Any]:
-            return self._fit(file.system, values)
-
-        state = RunState(file, Journal(file.folder, _writer(self.host)), fit)
-        state.catch_up()
-        lease = Lease(file.run)
-        submitter = Submitter(
-            state,
-            lease,
-            plugins=self.plugins,
-            host=self.host,
-            timeout=self.settings.core("submit_timeout").total_seconds(),
-            find_run=lambda name: self.attach(name)._state,
-            on_notice=self.on_notice,
-        )
-        run = Run(self, state, submitter, lease)
-        self._watcher(file.system).watch(state, submitter)
-        self._runs[file.run] = run
-        return run
-
-    def _fit(self, system: str, values: Mapping[str, Any]) -> dict[str, Any]:
-        known = self.settings.declared.get(system, SettingsSchema())
-        fitted = {
-            name: check(system, known[name], value, "run")
-            for name, value in values.items()
-            if name in known and value is not None
-        }
-        return {**dict.fromkeys(name for name in known if "*" not in name), **fitted}
-
-    def _watcher(self, system: str) -> Watcher:
-        if system not in self._watchers:
-            self.plugins.system(system)
-            self._watchers[system] = Watcher(
-                system,
-                plugins=self.plugins,
-                settings=self.settings.table(system),
-                host=self.host,
-                interval=self.settings.core("poll_interval").total_seconds(),
-                lost_after=self.settings.core("lost_after").total_seconds(),
-                on_notice=self.on_notice,
-            )
-        return self._watchers[system]
-
     # -- watching
 
     def poll(self, runs: Iterable[Run] | None = None) -> None:
@@ -336,42 +275,11 @@ class Session:
             runs: whose systems are asked; default: all.
         """
         systems = None if runs is None else {run.system for run in runs}
-        with self._lock:
-            for name, watcher in self._watchers.items():
-                if systems is None or name in systems:
-                    watcher.step(force=True, submit=False)
-            self._announce()
+        self._engine.step(systems, force=True, submit=False)
 
     def watch(self) -> None:
         """Begin to watch in the background, if that has not begun."""
-        with self._lock:
-            if self._thread is None:
-                self._broken = None
-                self._closing.clear()
-                thread = threading.Thread(target=self._watch, name="anybatch-watcher", daemon=True)
-                thread.start()
-                self._thread = thread  # not before: Ctrl-C would leave one that never begins
-
-    def _watch(self) -> None:
-        while not self._closing.is_set():
-            try:
-                with self._lock:
-                    for watcher in list(self._watchers.values()):
-                        watcher.step()
-                    self._announce()
-            except BaseException as error:
-                self._broken, self._thread = error, None
-                self.wake()
-                return
-            self._closing.wait(TICK)
-
-    def _announce(self) -> None:
-        """Take finished runs out of the index, and wake who waits."""
-        for run in list(self._runs.values()):
-            if run.finished and not run._closed:
-                run._close(ended=True)
-                self._index.end(run.id)
-        self.wake()
+        self._engine.watch()
 
     def wait_until(self, ready: Callable[[], bool], timeout: float | None = None) -> bool:
         """Watch until *ready*, which is asked after each look and each `wake`.
@@ -381,43 +289,18 @@ class Session:
 
         Returns:
             Whether it became ready in time.
-
-        Raises:
-            FolderError: a run's journal cannot be written any more.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
-        self.watch()
-        bell = self._bells.setdefault(threading.get_ident(), SimpleQueue())
-        while not ready():
-            if self._broken is not None:
-                raise self._broken
-            left = LONGEST_SLEEP if deadline is None else deadline - time.monotonic()
-            if left <= 0:
-                return False
-            with contextlib.suppress(Empty):
-                bell.get(timeout=min(left, LONGEST_SLEEP))
-        return True
+        return self._engine.wait_until(ready, timeout)
 
     def wake(self) -> None:
         """Have every `wait_until` look again."""
-        for bell in tuple(self._bells.values()):
-            if bell.empty():
-                bell.put(None)
+        self._engine.wake()
 
     # -- the end
 
     def close(self) -> None:
         """Stop watching; jobs go on."""
-        self._closing.set()
-        thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
-            thread.join(CLOSE_PATIENCE)
-            if thread.is_alive():
-                return  # in a command that hangs; it ends with this process
-        with self._lock:
-            self._thread = None
-            for run in self._runs.values():
-                run._close(ended=run.finished)
+        self._engine.close()
 
     def __enter__(self) -> Session:
         return self

@@ -21,7 +21,8 @@ from anybatch.errors import AnybatchError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from anybatch.plugins.registry import Plugin, Plugins
+    from anybatch.plugins.calls import Hooks
+    from anybatch.plugins.registry import InstalledPlugin
     from anybatch.records import Detection
     from anybatch.session import Session
 
@@ -99,7 +100,7 @@ def _check_up(system: str | None, submit: bool) -> Iterator[Finding]:
     with session:
         yield _settings(session)
         yield _folder("run folders", session.runs_folder, "the setting runs_dir names another")
-        answers = detect(session.plugins, session.settings, session.host)
+        answers = detect(session.hooks, session.settings)
         yield from _plugins(session, answers)
         name = system or str(session.settings.core("system"))
         yield from _system(session, name, answers, submit)
@@ -138,13 +139,13 @@ def _settings(session: Session) -> Finding:
 
 def _plugins(session: Session, answers: Mapping[str, Detection]) -> Iterator[Finding]:
     for plugin in session.plugins.found:
-        yield _plugin(plugin, session.plugins, answers.get(plugin.name))
+        yield _plugin(plugin, session.hooks, answers.get(plugin.name))
 
 
-def _plugin(plugin: Plugin, plugins: Plugins, answer: Detection | None) -> Finding:
+def _plugin(plugin: InstalledPlugin, hooks: Hooks, answer: Detection | None) -> Finding:
     from anybatch.plugins.registry import SWITCHED_OFF
 
-    meant, problems = system_meant(plugin.name, plugins), plugins.problems(plugin.name)
+    meant, problems = system_meant(plugin.name, hooks), hooks.plugins.problems(plugin.name)
     name = f"plugin {plugin.name}"
     source = plugin.distribution or "part of anybatch"
     if plugin.problem or problems:
@@ -177,7 +178,11 @@ def _chosen(session: Session, name: str, answers: Mapping[str, Detection]) -> Fi
 
     system = session.system
     if name == AUTO:
-        usable = {n: answer for n, answer in answers.items() if answer.available and answer.auto}
+        usable = {
+            n: answer
+            for n, answer in answers.items()
+            if answer.available and answer.priority is not None
+        }
         listed = ", ".join(f"{n} {answer.priority}" for n, answer in usable.items())
         text = f"{AUTO} takes {system}, the highest priority of those usable here ({listed})"
         return Finding("batch system", True, text)

@@ -18,7 +18,8 @@ from anybatch.units import format_duration, format_size
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from anybatch.plugins.registry import Plugin, Plugins
+    from anybatch.plugins.calls import Hooks
+    from anybatch.plugins.registry import InstalledPlugin
     from anybatch.records import Detection
     from anybatch.settings.layers import Settings
 
@@ -43,8 +44,8 @@ def systems(no_detect: bool, as_json: bool) -> None:
 
     session = Session(on_notice=say)
     plugins = session.plugins
-    answers = {} if no_detect else detect(plugins, session.settings, session.host)
-    records = [plugin_record(plugin, plugins, answers) for plugin in plugins.found]
+    answers = {} if no_detect else detect(session.hooks, session.settings)
+    records = [plugin_record(plugin, session.hooks, answers) for plugin in plugins.found]
     if as_json:
         print_json(records)
     else:
@@ -53,39 +54,36 @@ def systems(no_detect: bool, as_json: bool) -> None:
 
 
 def plugin_record(
-    plugin: Plugin, plugins: Plugins, answers: Mapping[str, Detection]
+    plugin: InstalledPlugin, hooks: Hooks, answers: Mapping[str, Detection]
 ) -> dict[str, Any]:
     """A plugin, with its answer where it was asked and gave one."""
     answer = answers.get(plugin.name) if plugin.problem is None else None
-    stands_for = system_meant(plugin.name, plugins) if plugin.problem is None else None
-    problems = [plugin.problem] if plugin.problem else plugins.problems(plugin.name)
+    stands_for = system_meant(plugin.name, hooks) if plugin.problem is None else None
+    problems = [plugin.problem] if plugin.problem else hooks.plugins.problems(plugin.name)
     return {
         "name": plugin.name,
         "distribution": plugin.distribution or "anybatch",
         "kind": _kind(plugin),
         "stands_for": stands_for,
         "available": answer and answer.available,
-        "away": answer and answer.unreachable,
+        "unreachable": answer and answer.unreachable,
         "reason": answer and answer.reason,
         "version": answer and answer.version,
         "priority": answer and answer.priority,
-        "auto": answer and answer.auto,
         "details": dict(answer.details) if answer else {},
         "problems": problems,
     }
 
 
-def system_meant(name: str, plugins: Plugins) -> str | None:
-    """The batch system that the name of a plugin stands for, which is none itself."""
-    from anybatch.detection import alias
-
+def system_meant(name: str, hooks: Hooks) -> str | None:
+    """The batch system that the name of a plugin stands for, which is not a batch system."""
     with contextlib.suppress(AnybatchError):  # then it is among the plugin's problems
-        meant = alias(name, plugins)
+        meant = hooks.alias(name)
         return meant.system if meant else None
     return None
 
 
-def _kind(plugin: Plugin) -> str | None:
+def _kind(plugin: InstalledPlugin) -> str | None:
     """None: it did not load, so nobody knows."""
     if plugin.problem:
         return None
@@ -94,7 +92,7 @@ def _kind(plugin: Plugin) -> str | None:
 
 def _plugin_row(record: Mapping[str, Any]) -> tuple[str, ...]:
     here = {None: "", True: "yes", False: "no"}[record["available"]]
-    here = "away" if record["away"] else here
+    here = "away" if record["unreachable"] else here
     return (
         record["name"],
         record["distribution"],

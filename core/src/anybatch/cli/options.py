@@ -209,7 +209,11 @@ def prepare(given: Mapping[str, Any], say: Callable[[str], None]) -> tuple[Sessi
     settings = _settings(given["assignments"], session)
     if settings:
         session = Session(
-            given["system"], settings=settings, plugins=session.plugins, on_notice=say
+            given["system"],
+            settings=settings,
+            host=session.host,
+            plugins=session.plugins,
+            on_notice=say,
         )
     return session, _jobs(given, settings)
 

@@ -158,11 +158,9 @@ anybatch render --system slurm --count 100 -- ./simulate""",
 @job_options
 def render(as_json: bool, **given: Any) -> None:
     """Show the files and commands that `submit` would use. Nothing is written or submitted."""
-    from anybatch.planning.planner import render
-
     session, jobs = prepare(given, say)
     plan = session.plan(jobs)
-    rendered = [render(session.plugins, plan.system, one.submission) for one in plan.submissions]
+    rendered = [session.hooks.render(plan.system, one.submission) for one in plan.submissions]
     for note in plan.notes:
         say(note)
     if as_json:

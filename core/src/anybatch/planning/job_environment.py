@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from anybatch.localhost import matches
-from anybatch.records import Forbidden, WorkerPath
+from anybatch.records import ForbiddenMountPath, WorkerPath
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -36,7 +36,7 @@ class JobEnvironment:
     env: Mapping[str, str]
     setup: tuple[str, ...]
     wrapper: tuple[str | WorkerPath, ...]
-    forbidden_names: tuple[Forbidden, ...] = ()
+    forbidden_names: tuple[ForbiddenMountPath, ...] = ()
     contained: bool = False
 
 
@@ -47,7 +47,7 @@ def merge(contributions: Iterable[Environment]) -> JobEnvironment:
     env: dict[str, str] = {}
     setup: tuple[str, ...] = ()
     wrapper: tuple[str | WorkerPath, ...] = ()
-    forbidden_names: tuple[Forbidden, ...] = ()
+    forbidden_names: tuple[ForbiddenMountPath, ...] = ()
     contained = False
     for one in contributions:
         scrub, keep, setup = scrub + one.scrub, keep + one.keep, setup + one.setup

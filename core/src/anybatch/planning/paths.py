@@ -23,7 +23,7 @@ from anybatch.planning.inputs import (
 )
 from anybatch.planning.job_environment import JobEnvironment
 from anybatch.quoting import INDEX, RUN_FOLDER
-from anybatch.records import REMOTE_RUN_DIR, Transfer
+from anybatch.records import REMOTE_RUN_DIR, ForbiddenFileName, Limits, Transfer
 from anybatch.worker.script import JobLayout
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ class JobGroup:
         inherit: the variables that they inherit.
         transfer: who moves their files.
         settings: of the batch system.
+        limits: what the batch system allows them.
         indices: their numbers in the run.
     """
 
@@ -52,6 +53,7 @@ class JobGroup:
     inherit: Mapping[str, str]
     transfer: Transfer
     settings: Mapping[str, Any]
+    limits: Limits
     indices: list[int] = attrs.field(factory=list)
 
 
@@ -81,7 +83,7 @@ class Resolver:
             JobError: the run's folder has such a name.
         """
         if group.transfer is not Transfer.SYSTEM:
-            _refuse([("the run's folder", str(folder))], group, carried=False)
+            _refuse([("the run's folder", str(folder))], group, moved=False)
 
     def layout(self, job: Job, group: JobGroup) -> tuple[JobLayout, tuple[str, ...]]:
         """All of a job but its command, where it sees the same folders; notes for the user.
@@ -106,7 +108,7 @@ class Resolver:
         )
         named = [("workdir", workdir), ("output_dir", around.output_dir)]
         named += [("env_script", around.env_script), *(("input", path) for path, _ in inputs)]
-        _refuse(named, group, carried=False)
+        _refuse(named, group, moved=False)
         return around, notes
 
     def layout_transferred(
@@ -134,7 +136,7 @@ class Resolver:
             **{destination: source for source, destination in inputs},
         }
         pairs = tuple((source, place) for place, source in travels.items() if source)
-        _refuse((("file", place) for _, place in pairs), group, carried=True)
+        _refuse((("file", place) for _, place in pairs), group, moved=True)
         outputs = self.absolute(job.output_dir or workdir)
         around = JobLayout(
             workdir=".",
@@ -177,11 +179,12 @@ class Resolver:
         return name
 
 
-def _refuse(named: Iterable[tuple[str, str]], group: JobGroup, *, carried: bool) -> None:
-    forbidden_names = [
-        forbidden for forbidden in group.composed.forbidden_names if forbidden.carried is carried
+def _refuse(named: Iterable[tuple[str, str]], group: JobGroup, *, moved: bool) -> None:
+    """Refuse what the group's jobs must not hold in names that are moved, or in paths."""
+    forbidden = [
+        one for one in group.composed.forbidden_names if isinstance(one, ForbiddenFileName) is moved
     ]
     for field, path in named:
-        for forbidden in forbidden_names:
-            if found := re.search(forbidden.pattern, path):
-                raise JobError(f"{field} {path}: {found[0]!r} {forbidden.advice}")
+        for one in forbidden:
+            if found := re.search(one.pattern, path):
+                raise JobError(f"{field} {path}: {found[0]!r} {one.advice}")

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import attrs
 
@@ -56,7 +54,6 @@ class Plan:
         created: in UTC.
         count: how many jobs.
         submissions: what will be handed over, one submit command each.
-        settings: the system's settings of the run as a whole.
         stdout, stderr: log files by runs of jobs (`("0-9", "out-{index}")`); empty text: in
             the run's folder.
         files: the job script, the task files and scripts given as text.
@@ -71,7 +68,6 @@ class Plan:
     created: datetime
     count: int
     submissions: tuple[Planned, ...]
-    settings: Mapping[str, Any]
     stdout: tuple[tuple[str, str], ...]
     stderr: tuple[tuple[str, str], ...]
     files: tuple[RenderedFile, ...] = attrs.field(repr=False)

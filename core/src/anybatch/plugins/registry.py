@@ -1,37 +1,47 @@
-"""Finding plugins, and calling them so that a broken one costs only itself."""
+"""Finding plugins and checking them, so that a broken one costs only itself."""
 
 from __future__ import annotations
 
-import contextlib
-import importlib
 import inspect
+import re
 import traceback
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 import pluggy
 
 from anybatch import hookspecs
-from anybatch.errors import AnybatchError, PluginError, UnknownSystem, did_you_mean
+from anybatch.errors import PluginError, UnknownSystem, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
     from importlib.metadata import EntryPoint
 
     from pluggy import HookImpl
 
+    from anybatch.host import Host
+
 GROUP = "anybatch"
 SWITCHED_OFF = "switched off by ANYBATCH_DISABLED_PLUGINS"
-BUILT_IN = {"local": "anybatch.local.plugin"}
+BUILT_IN = {"local": "anybatch.local.plugin:Local"}
+#: A batch system without one of these could not keep its promises.
+NEEDED = (
+    *("anybatch_render", "anybatch_submit", "anybatch_find"),
+    *("anybatch_status", "anybatch_terminate"),
+)
+#: A plugin's name is a table of settings and a part of environment variables.
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+#: Distributions of this project, to be advised by name. Nobody owns any other name.
+KNOWN = ("slurm", "htcondor", "lsf", "gbasf2", "apptainer")
 
 
 class _Refused(Exception):
-    """A plugin is none; why."""
+    """Why a plugin cannot be used."""
 
 
 @attrs.frozen
-class Plugin:
+class InstalledPlugin:
     """A plugin that was found.
 
     Attributes:
@@ -62,54 +72,48 @@ class Plugins:
             once for each.
     """
 
-    def __init__(self) -> None:
-        self.found: list[Plugin] = []
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.found: list[InstalledPlugin] = []
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
         self._manager.add_hookspecs(hookspecs)
         self._problems: dict[str, list[str]] = defaultdict(list)
 
     # -- loading
 
-    def add(self, name: str, module: object, distribution: str = "") -> None:
-        """Take a module's (or any object's) hooks into use under *name*.
+    def add(self, name: str, plugin: object, distribution: str = "") -> None:
+        """Take a plugin's hooks into use under *name*; its faults are recorded, not raised.
 
-        Its faults are recorded, not raised.
+        Args:
+            plugin: a class, which is made with the host; a module, or any object with hooks.
         """
-        where = getattr(module, "__name__", type(module).__name__)
+        where = getattr(plugin, "__name__", type(plugin).__name__)
         try:
-            if name == hookspecs.PROJECT:
-                raise _Refused(f"the name {name!r} is that of the core's own settings")
-            if self._manager.has_plugin(name):
-                raise _Refused(f"there is a plugin {name!r} already")
-            self._manager.register(module, name)
-            hooks = self._implemented(module)
-        except Exception as error:
-            if self._manager.get_plugin(name) is module:
-                self._manager.unregister(name=name)
-            problem = str(error) if isinstance(error, _Refused) else _one_line(error)
-            self.found.append(Plugin(name, distribution, where, problem=problem))
+            self._check_name(name)
+            made: object = plugin(self.host) if isinstance(plugin, type) else plugin
+            hooks = check_hooks(made)
+            self._manager.register(made, name)
+        except (Exception, SystemExit) as error:
+            problem = str(error) if isinstance(error, _Refused) else one_line(error)
+            self.found.append(InstalledPlugin(name, distribution, where, problem=problem))
             return
-        self.found.append(Plugin(name, distribution, where, hooks))
+        self.found.append(InstalledPlugin(name, distribution, where, hooks))
 
-    def _implemented(self, module: object) -> tuple[str, ...]:
-        specified = set(vars(self._manager.hook))
-        hooks = sorted(caller.name for caller in self._manager.get_hookcallers(module) or ())
-        for hook in hooks:
-            if hook not in specified or not self._manager.hook.__dict__[hook].has_spec():
-                raise _Refused(
-                    f"it implements {hook!r}, which is no hook{did_you_mean(hook, _hook_names())}"
-                )
-        if not hooks:
-            raise _Refused("it implements no hook; are its functions marked with hookimpl?")
-        return tuple(hooks)
+    def _check_name(self, name: str) -> None:
+        if name == hookspecs.PROJECT:
+            raise _Refused(f"the name {name!r} is reserved for the core's own settings")
+        if not _NAME.fullmatch(name):
+            raise _Refused(f"the name {name!r} must be lower-case letters, digits and _")
+        if self._manager.has_plugin(name):
+            raise _Refused(f"there is a plugin {name!r} already")
 
     def refuse(self, name: str, distribution: str, problem: str) -> None:
         """Record a plugin that is not used, and why."""
-        self.found.append(Plugin(name, distribution, problem=problem))
+        self.found.append(InstalledPlugin(name, distribution, problem=problem))
 
     # -- asking
 
-    def __iter__(self) -> Iterator[Plugin]:
+    def __iter__(self) -> Iterator[InstalledPlugin]:
         """The plugins in use, sorted by name."""
         return iter(sorted((p for p in self.found if p.problem is None), key=lambda p: p.name))
 
@@ -123,7 +127,7 @@ class Plugins:
         """The names of the plugins in use that stand for a batch system and are none."""
         return [p.name for p in self if not p.is_system and "anybatch_alias" in p.hooks]
 
-    def system(self, name: str) -> Plugin:
+    def system(self, name: str) -> InstalledPlugin:
         """The batch system called *name*.
 
         Raises:
@@ -137,98 +141,103 @@ class Plugins:
                 return plugin
         known = sorted([*self.systems, *self.aliases])
         raise UnknownSystem(
-            f"there is no batch system {name!r}{did_you_mean(name, known)} "
-            f"(installed: {', '.join(known)}; a plugin is a package: "
-            f"pip install anybatch-{name})"
+            f"there is no batch system {name!r}{did_you_mean(name, [*known, *KNOWN])} "
+            f"(installed: {', '.join(known)}){_how_to_install(name)}"
         )
 
     def problems(self, name: str) -> list[str]:
         """What went wrong in calls of a plugin that is in use."""
         return list(self._problems[name])
 
-    # -- calling
+    def get(self, name: str) -> InstalledPlugin:
+        """The plugin in use called *name*."""
+        return next(plugin for plugin in self if plugin.name == name)
 
-    def call(self, name: str, hook: str, **arguments: Any) -> Any:
-        """Call one plugin's implementation of *hook*.
+    def implementing(self, hook: str) -> list[InstalledPlugin]:
+        """The plugins in use that implement *hook*, sorted by name."""
+        return [plugin for plugin in self if hook in plugin.hooks]
 
-        Returns:
-            Its answer; None where it does not implement the hook.
+    def plugins_for(self, system: str, hook: str | None = None) -> list[InstalledPlugin]:
+        """The plugins that a call about a job of *system* reaches: the system, then the others."""
+        reached = [plugin for plugin in self if plugin.name == system or not plugin.is_system]
+        wanted = [plugin for plugin in reached if hook is None or hook in plugin.hooks]
+        return sorted(wanted, key=lambda plugin: plugin.name != system)
 
-        Raises:
-            AnybatchError: what the implementation raised on purpose.
-            PluginError: it raised something else.
-        """
-        implementation = self._implementation(name, hook)
-        if implementation is None:
-            return None
-        given = {key: arguments[key] for key in implementation.argnames}
-        try:
-            answer = implementation.function(**given)
-            return list(answer) if inspect.isgenerator(answer) else answer
-        except AnybatchError:
-            raise
-        except Exception as error:
-            raise self._fault(name, f"{hook} raised {_one_line(error)}") from error
-
-    def call_checked(
-        self, name: str, hook: str, answer_type: type | tuple[type, ...], **arguments: Any
-    ) -> Any:
-        """Like `call`, and the answer must be of *answer_type* (or None where allowed)."""
-        answer = self.call(name, hook, **arguments)
-        if not isinstance(answer, answer_type):
-            wanted = getattr(answer_type, "__name__", answer_type)
-            raise self.plugin_error(name, f"{hook} answered {answer!r:.200} instead of a {wanted}")
-        return answer
-
-    def call_each(
-        self,
-        hook: str,
-        arguments: Mapping[str, Mapping[str, Any]],
-        answer_type: type = object,
-    ) -> Iterator[tuple[Plugin, Any]]:
-        """Call *hook* of each plugin named in *arguments* that implements it, in that order.
-
-        A plugin that raises, or answers anything but an *answer_type*, is recorded and passed
-        over, except for what it raises on purpose. Answers of None are passed over.
-        """
-        in_use = {plugin.name: plugin for plugin in self}
-        for name, given in arguments.items():
-            if name in in_use and hook in in_use[name].hooks:
-                with contextlib.suppress(PluginError):
-                    answer = self.call(name, hook, **given)
-                    if answer is not None and not isinstance(answer, answer_type):
-                        raise self.plugin_error(name, f"{hook} answered {answer!r:.200}")
-                    if answer is not None:
-                        yield in_use[name], answer
-
-    def plugins_for(self, system: str) -> list[str]:
-        """The plugins that a call about a job of *system* reaches: it, then the others."""
-        others = [plugin.name for plugin in self if not plugin.is_system]
-        return [system, *others]
+    def implementation(self, name: str, hook: str) -> HookImpl | None:
+        """A plugin's implementation of *hook*; None where it has none."""
+        caller = getattr(self._manager.hook, hook)
+        return next((i for i in caller.get_hookimpls() if i.plugin_name == name), None)
 
     def plugin_error(self, name: str, problem: str) -> PluginError:
-        """The error for a plugin's wrong answer, recorded for `anybatch systems`."""
-        return self._fault(name, problem)
-
-    def _fault(self, name: str, problem: str) -> PluginError:
+        """The error for what a plugin did wrong, recorded for `anybatch systems`."""
         if problem not in self._problems[name]:
             self._problems[name].append(problem)
         distribution = next((p.distribution for p in self.found if p.name == name), "")
         return PluginError(name, distribution, problem)
 
-    def _implementation(self, name: str, hook: str) -> HookImpl | None:
-        caller = getattr(self._manager.hook, hook)
-        found = [i for i in caller.get_hookimpls() if i.plugin_name == name]
-        return found[0] if found else None
+
+def check_hooks(plugin: object) -> tuple[str, ...]:
+    """The names of the hooks that an object implements.
+
+    Raises:
+        _Refused: they are not as the specifications say; what is wrong, in a sentence.
+    """
+    specified = _specified()
+    hooks = []
+    for name in dir(plugin):
+        function = getattr(plugin, name, None)
+        marked = getattr(function, "anybatch_impl", None) is not None
+        if not marked and name in specified and not _inherited(plugin, name):
+            raise _Refused(f"{name} is not marked with hookimpl")
+        if not marked:
+            continue
+        if name not in specified:
+            hint = did_you_mean(name, specified)
+            raise _Refused(f"it implements {name!r}, which is not a hook{hint}")
+        _check_signature(name, function, specified[name])
+        hooks.append(name)
+    if not hooks:
+        raise _Refused("it defines no hooks; did you forget @hookimpl?")
+    missing = [name for name in NEEDED if name not in hooks]
+    if "anybatch_submit" in hooks and missing:
+        raise _Refused(f"it submits jobs, but has no {missing[0]}")
+    return tuple(hooks)
 
 
-def load_plugins(disabled: Iterable[str] = ()) -> Plugins:
+def _inherited(plugin: object, name: str) -> bool:
+    """Whether it is a default of the base classes in `anybatch.system`."""
+    function = getattr(type(plugin), name, None)
+    return function is not None and function.__module__ == "anybatch.system"
+
+
+def _check_signature(name: str, function: object, allowed: tuple[str, ...]) -> None:
+    assert callable(function)
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        raise _Refused(f"{name} is asynchronous; hooks are plain functions")
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.default is inspect.Parameter.empty and parameter.name not in allowed:
+            raise _Refused(
+                f"{name} has no argument {parameter.name!r}; it may take {', '.join(allowed)}"
+            )
+
+
+def _specified() -> dict[str, tuple[str, ...]]:
+    """The parameters of each hook."""
+    return {
+        name: tuple(inspect.signature(spec).parameters)
+        for name, spec in vars(hookspecs).items()
+        if name.startswith("anybatch_")
+    }
+
+
+def load_plugins(host: Host, disabled: Iterable[str] = ()) -> Plugins:
     """The built-in plugins and all that are installed, found through entry points.
 
     Args:
+        host: which plugins are made with.
         disabled: names not to load (`ANYBATCH_DISABLED_PLUGINS`).
     """
-    plugins = Plugins()
+    plugins = Plugins(host)
     off = set(disabled)
     for name, candidates in sorted(_candidates().items()):
         if name in off:
@@ -261,24 +270,25 @@ def _distinct(entries: Iterable[EntryPoint]) -> list[EntryPoint]:
 
 def _load(plugins: Plugins, entry: EntryPoint) -> None:
     try:
-        module = importlib.import_module(entry.value)
+        plugin = entry.load()
     except (Exception, SystemExit) as error:
-        problem = f"it cannot be imported: {_one_line(error)}"
+        problem = f"it cannot be imported: {one_line(error)}"
         plugins.refuse(entry.name, _source(entry), problem)
     else:
-        plugins.add(entry.name, module, _source(entry))
+        plugins.add(entry.name, plugin, _source(entry))
 
 
 def _source(entry: EntryPoint) -> str:
     return f"{entry.dist.name} {entry.dist.version}" if entry.dist else ""
 
 
-def _one_line(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
+    """An error's type, text and place."""
     last = traceback.extract_tb(error.__traceback__)[-1:]
     where = f" ({last[0].filename}:{last[0].lineno})" if last else ""
     text = " ".join(str(error).splitlines())
     return f"{type(error).__name__}: {text}{where}"
 
 
-def _hook_names() -> list[str]:
-    return [name for name in vars(hookspecs) if name.startswith("anybatch_")]
+def _how_to_install(name: str) -> str:
+    return f"; to install it: pip install anybatch-{name}" if name in KNOWN else ""

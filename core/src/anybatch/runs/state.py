@@ -15,8 +15,9 @@ applies it; so a process that comes later and reads the journal arrives at the s
 
 from __future__ import annotations
 
+import enum
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +28,7 @@ from anybatch.model import JobId, Outcome, Reason, State
 from anybatch.planning.plan import Planned
 from anybatch.quoting import INDEX
 from anybatch.ranges import read_ranges, write_ranges
-from anybatch.records import JobStatus
+from anybatch.records import Batch, JobStatus
 from anybatch.runs.serialization import from_plain, to_plain
 from anybatch.runs.store import plain_planned, read_planned
 
@@ -54,8 +55,6 @@ class JobRecord:
         submitted: when.
         outcome: the verdict.
         terminated: somebody asked for its end.
-        status: the last answer of the system, in this process.
-        missing_since: since when nothing knows it; monotonic seconds, in this process.
     """
 
     index: int
@@ -68,11 +67,9 @@ class JobRecord:
     submitted: float | None = None
     outcome: Outcome | None = None
     terminated: bool = False
-    status: JobStatus | None = None
-    missing_since: float | None = None
 
 
-class Phase:
+class Phase(str, enum.Enum):
     """How far a submission is."""
 
     WAITING = "waiting"  #: not tried yet
@@ -93,7 +90,7 @@ class SubmissionState:
     """
 
     planned: Planned
-    phase: str = Phase.WAITING
+    phase: Phase = Phase.WAITING
     until: float = 0.0
     announced: float | None = None
 
@@ -104,23 +101,23 @@ class RunState:
     Args:
         file: what was planned.
         journal: where events are written to and read from.
-        fit: gives the settings of a retried submission their types back.
+        restore_types: gives the settings of a retried submission their types back.
     """
 
     def __init__(
         self,
         file: RunFile,
         journal: Journal,
-        fit: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+        restore_types: Callable[[Mapping[str, Any]], Mapping[str, Any]],
     ) -> None:
         self.file = file
         self.jobs = [JobRecord(index) for index in range(file.count)]
         self.submissions: list[SubmissionState] = []
         self.counts: Counter[State] = Counter({State.NEW: file.count})
         self.unfinished = file.count
-        self.changed: Callable[[JobRecord, State], None] = lambda job, old: None
+        self._changes: list[tuple[JobRecord, State, State]] = []
         self._journal = journal
-        self._fit = fit
+        self._restore_types = restore_types
         self._stdout = _by_index(file.stdout, file.count)
         self._stderr = _by_index(file.stderr, file.count)
         for planned in file.submissions:
@@ -172,6 +169,22 @@ class RunState:
         )
         return out, err
 
+    def batches(self, jobs: Iterable[JobRecord]) -> list[Batch]:
+        """Those of the jobs whose ids are known, by submission, as plugins are given them."""
+        ids: dict[int, list[str]] = defaultdict(list)
+        for job in jobs:
+            if job.native_id:
+                ids[job.submission].append(job.native_id)
+        return [
+            Batch(submission=self.submissions[number].planned.submission, ids=tuple(some))
+            for number, some in ids.items()
+        ]
+
+    def take_changes(self) -> list[tuple[JobRecord, State, State]]:
+        """The changes of state since the last call: job, old state, new state."""
+        changes, self._changes = self._changes, []
+        return changes
+
     # -- events
 
     def record(self, kind: str, *, durable: bool = False, **fields: Any) -> None:
@@ -219,7 +232,7 @@ class RunState:
         self.submissions[event["s"]].phase = Phase.REFUSED
 
     def _on_retry(self, event: Event) -> None:
-        planned = read_planned(event["planned"], self.id, self.folder, self._fit)
+        planned = read_planned(event["planned"], self.id, self.folder, self._restore_types)
         if planned.submission.number == len(self.submissions):
             self._add(planned)
 
@@ -252,7 +265,7 @@ class RunState:
         self.counts[old] -= 1
         self.counts[state] += 1
         self.unfinished += old.final - state.final
-        self.changed(job, old)
+        self._changes.append((job, old, state))
 
     def _add(self, planned: Planned) -> None:
         self.submissions.append(SubmissionState(planned))
@@ -260,8 +273,7 @@ class RunState:
             job = self.jobs[index]
             job.submission, job.attempt = planned.submission.number, planned.attempt
             if planned.attempt:
-                job.native_id, job.status, job.missing_since = None, None, None
-                job.native_state, job.message, job.submitted = None, None, None
+                job.native_id, job.native_state, job.message, job.submitted = None, None, None, None
                 job.terminated = False
                 self._move(job, State.NEW)
 

@@ -19,7 +19,6 @@ import contextlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,7 +35,7 @@ from anybatch.records import Submission
 from anybatch.runs.serialization import from_plain, to_plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from anybatch.host import Host
     from anybatch.planning.plan import Plan
@@ -50,8 +49,7 @@ class RunFile:
     """A run as it was planned: the content of `run.json`.
 
     Attributes:
-        run, system, folder, base, created, count, submissions, settings, stdout, stderr: as
-            in `Plan`.
+        run, system, folder, base, created, count, submissions, stdout, stderr: as in `Plan`.
         host, user: where and by whom it was submitted.
     """
 
@@ -62,7 +60,6 @@ class RunFile:
     created: datetime
     count: int
     submissions: tuple[Planned, ...]
-    settings: Mapping[str, Any]
     stdout: tuple[tuple[str, str], ...]
     stderr: tuple[tuple[str, str], ...]
     host: str
@@ -83,7 +80,6 @@ def create(plan: Plan, host: Host) -> RunFile:
         created=plan.created,
         count=plan.count,
         submissions=plan.submissions,
-        settings=plan.settings,
         stdout=plan.stdout,
         stderr=plan.stderr,
         host=host.name,
@@ -119,7 +115,6 @@ def _plain(record: RunFile) -> dict[str, Any]:
         **{name: getattr(record, name) for name in ("run", "system", "count", "host", "user")},
         "base": str(record.base),
         "created": record.created.isoformat(),
-        "settings": to_plain(dict(record.settings)),
         "stdout": record.stdout,
         "stderr": record.stderr,
         "submissions": [plain_planned(one) for one in record.submissions],
@@ -142,14 +137,17 @@ def plain_planned(planned: Planned) -> dict[str, Any]:
 
 
 def read_planned(
-    plain: Mapping[str, Any], run: str, folder: Path, fit: Callable[[Mapping[str, Any]], Any]
+    plain: Mapping[str, Any],
+    run: str,
+    folder: Path,
+    restore_types: Callable[[Mapping[str, Any]], Any],
 ) -> Planned:
     """The inverse of `plain_planned`."""
     fields = {**plain["submission"], "run": run, "folder": str(folder)}
     settings = fields.pop("settings", {})
     submission = from_plain(fields, Submission)
     return Planned(
-        submission=attrs.evolve(submission, settings=fit(settings)),
+        submission=attrs.evolve(submission, settings=restore_types(settings)),
         indices=tuple(read_ranges(plain["indices"])),
         waits=tuple((name, index) for name, index in plain["waits"]),
         retry=from_plain(plain["retry"], Retry),
@@ -157,11 +155,13 @@ def read_planned(
     )
 
 
-def read(folder: Path, host: Host, fit: Callable[[str, Mapping[str, Any]], Any]) -> RunFile:
+def read(
+    folder: Path, host: Host, restore_types: Callable[[str, Mapping[str, Any]], Any]
+) -> RunFile:
     """The run of a folder.
 
     Args:
-        fit: gives a plugin's settings, as read from JSON, their types back.
+        restore_types: gives a plugin's settings, as read from JSON, their types back.
 
     Raises:
         FolderError: the folder or its `run.json` cannot be read or makes no sense.
@@ -172,19 +172,18 @@ def read(folder: Path, host: Host, fit: Callable[[str, Mapping[str, Any]], Any])
             raise ValueError(f"format {plain['format']}, this anybatch knows {FORMAT}")
         system = plain["system"]
 
-        def fit_system(values: Mapping[str, Any]) -> Any:
-            return fit(system, values)
+        def restore(values: Mapping[str, Any]) -> Any:
+            return restore_types(system, values)
 
         return RunFile(
             **{name: plain[name] for name in ("run", "system", "count", "host", "user")},
             folder=folder,
             base=Path(plain["base"]),
             created=datetime.fromisoformat(plain["created"]),
-            settings=fit_system(plain["settings"]),
             stdout=tuple((indices, name) for indices, name in plain["stdout"]),
             stderr=tuple((indices, name) for indices, name in plain["stderr"]),
             submissions=tuple(
-                read_planned(one, plain["run"], folder, fit_system) for one in plain["submissions"]
+                read_planned(one, plain["run"], folder, restore) for one in plain["submissions"]
             ),
         )
     except OSError as error:

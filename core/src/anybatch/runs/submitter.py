@@ -7,7 +7,7 @@ again. One process at a time submits for a run: the one that holds its lease.
 
 from __future__ import annotations
 
-import contextlib
+import threading
 import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -15,9 +15,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from anybatch.errors import AnybatchError, FolderError, Rejected, UsageError
-from anybatch.localhost import LocalHost
 from anybatch.model import Outcome, Reason, State
-from anybatch.planning.planner import render
 from anybatch.runs.state import Phase
 
 if TYPE_CHECKING:
@@ -25,8 +23,8 @@ if TYPE_CHECKING:
 
     from anybatch.host import Host
     from anybatch.planning.plan import Wait
-    from anybatch.plugins.registry import Plugins
-    from anybatch.records import Submission
+    from anybatch.plugins.calls import Hooks
+    from anybatch.records import Batch, Submission
     from anybatch.runs.lease import Lease
     from anybatch.runs.state import RunState, SubmissionState
 
@@ -37,11 +35,12 @@ SETTLE = 4.0
 
 
 class Submitter:
-    """Submits for one run.
+    """Submits for one run. No plugin is called while *mutex* is held.
 
     Args:
         run: its state.
         lease: the right to submit.
+        mutex: is held where the state is read or changed.
         timeout: how long a submit command may take, in seconds.
         find_run: gives the state of another run, for jobs that run after it.
         on_notice: told about what goes wrong and is tried again.
@@ -52,7 +51,8 @@ class Submitter:
         run: RunState,
         lease: Lease,
         *,
-        plugins: Plugins,
+        mutex: threading.RLock,
+        hooks: Hooks,
         host: Host,
         timeout: float,
         find_run: Callable[[str], RunState],
@@ -60,11 +60,13 @@ class Submitter:
     ) -> None:
         self._run = run
         self._lease = lease
-        self._plugins = plugins
+        self._mutex = mutex
+        self._hooks = hooks
         self._host = host
         self._timeout = timeout
         self._find_run = find_run
         self._on_notice = on_notice
+        self._stepping = threading.Lock()
         self._failures = 0
         self._not_before = 0.0
         self._not_found_since: dict[int, float] = {}
@@ -74,24 +76,42 @@ class Submitter:
         """Whether anything is left to be submitted or looked up."""
         return any(self._open())
 
+    @property
+    def due(self) -> bool:
+        """Whether a step may do something now."""
+        return time.monotonic() >= self._not_before and self.pending
+
     def may_submit(self) -> bool:
         """Whether this process is the one that submits for the run."""
         return self._lease.take()
 
     def step(self, *, submit: bool = True) -> None:
-        """Submit all that is due now, if this process may.
+        """Submit all that is due now, if this process may; one thread at a time does.
 
         Errors of the batch system are told to the user and tried again at a later step.
 
         Args:
             submit: False: submissions that were announced are looked up, nothing is submitted.
+
+        Raises:
+            FolderError: the run's folder cannot be written any more.
         """
-        if time.monotonic() < self._not_before or not self.pending or not self._lease.take():
+        if not self._stepping.acquire(blocking=False):
             return
-        self._run.catch_up()
-        for one in list(self._open()):
+        try:
+            self._step(submit=submit)
+        finally:
+            self._stepping.release()
+
+    def _step(self, *, submit: bool) -> None:
+        with self._mutex:
+            if not self.due or not self._lease.take():
+                return
+            self._run.catch_up()
+            open_ones = list(self._open())
+        for one in open_ones:
             try:
-                if one.phase == Phase.SUBMITTING and not self._looked_up(one):
+                if one.phase is Phase.SUBMITTING and not self._looked_up(one):
                     continue
                 if submit:
                     self._advance(one)
@@ -106,7 +126,7 @@ class Submitter:
         pause = PAUSES[min(self._failures, len(PAUSES) - 1)]
         self._failures += 1
         self._not_before = time.monotonic() + pause
-        self._on_notice(f"submission is tried again in {pause:g} s: {error}")
+        self._on_notice(f"submission failed, retrying in {pause:g} s: {error}")
 
     def _open(self) -> Iterator[SubmissionState]:
         return (
@@ -120,14 +140,16 @@ class Submitter:
         return all(self._run.jobs[index].state.final for index in one.planned.indices)
 
     def _advance(self, one: SubmissionState) -> None:
-        jobs = (self._run.jobs[index] for index in one.planned.indices)
-        if all(job.terminated or job.state.final for job in jobs):
-            text = "somebody asked for its end before it was submitted"
-            self._refuse(one, Reason.TERMINATED, text, State.TERMINATED)
-            return
+        with self._mutex:
+            jobs = [self._run.jobs[index] for index in one.planned.indices]
+            if all(job.terminated or job.state.final for job in jobs):
+                text = "terminated before it was submitted"
+                self._refuse(one, Reason.TERMINATED, text, State.TERMINATED)
+                return
         verdict = self._ready(one)
         if isinstance(verdict, str):
-            self._refuse(one, Reason.DEPENDENCY, verdict, State.TERMINATED)
+            with self._mutex:
+                self._refuse(one, Reason.DEPENDENCY, verdict, State.TERMINATED)
         elif verdict is not None:
             self._submit(one, verdict)
 
@@ -136,15 +158,9 @@ class Submitter:
     def _looked_up(self, one: SubmissionState) -> bool:
         """Look for jobs of an announced submission; whether it may be submitted (again)."""
         submission = one.planned.submission
-        ids = self._plugins.call_checked(
-            self._run.file.system,
-            "anybatch_find",
-            (list, tuple),
-            submission=submission,
-            host=self._host,
-        )
+        ids = self._hooks.find(self._run.file.system, submission)
         if ids:
-            self._submitted(one, list(ids))
+            self._submitted(one, ids)
             return False
         if self._run.file.host != self._host.name and time.time() < one.until:
             return False  # a submit command may still run over there
@@ -153,7 +169,8 @@ class Submitter:
         if self._left_records(one):
             self._submitted(one, [""] * submission.count)
             return False
-        self._run.record("not_found", durable=True, s=submission.number)
+        with self._mutex:
+            self._run.record("not_found", durable=True, s=submission.number)
         return True
 
     def _settled(self, one: SubmissionState) -> bool:
@@ -181,63 +198,41 @@ class Submitter:
         try:
             self._submitted(one, self._hand_over(submission))
         except (Rejected, UsageError) as error:
-            self._refuse(one, Reason.REJECTED, str(error), State.FAILED)
+            with self._mutex:
+                self._refuse(one, Reason.REJECTED, str(error), State.FAILED)
 
     def _hand_over(self, submission: Submission) -> list[str]:
         """Write what the plugin renders, announce it, and run the submit command."""
         system = self._run.file.system
-        rendered = render(self._plugins, system, submission)
+        rendered = self._hooks.render(system, submission)
         for file in rendered.files:
             self._host.write(file.path, file.text, file.mode)
         limit = timedelta(seconds=self._timeout) + rendered.extra_timeout
-        command = attrs.evolve(rendered.command, timeout=limit)
+        rendered = attrs.evolve(rendered, command=attrs.evolve(rendered.command, timeout=limit))
         until = time.time() + limit.total_seconds() + 60
-        self._run.record("submitting", durable=True, s=submission.number, until=until)
-        with self._inheriting_lease():
-            ids = self._plugins.call_checked(
-                system,
-                "anybatch_submit",
-                (list, tuple),
-                submission=submission,
-                rendered=attrs.evolve(rendered, command=command),
-                host=self._host,
-            )
-        return list(ids)
-
-    def _inheriting_lease(self) -> contextlib.AbstractContextManager[None]:
-        if isinstance(self._host, LocalHost):
-            return self._host.inheriting(self._lease.descriptor)
-        return contextlib.nullcontext()
+        with self._mutex:
+            self._run.record("submitting", durable=True, s=submission.number, until=until)
+        held = self._host.inheriting(self._lease.descriptor)
+        return self._hooks.submit(system, submission, rendered, held)
 
     def _submitted(self, one: SubmissionState, ids: list[str]) -> None:
-        submission: Submission = one.planned.submission
-        if len(ids) != submission.count or not all(isinstance(one, str) for one in ids):
-            raise self._plugins.plugin_error(
-                self._run.file.system, f"it gave {len(ids)} ids for {submission.count} jobs"
-            )
-        self._run.record("submitted", durable=True, s=submission.number, ids=ids)
-        self._stop_unwanted(one)
+        number = one.planned.submission.number
+        with self._mutex:
+            self._run.record("submitted", durable=True, s=number, ids=ids)
+            # Whoever asked for their end meanwhile may be another process.
+            self._run.catch_up()
+            jobs = (self._run.jobs[index] for index in one.planned.indices)
+            unwanted = self._run.batches(job for job in jobs if job.terminated)
+        if unwanted:
+            self._stop(unwanted)
 
-    def _stop_unwanted(self, one: SubmissionState) -> None:
+    def _stop(self, batches: list[Batch]) -> None:
         """Stop the jobs whose end somebody asked for before their ids were known."""
-        jobs = (self._run.jobs[index] for index in one.planned.indices)
-        ids = [job.native_id for job in jobs if job.terminated and job.native_id]
-        if not ids:
-            return
+        ids = ", ".join(native_id for batch in batches for native_id in batch.ids)
         try:
-            self._plugins.call(
-                self._run.file.system,
-                "anybatch_terminate",
-                ids=ids,
-                folders={self._run.folder: ids},
-                signal=None,
-                settings=one.planned.submission.settings,
-                host=self._host,
-            )
+            self._hooks.terminate(self._run.file.system, batches, None)
         except AnybatchError as error:
-            self._on_notice(
-                f"run {self._run.id}: jobs {', '.join(ids)} could not be stopped: {error}"
-            )
+            self._on_notice(f"run {self._run.id}: cannot stop jobs {ids}: {error}")
 
     def _refuse(self, one: SubmissionState, reason: Reason, text: str, state: State) -> None:
         number = one.planned.submission.number
@@ -270,13 +265,18 @@ class Submitter:
     def _waited(self, wait: Wait) -> list[str] | str | None:
         name, index = wait
         run = self._run if name == self._run.id else self._find_run(name)
+        with self._mutex:
+            return self._judged(run, index)
+
+    def _judged(self, run: RunState, index: int | None) -> list[str] | str | None:
+        """The native ids to wait for in a run; None: not yet; a text: never, and why."""
         jobs = run.jobs if index is None else [run.jobs[index]]
         natives: list[str] = []
         for job in jobs:
             if job.state is State.DONE:
                 continue
             if job.state.final:
-                return f"job {run.id}:{job.index}, which it was to run after, is {job.state.value}"
+                return f"dependency {run.id}:{job.index} is {job.state.value}"
             if not job.native_id or run.file.system != self._run.file.system or run.retries(job):
                 return None  # the system knows nothing of other systems, nor of our next attempt
             natives.append(job.native_id)

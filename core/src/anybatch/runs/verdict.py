@@ -44,9 +44,9 @@ class Evidence:
         started: its script ran.
         restarted_uncounted: its script was started once more after the record was made, though
             the system counts no restart.
-        travels: the batch system moves its files; they may be on their way until it says that
+        transferred: the batch system moves its files; they may be on their way until it says that
             the job has ended.
-        patience: whether more evidence may still come: seconds since the first sign of the end
+        may_wait: whether more evidence may still come: seconds since the first sign of the end
             are few.
     """
 
@@ -55,7 +55,7 @@ class Evidence:
     terminated: bool = False
     started: bool = False
     restarted_uncounted: bool = False
-    travels: bool = False
+    transferred: bool = False
     may_wait: bool = True
 
 
@@ -81,14 +81,14 @@ def judge(evidence: Evidence) -> Verdict | None:
     if record and _restarted(record, status):
         record = None  # of a run of the job that the system has begun anew
     final = status is not None and status.state.final
-    if record and record.conclusive and (final or not evidence.travels):
+    if record and record.conclusive and (final or not evidence.transferred):
         return _by_record(record, status)
     if status and final:
         return _by_status(evidence, record, status)
     waiting = evidence.restarted_uncounted or (
         status is not None and status.state in (State.QUEUED, State.HELD)
     )
-    if record and not evidence.may_wait and not waiting and not evidence.travels:
+    if record and not evidence.may_wait and not waiting and not evidence.transferred:
         return _by_signal(record, status, terminated=evidence.terminated)
     return None
 

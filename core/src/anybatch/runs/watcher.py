@@ -1,44 +1,31 @@
-"""Watching runs: exit records first, the batch system second.
+"""Watching one run: what exit records and the batch system's answers do to its jobs.
 
-Exit records are looked for several times a second, at the cost of one `stat`. The batch system
-is asked for all jobs of all runs in one command; the pause between two questions grows with
-the age of the jobs and the cost of the question. Not being able to ask is not an answer: no
-state changes, the pause grows, and the user is told.
+Nothing is asked here. The engine reads exit records and asks the batch system, and hands over
+what it got; every method is called with the engine's lock held.
 """
 
 from __future__ import annotations
 
-import contextlib
 import time
-from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from anybatch.errors import AnybatchError, CommandError, PluginError
 from anybatch.model import Outcome, Reason, State
-from anybatch.records import Change, JobStatus, Transfer
+from anybatch.records import Batch, JobStatus, Transfer
 from anybatch.runs.retry import plan_retries, to_be_retried
-from anybatch.runs.state import RunState
-from anybatch.runs.submitter import Submitter
 from anybatch.runs.verdict import Evidence, Verdict, judge
-from anybatch.worker.exit_records import ExitFolder, ExitRecord, log_tail
+from anybatch.worker.exit_records import ExitRecord, log_tail
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from anybatch.host import Host
-    from anybatch.plugins.registry import Plugins
-    from anybatch.runs.state import JobRecord
+    from anybatch.runs.observation import RunObservation
+    from anybatch.runs.state import JobRecord, RunState
+    from anybatch.runs.submitter import Submitter
 
-TICK = 0.25  #: seconds between two looks at exit records
 PATIENCE = 10.0  #: seconds that a second witness of a job's end is waited for
-FIRST_POLL = 2.0  #: the first pause between two questions to the batch system
-SOON = 1.0  #: pause before a question that something has called for
-SLOWEST_POLL = 120.0
-COST = 50  #: the pause is at least so many times what the question took
-UNREACHABLE = (2.0, 5.0, 10.0, 20.0, 40.0, 60.0)  #: pauses after failed questions
 #: What an outcome takes over from the system's last answer.
 _FACTS = (
     *("message", "host", "submitted", "started", "ended", "cpu_time", "max_memory"),
@@ -46,363 +33,232 @@ _FACTS = (
 )
 
 
-@attrs.define
-class RunObservation:
-    """A run that is being watched.
-
-    Attributes:
-        records: the latest exit record of each job without a verdict.
-        end_seen_at: when this process first saw a sign of a job's end; monotonic seconds.
-        missing: the jobs that the system was last seen not to know.
-        trouble: what was last said of the run's folder.
-    """
-
-    state: RunState
-    submitter: Submitter
-    exits: ExitFolder
-    records: dict[int, ExitRecord] = attrs.field(factory=dict)
-    end_seen_at: dict[int, float] = attrs.field(factory=dict)
-    missing: set[int] = attrs.field(factory=set)
-    trouble: str = ""
-
-    def active(self) -> Iterator[JobRecord]:
-        """The jobs that the batch system has and that have no verdict."""
-        return (job for job in self.state.jobs if job.native_id is not None and not job.state.final)
-
-    def forget(self, index: int) -> None:
-        """Drop what was seen of a job's end."""
-        self.records.pop(index, None)
-        self.end_seen_at.pop(index, None)
-        self.missing.discard(index)
-
-
 class Watcher:
-    """Keeps the states of one batch system's runs true.
+    """Keeps the states of one run's jobs true.
 
     Args:
-        system: the batch system.
-        settings: its table.
-        interval: shortest pause between two questions in steady state, in seconds.
+        state: the run.
+        seen: what this process has seen of it.
+        submitter: plans further attempts.
         lost_after: seconds after which a job that nothing knows is lost.
-        on_notice: told when the system cannot be reached, and when it can again.
+        on_notice: told what somebody should know.
     """
 
     def __init__(
         self,
-        system: str,
+        state: RunState,
+        seen: RunObservation,
+        submitter: Submitter,
         *,
-        plugins: Plugins,
-        settings: Mapping[str, Any],
         host: Host,
-        interval: float,
         lost_after: float,
         on_notice: Callable[[str], None],
     ) -> None:
-        self.runs: dict[str, RunObservation] = {}
-        self._system = system
-        self._plugins = plugins
-        self._settings = settings
+        self._run = state
+        self._seen = seen
+        self._submitter = submitter
         self._host = host
-        self._interval = interval
         self._lost_after = lost_after
         self._on_notice = on_notice
-        self._failures = 0
-        self._due = 0.0
-        self._pause = FIRST_POLL
-        self._watching_since = time.monotonic()
-        about = plugins.plugins_for(system)
-        self._observers = [
-            plugin.name
-            for plugin in plugins
-            if plugin.name in about and "anybatch_job_changed" in plugin.hooks
-        ]
-
-    def watch(self, state: RunState, submitter: Submitter) -> None:
-        """Begin to watch a run."""
-        watched = RunObservation(state, submitter, ExitFolder(state.folder))
-        state.changed = lambda job, old: self._tell(state, job, old)
-        self.runs[state.id] = watched
-        self._pause = FIRST_POLL
-        self._watching_since = time.monotonic()
-        self._due = min(self._due or float("inf"), time.monotonic() + FIRST_POLL)
-
-    def step(self, *, force: bool = False, submit: bool = True) -> None:
-        """One look: exit records, what is due to be submitted, and the system if it is time.
-
-        Args:
-            force: ask the batch system now.
-            submit: what waits for it is submitted; else submissions are only looked up.
-        """
-        watched = [one for one in self.runs.values() if not one.state.finished]
-        due = force or time.monotonic() >= self._due
-        for one in watched:
-            if due:
-                one.state.catch_up()
-            one.submitter.step(submit=submit)
-            self._read_records(one, thorough=due)
-        if due:
-            self._poll(watched)
-            for one in watched:  # a plugin may have fetched some, to be judged with its answer
-                self._read_records(one, thorough=False)
-        for one in watched:
-            self._judge(one)
 
     # -- exit records
 
-    def _read_records(self, one: RunObservation, *, thorough: bool) -> None:
-        try:
-            found = one.exits.new(thorough=thorough)
-        except OSError as error:
-            trouble = f"cannot read {one.exits.path}: {error.strerror}"
-            if trouble != one.trouble:
-                one.trouble = trouble
-                self._on_notice(trouble)
-            return
-        one.trouble = ""
-        for record in found:
-            self._take_record(one, record)
+    def take_records(self, found: Iterable[ExitRecord]) -> bool:
+        """Take exit records that were found; whether the batch system should be asked soon."""
+        soon = [self._take_record(record) for record in found]
+        return any(soon)
 
-    def _take_record(self, one: RunObservation, record: ExitRecord) -> None:
-        if record.index >= len(one.state.jobs):
-            return
-        job = one.state.jobs[record.index]
+    def _take_record(self, record: ExitRecord) -> bool:
+        if record.index >= len(self._run.jobs):
+            return False
+        job = self._run.jobs[record.index]
         if record.attempt > job.attempt:
-            one.state.catch_up()  # another process has run it again
-        known = one.records.get(record.index)
-        if record.attempt != job.attempt or (known and _is_older(one, record, known)):
-            return
-        one.records[record.index] = record
-        one.end_seen_at[record.index] = time.monotonic()
-        if not record.conclusive or _travels(one, job):
-            self._ask_soon()
+            self._run.catch_up()  # another process has run it again
+        known = self._seen.records.get(record.index)
+        if record.attempt != job.attempt or (known and self._seen.is_older(record, known)):
+            return False
+        self._seen.records[record.index] = record
+        self._seen.end_seen_at[record.index] = time.monotonic()
+        return not record.conclusive or self._is_transferred(job)
 
     # -- the batch system
 
-    def _ask_soon(self) -> None:
-        if not self._failures:
-            self._due = min(self._due, time.monotonic() + SOON)
+    def batches(self) -> list[Batch]:
+        """The jobs that the batch system is asked about: it has them, and how they end is open."""
+        return self._run.batches(self._active())
 
-    def _poll(self, watched: Iterable[RunObservation]) -> None:
-        folders = {
-            one.state.folder: [j.native_id for j in one.active() if j.native_id] for one in watched
+    def _active(self) -> Iterator[JobRecord]:
+        jobs = self._run.jobs
+        return (job for job in jobs if job.native_id is not None and not job.state.final)
+
+    def take_answers(
+        self, answered: Sequence[tuple[Batch, Mapping[str, JobStatus | None]]]
+    ) -> None:
+        """Take what the system said of batches that were asked about a moment ago."""
+        answers = {
+            (batch.submission.number, native_id): (native_id in answer, answer.get(native_id))
+            for batch, answer in answered
+            for native_id in batch.ids
         }
-        started = time.monotonic()
-        try:
-            answers = self._ask(folders)
-        except (CommandError, PluginError) as error:
-            self._unreachable(error)
-            return
-        self._reached(time.monotonic() - started)
-        for one in watched:
-            self._take_answers(one, answers)
-
-    def _ask(self, folders: Mapping[Path, list[str]]) -> dict[str, JobStatus | None]:
-        hook = "anybatch_status"
-        ids = [native for some in folders.values() for native in some]
-        if not ids:
-            return {}
-        answers = self._plugins.call_checked(
-            self._system,
-            hook,
-            dict,
-            ids=ids,
-            folders=folders,
-            settings=self._settings,
-            host=self._host,
-        )
-        for native, status in answers.items():
-            if not isinstance(native, str) or not isinstance(status, JobStatus | None):
-                problem = f"{hook} answered {native!r:.50}: {status!r:.150}"
-                raise self._plugins.plugin_error(self._system, problem)
-        return cast("dict[str, JobStatus | None]", answers)
-
-    def _unreachable(self, error: AnybatchError) -> None:
-        pause = UNREACHABLE[min(self._failures, len(UNREACHABLE) - 1)]
-        if self._failures == 0:
-            self._on_notice(f"cannot reach {self._system}, jobs stay as they were: {error}")
-        self._failures += 1
-        self._due = time.monotonic() + pause
-
-    def _reached(self, cost: float) -> None:
-        if self._failures:
-            self._on_notice(f"{self._system} answers again")
-        self._failures = 0
-        age = time.monotonic() - self._watching_since
-        steady = self._interval if age > self._interval else FIRST_POLL
-        self._pause = min(max(steady, age / 20, cost * COST), SLOWEST_POLL)
-        self._due = time.monotonic() + self._pause
-
-    def _take_answers(self, one: RunObservation, answers: Mapping[str, JobStatus | None]) -> None:
         now = time.monotonic()
         current = []
-        for job in one.active():
-            native = job.native_id or ""
-            status = answers.get(native)
-            if status is None and native in answers:
+        for job in self._active():
+            asked = job.native_id != ""  # one whose id got lost cannot be asked about
+            known, status = answers.get((job.submission, job.native_id or ""), (asked, None))
+            if status is None and known:
+                continue  # nothing was said of it
+            if status is None or (status.never_started and self._script_ran(job)):
+                self._seen.missing_since.setdefault(job.index, now)
                 continue
-            if status is None or (status.never_started and self._script_ran(one, job)):
-                job.missing_since = job.missing_since or now
-                one.missing.add(job.index)
-                continue
-            job.status, job.missing_since = status, None
-            one.missing.discard(job.index)
+            self._seen.statuses[job.index] = status
+            self._seen.missing_since.pop(job.index, None)
             if status.state.final:
-                one.end_seen_at.setdefault(job.index, now)
+                self._seen.end_seen_at.setdefault(job.index, now)
             else:
                 current.append((job, status))
-                self._forget_older(one, job, status)
-        self._tell_of_holds(one, [job for job, status in current if _newly_held(job, status)])
-        one.state.record_states(current)
+                self._forget_older(job, status)
+        self._tell_of_holds([pair for pair in current if _newly_held(*pair)])
+        self._run.record_states(current)
 
-    def _tell_of_holds(self, one: RunObservation, held: list[JobRecord]) -> None:
+    def _tell_of_holds(self, held: list[tuple[JobRecord, JobStatus]]) -> None:
         """Somebody has to do something, and will not look for it."""
         if not held:
             return
-        first = held[0]
+        first, status = held[0]
         more = f", and {len(held) - 1} more" if len(held) > 1 else ""
-        why = first.status.message if first.status else None
-        text = f"run {one.state.id}: job {first.index} is held{more}"
-        self._on_notice(f"{text}: {why}" if why else text)
+        text = f"run {self._run.id}: job {first.index} is held{more}"
+        self._on_notice(f"{text}: {status.message}" if status.message else text)
 
-    def _forget_older(self, one: RunObservation, job: JobRecord, status: JobStatus) -> None:
+    def _forget_older(self, job: JobRecord, status: JobStatus) -> None:
         """Drop the record of a run of the job that the system has begun anew."""
-        record = one.records.get(job.index)
+        record = self._seen.records.get(job.index)
         if record and status.restarts > record.restarts:
-            del one.records[job.index]
-            one.end_seen_at.pop(job.index, None)
+            self._seen.forget_end(job.index)
 
     # -- verdicts
 
-    def _judge(self, one: RunObservation) -> None:
+    def judge(self) -> None:
+        """Conclude what the evidence allows; each verdict is on record before it is believed."""
         now = time.monotonic()
-        outcomes = []
-        for job in self._suspects(one):
-            verdict = judge(self._evidence(one, job, now)) or self._lost(one, job, now)
-            if verdict:
-                outcomes.append(self._outcome(one, job, verdict))
+        verdicts = self._verdicts(now)
+        if not verdicts:
+            return
+        # Another process may have seen the same end, and have run the job again.
+        self._run.catch_up()
+        outcomes = [
+            self._outcome(job, verdict)
+            for job, attempt, verdict in verdicts
+            if job.attempt == attempt and not job.state.final
+        ]
         if outcomes:
-            self._conclude(one, outcomes)
+            self._conclude(outcomes)
 
-    def _suspects(self, one: RunObservation) -> list[JobRecord]:
+    def _verdicts(self, now: float) -> list[tuple[JobRecord, int, Verdict]]:
+        found = []
+        for job in self._suspects():
+            verdict = judge(self._evidence(job, now)) or self._lost(job, now)
+            if verdict:
+                found.append((job, job.attempt, verdict))
+        return found
+
+    def _suspects(self) -> list[JobRecord]:
         """The jobs that may have ended."""
-        jobs = (one.state.jobs[index] for index in sorted({*one.end_seen_at, *one.missing}))
+        indices = sorted({*self._seen.end_seen_at, *self._seen.missing_since})
+        jobs = (self._run.jobs[index] for index in indices)
         return [job for job in jobs if job.native_id is not None and not job.state.final]
 
-    def _evidence(self, one: RunObservation, job: JobRecord, now: float) -> Evidence:
-        status, record = job.status, one.records.get(job.index)
-        patience = now - one.end_seen_at.get(job.index, now) < PATIENCE
+    def _evidence(self, job: JobRecord, now: float) -> Evidence:
+        record = self._seen.records.get(job.index)
+        may_wait = now - self._seen.end_seen_at.get(job.index, now) < PATIENCE
+        missing = job.index in self._seen.missing_since
         return Evidence(
             record=record,
-            status=status,
+            status=self._seen.statuses.get(job.index),
             terminated=job.terminated,
-            started=record is not None or self._script_ran(one, job),
-            restarted_uncounted=not patience and self._has_begun_again(one, job, record),
-            travels=job.missing_since is None and _travels(one, job),
-            may_wait=patience,
+            started=record is not None or self._script_ran(job),
+            restarted_uncounted=not may_wait and self._has_begun_again(job, record),
+            transferred=not missing and self._is_transferred(job),
+            may_wait=may_wait,
         )
 
-    def _has_begun_again(
-        self, one: RunObservation, job: JobRecord, record: ExitRecord | None
-    ) -> bool:
+    def _has_begun_again(self, job: JobRecord, record: ExitRecord | None) -> bool:
         """Whether it runs, as the system says as well, and the record is of a run before."""
-        if record is None or record.conclusive or job.missing_since is not None:
+        if record is None or record.conclusive or job.index in self._seen.missing_since:
             return False
-        return job.state is State.RUNNING and one.exits.restarted_uncounted(record)
+        return job.state is State.RUNNING and self._seen.exits.restarted_uncounted(record)
 
-    def _script_ran(self, one: RunObservation, job: JobRecord) -> bool:
-        restarts = job.status.restarts if job.status else 0
-        return one.exits.start(job.index, job.attempt, restarts) is not None
+    def _script_ran(self, job: JobRecord) -> bool:
+        return self._seen.started(job.index, job.attempt)
 
-    def _lost(self, one: RunObservation, job: JobRecord, now: float) -> Verdict | None:
-        if job.missing_since is None or now - job.missing_since < self._lost_after:
+    def _is_transferred(self, job: JobRecord) -> bool:
+        """Whether the batch system moves the job's files."""
+        submission = self._run.submissions[job.submission].planned.submission
+        return submission.transfer is Transfer.SYSTEM
+
+    def _lost(self, job: JobRecord, now: float) -> Verdict | None:
+        since = self._seen.missing_since.get(job.index)
+        if since is None or now - since < self._lost_after:
             return None
-        said = (
-            f"the last word was {job.native_state!r}"
-            if job.native_state
-            else "it was never seen there"
-        )
+        said = "it was never seen there"
+        if job.native_state:
+            said = f"the last word was {job.native_state!r}"
         asked = (
-            f"no exit record in {one.exits.path}",
-            f"{self._system} has not known job {job.native_id} for {self._lost_after:g} s; {said}",
+            f"no exit record in {self._seen.exits.path}",
+            f"{self._run.file.system} has not known job {job.native_id} for "
+            f"{self._lost_after:g} s; {said}",
         )
         if job.terminated:
             return Verdict(state=State.TERMINATED, reason=Reason.TERMINATED, evidence=asked)
         return Verdict(state=State.LOST, reason=Reason.LOST, evidence=asked)
 
-    def _outcome(self, one: RunObservation, job: JobRecord, verdict: Verdict) -> Outcome:
-        return one.state.outcome(
-            job, **attrs.asdict(verdict, recurse=False), **self._facts(one, job)
-        )
+    def _outcome(self, job: JobRecord, verdict: Verdict) -> Outcome:
+        return self._run.outcome(job, **attrs.asdict(verdict, recurse=False), **self._facts(job))
 
-    def _facts(self, one: RunObservation, job: JobRecord) -> dict[str, Any]:
+    def _facts(self, job: JobRecord) -> dict[str, Any]:
         """Host, times, use, words and logs, from the system and the job's own records and log."""
-        record, status = one.records.get(job.index), job.status
+        record, status = self._seen.records.get(job.index), self._seen.statuses.get(job.index)
         facts: dict[str, Any] = {}
         if status:
             facts = {name: getattr(status, name) for name in _FACTS}
             facts["native_state"] = status.native_state if status.state.final else None
         if record:
-            started = one.exits.start(record.index, record.attempt, record.restarts)
+            exits = self._seen.exits
+            started = exits.start(record.index, record.attempt, record.restarts)
             host, at = started or (None, None)
-            own: dict[str, Any] = {"host": host, "started": at, "ended": one.exits.ended(record)}
+            own: dict[str, Any] = {"host": host, "started": at, "ended": exits.ended(record)}
             if record.phase != "command" and record.caught is None:
-                own["message"] = log_tail(one.state.logs(job)[1])
+                own["message"] = log_tail(self._run.logs(job)[1])
             facts.update({n: value for n, value in own.items() if not facts.get(n)})
         return {name: value for name, value in facts.items() if value is not None}
 
-    def _conclude(self, one: RunObservation, outcomes: list[Outcome]) -> None:
+    def _conclude(self, outcomes: list[Outcome]) -> None:
         """Write verdicts, or plan another attempt for the jobs that get one."""
-        again = [outcome for outcome in outcomes if to_be_retried(one.state, outcome)]
-        if again:
-            indices = {outcome.index for outcome in again}
-            outcomes = [outcome for outcome in outcomes if outcome.index not in indices]
-            if one.submitter.may_submit():
-                self._retry(one, again)
-        if outcomes:
-            one.state.record_ended(outcomes)
+        again = [one for one in outcomes if to_be_retried(self._run, one)]
+        if again and self._submitter.may_submit():
+            # The right to submit may have come from a process that planned these already.
+            self._run.catch_up()
+            self._retry([one for one in again if self._is_open(one)])
+        ended = [one for one in outcomes if one not in again and self._is_open(one)]
+        if ended:
+            self._run.record_ended(ended)
+        for outcome in ended:
+            self._seen.forget(outcome.index)
+
+    def _is_open(self, outcome: Outcome) -> bool:
+        """Whether the attempt that an outcome is of is still the last, and without a verdict."""
+        job = self._run.jobs[outcome.index]
+        return job.attempt == outcome.attempt and not job.state.final
+
+    def _retry(self, outcomes: list[Outcome]) -> None:
+        for planned in plan_retries(self._run, outcomes, self._host):
+            self._run.record_retry(planned)
+            count, attempt = planned.submission.count, planned.attempt + 1
+            jobs = "1 job" if count == 1 else f"{count} jobs"
+            most = planned.retry.times + 1
+            self._on_notice(f"run {self._run.id}: retrying {jobs} (attempt {attempt} of {most})")
         for outcome in outcomes:
-            one.forget(outcome.index)
-
-    def _retry(self, one: RunObservation, outcomes: list[Outcome]) -> None:
-        for planned in plan_retries(one.state, outcomes, self._host):
-            one.state.record_retry(planned)
-            self._on_notice(f"run {one.state.id}: {planned.submission.count} jobs are run again")
-        for outcome in outcomes:
-            one.forget(outcome.index)
-
-    # -- observers
-
-    def _tell(self, state: RunState, job: JobRecord, old: State) -> None:
-        if job.state is State.NEW:
-            self.runs[state.id].forget(job.index)  # it is run again, perhaps by another process
-        if not self._observers:
-            return
-        change = Change(
-            run=state.id,
-            index=job.index,
-            id=job.native_id,
-            old=old,
-            new=job.state,
-            time=datetime.now(timezone.utc),
-        )
-        for name in self._observers:
-            with contextlib.suppress(AnybatchError):
-                self._plugins.call(name, "anybatch_job_changed", change=change)
+            self._seen.forget(outcome.index)
 
 
 def _newly_held(job: JobRecord, status: JobStatus) -> bool:
     return status.state is State.HELD and job.state is not State.HELD
-
-
-def _is_older(one: RunObservation, record: ExitRecord, known: ExitRecord) -> bool:
-    """Whether a record is of an earlier run of its job than the one that is known."""
-    if record.restarts != known.restarts:
-        return record.restarts < known.restarts
-    made, before = one.exits.ended(record), one.exits.ended(known)
-    return made is not None and before is not None and made < before
-
-
-def _travels(one: RunObservation, job: JobRecord) -> bool:
-    """Whether the batch system moves the job's files."""
-    submission = one.state.submissions[job.submission].planned.submission
-    return submission.transfer is Transfer.SYSTEM

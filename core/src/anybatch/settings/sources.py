@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from anybatch.plugins.registry import Plugins
+    from anybatch.plugins.calls import Hooks
 
 PROJECT_FILE = "anybatch.toml"
 
 
-def load_settings(plugins: Plugins, environ: Mapping[str, str], folder: Path) -> Settings:
+def load_settings(hooks: Hooks, environ: Mapping[str, str], folder: Path) -> Settings:
     """All layers but the call's own.
 
     Args:
@@ -41,8 +41,8 @@ def load_settings(plugins: Plugins, environ: Mapping[str, str], folder: Path) ->
     Raises:
         SettingError: an unknown name, a value that does not fit, a file that is no TOML.
     """
-    declared, site = _declarations(plugins)
-    layers = list(_site_layers(plugins, declared, site))
+    declared, site = _declarations(hooks)
+    layers = list(_site_layers(hooks, declared, site))
     for path in settings_files(folder):
         layers.append(checked_layer(declared, str(path), _read_file(path, declared)))
     layers.append(_environment_layer(declared, environ))
@@ -56,7 +56,7 @@ def settings_files(folder: Path) -> list[Path]:
 
 
 def _site_layers(
-    plugins: Plugins,
+    hooks: Hooks,
     declared: Mapping[str, SettingsSchema],
     site: Iterable[tuple[str, Mapping[str, Mapping[str, Any]]]],
 ) -> Iterator[Layer]:
@@ -65,7 +65,7 @@ def _site_layers(
         try:
             yield checked_layer(declared, f"plugin {name}", tables)
         except SettingError as error:
-            plugins.plugin_error(name, str(error))
+            hooks.plugins.plugin_error(name, str(error))
 
 
 def project_file(folder: Path) -> Path | None:
@@ -77,17 +77,15 @@ def project_file(folder: Path) -> Path | None:
 
 
 def _declarations(
-    plugins: Plugins,
+    hooks: Hooks,
 ) -> tuple[dict[str, SettingsSchema], list[tuple[str, dict[str, dict[str, Any]]]]]:
     declared: dict[str, SettingsSchema] = {CORE: SettingsSchema(CORE_SETTINGS)}
     site = []
+    plugins = hooks.plugins
     for plugin in plugins:
         declared[plugin.name] = SettingsSchema()
-    for plugin, records in plugins.call_each("anybatch_settings", {p.name: {} for p in plugins}):
+    for plugin, records in hooks.settings():
         defaults: dict[str, dict[str, Any]] = {}
-        if not hasattr(records, "__iter__"):
-            plugins.plugin_error(plugin.name, f"anybatch_settings gave {records!r:.100}")
-            continue
         for record in records:
             if isinstance(record, Setting):
                 declared[plugin.name].add(record)

@@ -356,7 +356,7 @@ class SystemContract:
         """Equal directives share a submit command; all share a look, ended ones need none."""
         run = session.submit([Job(["sh", "-c", "while ! test -e go; do sleep 0.1; done"])] * 20)
         submitted = sum(session.host.commands.values())
-        assert len(run._state.submissions) == 1
+        assert len(run.watched.state.submissions) == 1
         assert submitted <= 3
         run.refresh()
         looked = sum(session.host.commands.values())
@@ -370,10 +370,8 @@ class SystemContract:
     def test_what_was_shown_is_what_runs(self, session: Session) -> None:
         """The files of a run are those of its plan, to the byte."""
         run = session.submit([Job(["true"], name="shown", resources=Resources(cores=2))] * 2)
-        from anybatch.planning.planner import render
-
-        submission = run._state.submissions[0].planned.submission
-        rendered = render(session.plugins, session.system, submission)
+        submission = run.watched.state.submissions[0].planned.submission
+        rendered = session.hooks.render(session.system, submission)
         for file in rendered.files:
             assert session.host.read(file.path) == file.text
         assert isinstance(rendered.command, Command)
@@ -384,15 +382,10 @@ class SystemContract:
         run = session.submit(Job(["sleep", "60"]))
         native = run.jobs[0].id
         assert native
-        answers = session.plugins.call(
-            session.system,
-            "anybatch_status",
-            ids=(ids := [native.native_id, _never(native.native_id)]),
-            folders={run.folder: ids},
-            settings=session.settings.table(session.system),
-            host=session.host,
-        )
-        assert list(answers) == [native.native_id]
+        submission = run.watched.state.submissions[0].planned.submission
+        batch = Batch(submission=submission, ids=(native.native_id, _never(native.native_id)))
+        [answers] = session.hooks.status(session.system, [batch])
+        assert {*batch.ids} & {*answers} == {native.native_id}
         run.terminate()
 
 

@@ -1,0 +1,64 @@
+"""Which jobs there are, and what each waits for, before anything is planned."""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from anybatch.errors import JobError
+from anybatch.model import Job
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from anybatch.planning.plan import Wait
+
+Waits = list[list["Wait"]]  #: for each job what it waits for
+
+
+def read_waits(jobs: Sequence[Job], find: Callable[[object], Wait]) -> Waits:
+    """What each job waits for.
+
+    A `Job` object may stand in the list several times; who waits for it waits for all of them.
+
+    Args:
+        find: the run, and a job of it or None for all, that an item of `Job.after` other than a
+            job means.
+
+    Raises:
+        JobError: `after` names a job that is not in the list.
+    """
+    numbers: dict[int, list[int]] = defaultdict(list)
+    for index, job in enumerate(jobs):
+        numbers[id(job)].append(index)
+
+    def of(item: object) -> list[Wait]:
+        if not isinstance(item, Job):
+            return [find(item)]
+        if id(item) not in numbers:
+            raise JobError(
+                "`after` refers to a job outside this submission; use the run (or its ID) for "
+                "jobs submitted earlier"
+            )
+        return [("", index) for index in numbers[id(item)]]
+
+    return [list(dict.fromkeys(one for item in job.after for one in of(item))) for job in jobs]
+
+
+def expand(
+    jobs: Sequence[Job], waits: Waits, make: Callable[[Job], list[Job]]
+) -> tuple[list[Job], Waits]:
+    """The jobs that the batch system makes of *jobs*, and what each of these waits for."""
+    made = [make(job) for job in jobs]
+    starts = [0, *itertools.accumulate(map(len, made))]
+
+    def now(wait: Wait) -> list[Wait]:
+        run, index = wait
+        if run or index is None:
+            return [wait]
+        return [("", new) for new in range(starts[index], starts[index + 1])]
+
+    new_waits = [[one for wait in old for one in now(wait)] for old in waits]
+    pairs = [(job, wait) for some, wait in zip(made, new_waits, strict=True) for job in some]
+    return [job for job, _ in pairs], [wait for _, wait in pairs]

@@ -1,0 +1,119 @@
+"""The task files of a run in the making: a line for each job, and what all jobs share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from anybatch.planning.inputs import program_of
+from anybatch.planning.transfer_layout import TransferSets, page_links
+from anybatch.quoting import RUN_FOLDER
+from anybatch.records import RenderedFile, Transfer
+from anybatch.worker.script import definitions, render_task
+from anybatch.worker.tasks import render_pages
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from anybatch.model import Job
+    from anybatch.planning.paths import JobGroup, Resolver
+    from anybatch.planning.plan import Link
+
+
+@attrs.frozen
+class RunDraft:
+    """The run that is being planned."""
+
+    run: str
+    folder: Path
+    count: int
+
+
+class TaskFiles:
+    """The task files in the making, and what all tasks share."""
+
+    def __init__(self, resolver: Resolver, work: RunDraft) -> None:
+        self.shared: dict[str, str] = {}
+        self.notes: list[str] = []
+        self._resolver = resolver
+        self._work = work
+        self._lines: dict[int, list[str]] = {}
+        self._scripts: dict[str, str] = {}
+        self._definitions: dict[Any, tuple[dict[str, str], str]] = {}
+        self._parcels = TransferSets(work.folder)
+        self._away: dict[int, int] = {}
+
+    def add(self, number: int, group: JobGroup, jobs: Sequence[tuple[int, Job]]) -> tuple[str, ...]:
+        """Write the lines of a submission's jobs.
+
+        Returns:
+            The transfer_set of each job, or one for all; empty where no files travel.
+        """
+        lines, transfer_sets = [], []
+        for index, job in jobs:
+            own, transfer_set = self._own(job, group)
+            self.shared = self.shared or own
+            lines.append(render_task(index, self._words(job.command), own, self.shared))
+            transfer_sets.append(transfer_set)
+        self._lines[number] = lines
+        if group.transfer is not Transfer.SYSTEM:
+            return ()
+        self._away[number] = len(jobs)
+        return tuple(transfer_sets) if len(set(transfer_sets)) > 1 else (transfer_sets[0],)
+
+    def _own(self, job: Job, group: JobGroup) -> tuple[dict[str, str], str]:
+        """A job's definitions, and its transfer_set."""
+        away = group.transfer is Transfer.SYSTEM
+        program = program_of(job) if away else ""
+        around_it = (getattr(job, name) for name in _AROUND)
+        key = (id(group), tuple(job.env.items()), program, *around_it)
+        if key not in self._definitions:
+            transfer_set = ""
+            if away:
+                around, transfer_set, notes = self._resolver.layout_transferred(
+                    job, group, self._parcels
+                )
+            else:
+                around, notes = self._resolver.layout(job, group)
+            self.notes += notes
+            if len(self._definitions) >= _CACHED:
+                self._definitions.clear()
+            self._definitions[key] = (definitions(around), transfer_set)
+        return self._definitions[key]
+
+    def _words(self, command: str | tuple[str, ...]) -> Sequence[str]:
+        if not isinstance(command, str):
+            return command
+        name = self._scripts.setdefault(command, f"command-{len(self._scripts)}.sh")
+        path = f"{RUN_FOLDER}/{name}"
+        return (path,) if command.startswith("#!") else ("/bin/sh", path)
+
+    def files(self) -> Iterator[RenderedFile]:
+        """The task files and the scripts that were given as text."""
+        folder = self._work.folder
+        for number, lines in self._lines.items():
+            for name, text in render_pages(number, lines):
+                yield RenderedFile(folder / name, text)
+        for text, name in self._scripts.items():
+            yield RenderedFile(folder / name, text, 0o700)
+
+    def folders(self) -> Iterator[Path]:
+        """The folders that are needed because files travel."""
+        if self._away:
+            yield from self._parcels.folders()
+
+    def links(self) -> Iterator[Link]:
+        """The links that travelling files are found by."""
+        if self._away:
+            yield from self._parcels.links(["job.sh", *self._scripts.values()])
+        for number, count in self._away.items():
+            yield from page_links(self._work.folder, number, count)
+
+
+_AROUND = (
+    *("workdir", "env_script", "setup", "inputs", "flat", "outputs", "output_dir"),
+    *("stdin", "stdout", "stderr"),
+)
+_CACHED = 1000  #: distinct surroundings held at once; a run of 100,000 jobs stays small

@@ -1,0 +1,463 @@
+"""The engine of a session: one lock, one thread that watches, and everything that is watched.
+
+The lock guards the states of runs, and nothing slow is done while it is held: what a plugin is
+asked is gathered under the lock, asked without it, and the answer applied under it again. So
+nobody who reads a run's state, or waits for another run, stands still because one batch system
+answers slowly. Each system has a thread that asks and one that submits, while there is work.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from functools import partial
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING
+
+import attrs
+
+from anybatch.errors import AnybatchError, CommandError, FolderError, PluginError
+from anybatch.model import State
+from anybatch.runs import accounting, stopping
+from anybatch.runs.journal import Journal
+from anybatch.runs.lease import Lease
+from anybatch.runs.observation import RunObservation
+from anybatch.runs.observers import Observers
+from anybatch.runs.polling import Pace
+from anybatch.runs.state import RunState
+from anybatch.runs.submitter import Submitter
+from anybatch.runs.watcher import Watcher
+from anybatch.runs.workers import Workers
+from anybatch.worker.exit_records import ExitFolder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping
+    from typing import Any
+
+    from anybatch.host import Host
+    from anybatch.plugins.calls import Hooks
+    from anybatch.records import Batch, JobStatus
+    from anybatch.runs.store import Index, RunFile
+
+TICK = 0.25  #: seconds between two looks at exit records
+CLOSE_PATIENCE = 3.0  #: seconds
+LONGEST_SLEEP = 1.0  #: seconds; a signal that comes as a sleep begins is seen when it ends
+
+
+@attrs.define(eq=False)
+class WatchedRun:
+    """A run in the engine.
+
+    Attributes:
+        state: what is on record of it.
+        seen: what this process has seen of it beside that.
+        broken: why it cannot be watched any more.
+        accounted: accounting was asked for what its jobs used.
+    """
+
+    state: RunState
+    seen: RunObservation
+    lease: Lease
+    submitter: Submitter
+    watcher: Watcher
+    looking: threading.Lock = attrs.field(factory=threading.Lock)
+    broken: FolderError | None = None
+    accounted: bool = False
+
+    @property
+    def system(self) -> str:
+        """The batch system."""
+        return self.state.file.system
+
+
+class Engine:
+    """Submits, watches and stops the runs of a session.
+
+    Args:
+        index: learns which runs have ended.
+        settings: the tables of the plugins' settings, for observers.
+        poll_interval, lost_after, submit_timeout: in seconds.
+        find_run: opens another run, for jobs that wait for it.
+        on_notice: told what somebody should know.
+    """
+
+    def __init__(
+        self,
+        hooks: Hooks,
+        index: Index,
+        *,
+        settings: Callable[[str], Mapping[str, Any]],
+        poll_interval: float,
+        lost_after: float,
+        submit_timeout: float,
+        find_run: Callable[[str], WatchedRun],
+        on_notice: Callable[[str], None],
+    ) -> None:
+        self.mutex = threading.RLock()
+        self._hooks = hooks
+        self._host: Host = hooks.plugins.host
+        self._index = index
+        self._observers = Observers(hooks, settings)
+        self._poll_interval = poll_interval
+        self._lost_after = lost_after
+        self._submit_timeout = submit_timeout
+        self._find_run = find_run
+        self._on_notice = on_notice
+        self._runs: dict[str, WatchedRun] = {}
+        self._paces: dict[str, Pace] = {}
+        self._asking: dict[str, threading.Lock] = {}
+        self._workers = Workers()
+        # One for each thread that waits. Not a threading.Condition: that one Ctrl-C at the wrong
+        # moment leaves locked, or turns into "cannot release un-acquired lock" (Python 3.14).
+        self._bells: dict[int, SimpleQueue[None]] = {}
+        self._thread: threading.Thread | None = None
+        self._closing = threading.Event()
+        self._broken: BaseException | None = None
+
+    # -- runs come and go
+
+    def open(
+        self, file: RunFile, writer: str, restore_types: Callable[[Mapping[str, Any]], Any]
+    ) -> WatchedRun:
+        """A run's state, read from its journal; it is watched until it has ended.
+
+        Raises:
+            FolderError: the journal cannot be read.
+        """
+        with self.mutex:
+            state = RunState(file, Journal(file.folder, writer), restore_types)
+            state.catch_up()
+            state.take_changes()  # they are of the past
+            seen = RunObservation(ExitFolder(file.folder))
+            lease = Lease(file.run)
+            submitter = Submitter(
+                state,
+                lease,
+                mutex=self.mutex,
+                hooks=self._hooks,
+                host=self._host,
+                timeout=self._submit_timeout,
+                find_run=lambda name: self._find_run(name).state,
+                on_notice=self._on_notice,
+            )
+            watcher = Watcher(
+                state,
+                seen,
+                submitter,
+                host=self._host,
+                lost_after=self._lost_after,
+                on_notice=self._on_notice,
+            )
+            run = WatchedRun(state, seen, lease, submitter, watcher)
+            self._runs[state.id] = run
+            self._pace(run.system).begin()
+        return run
+
+    def _pace(self, system: str) -> Pace:
+        self._asking.setdefault(system, threading.Lock())
+        return self._paces.setdefault(system, Pace(self._poll_interval))
+
+    def _active(self, systems: Collection[str] | None = None) -> list[WatchedRun]:
+        """The runs that may still change."""
+        with self.mutex:
+            return [
+                run
+                for run in self._runs.values()
+                if not run.state.finished and (systems is None or run.system in systems)
+            ]
+
+    def get(self, name: str) -> WatchedRun | None:
+        """The run called *name*, while it is watched."""
+        return self._runs.get(name)
+
+    def submit(self, run: WatchedRun) -> None:
+        """Submit what is due of a run, in this thread."""
+        run.submitter.step()
+        with self.mutex:
+            self._settle(run)
+
+    def flush_observers(self) -> None:
+        """Wait until observers know what happened; not for ever."""
+        self._observers.flush(CLOSE_PATIENCE)
+
+    # -- looking
+
+    def step(
+        self, systems: Collection[str] | None = None, *, force: bool = False, submit: bool = True
+    ) -> None:
+        """Look once, now, in this thread: exit records, what is due to be submitted, the systems.
+
+        Args:
+            systems: only these; None: all.
+            force: ask the batch systems whether it is time or not.
+            submit: what waits for it is submitted; else submissions are only looked up.
+        """
+        for run in self._active(systems):
+            self._guarded(run, lambda one: one.submitter.step(submit=submit))
+        with self.mutex:
+            due = [s for s in self._systems(systems) if force or self._paces[s].due]
+        self._look(systems, thorough=due)
+        self._workers.all_at_once([partial(self.ask, system) for system in due])
+        self._announce()
+
+    def _systems(self, wanted: Collection[str] | None) -> list[str]:
+        return [name for name in self._paces if wanted is None or name in wanted]
+
+    def _look(self, systems: Collection[str] | None, thorough: Collection[str] = ()) -> None:
+        """Read new exit records, and judge."""
+        for run in self._active(systems):
+            self._guarded(run, lambda one: self._look_at(one, thorough=one.system in thorough))
+
+    def _look_at(self, run: WatchedRun, *, thorough: bool) -> None:
+        with run.looking:  # another thread may be at it
+            try:
+                found = run.seen.exits.new(thorough=thorough)
+            except OSError as error:
+                trouble = f"cannot read {run.seen.exits.path}: {error.strerror}"
+                if trouble != run.seen.trouble:
+                    run.seen.trouble = trouble
+                    self._on_notice(trouble)
+                return
+            run.seen.trouble = ""
+            with self.mutex:
+                if thorough:
+                    run.state.catch_up()
+                self._settle(run)
+                if run.watcher.take_records(found):
+                    self._paces[run.system].ask_soon()
+                self._settle(run)
+                run.watcher.judge()
+                self._settle(run)
+
+    def _settle(self, run: WatchedRun) -> None:
+        """Draw the conclusions of what was applied to a run's state."""
+        changes = run.state.take_changes()
+        for job, _, new in changes:
+            if new is State.NEW:
+                run.seen.forget(job.index)  # it is run again, perhaps by another process
+        self._observers.take(run.state, changes)
+
+    def ask(self, system: str) -> None:
+        """Ask a batch system about all jobs whose end is open, and take its answer."""
+        with self._asking[system]:  # one question at a time
+            with self.mutex:
+                runs = self._active([system])
+                asked = [(run, batch) for run in runs for batch in run.watcher.batches()]
+            started = time.monotonic()
+            try:
+                answers = self._hooks.status(system, [batch for _, batch in asked])
+            except (CommandError, PluginError) as error:
+                self._unreachable(system, error)
+                return
+            self._reached(system, time.monotonic() - started)
+            for run in runs:
+                mine = [
+                    (batch, answer)
+                    for (one, batch), answer in zip(asked, answers, strict=True)
+                    if one is run
+                ]
+                self._guarded(run, partial(self._take, answered=mine))
+
+    def _take(
+        self, run: WatchedRun, answered: list[tuple[Batch, Mapping[str, JobStatus | None]]]
+    ) -> None:
+        with self.mutex:
+            run.watcher.take_answers(answered)
+            self._settle(run)
+        # A plugin may have fetched records, to be judged with its answer.
+        self._look_at(run, thorough=False)
+
+    def _unreachable(self, system: str, error: AnybatchError) -> None:
+        with self.mutex:
+            pace = self._paces[system]
+            first = pace.reachable
+            pace.failed()
+        if first:
+            what = f"cannot reach {system}"
+            if isinstance(error, PluginError):
+                what = f"{system} cannot be asked"
+            self._on_notice(f"{what}; keeping the last known states: {error}")
+
+    def _reached(self, system: str, cost: float) -> None:
+        with self.mutex:
+            pace = self._paces[system]
+            again = not pace.reachable
+            pace.answered(cost)
+        if again:
+            self._on_notice(f"{system} is reachable again")
+
+    def _guarded(self, run: WatchedRun, action: Callable[[WatchedRun], None]) -> None:
+        """Do something with a run; what its folder cannot take costs only this run."""
+        try:
+            action(run)
+        except FolderError as error:
+            run.broken = error
+            with self.mutex:
+                self._runs.pop(run.state.id, None)
+            self._on_notice(f"run {run.state.id} cannot be watched any more: {error}")
+            self.wake()
+
+    def _announce(self) -> None:
+        """Let runs go that have ended, and wake who waits."""
+        with self.mutex:
+            over = [run for run in self._runs.values() if run.state.finished]
+            for run in over:
+                self._settle(run)
+                del self._runs[run.state.id]
+                run.lease.drop()
+        for run in over:
+            self._index.end(run.state.id)
+        self.wake()
+
+    # -- in the background
+
+    def watch(self) -> None:
+        """Begin to watch in the background, if that has not begun."""
+        with self.mutex:
+            if self._thread is None:
+                self._broken = None
+                self._closing.clear()
+                thread = threading.Thread(target=self._watch, name="anybatch-watcher", daemon=True)
+                thread.start()
+                self._thread = thread  # not before: Ctrl-C would leave one that never begins
+
+    def _watch(self) -> None:
+        while not self._closing.is_set():
+            try:
+                self._tick()
+            except BaseException as error:
+                self._broken, self._thread = error, None
+                self.wake()
+                return
+            self._closing.wait(TICK)
+
+    def _tick(self) -> None:
+        """Look at exit records; what may take long is left to threads of its own."""
+        if error := self._workers.error():
+            raise error
+        with self.mutex:
+            due = [name for name, pace in self._paces.items() if pace.due]
+            waiting = {run.system for run in self._active() if run.submitter.due}
+        for system in due:
+            if self._active([system]):
+                self._workers.start(f"ask {system}", partial(self._ask_due, system))
+        for system in waiting:
+            self._workers.start(f"submit {system}", partial(self._submit, system))
+        self._look(None)
+        self._announce()
+
+    def _ask_due(self, system: str) -> None:
+        self._look([system], thorough=[system])
+        self.ask(system)
+        self._announce()
+
+    def _submit(self, system: str) -> None:
+        for run in self._active([system]):
+            if run.submitter.due and not self._closing.is_set():
+                self._guarded(run, lambda one: one.submitter.step())
+        with self.mutex:
+            for run in self._active([system]):
+                self._settle(run)
+        self._announce()
+
+    # -- stopping, and what is asked when all is over
+
+    def terminate(
+        self, run: WatchedRun, indices: Iterable[int], signal: str | None
+    ) -> tuple[int, list[str]]:
+        """Stop jobs that have not ended, or send them a signal.
+
+        Returns:
+            How many jobs were told; why the system did not accept it, for others.
+        """
+        with self.mutex:
+            if signal is None:
+                count, batches = stopping.note_terminate(run.state, indices)
+            else:
+                batches = stopping.signalled(run.state, indices)
+                count = sum(len(batch.ids) for batch in batches)
+            self._settle(run)
+        answers = self._hooks.terminate(run.system, batches, signal) if batches else []
+        refused = [
+            f"job {native_id}: {answer[native_id]}"
+            for batch, answer in zip(batches, answers, strict=True)
+            for native_id in batch.ids
+            if native_id in answer
+        ]
+        self._announce()
+        return count - len(refused), refused
+
+    def account(self, run: WatchedRun) -> None:
+        """Fill in what only accounting knows; once, and without it life goes on."""
+        with self.mutex:
+            batches = [] if run.accounted else accounting.unaccounted(run.state)
+            run.accounted = True
+        if not batches:
+            return
+        with contextlib.suppress(AnybatchError):
+            answers = self._hooks.account(run.system, batches)
+            with self.mutex:
+                filled = accounting.fill_in(run.state, list(zip(batches, answers, strict=True)))
+                if filled:
+                    run.state.record_ended(filled)
+
+    # -- waiting
+
+    def wait_until(
+        self,
+        ready: Callable[[], bool],
+        timeout: float | None = None,
+        runs: Iterable[WatchedRun] = (),
+    ) -> bool:
+        """Watch until *ready*, which is asked after each look and each `wake`.
+
+        Args:
+            timeout: seconds; None: as long as it takes.
+            runs: what is waited for.
+
+        Returns:
+            Whether it became ready in time.
+
+        Raises:
+            FolderError: the journal of one of *runs* cannot be written any more.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        self.watch()
+        bell = self._bells.setdefault(threading.get_ident(), SimpleQueue())
+        try:
+            while not ready():
+                for error in (self._broken, *(run.broken for run in runs)):
+                    if error is not None:
+                        raise error
+                left = LONGEST_SLEEP if deadline is None else deadline - time.monotonic()
+                if left <= 0:
+                    return False
+                with contextlib.suppress(Empty):
+                    bell.get(timeout=min(left, LONGEST_SLEEP))
+        finally:
+            self._bells.pop(threading.get_ident(), None)
+        return True
+
+    def wake(self) -> None:
+        """Have every `wait_until` look again."""
+        for bell in tuple(self._bells.values()):
+            if bell.empty():
+                bell.put(None)
+
+    # -- the end
+
+    def close(self) -> None:
+        """Stop watching; jobs go on."""
+        self._closing.set()
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(CLOSE_PATIENCE)
+        idle = self._workers.wait(CLOSE_PATIENCE)
+        self._observers.flush(CLOSE_PATIENCE)
+        if not idle or (thread is not None and thread.is_alive()):
+            return  # in a command that hangs; it ends with this process
+        with self.mutex:
+            self._thread = None
+            for run in self._runs.values():
+                run.lease.drop()

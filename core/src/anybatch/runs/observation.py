@@ -1,0 +1,52 @@
+"""What this process has seen of a run's jobs, beside what the run's journal tells."""
+
+from __future__ import annotations
+
+import attrs
+
+from anybatch.records import JobStatus
+from anybatch.worker.exit_records import ExitFolder, ExitRecord
+
+
+@attrs.define
+class RunObservation:
+    """What was seen of the jobs that have no verdict yet, by their index.
+
+    Attributes:
+        exits: where exit records are read from.
+        records: the latest exit record of a job.
+        statuses: the batch system's last answer.
+        end_seen_at: when the first sign of a job's end was seen; monotonic seconds.
+        missing_since: since when the system does not know a job; monotonic seconds.
+        trouble: what was last said of the run's folder.
+    """
+
+    exits: ExitFolder
+    records: dict[int, ExitRecord] = attrs.field(factory=dict)
+    statuses: dict[int, JobStatus] = attrs.field(factory=dict)
+    end_seen_at: dict[int, float] = attrs.field(factory=dict)
+    missing_since: dict[int, float] = attrs.field(factory=dict)
+    trouble: str = ""
+
+    def forget(self, index: int) -> None:
+        """Drop what was seen of a job: it has its verdict, or is run again."""
+        for seen in (self.records, self.statuses, self.end_seen_at, self.missing_since):
+            seen.pop(index, None)
+
+    def forget_end(self, index: int) -> None:
+        """Drop the signs of an end: the system has begun the job anew."""
+        self.records.pop(index, None)
+        self.end_seen_at.pop(index, None)
+
+    def is_older(self, record: ExitRecord, known: ExitRecord) -> bool:
+        """Whether a record is of an earlier run of its job than the one that is known."""
+        if record.restarts != known.restarts:
+            return record.restarts < known.restarts
+        made, before = self.exits.ended(record), self.exits.ended(known)
+        return made is not None and before is not None and made < before
+
+    def started(self, index: int, attempt: int) -> bool:
+        """Whether a job's script has run in the start that the system speaks of."""
+        status = self.statuses.get(index)
+        restarts = status.restarts if status else 0
+        return self.exits.start(index, attempt, restarts) is not None

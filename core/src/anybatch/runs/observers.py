@@ -1,0 +1,63 @@
+"""Telling observers of changes, in order, in a thread of their own: a slow one delays nobody."""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import datetime, timezone
+from queue import Queue
+from typing import TYPE_CHECKING, Any
+
+from anybatch.records import Change
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from anybatch.model import State
+    from anybatch.plugins.calls import Hooks
+    from anybatch.runs.state import JobRecord, RunState
+
+HOOK = "anybatch_job_changed"
+
+
+class Observers:
+    """The plugins that implement `anybatch_job_changed`.
+
+    Args:
+        settings: the table of a plugin's settings.
+    """
+
+    def __init__(self, hooks: Hooks, settings: Callable[[str], Mapping[str, Any]]) -> None:
+        self._hooks = hooks
+        self._settings = settings
+        self._changes: Queue[tuple[Change, list[str]]] = Queue()
+        self._thread: threading.Thread | None = None
+
+    def take(self, run: RunState, changes: Iterable[tuple[JobRecord, State, State]]) -> None:
+        """Tell of changes of a run's jobs, soon; call it in the order of the changes."""
+        names = [one.name for one in self._hooks.plugins.plugins_for(run.file.system, HOOK)]
+        if not names:
+            return
+        for job, old, new in changes:
+            now = datetime.now(timezone.utc)
+            change = Change(
+                run=run.id, index=job.index, id=job.native_id, old=old, new=new, time=now
+            )
+            self._changes.put((change, names))
+        if self._thread is None:
+            self._thread = threading.Thread(
+                target=self._tell, name="anybatch-observers", daemon=True
+            )
+            self._thread.start()
+
+    def _tell(self) -> None:
+        while True:
+            change, names = self._changes.get()
+            self._hooks.job_changed(change, {name: self._settings(name) for name in names})
+            self._changes.task_done()
+
+    def flush(self, timeout: float) -> None:
+        """Wait until all that was taken is told, for *timeout* seconds at most."""
+        deadline = time.monotonic() + timeout
+        while self._changes.unfinished_tasks and time.monotonic() < deadline:
+            time.sleep(0.01)

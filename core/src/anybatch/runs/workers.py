@@ -1,0 +1,75 @@
+"""Threads for what may take long: at most one for each thing at a time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+
+class Workers:
+    """Background threads, each with a name; a second one of a name is not started."""
+
+    def __init__(self) -> None:
+        self._threads: dict[str, threading.Thread] = {}
+        self._errors: list[BaseException] = []
+
+    def start(self, name: str, work: Callable[[], None]) -> None:
+        """Do *work* in a thread, unless the last work of this name goes on."""
+        running = self._threads.get(name)
+        if running is None or not running.is_alive():
+            thread = threading.Thread(
+                target=self._run, args=(work,), name=f"anybatch-{name}", daemon=True
+            )
+            thread.start()
+            self._threads[name] = thread
+
+    def _run(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except BaseException as error:
+            self._errors.append(error)
+
+    def all_at_once(self, works: Sequence[Callable[[], None]]) -> None:
+        """Do all of *works*, side by side, and return when all are done.
+
+        Raises:
+            BaseException: the first error of one.
+        """
+        if len(works) == 1:
+            works[0]()
+            return
+        errors: list[BaseException] = []
+
+        def run(work: Callable[[], None]) -> None:
+            try:
+                work()
+            except BaseException as error:
+                errors.append(error)
+
+        threads = [threading.Thread(target=run, args=(one,), daemon=True) for one in works]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if errors:
+            raise errors[0]
+
+    def error(self) -> BaseException | None:
+        """An error that ended a thread, told once."""
+        return self._errors.pop() if self._errors else None
+
+    def wait(self, timeout: float) -> bool:
+        """Wait for all; whether they ended within *timeout* seconds."""
+        deadline = time.monotonic() + timeout
+        for thread in tuple(self._threads.values()):
+            if thread is not threading.current_thread():
+                thread.join(max(0.0, deadline - time.monotonic()))
+        return not any(
+            thread.is_alive()
+            for thread in self._threads.values()
+            if thread is not threading.current_thread()
+        )
