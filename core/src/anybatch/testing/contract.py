@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from anybatch import Job, Outcome, Reason, Resources, Session, State, UsageError
 from anybatch.host import Command
+from anybatch.records import Batch
 from anybatch.testing.texts import awkward_texts, file_names
 from anybatch.testing.waiting import await_that
 
