@@ -480,7 +480,7 @@ def travelling(new_session: Callable[..., Session]) -> Callable[..., tuple[Sessi
 
 
 def submissions_of(run: Run) -> list[Submission]:
-    return [one.planned.submission for one in run._state.submissions]
+    return [one.planned.submission for one in run.watched.state.submissions]
 
 
 def test_a_job_that_is_run_again_takes_the_same_along(
@@ -519,7 +519,7 @@ def test_a_job_that_is_run_again_takes_the_same_along(
 
 
 def _step(run: Run) -> None:
-    run._session._watchers[run.system].step(force=True)
+    run._engine.step(force=True)
 
 
 def test_a_record_that_came_is_no_verdict_while_the_system_moves_files(

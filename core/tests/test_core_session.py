@@ -134,11 +134,11 @@ def test_who_waits_is_told_that_watching_broke(session: Session) -> None:
     waiting = [threading.Thread(target=wait) for _ in range(3)]
     for thread in waiting:
         thread.start()
-    await_that(lambda: len(session._bells) == len(waiting))
+    await_that(lambda: len(session._engine._bells) == len(waiting))
     run.folder.rename(run.folder.with_name("away"))
     for thread in waiting:
         thread.join(60)
-    assert told == ["signalled"] * 3
+    assert told == ["told"] * 3
 
 
 def interrupted_at(number: int, call: Callable[[], object]) -> bool:
@@ -238,8 +238,8 @@ def test_another_process_goes_on(
     end(run, 0, 9)
     out, err = program.communicate(timeout=120)
     assert (out, err) == ("[9]\n[] []\n", "")
-    assert run._session.attach(run.id) is run
-    run._state.catch_up()
+    assert session.attach(run.id) is run
+    run.watched.state.catch_up()
     assert run.counts == {State.FAILED: 1}
 
 
@@ -264,7 +264,7 @@ def test_after_names_runs_and_jobs(session: Session, toy: Toy) -> None:
     )
     assert waiting.counts == {State.NEW: 3}
     end(first, 1)
-    first._session.wait_until(lambda: first.outcome(1) is not None, 60)
+    first._engine.wait_until(lambda: first.outcome(1) is not None, 60)
     await_that(lambda: waiting.jobs[2].state is State.QUEUED)
     assert [job.state for job in waiting.jobs] == [State.NEW, State.NEW, State.QUEUED]
     end(first, 0)

@@ -10,6 +10,7 @@ from anybatch.errors import CommandError, PluginError, UnknownSystem
 from anybatch.hookspecs import hookimpl
 from anybatch.host import Command
 from anybatch.model import Job
+from anybatch.plugins.calls import Hooks
 from anybatch.plugins.registry import Plugins
 from anybatch.records import Alias, Detection, Kind, Setting
 from anybatch.session import Session
@@ -29,9 +30,9 @@ def system(answer: object) -> Toy:
     return toy
 
 
-def here(priority: int = 50, *, auto: bool = True) -> Toy:
+def here(priority: int | None = 50) -> Toy:
     """A batch system that is usable."""
-    return system(Detection(available=True, reason="here", priority=priority, auto=auto))
+    return system(Detection(available=True, reason="here", priority=priority))
 
 
 def gone(reason: str, *, unreachable: bool = False, priority: int = 50) -> Toy:
@@ -43,7 +44,7 @@ def gone(reason: str, *, unreachable: bool = False, priority: int = 50) -> Toy:
 
 def chosen(folder: Path, plugins: Plugins, name: str = "auto") -> str:
     """The batch system that is taken."""
-    return choose(name, plugins, load_settings(plugins, {}, folder), local_host())
+    return choose(name, Hooks(plugins), load_settings(Hooks(plugins), {}, folder))
 
 
 def refusal(folder: Path, plugins: Plugins, name: str = "auto") -> str:
@@ -69,26 +70,27 @@ def test_what_is_not_available_is_passed_over(isolated: Path) -> None:
 
 
 def test_a_system_can_keep_out_of_auto(isolated: Path) -> None:
-    """`auto=False` is never chosen unless asked for by name."""
-    plugins = plugins_of(a=here(99, auto=False), b=here(0))
+    """`priority=None` is never chosen unless asked for by name."""
+    plugins = plugins_of(a=here(None), b=here(0))
     assert chosen(isolated, plugins) == "b"
     assert chosen(isolated, plugins, "a") == "a"
-    assert "no batch system is usable here" in refusal(isolated, plugins_of(a=here(auto=False)))
+    assert "no batch system is usable here" in refusal(isolated, plugins_of(a=here(None)))
 
 
 class Slow(Toy):
     """Looks thoroughly where somebody wants to know, and is never chosen."""
 
     @hookimpl
-    def anybatch_detect(self, auto: bool) -> Detection:
-        return Detection(available=not auto, reason="not for auto" if auto else "", auto=False)
+    def anybatch_detect(self, choosing: bool) -> Detection:
+        reason = "not for auto" if choosing else ""
+        return Detection(available=not choosing, reason=reason, priority=None)
 
 
 def test_a_system_that_is_not_for_auto_need_not_look(isolated: Path) -> None:
     """Choosing does not wait for it; who lists systems gets the whole answer."""
     plugins = plugins_of(slow=Slow())
     assert "slow: not for auto" in refusal(isolated, plugins)
-    answers = detect(plugins, load_settings(plugins, {}, isolated), local_host())
+    answers = detect(Hooks(plugins), load_settings(Hooks(plugins), {}, isolated))
     assert answers["slow"].available
 
 
@@ -122,7 +124,7 @@ def test_a_detection_that_fails_means_not_available(
 ) -> None:
     """Its text is the reason, and the others are asked all the same."""
     plugins = plugins_of(a=system(answer), b=here(0))
-    found = detect(plugins, load_settings(plugins, {}, isolated), local_host())
+    found = detect(Hooks(plugins), load_settings(Hooks(plugins), {}, isolated))
     assert (found["a"].available, found["b"].available) == (False, True)
     assert text in found["a"].reason
     assert chosen(isolated, plugins) == "b"
@@ -134,7 +136,10 @@ def test_nothing_usable_tells_every_reason(isolated: Path) -> None:
     assert refusal(isolated, plugins_of(b=gone("no qsub"), a=gone("no sbatch"))) == (
         "no batch system is usable here (a: no sbatch; b: no qsub)"
     )
-    assert refusal(isolated, Plugins()) == "no batch system is usable here (none installed)"
+    assert (
+        refusal(isolated, Plugins(local_host()))
+        == "no batch system is usable here (none installed)"
+    )
 
 
 def test_a_system_asked_for_by_name_is_not_asked(isolated: Path) -> None:
@@ -144,10 +149,9 @@ def test_a_system_asked_for_by_name_is_not_asked(isolated: Path) -> None:
 
 
 def test_a_misspelt_name_gets_a_hint(isolated: Path) -> None:
-    """The nearest system is offered, with those installed and how to get more."""
+    """The nearest system is offered, with those installed."""
     assert refusal(isolated, plugins_of(slurm=here(), lsf=here()), "slrum") == (
-        "there is no batch system 'slrum'; did you mean 'slurm'? (installed: lsf, slurm; "
-        "a plugin is a package: pip install anybatch-slrum)"
+        "there is no batch system 'slrum'; did you mean 'slurm'? (installed: lsf, slurm)"
     )
 
 
@@ -161,7 +165,7 @@ def test_a_plugin_that_is_no_system_cannot_be_chosen(isolated: Path) -> None:
 
     plugins = plugins_of(observer=Observer(), toy=here())
     assert "there is no batch system 'observer'" in refusal(isolated, plugins, "observer")
-    found = detect(plugins, load_settings(plugins, {}, isolated), local_host())
+    found = detect(Hooks(plugins), load_settings(Hooks(plugins), {}, isolated))
     assert list(found) == ["toy"]
 
 
@@ -235,14 +239,14 @@ def test_an_alias_that_leads_nowhere(
 
 def test_names_that_stand_for_systems_are_offered(isolated: Path) -> None:
     """A misspelt alias gets a hint as a system does."""
-    with pytest.raises(UnknownSystem, match=r"'bx'; did you mean 'box'\? \(installed: box, toy;"):
+    with pytest.raises(UnknownSystem, match=r"'bx'; did you mean 'box'\? \(installed: box, toy\)"):
         _ = box_session(isolated, name="bx").system
 
 
 def test_only_those_named_are_asked(isolated: Path) -> None:
     """A check-up of one system runs no commands of another."""
     plugins = plugins_of(a=system(AssertionError("asked")), b=here())
-    assert list(detect(plugins, load_settings(plugins, {}, isolated), local_host(), ["b"])) == ["b"]
+    assert list(detect(Hooks(plugins), load_settings(Hooks(plugins), {}, isolated), ["b"])) == ["b"]
     assert plugins.problems("a") == []
 
 
@@ -257,9 +261,9 @@ class Misspelt:
 @pytest.mark.parametrize(
     ("name", "module", "text"),
     [
-        ("odd", Misspelt(), "implements 'anybatch_submitt', which is no hook; did you mean"),
-        ("odd", object(), "it implements no hook; are its functions marked with hookimpl?"),
-        ("anybatch", Toy(), "the name 'anybatch' is that of the core's own settings"),
+        ("odd", Misspelt(), "implements 'anybatch_submitt', which is not a hook; did you mean"),
+        ("odd", object(), "it defines no hooks; did you forget @hookimpl?"),
+        ("anybatch", Toy(), "the name 'anybatch' is reserved for the core's own settings"),
     ],
 )
 def test_a_plugin_refused_at_load_says_why(

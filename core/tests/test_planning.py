@@ -11,8 +11,7 @@ from anybatch.errors import JobError, SettingError, UsageError
 from anybatch.hookspecs import hookimpl
 from anybatch.model import Job, Resources, Retry
 from anybatch.planning import inputs, job_environment
-from anybatch.planning.planner import render
-from anybatch.records import Environment, Forbidden, Transfer
+from anybatch.records import Environment, ForbiddenFileName, ForbiddenMountPath, Transfer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -140,8 +139,7 @@ def test_a_plan_is_text_and_nothing_else(isolated: Path, toy: Toy) -> None:
     session = session_of(isolated, toy)
     plan = session.plan([Job(["echo", "a b"]), Job(TRUE, name="x")])
     rendered = [
-        [render(session.plugins, "toy", one.submission) for one in plan.submissions]
-        for _ in range(2)
+        [session.hooks.render("toy", one.submission) for one in plan.submissions] for _ in range(2)
     ]
     assert rendered[0] == rendered[1]
     assert everything(isolated) == before
@@ -186,7 +184,7 @@ def test_log_files_stand_in_the_plan(isolated: Path, toy: Toy) -> None:
         ({"outputs": ["**/x"]}, JobError, "is not possible"),
         ({"settings": {"toy": {"partitoin": "x"}}}, SettingError, "partition"),
         ({"settings": {"toy": {"size": "much"}}}, SettingError, "size"),
-        ({"after": [Job(TRUE)]}, JobError, "not part of this submission"),
+        ({"after": [Job(TRUE)]}, JobError, "outside this submission"),
         ({"after": ["20200101-none"]}, UsageError, "there is no run"),
     ],
 )
@@ -217,7 +215,9 @@ def test_a_system_that_moves_files_needs_no_folder_here(isolated: Path) -> None:
     assert Path("/only/there") not in plan.folders
 
 
-FORBIDS = Environment(wrapper=("box",), forbidden_names=(Forbidden("[,:]", "cannot be in a box"),))
+FORBIDS = Environment(
+    wrapper=("box",), forbidden_names=(ForbiddenMountPath("[,:]", "cannot be in a box"),)
+)
 
 
 @pytest.mark.parametrize("field", ["workdir", "output_dir", "env_script", "inputs"])
@@ -244,7 +244,7 @@ def test_a_run_s_folder_that_a_wrapper_cannot_take_is_refused(isolated: Path) ->
 
 def test_a_name_that_the_system_cannot_carry_is_refused(isolated: Path) -> None:
     """Of inputs and of the program, as they are called in the scratch folder."""
-    environment = Environment(forbidden_names=(Forbidden("^_", "cannot be carried", carried=True),))
+    environment = Environment(forbidden_names=(ForbiddenFileName("^_", "cannot be carried"),))
     (isolated / "_in").touch()
     (isolated / "_run").touch()
     jobs = [Job(TRUE, inputs=["_in"]), Job(["./_run"])]
@@ -291,8 +291,8 @@ class Curious:
         self.told: list[tuple[Job, str, Path]] = []
 
     @hookimpl
-    def anybatch_environment(self, job: Job, system: str, folder: Path) -> None:
-        self.told.append((job, system, folder))
+    def anybatch_environment(self, job: Job, system: str, base_dir: Path) -> None:
+        self.told.append((job, system, base_dir))
 
 
 def test_plugins_learn_where_a_job_will_run(isolated: Path, toy: Toy) -> None:
@@ -306,7 +306,7 @@ def test_an_environment_that_is_none_names_the_plugin(isolated: Path) -> None:
     """A plugin that contributes something else than an `Environment` is told by its name."""
     toy = Toy(environment={"A": "1"})  # type: ignore[arg-type]
     [note] = session_of(isolated, toy).plan(Job(TRUE)).notes
-    assert "without the part of plugin 'toy': anybatch_environment answered" in note
+    assert "plugin toy was skipped for these jobs: anybatch_environment answered" in note
 
 
 # -- inputs

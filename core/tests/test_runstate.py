@@ -28,12 +28,14 @@ def new_state(folder: Path, *jobs: Job, array: int = 2) -> RunState:
     """A run that is planned and written, and nothing else."""
     session = session_of(folder, Toy(array=array))
     file = store.create(session.plan(jobs), session.host)
-    return RunState(file, Journal(file.folder, "live"), lambda values: session._fit("toy", values))
+    return RunState(
+        file, Journal(file.folder, "live"), lambda values: session._restore_types("toy", values)
+    )
 
 
 def folded(state: RunState, times: int = 1) -> RunState:
     """The state as another process reads it, each event applied so many times."""
-    other = RunState(state.file, Journal(state.folder, "other"), state._fit)
+    other = RunState(state.file, Journal(state.folder, "other"), state._restore_types)
     for event in other._journal.read():
         for _ in range(times):
             other._apply(event)
@@ -42,7 +44,7 @@ def folded(state: RunState, times: int = 1) -> RunState:
 
 def content(state: RunState) -> Any:
     """All of a state but what only the watching process knows."""
-    jobs = [attrs.evolve(job, status=None, missing_since=None) for job in state.jobs]
+    jobs = [attrs.evolve(job) for job in state.jobs]
     counts = {kind: number for kind, number in state.counts.items() if number}
     return jobs, state.submissions, counts, state.unfinished
 
@@ -112,7 +114,7 @@ def test_reading_in_pieces_is_reading_at_once(
 ) -> None:
     """A process that follows a run arrives where one arrives that comes at its end."""
     state = new_state(isolated, *[Job(TRUE) for _ in range(5)])
-    follower = RunState(state.file, Journal(state.folder, "follower"), state._fit)
+    follower = RunState(state.file, Journal(state.folder, "follower"), state._restore_types)
     for number, event in enumerate(events):
         play(state, event)
         if number % (late + 1) == 0:
@@ -142,7 +144,7 @@ def test_a_new_run(state: RunState) -> None:
 def test_submitted_jobs_are_queued_under_their_ids(state: RunState) -> None:
     """Each job of a submission gets the id of its place; the others stay new."""
     submit(state, 0, "7.1", "7.2")
-    assert [job.native for job in state.jobs] == ["7.1", "7.2", None]
+    assert [job.native_id for job in state.jobs] == ["7.1", "7.2", None]
     assert [job.state for job in state.jobs] == [State.QUEUED, State.QUEUED, State.NEW]
     assert str(state.id_of(state.jobs[1])) == "7.2"
     assert state.submitted_at(state.jobs[0]) is not None
@@ -154,7 +156,7 @@ def test_a_verdict_stays(state: RunState) -> None:
     job = state.jobs[0]
     state.record_ended([state.outcome(job, State.FAILED, Reason.SIGNAL, native_state="F")])
     state.record_states([(job, said(State.RUNNING, "R"))])
-    assert (job.state, job.word) == (State.FAILED, "F")
+    assert (job.state, job.native_state) == (State.FAILED, "F")
     assert content(folded(state)) == content(state)
 
 
@@ -166,7 +168,7 @@ def test_a_late_word_of_another_process_changes_no_verdict(state: RunState) -> N
     job = state.jobs[0]
     state.record_ended([state.outcome(job, State.FAILED, Reason.SIGNAL, native_state="F")])
     state.catch_up()
-    assert (job.state, job.word) == (State.FAILED, "F")
+    assert (job.state, job.native_state) == (State.FAILED, "F")
 
 
 def test_only_news_is_written(state: RunState) -> None:
@@ -213,8 +215,8 @@ def test_a_retry_makes_jobs_new(state: RunState) -> None:
     host = session_of(state.file.base, Toy()).host
     (planned,) = plan_retries(state, [outcome], host)
     state.record_retry(planned)
-    assert (job.state, job.native, job.attempt, job.submission) == (State.NEW, None, 1, 2)
-    assert (job.word, job.message, state.submitted_at(job)) == (None, None, None)
+    assert (job.state, job.native_id, job.attempt, job.submission) == (State.NEW, None, 1, 2)
+    assert (job.native_state, job.message, state.submitted_at(job)) == (None, None, None)
     assert state.jobs[1].state is State.QUEUED
     assert state.submissions[2].phase == Phase.WAITING
     assert planned.indices == (0,)

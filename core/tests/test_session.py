@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from anybatch.records import JobStatus, Submission
+    from anybatch.records import Batch, JobStatus, Submission
     from anybatch.run import Run
     from anybatch.session import Session
 
@@ -71,12 +71,12 @@ class Accounting(Toy):
     accounts: Any = None
 
     @hookimpl
-    def anybatch_account(self, ids: Sequence[str]) -> Mapping[str, JobStatus]:
-        self.calls["account"].append(list(ids))
+    def anybatch_account(self, batches: Sequence[Batch]) -> Sequence[Mapping[str, JobStatus]]:
+        self.calls["account"].append([native_id for one in batches for native_id in one.ids])
         if isinstance(self.accounts, Exception):
             raise self.accounts
         answer: Mapping[str, JobStatus] = self.accounts
-        return answer
+        return [answer] * len(batches)
 
 
 @pytest.fixture
@@ -108,14 +108,14 @@ def test_waiting_gives_outcomes_in_order(start: Callable[..., Session]) -> None:
     assert [outcome.done for outcome in outcomes] == [True, False, True]
     assert run.finished
     assert run.counts == {State.DONE: 2, State.FAILED: 1}
-    assert run._session.runs() == []
+    assert start().runs() == []
 
 
 def test_waiting_has_an_end(start: Callable[..., Session]) -> None:
     """A wait that takes too long is a `TimeoutError` with the number of jobs, and no more."""
     run = start().submit([Job(TRUE)] * 2)
     finish_and_see(run, 0)
-    with pytest.raises(TimeoutError, match=f"run {run.id}: 1 jobs have not ended"):
+    with pytest.raises(TimeoutError, match=f"run {run.id}: 1 job has not ended"):
         run.wait(timeout=0.2)
     finish(run, 1)
     assert len(run.wait(timeout=60)) == 2
@@ -141,7 +141,7 @@ def test_as_completed_has_an_end(start: Callable[..., Session]) -> None:
     finish_and_see(run, 1)
     outcomes = run.as_completed(timeout=0.2)
     assert next(outcomes).index == 1
-    with pytest.raises(TimeoutError, match="1 jobs have not ended"):
+    with pytest.raises(TimeoutError, match="1 job has not ended"):
         next(outcomes)
 
 
@@ -273,7 +273,7 @@ def test_after_a_job_of_another_submission_is_refused(start: Callable[..., Sessi
     session = start()
     job = Job(TRUE)
     session.submit(job)
-    with pytest.raises(JobError, match="for one that was submitted before, name its run"):
+    with pytest.raises(JobError, match="for jobs submitted earlier"):
         session.submit(Job(TRUE, after=job))
 
 
@@ -287,7 +287,7 @@ def test_jobs_are_stopped_at_the_system(start: Callable[..., Session], toy: Toy)
     run.refresh()
     assert run.terminate() == 2
     assert toy.calls["terminate"] == [(["1.2", "1.3"], None)]
-    assert toy.calls["terminate in"] == [run.folder]
+    assert [batch.submission.folder for batch in toy.calls["terminate of"][0]] == [run.folder]
     run.refresh()
     assert [o and o.reason for o in run.outcomes] == [None, Reason.TERMINATED, Reason.TERMINATED]
     assert run.terminate() == 0

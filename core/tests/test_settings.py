@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from anybatch.errors import SettingError
 from anybatch.hookspecs import hookimpl
+from anybatch.plugins.calls import Hooks
 from anybatch.records import Kind, Setting, SiteDefault
 from anybatch.settings.layers import Settings, Value, parse_assignment
 from anybatch.settings.schema import CORE_SETTINGS
@@ -52,10 +53,10 @@ class Site:
 def load(
     folder: Path, environ: Mapping[str, str] | None = None, *, site: object = None
 ) -> Settings:
-    """The settings of the toy system, a plugin `all-kinds` and perhaps a site's."""
+    """The settings of the toy system, a plugin `all_kinds` and perhaps a site's."""
     others = {} if site is None else {"site": site}
     plugins = plugins_of(toy=Toy(), all_kinds=Kinds(), **others)
-    return load_settings(plugins, environ or {}, folder)
+    return load_settings(Hooks(plugins), environ or {}, folder)
 
 
 def write_user(isolated: Path, text: str) -> Path:
@@ -231,8 +232,8 @@ def test_a_call_is_checked_strictly(isolated: Path, tables: Any, problem: str) -
 
 def test_hyphens_and_underscores_are_the_same(isolated: Path) -> None:
     """A setting `a-text` can be written `a_text`, as Python and the environment need it."""
-    settings = load(isolated).with_layer("call", {"all-kinds": {"a_text": "x"}})
-    assert settings.table("all-kinds")["a-text"] == "x"
+    settings = load(isolated).with_layer("call", {"all_kinds": {"a_text": "x"}})
+    assert settings.table("all_kinds")["a-text"] == "x"
 
 
 # -- The environment ------------------------------------------------------------------------
@@ -248,7 +249,7 @@ def test_the_environment_names_plugin_and_key(isolated: Path) -> None:
         "OTHER_TOY__PARTITION": "z",
     }
     settings = load(isolated, environ)
-    kinds = settings.table("all-kinds")
+    kinds = settings.table("all_kinds")
     assert (settings.table("toy")["partition"], kinds["a-text"]) == ("x", "y")
     assert (kinds["colour"], settings.core("system")) == ("red", "toy")
 
@@ -405,8 +406,8 @@ def test_no_value_has_a_second_line(before: str, end: str, after: str, kind: Kin
     [
         ("toy.partition=a=b", ("toy", "partition", "a=b")),
         ("toy.partition=", ("toy", "partition", "")),
-        ("all-kinds.a_flag=yes", ("all-kinds", "a-flag", True)),
-        ("all-kinds.a-list=a,b", ("all-kinds", "a-list", ("a", "b"))),
+        ("all_kinds.a_flag=yes", ("all_kinds", "a-flag", True)),
+        ("all_kinds.a-list=a,b", ("all_kinds", "a-list", ("a", "b"))),
         ("system=toy", ("anybatch", "system", "toy")),
     ],
 )
@@ -452,7 +453,7 @@ class Many:
 
 
 def load_many(folder: Path, environ: Mapping[str, str] | None = None) -> Settings:
-    return load_settings(plugins_of(many=Many()), environ or {}, folder)
+    return load_settings(Hooks(plugins_of(many=Many())), environ or {}, folder)
 
 
 def test_a_name_that_stands_for_many_is_set_by_every_source(isolated: Path) -> None:
@@ -512,7 +513,9 @@ def test_a_name_that_stands_for_many_is_checked_like_any_other(
 def test_a_run_keeps_what_one_declaration_stands_for(isolated: Path) -> None:
     """Its settings are read back from its folder with their types, and no pattern among them."""
     with session_of(isolated, Toy(), others={"many": Many()}) as session:
-        fitted = session._fit("many", {"+x": 1.5, "MY.y": 2, "requirements": "r", "old": 1})
+        fitted = session._restore_types(
+            "many", {"+x": 1.5, "MY.y": 2, "requirements": "r", "old": 1}
+        )
     assert fitted == {"requirements": "r", "+x": 1.5, "MY.y": 2}
 
 
@@ -523,7 +526,7 @@ def test_a_run_keeps_what_one_declaration_stands_for(isolated: Path) -> None:
 def test_a_wrong_record_costs_only_itself(isolated: Path, records: tuple[object, ...]) -> None:
     """What is neither a setting nor a site's default is put on record, the rest holds."""
     plugins = plugins_of(toy=Toy(), site=Site(*records))
-    settings = load_settings(plugins, {}, isolated)
+    settings = load_settings(Hooks(plugins), {}, isolated)
     assert "anybatch_settings gave" in plugins.problems("site")[0]
     assert settings.table("toy")["grace"] == timedelta(seconds=5)
     assert list(settings.table("site")) == [r.name for r in records if isinstance(r, Setting)]
@@ -538,6 +541,6 @@ def test_a_wrong_answer_costs_only_its_plugin(isolated: Path) -> None:
             return 5
 
     plugins = plugins_of(toy=Toy(), wrong=Wrong())
-    settings = load_settings(plugins, {}, isolated)
-    assert plugins.problems("wrong") == ["anybatch_settings gave 5"]
+    settings = load_settings(Hooks(plugins), {}, isolated)
+    assert plugins.problems("wrong") == ["anybatch_settings answered 5 instead of a sequence"]
     assert settings.table("toy")["grace"] == timedelta(seconds=5)

@@ -40,7 +40,7 @@ def go_on(run: Run, clock: Clock, seconds: float) -> None:
     """Let time pass, and let the submitter look each second."""
     for _ in range(int(seconds)):
         clock.now += 1.0
-        run._submitter.step()
+        run._engine.step()
 
 
 def takes_and_times_out(toy: Toy) -> Callable[[], None]:
@@ -52,7 +52,7 @@ def takes_and_times_out(toy: Toy) -> Callable[[], None]:
 
 
 def natives(run: Run) -> list[str | None]:
-    return [job.native for job in run._state.jobs]
+    return [job.native_id for job in run.watched.state.jobs]
 
 
 # -- exactly once
@@ -82,7 +82,7 @@ def test_a_time_out_that_took_the_jobs(
     toy.scripted["submit"] = [takes_and_times_out(toy)]
     run = start().submit([Job(TRUE)] * 2)
     assert run.counts == {State.NEW: 2}
-    assert notices == ["submission is tried again in 1 s: toysub: no answer within 120 s"]
+    assert notices == ["submission failed, retrying in 1 s: toysub: no answer within 120 s"]
     go_on(run, clock, 20)
     assert natives(run) == ["1.1", "1.2"]
     assert len(toy.calls["submit"]) == 1
@@ -337,7 +337,7 @@ def chained() -> Toy:
 
 def finish(run: Run, index: int, code: int = 0) -> None:
     leave_record(run.folder, f"{index}.0.0.command.exit-{code}")
-    run._session._watchers[run.system].step()
+    run._engine.step()
 
 
 def test_dependencies_are_the_system_s_where_it_knows_them(
@@ -375,7 +375,7 @@ def test_a_failed_dependency_ends_what_waits_for_it(
     ] * 2
     outcome = late.outcome(0)
     assert outcome is not None
-    assert f"job {run.id}:0, which it was to run after, is failed" in (outcome.message or "")
+    assert f"dependency {run.id}:0 is failed" in (outcome.message or "")
 
 
 def test_the_core_waits_where_the_system_cannot(

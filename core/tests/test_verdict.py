@@ -187,7 +187,7 @@ def test_a_record_that_travelled_waits_for_the_system(name: str, status: str) ->
             status=STATUSES[status],
             terminated=terminated,
             started=True,
-            travels=True,
+            transferred=True,
             may_wait=patience,
         )
         assert word(evidence) == "-"
@@ -209,7 +209,7 @@ def test_when_the_system_says_so_a_travelled_record_is_like_any_other(
             started=True,
             may_wait=patience,
         )
-        assert judge(attrs.evolve(evidence, travels=True)) == judge(evidence)
+        assert judge(attrs.evolve(evidence, transferred=True)) == judge(evidence)
 
 
 RECORDS = st.builds(
@@ -240,8 +240,8 @@ EVIDENCE = st.builds(
     terminated=st.booleans(),
     started=st.booleans(),
     restarted_uncounted=st.booleans(),
-    travels=st.booleans(),
-    patience=st.booleans(),
+    transferred=st.booleans(),
+    may_wait=st.booleans(),
 )
 
 
@@ -264,7 +264,7 @@ def test_every_verdict_is_final_and_told(evidence: Evidence) -> None:
         assert verdict.evidence
 
 
-@given(evidence=EVIDENCE.filter(lambda one: one.travels))
+@given(evidence=EVIDENCE.filter(lambda one: one.transferred))
 def test_files_that_are_moved_take_the_systems_word(evidence: Evidence) -> None:
     """No verdict but on a final word."""
     if not (evidence.status and evidence.status.state.final):

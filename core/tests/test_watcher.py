@@ -13,7 +13,8 @@ from anybatch.hookspecs import hookimpl
 from anybatch.host import Command, Completed
 from anybatch.model import Job, Reason, Retry, State
 from anybatch.records import JobStatus, Transfer
-from anybatch.runs.watcher import PATIENCE, SLOWEST_POLL, UNREACHABLE
+from anybatch.runs.polling import SLOWEST_POLL, UNREACHABLE
+from anybatch.runs.watcher import PATIENCE
 
 from .toy import NOON, Clock, Toy, leave_record, local_host, plugins_of, said
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from anybatch.records import Change
     from anybatch.run import Run
-    from anybatch.runs.watcher import Watcher
     from anybatch.session import Session
 
 TRUE = ["true"]
@@ -43,18 +43,14 @@ def session(start: Callable[..., Session]) -> Session:
     return start()
 
 
-def watcher(run: Run) -> Watcher:
-    return run._session._watchers[run.system]
-
-
 def poll(run: Run) -> None:
     """Look at the records and ask the system, now."""
-    watcher(run).step(force=True)
+    run._engine.step(force=True)
 
 
 def look(run: Run) -> None:
     """Look at the records; ask the system only where that is due."""
-    watcher(run).step()
+    run._engine.step()
 
 
 def questions(run: Run, toy: Toy, clock: Clock, seconds: float, step: float = 0.5) -> list[float]:
@@ -121,11 +117,11 @@ def test_a_system_that_does_not_answer_changes_nothing(
     pauses = [later - earlier for earlier, later in itertools.pairwise(asked)]
     assert pauses == [*UNREACHABLE, UNREACHABLE[-1]]
     assert states(run) == [State.RUNNING, State.QUEUED]
-    text = "cannot reach toy, jobs stay as they were: toystat: no answer within 60 s"
+    text = "cannot reach toy; keeping the last known states: toystat: no answer within 60 s"
     assert notices == [text]
     toy.answers["1.1"] = toy.answers["1.2"] = said(State.RUNNING)
     questions(run, toy, clock, 60)
-    assert notices == [text, "toy answers again"]
+    assert notices == [text, "toy is reachable again"]
     assert states(run) == [State.RUNNING] * 2
 
 
@@ -476,6 +472,7 @@ def test_observers_see_every_change(
     assert states(run) == [State.DONE]
     steps = [State.NEW, State.QUEUED, State.RUNNING, State.DONE]
     expected = [(0, old, new) for old, new in itertools.pairwise(steps)]
+    run._engine.flush_observers()
     assert good.seen == broken.seen == expected
 
 
@@ -630,12 +627,12 @@ def test_a_retry_is_a_further_submission(
     assert run.jobs[1].state is State.NEW
     look(run)
     again = toy.calls["submit"][1]
-    assert (again.number, again.count, again.again) == (1, 1, ("1.2",))
+    assert (again.number, again.count, again.previous_ids) == (1, 1, ("1.2",))
     assert again.token != toy.calls["submit"][0].token
     view = run.jobs[1]
     assert (view.state, view.attempt, str(view.id)) == (State.QUEUED, 1, "2.1")
     assert view.stdout == run.folder / "logs" / "1.1.out"
-    assert notices == [f"run {run.id}: 1 jobs are run again"]
+    assert notices == [f"run {run.id}: retrying 1 job (attempt 2 of 2)"]
     leave_record(run.folder, "1.1.0.command.exit-0")
     look(run)
     outcome = run.outcome(1)

@@ -15,7 +15,7 @@ import attrs
 
 from anybatch.errors import AnybatchError, PluginError
 from anybatch.model import Job
-from anybatch.plugins.guard import Guard, NoAnswerError
+from anybatch.plugins.guard import PATIENCE, Guard, NoAnswerError
 from anybatch.plugins.registry import one_line
 from anybatch.records import (
     Alias,
@@ -43,12 +43,17 @@ class Hooks:
 
     Args:
         plugins: which.
+        patience: seconds without an answer in which no command runs, for a hook to be given up.
     """
 
-    def __init__(self, plugins: Plugins) -> None:
+    def __init__(self, plugins: Plugins, patience: float = PATIENCE) -> None:
         self.plugins = plugins
         self._host = plugins.host
-        self._guard = Guard(plugins.host)
+        self._guard = Guard(plugins.host, patience)
+
+    def close(self) -> None:
+        """Keep no thread; later calls make new ones."""
+        self._guard.close()
 
     # -- what is there
 
@@ -262,4 +267,6 @@ class Hooks:
         answers = self._list(name, hook, answer, Mapping)
         if len(answers) != len(batches):
             raise self._wrong(name, hook, answer, f"{len(batches)} mappings")
+        if not all(isinstance(native_id, str) for one in answers for native_id in one):
+            raise self._wrong(name, hook, answer, "mappings from ids")
         return answers

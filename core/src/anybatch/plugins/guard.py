@@ -26,18 +26,18 @@ class _Caller:
     """A thread that makes one call after the other."""
 
     def __init__(self) -> None:
-        self.calls: SimpleQueue[tuple[Callable[[], Any], SimpleQueue[Any]]] = SimpleQueue()
+        self.calls: SimpleQueue[tuple[Callable[[], Any], SimpleQueue[Any]] | None] = SimpleQueue()
         threading.Thread(target=self._work, name="anybatch-hook", daemon=True).start()
 
     def _work(self) -> None:
-        while True:
-            call, answers = self.calls.get()
+        while (given := self.calls.get()) is not None:
+            call, answers = given
             try:
                 answer = (True, call())
             except BaseException as error:  # SystemExit of a library that reads arguments, too
                 answer = (False, error)
             answers.put(answer)
-            del call, answers, answer  # nothing is kept alive until the next call
+            del given, call, answers, answer  # nothing is kept alive until the next call
 
 
 class Guard:
@@ -73,6 +73,11 @@ class Guard:
         if not fine:
             raise answer
         return answer  # type: ignore[no-any-return]
+
+    def close(self) -> None:
+        """End the threads that wait for the next call."""
+        while self._idle:
+            self._idle.pop().calls.put(None)
 
     def _await(self, answers: SimpleQueue[Any]) -> tuple[bool, Any]:
         quiet_since = time.monotonic()

@@ -6,7 +6,7 @@ import inspect
 import re
 import traceback
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import pluggy
@@ -15,7 +15,7 @@ from anybatch import hookspecs
 from anybatch.errors import PluginError, UnknownSystem, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from importlib.metadata import EntryPoint
 
     from pluggy import HookImpl
@@ -189,7 +189,7 @@ def check_hooks(plugin: object) -> tuple[str, ...]:
         marked = getattr(function, "anybatch_impl", None) is not None
         if not marked and name in specified and not _inherited(plugin, name):
             raise _Refused(f"{name} is not marked with hookimpl")
-        if not marked:
+        if not marked or not callable(function):
             continue
         if name not in specified:
             hint = did_you_mean(name, specified)
@@ -210,8 +210,7 @@ def _inherited(plugin: object, name: str) -> bool:
     return function is not None and function.__module__ == "anybatch.system"
 
 
-def _check_signature(name: str, function: object, allowed: tuple[str, ...]) -> None:
-    assert callable(function)
+def _check_signature(name: str, function: Callable[..., Any], allowed: tuple[str, ...]) -> None:
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
         raise _Refused(f"{name} is asynchronous; hooks are plain functions")
     for parameter in inspect.signature(function).parameters.values():

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 import attrs
 
 from anybatch.errors import AnybatchError, CommandError, FolderError, PluginError
-from anybatch.model import State
 from anybatch.runs import accounting, stopping
 from anybatch.runs.journal import Journal
 from anybatch.runs.lease import Lease
@@ -150,9 +149,15 @@ class Engine:
                 on_notice=self._on_notice,
             )
             run = WatchedRun(state, seen, lease, submitter, watcher)
-            self._runs[state.id] = run
-            self._pace(run.system).begin()
+            self._take_in(run)
         return run
+
+    def _take_in(self, run: WatchedRun) -> None:
+        """Watch a run, also one that could not be watched before."""
+        run.broken = None
+        if not run.state.finished and run.state.id not in self._runs:
+            self._runs[run.state.id] = run
+            self._pace(run.system).begin()
 
     def _pace(self, system: str) -> Pace:
         self._asking.setdefault(system, threading.Lock())
@@ -197,22 +202,30 @@ class Engine:
             self._guarded(run, lambda one: one.submitter.step(submit=submit))
         with self.mutex:
             due = [s for s in self._systems(systems) if force or self._paces[s].due]
-        self._look(systems, thorough=due)
+        self._look(systems, asked=due)
         self._workers.all_at_once([partial(self.ask, system) for system in due])
+        self._look(due)
         self._announce()
 
     def _systems(self, wanted: Collection[str] | None) -> list[str]:
         return [name for name in self._paces if wanted is None or name in wanted]
 
-    def _look(self, systems: Collection[str] | None, thorough: Collection[str] = ()) -> None:
-        """Read new exit records, and judge."""
-        for run in self._active(systems):
-            self._guarded(run, lambda one: self._look_at(one, thorough=one.system in thorough))
+    def _look(self, systems: Collection[str] | None, asked: Collection[str] = ()) -> None:
+        """Read new exit records, and judge.
 
-    def _look_at(self, run: WatchedRun, *, thorough: bool) -> None:
+        Args:
+            asked: these are asked next, so the judgement waits, and everything is read.
+        """
+        for run in self._active(systems):
+            self._guarded(run, lambda one: self._look_at(one, asked=one.system in asked))
+
+    def _look_at(self, run: WatchedRun, *, asked: bool = False) -> None:
         with run.looking:  # another thread may be at it
+            if asked:
+                with self.mutex:
+                    run.watcher.catch_up()
             try:
-                found = run.seen.exits.new(thorough=thorough)
+                found = run.seen.exits.new(thorough=asked)
             except OSError as error:
                 trouble = f"cannot read {run.seen.exits.path}: {error.strerror}"
                 if trouble != run.seen.trouble:
@@ -221,22 +234,15 @@ class Engine:
                 return
             run.seen.trouble = ""
             with self.mutex:
-                if thorough:
-                    run.state.catch_up()
-                self._settle(run)
                 if run.watcher.take_records(found):
                     self._paces[run.system].ask_soon()
-                self._settle(run)
-                run.watcher.judge()
+                if not asked:
+                    run.watcher.judge()
                 self._settle(run)
 
     def _settle(self, run: WatchedRun) -> None:
-        """Draw the conclusions of what was applied to a run's state."""
-        changes = run.state.take_changes()
-        for job, _, new in changes:
-            if new is State.NEW:
-                run.seen.forget(job.index)  # it is run again, perhaps by another process
-        self._observers.take(run.state, changes)
+        """Tell observers what was applied to a run's state."""
+        self._observers.take(run.state, run.state.take_changes())
 
     def ask(self, system: str) -> None:
         """Ask a batch system about all jobs whose end is open, and take its answer."""
@@ -244,13 +250,13 @@ class Engine:
             with self.mutex:
                 runs = self._active([system])
                 asked = [(run, batch) for run in runs for batch in run.watcher.batches()]
-            started = time.monotonic()
+                asked_at = self._paces[system].asked()
             try:
                 answers = self._hooks.status(system, [batch for _, batch in asked])
             except (CommandError, PluginError) as error:
                 self._unreachable(system, error)
                 return
-            self._reached(system, time.monotonic() - started)
+            self._reached(system, asked_at)
             for run in runs:
                 mine = [
                     (batch, answer)
@@ -266,7 +272,7 @@ class Engine:
             run.watcher.take_answers(answered)
             self._settle(run)
         # A plugin may have fetched records, to be judged with its answer.
-        self._look_at(run, thorough=False)
+        self._look_at(run)
 
     def _unreachable(self, system: str, error: AnybatchError) -> None:
         with self.mutex:
@@ -279,11 +285,11 @@ class Engine:
                 what = f"{system} cannot be asked"
             self._on_notice(f"{what}; keeping the last known states: {error}")
 
-    def _reached(self, system: str, cost: float) -> None:
+    def _reached(self, system: str, asked_at: float) -> None:
         with self.mutex:
             pace = self._paces[system]
             again = not pace.reachable
-            pace.answered(cost)
+            pace.answered(asked_at)
         if again:
             self._on_notice(f"{system} is reachable again")
 
@@ -292,9 +298,10 @@ class Engine:
         try:
             action(run)
         except FolderError as error:
-            run.broken = error
             with self.mutex:
+                run.broken = error
                 self._runs.pop(run.state.id, None)
+                run.lease.drop()
             self._on_notice(f"run {run.state.id} cannot be watched any more: {error}")
             self.wake()
 
@@ -348,7 +355,7 @@ class Engine:
         self._announce()
 
     def _ask_due(self, system: str) -> None:
-        self._look([system], thorough=[system])
+        self._look([system], asked=[system])
         self.ask(system)
         self._announce()
 
@@ -423,6 +430,10 @@ class Engine:
             FolderError: the journal of one of *runs* cannot be written any more.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
+        runs = list(runs)
+        with self.mutex:
+            for run in runs:
+                self._take_in(run)
         self.watch()
         bell = self._bells.setdefault(threading.get_ident(), SimpleQueue())
         try:
@@ -454,7 +465,8 @@ class Engine:
         if thread is not None and thread is not threading.current_thread():
             thread.join(CLOSE_PATIENCE)
         idle = self._workers.wait(CLOSE_PATIENCE)
-        self._observers.flush(CLOSE_PATIENCE)
+        self._observers.close(CLOSE_PATIENCE)
+        self._hooks.close()
         if not idle or (thread is not None and thread.is_alive()):
             return  # in a command that hangs; it ends with this process
         with self.mutex:

@@ -30,7 +30,7 @@ class Observers:
     def __init__(self, hooks: Hooks, settings: Callable[[str], Mapping[str, Any]]) -> None:
         self._hooks = hooks
         self._settings = settings
-        self._changes: Queue[tuple[Change, list[str]]] = Queue()
+        self._changes: Queue[tuple[Change, list[str]] | None] = Queue()
         self._thread: threading.Thread | None = None
 
     def take(self, run: RunState, changes: Iterable[tuple[JobRecord, State, State]]) -> None:
@@ -51,10 +51,18 @@ class Observers:
             self._thread.start()
 
     def _tell(self) -> None:
-        while True:
-            change, names = self._changes.get()
+        while (taken := self._changes.get()) is not None:
+            change, names = taken
             self._hooks.job_changed(change, {name: self._settings(name) for name in names})
             self._changes.task_done()
+        self._changes.task_done()
+
+    def close(self, timeout: float) -> None:
+        """Tell what was taken, for *timeout* seconds at most, and end the thread."""
+        if self._thread is not None:
+            self._changes.put(None)
+            self.flush(timeout)
+            self._thread = None
 
     def flush(self, timeout: float) -> None:
         """Wait until all that was taken is told, for *timeout* seconds at most."""

@@ -47,12 +47,17 @@ class Pace:
         if self.reachable:
             self._due = min(self._due, time.monotonic() + SOON)
 
-    def answered(self, cost: float) -> None:
-        """A question was answered, after *cost* seconds."""
+    def asked(self) -> float:
+        """A question begins now; `answered` is to be told what this answers."""
+        return time.monotonic()
+
+    def answered(self, asked: float) -> None:
+        """A question was answered."""
         self._failures = 0
-        age = time.monotonic() - self._watching_since
+        now = time.monotonic()
+        age = now - self._watching_since
         steady = self._interval if age > self._interval else FIRST_POLL
-        self._due = time.monotonic() + min(max(steady, age / 20, cost * COST), SLOWEST_POLL)
+        self._due = now + min(max(steady, age / 20, (now - asked) * COST), SLOWEST_POLL)
 
     def failed(self) -> None:
         """A question was not answered."""

@@ -8,7 +8,7 @@ applies it; so a process that comes later and reads the journal arrives at the s
     not_found   {s}                 the token was looked up: no jobs, it may be tried again
     refused     {s, reason, text}   the batch system or a dependency said no for good
     retry       {planned}           jobs that are run again, as a further submission
-    state       {jobs, state, native, message}
+    state       {jobs, state, native_state, message}
     terminate   {jobs}              somebody asked for it
     ended       {outcomes}          the verdicts
 """
@@ -116,6 +116,7 @@ class RunState:
         self.counts: Counter[State] = Counter({State.NEW: file.count})
         self.unfinished = file.count
         self._changes: list[tuple[JobRecord, State, State]] = []
+        self._restarted: set[int] = set()
         self._journal = journal
         self._restore_types = restore_types
         self._stdout = _by_index(file.stdout, file.count)
@@ -185,6 +186,11 @@ class RunState:
         changes, self._changes = self._changes, []
         return changes
 
+    def take_restarted(self) -> set[int]:
+        """The jobs that are run again since the last call, by this or another process."""
+        restarted, self._restarted = self._restarted, set()
+        return restarted
+
     # -- events
 
     def record(self, kind: str, *, durable: bool = False, **fields: Any) -> None:
@@ -241,7 +247,7 @@ class RunState:
             job = self.jobs[index]
             if job.state.final:
                 continue  # another process had the verdict already
-            job.native_state, job.message = event.get("native"), event.get("message")
+            job.native_state, job.message = event.get("native_state"), event.get("message")
             self._move(job, State(event["state"]))
 
     def _on_terminate(self, event: Event) -> None:
@@ -275,6 +281,7 @@ class RunState:
             if planned.attempt:
                 job.native_id, job.native_state, job.message, job.submitted = None, None, None, None
                 job.terminated = False
+                self._restarted.add(index)
                 self._move(job, State.NEW)
 
     # -- events, as the watcher and the submitter write them

@@ -61,6 +61,16 @@ class Watcher:
         self._lost_after = lost_after
         self._on_notice = on_notice
 
+    def catch_up(self) -> None:
+        """Apply what other processes wrote to the journal.
+
+        Raises:
+            FolderError: it cannot be read.
+        """
+        self._run.catch_up()
+        for index in self._run.take_restarted():
+            self._seen.forget(index)  # what was seen is of the attempt before
+
     # -- exit records
 
     def take_records(self, found: Iterable[ExitRecord]) -> bool:
@@ -73,7 +83,7 @@ class Watcher:
             return False
         job = self._run.jobs[record.index]
         if record.attempt > job.attempt:
-            self._run.catch_up()  # another process has run it again
+            self.catch_up()  # another process has run it again
         known = self._seen.records.get(record.index)
         if record.attempt != job.attempt or (known and self._seen.is_older(record, known)):
             return False
@@ -144,7 +154,7 @@ class Watcher:
         if not verdicts:
             return
         # Another process may have seen the same end, and have run the job again.
-        self._run.catch_up()
+        self.catch_up()
         outcomes = [
             self._outcome(job, verdict)
             for job, attempt, verdict in verdicts
@@ -236,7 +246,7 @@ class Watcher:
         again = [one for one in outcomes if to_be_retried(self._run, one)]
         if again and self._submitter.may_submit():
             # The right to submit may have come from a process that planned these already.
-            self._run.catch_up()
+            self.catch_up()
             self._retry([one for one in again if self._is_open(one)])
         ended = [one for one in outcomes if one not in again and self._is_open(one)]
         if ended:
@@ -256,8 +266,8 @@ class Watcher:
             jobs = "1 job" if count == 1 else f"{count} jobs"
             most = planned.retry.times + 1
             self._on_notice(f"run {self._run.id}: retrying {jobs} (attempt {attempt} of {most})")
-        for outcome in outcomes:
-            self._seen.forget(outcome.index)
+        for index in self._run.take_restarted():
+            self._seen.forget(index)
 
 
 def _newly_held(job: JobRecord, status: JobStatus) -> bool:
