@@ -129,7 +129,9 @@ def test_jobs_being_handed_over_are_cancelled_too(executor: Executor, toy: Insta
 
 def test_a_future_may_be_cancelled_before_it_is_submitted(executor: Executor, toy: Instant) -> None:
     """A future that is cancelled in time never becomes a job."""
-    await_that(lambda: executor.session._engine._thread)  # it watches, for which it needs the lock
+    await_that(
+        lambda: executor.session._engine._background.running
+    )  # it watches, for which it needs the lock
     with executor.session._engine.mutex:  # what was given stays where it is
         first = executor.submit(Job(["true"]))
         await_that(first.running)

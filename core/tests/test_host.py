@@ -20,7 +20,6 @@ import pytest
 from anybatch.errors import CommandFailed, CommandNotFound, CommandTimeout, FolderError
 from anybatch.host import Command, Completed
 from anybatch.localhost import LocalHost
-from anybatch.runs.lease import Lease
 from anybatch.testing import await_that
 from hypothesis import given
 
@@ -431,8 +430,8 @@ def test_patterns_match_in_order(tmp_path: Path) -> None:
 
 TAKE = """
 import sys
-from anybatch.runs.lease import Lease
-lease = Lease(sys.argv[1])
+from anybatch.localhost import LocalHost
+lease = LocalHost().lease(sys.argv[1])
 print(lease.take(), flush=True)
 sys.stdin.readline()
 """
@@ -441,11 +440,11 @@ sys.stdin.readline()
 DIE = """
 import sys, os
 from anybatch.host import Command
-from anybatch.runs.lease import Lease
 from anybatch.localhost import LocalHost
-lease, host = Lease(sys.argv[1]), LocalHost()
+host = LocalHost()
+lease = host.lease(sys.argv[1])
 assert lease.take()
-with host.inheriting(lease.descriptor):
+with lease.inherited():
     host.run(Command(["sh", "-c", 'echo $$ >"$1"; read line <"$2"', "sh", *sys.argv[2:]]))
 """
 
@@ -458,11 +457,11 @@ def run_id(tmp_path: Path) -> str:
 
 def test_one_process_at_a_time_has_the_lease(run_id: str, run_python: Start) -> None:
     """Another process does not get it while it is held, and gets it when it is given back."""
-    lease = Lease(run_id)
+    lease = local_host().lease(run_id)
     assert lease.take()
     assert lease.take()
     assert run_python(TAKE, run_id).communicate()[0] == "False\n"
-    assert not Lease(run_id).take()
+    assert not local_host().lease(run_id).take()
     assert run_python(TAKE, f"{run_id}-other").communicate()[0] == "True\n"
     lease.drop()
     lease.drop()
@@ -479,7 +478,7 @@ def test_the_lease_is_free_when_its_holder_is_gone(
     holder = run_python(program, run_id, str(gate))
     assert holder.stdout
     assert holder.stdout.readline() == "True\n"
-    lease = Lease(run_id)
+    lease = local_host().lease(run_id)
     assert not lease.take()
     holder.kill()
     holder.wait()
@@ -498,7 +497,7 @@ def test_the_lease_outlives_a_killed_caller_in_its_command(
     pid = int(told.read_text())
     caller.kill()
     caller.wait()
-    lease = Lease(run_id)
+    lease = local_host().lease(run_id)
     assert is_running(pid)
     assert not lease.take()
     ended = os.pidfd_open(pid)
@@ -519,11 +518,12 @@ def wait_for(pidfd: int) -> None:
 
 
 def test_other_commands_do_not_inherit_the_lease(run_id: str) -> None:
-    """Only commands started inside `inheriting` hold it."""
-    host, lease = local_host(), Lease(run_id)
+    """Only commands started inside `inherited` hold it."""
+    host = local_host()
+    lease = host.lease(run_id)
     assert lease.take()
-    probe = Command([sys.executable, "-c", f"import os; os.fstat({lease.descriptor})"])
-    with host.inheriting(lease.descriptor):
+    probe = Command([sys.executable, "-c", f"import os; os.fstat({lease._socket.fileno()})"])
+    with lease.inherited():
         assert host.run(probe).ok
     assert not host.run(probe).ok
     lease.drop()
@@ -531,11 +531,12 @@ def test_other_commands_do_not_inherit_the_lease(run_id: str) -> None:
 
 def test_commands_of_other_threads_do_not_inherit_the_lease(run_id: str) -> None:
     """A download in the background may outlast the submission by far."""
-    host, lease = local_host(), Lease(run_id)
+    host = local_host()
+    lease = host.lease(run_id)
     assert lease.take()
-    probe = Command([sys.executable, "-c", f"import os; os.fstat({lease.descriptor})"])
+    probe = Command([sys.executable, "-c", f"import os; os.fstat({lease._socket.fileno()})"])
     answers: list[Completed] = []
-    with host.inheriting(lease.descriptor):
+    with lease.inherited():
         other = threading.Thread(target=lambda: answers.append(host.run(probe)))
         other.start()
         other.join()

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from .texts import TEXTS, raw
-from .toy import NOON, Toy, said, session_of
+from .toy import NOON, Toy, local_host, said, session_of
 
 TRUE = ["true"]
 SLACK = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
@@ -29,13 +29,15 @@ def new_state(folder: Path, *jobs: Job, array: int = 2) -> RunState:
     session = session_of(folder, Toy(array=array))
     file = store.create(session.plan(jobs), session.host)
     return RunState(
-        file, Journal(file.folder, "live"), lambda values: session._restore_types("toy", values)
+        file,
+        Journal(file.folder, "live", local_host()),
+        lambda values: session._restore_types("toy", values),
     )
 
 
 def folded(state: RunState, times: int = 1) -> RunState:
     """The state as another process reads it, each event applied so many times."""
-    other = RunState(state.file, Journal(state.folder, "other"), state._restore_types)
+    other = RunState(state.file, Journal(state.folder, "other", local_host()), state._restore_types)
     for event in other._journal.read():
         for _ in range(times):
             other._apply(event)
@@ -114,7 +116,9 @@ def test_reading_in_pieces_is_reading_at_once(
 ) -> None:
     """A process that follows a run arrives where one arrives that comes at its end."""
     state = new_state(isolated, *[Job(TRUE) for _ in range(5)])
-    follower = RunState(state.file, Journal(state.folder, "follower"), state._restore_types)
+    follower = RunState(
+        state.file, Journal(state.folder, "follower", local_host()), state._restore_types
+    )
     for number, event in enumerate(events):
         play(state, event)
         if number % (late + 1) == 0:
@@ -177,7 +181,7 @@ def test_only_news_is_written(state: RunState) -> None:
     running = said(State.RUNNING, "R")
     for _ in range(3):
         state.record_states([(job, running) for job in state.jobs[:2]])
-    events = [e for e in Journal(state.folder, "other").read() if e["e"] == "state"]
+    events = [e for e in Journal(state.folder, "other", local_host()).read() if e["e"] == "state"]
     assert [event["jobs"] for event in events] == ["0-1"]
 
 

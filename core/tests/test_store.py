@@ -280,7 +280,7 @@ def named(events: list[dict[str, Any]]) -> list[str]:
 
 def test_several_writers_are_merged_in_order(tmp_path: Path) -> None:
     """Events of all processes come in the order of their times, each once."""
-    reader = Journal(tmp_path, "reader")
+    reader = Journal(tmp_path, "reader", local_host())
     lines(tmp_path, "a", {"t": 1.0, "e": "one"}, {"t": 3.0, "e": "three"})
     lines(tmp_path, "b", {"t": 2.0, "e": "two"})
     assert named(reader.read()) == ["one", "two", "three"]
@@ -292,16 +292,16 @@ def test_several_writers_are_merged_in_order(tmp_path: Path) -> None:
 
 def test_a_process_does_not_read_its_own_events(tmp_path: Path) -> None:
     """What a process wrote it has applied already; another process reads it."""
-    journal = Journal(tmp_path, "a")
+    journal = Journal(tmp_path, "a", local_host())
     journal.append({"e": "one"})
     journal.append({"e": "two"}, durable=True)
     assert journal.read() == []
-    assert named(Journal(tmp_path, "b").read()) == ["one", "two"]
+    assert named(Journal(tmp_path, "b", local_host()).read()) == ["one", "two"]
 
 
 def test_a_torn_last_line_waits_for_its_end(tmp_path: Path) -> None:
     """A line that is still being written is not read, and is read once when it is whole."""
-    reader = Journal(tmp_path, "reader")
+    reader = Journal(tmp_path, "reader", local_host())
     path = lines(tmp_path, "a", {"t": 1.0, "e": "one"})
     with path.open("a") as file:
         file.write('{"t": 2.0, "e":')
@@ -319,22 +319,22 @@ def test_a_torn_line_in_the_middle_is_passed_over(tmp_path: Path, torn: str) -> 
     with path.open("ab") as file:
         file.write(torn.encode("utf-8", "surrogateescape") + b"\n")
     lines(tmp_path, "a", {"t": 3.0, "e": "three"})
-    assert named(Journal(tmp_path, "reader").read()) == ["one", "three"]
+    assert named(Journal(tmp_path, "reader", local_host()).read()) == ["one", "three"]
 
 
 def test_an_event_that_did_not_fit_is_an_error_and_tears_no_other(tmp_path: Path) -> None:
     """On a full disk the event is not taken as written, and later ones are read again."""
-    journal = Journal(tmp_path, "a")
+    journal = Journal(tmp_path, "a", local_host())
     journal.append({"e": "one"})
     with full_disk(60), pytest.raises(FolderError, match="cannot write the journal"):
         journal.append({"e": "two", "text": "x" * 100})
     journal.append({"e": "three"})
-    assert named(Journal(tmp_path, "b").read()) == ["one", "three"]
+    assert named(Journal(tmp_path, "b", local_host()).read()) == ["one", "three"]
 
 
 def test_a_journal_without_a_folder_is_told(tmp_path: Path) -> None:
     """A journal whose folder is gone can be neither written nor read, with a clear error."""
-    journal = Journal(tmp_path / "gone", "a")
+    journal = Journal(tmp_path / "gone", "a", local_host())
     with pytest.raises(FolderError, match="cannot write the journal"):
         journal.append({"e": "one"})
     with pytest.raises(FolderError, match="cannot read the journal"):

@@ -11,7 +11,6 @@ import pytest
 from anybatch.errors import CommandFailed, CommandTimeout, Rejected, UsageError
 from anybatch.host import Command, Completed
 from anybatch.model import Job, Reason, Resources, State
-from anybatch.runs.lease import Lease
 from anybatch.runs.submitter import PAUSES, SETTLE
 
 from .toy import Clock, Toy, leave_record, local_host, plugins_of, said
@@ -235,8 +234,8 @@ def test_a_process_that_died_while_submitting(
 
 HOLDS = """
 import sys, time
-from anybatch.runs.lease import Lease
-lease = Lease(sys.argv[1])
+from anybatch.localhost import LocalHost
+lease = LocalHost().lease(sys.argv[1])
 print(lease.take(), flush=True)
 time.sleep(600)
 """
@@ -265,7 +264,7 @@ def test_one_process_at_a_time_submits(
 def test_a_lease_is_one_holder_s() -> None:
     """A lease is held once, taken again freely by its holder, and free after it is dropped."""
     name = f"test-{os.urandom(8).hex()}"  # other runs of this test may go on beside it
-    one, two = Lease(name), Lease(name)
+    one, two = local_host().lease(name), local_host().lease(name)
     assert one.take()
     assert one.take()
     assert not two.take()

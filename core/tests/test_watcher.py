@@ -472,7 +472,7 @@ def test_observers_see_every_change(
     assert states(run) == [State.DONE]
     steps = [State.NEW, State.QUEUED, State.RUNNING, State.DONE]
     expected = [(0, old, new) for old, new in itertools.pairwise(steps)]
-    run._engine.flush_observers()
+    run._engine.observers.flush()
     assert good.seen == broken.seen == expected
 
 

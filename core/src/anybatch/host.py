@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -81,45 +81,24 @@ class Completed:
         return self.returncode == 0
 
 
-class Host(Protocol):
-    """A machine: commands and files. `LocalHost` is this one.
+@attrs.frozen
+class Listing:
+    """The names in a folder.
 
     Attributes:
-        name: the machine's name.
-        user: the user's login name.
-        environ: the environment of the program that uses anybatch.
-        commands: how many commands were run so far, for each program.
-        busy: whether a command runs now, or a user is asked; in any thread.
+        changed: the folder's time of change, in nanoseconds; read before the names.
+        names: unordered.
     """
 
-    name: str
-    user: str
-    environ: Mapping[str, str]
-    commands: Counter[str]
+    changed: int
+    names: tuple[str, ...]
 
-    @property
-    def busy(self) -> bool:
-        """See the class."""
 
-    def run(self, command: Command) -> Completed:
-        """Run *command* to its end. An exit status other than 0 is an answer, not an error.
+class Files(Protocol):
+    """The files of a machine. Where a run's folder is touched on the cluster's side, it is here.
 
-        Raises:
-            CommandNotFound: the program is not there.
-            CommandTimeout: it was ended after its time limit.
-        """
-
-    def inheriting(self, descriptor: int) -> AbstractContextManager[None]:
-        """Commands that this thread runs inside hold *descriptor* open, as long as they run."""
-
-    def secret(self, prompt: str) -> str | None:
-        """A password that the user is asked for; None: there is no terminal to ask on.
-
-        It may take as long as the user does: never wait for it where jobs are watched.
-        """
-
-    def which(self, program: str) -> str | None:
-        """The path of *program*, or None where it is not on the PATH."""
+    OSError where nothing else is said.
+    """
 
     def read(self, path: Path) -> str:
         """The text of a file (UTF-8, other bytes kept as surrogates); OSError where not."""
@@ -150,3 +129,94 @@ class Host(Protocol):
 
     def glob(self, pattern: str) -> list[Path]:
         """The paths that match, sorted. `**` crosses folders."""
+
+    # -- what runs need of their folders
+
+    def make_folder(self, path: Path, mode: int = 0o700) -> None:
+        """Make a folder, and those above it, as the umask allows; one that is there stays.
+
+        Args:
+            mode: of the folder itself; by default it is its owner's alone.
+
+        Raises:
+            FolderError: it cannot be made.
+        """
+
+    def append(self, path: Path, data: bytes, *, durable: bool = False) -> None:
+        """Add to a file, all of *data* in one step, or fail.
+
+        Args:
+            durable: it is on the disk before this returns.
+        """
+
+    def read_from(self, path: Path, start: int) -> bytes:
+        """The bytes of a file from *start* on; negative: so many before its end."""
+
+    def list_changed(self, folder: Path, since: int = -1) -> Listing | None:
+        """The names in a folder; None where its time of change is still *since*."""
+
+    def changed_at(self, path: Path) -> datetime | None:
+        """When a file was last changed (aware, UTC); None where that cannot be told."""
+
+    def is_file(self, path: Path) -> bool:
+        """Whether it is a plain file; a link is what it leads to."""
+
+    def remove(self, path: Path) -> None:
+        """Remove a file, or a folder with all in it, as far as that can be done."""
+
+
+class Lease(Protocol):
+    """A right that one process at a time can have; free when its last holder is gone."""
+
+    def take(self) -> bool:
+        """Try to get it; whether this process has it now."""
+
+    def drop(self) -> None:
+        """Give it back."""
+
+    def inherited(self) -> AbstractContextManager[None]:
+        """Commands that this thread runs inside hold it too, as long as they run.
+
+        So it outlasts a killed caller until its command has ended.
+        """
+
+
+class Host(Files, Protocol):
+    """A machine: commands and files. `LocalHost` is this one.
+
+    Attributes:
+        name: the machine's name.
+        user: the user's login name.
+        environ: the environment of the program that uses anybatch.
+        commands: how many commands were run so far, for each program.
+        busy: whether a command runs now, or a user is asked; in any thread.
+    """
+
+    name: str
+    user: str
+    environ: Mapping[str, str]
+    commands: Counter[str]
+
+    @property
+    def busy(self) -> bool:
+        """See the class."""
+
+    def run(self, command: Command) -> Completed:
+        """Run *command* to its end. An exit status other than 0 is an answer, not an error.
+
+        Raises:
+            CommandNotFound: the program is not there.
+            CommandTimeout: it was ended after its time limit.
+        """
+
+    def lease(self, name: str) -> Lease:
+        """A right that one process of this user on this machine can have; not held yet."""
+
+    def secret(self, prompt: str) -> str | None:
+        """A password that the user is asked for; None: there is no terminal to ask on.
+
+        It may take as long as the user does: never wait for it where jobs are watched.
+        """
+
+    def which(self, program: str) -> str | None:
+        """The path of *program*, or None where it is not on the PATH."""

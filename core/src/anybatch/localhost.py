@@ -7,7 +7,6 @@ import contextlib
 import fnmatch
 import functools
 import getpass
-import glob
 import os
 import shutil
 import signal
@@ -17,11 +16,11 @@ import termios
 import threading
 import time
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from anybatch.errors import CommandNotFound, CommandTimeout, FolderError
+from anybatch.errors import CommandNotFound, CommandTimeout
 from anybatch.host import Completed
+from anybatch.localfiles import LocalFiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 _KILL_AFTER = 5.0
 
 
-class LocalHost:
+class LocalHost(LocalFiles):
     """This machine, as hooks see it.
 
     Args:
@@ -50,21 +49,9 @@ class LocalHost:
         self._count = threading.Lock()
         self._running = 0
 
-    @contextlib.contextmanager
-    def inheriting(self, descriptor: int) -> Iterator[None]:
-        """Commands started inside hold *descriptor* open, so that a lock outlives us in them.
-
-        Only those of this thread: what another one runs meanwhile may take much longer.
-        """
-        before = self._held()
-        self._inherited.descriptors = (*before, descriptor)
-        try:
-            yield
-        finally:
-            self._inherited.descriptors = before
-
-    def _held(self) -> tuple[int, ...]:
-        return getattr(self._inherited, "descriptors", ())
+    def lease(self, name: str) -> LocalLease:
+        """See `Host.lease`."""
+        return LocalLease(name, self._inherited)
 
     def run(self, command: Command) -> Completed:
         """See `Host.run`."""
@@ -98,7 +85,7 @@ class LocalHost:
                 cwd=command.cwd,
                 env=self._environment(command),
                 start_new_session=True,
-                pass_fds=self._held(),
+                pass_fds=getattr(self._inherited, "descriptors", ()),
             )
         except FileNotFoundError as error:
             missing = command.cwd if command.cwd and not command.cwd.is_dir() else None
@@ -156,53 +143,52 @@ class LocalHost:
         """See `Host.which`."""
         return shutil.which(program, path=self.environ.get("PATH"))
 
-    def read(self, path: Path) -> str:
-        """See `Host.read`."""
-        return path.read_bytes().decode("utf-8", "surrogateescape")
 
-    def write(self, path: Path, text: str, mode: int = 0o600) -> None:
-        """See `Host.write`."""
-        try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            new = path.with_name(f".new-{os.urandom(4).hex()}")
-            try:
-                descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-                with open(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
-                    file.write(text)
-                new.rename(path)
-            except BaseException:
-                new.unlink(missing_ok=True)
-                raise
-        except OSError as error:
-            raise FolderError(f"cannot write {str(path)!r}: {error.strerror}") from error
+class LocalLease:
+    """See `anybatch.host.Lease`: the name of a Unix socket in Linux's abstract namespace (unix(7)).
 
-    def link(self, path: Path, target: str) -> None:
-        """See `Host.link`."""
-        try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with contextlib.suppress(FileExistsError):
-                path.symlink_to(target)
-        except OSError as error:
-            raise FolderError(f"cannot make the link {str(path)!r}: {error.strerror}") from error
+    One process can have it, it needs no file, and it is free when the last process that holds it
+    open is gone.
 
-    def exists(self, path: Path) -> bool:
-        """See `Host.exists`."""
+    Args:
+        name: what it is for.
+        inherited: the descriptors that commands of a thread hold open.
+    """
+
+    def __init__(self, name: str, inherited: threading.local) -> None:
+        self._name = f"\0anybatch-lease-{os.getuid()}-{name}"
+        self._inherited = inherited
+        self._socket: socket.socket | None = None
+
+    def take(self) -> bool:
+        """See `Lease.take`."""
+        if self._socket is not None:
+            return True
+        attempt = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         try:
-            path.stat()
-        except (FileNotFoundError, NotADirectoryError):
+            attempt.bind(self._name)
+        except OSError:
+            attempt.close()
             return False
+        self._socket = attempt
         return True
 
-    def listdir(self, folder: Path) -> list[str]:
-        """See `Host.listdir`."""
-        try:
-            return os.listdir(folder)
-        except FileNotFoundError:
-            return []
+    def drop(self) -> None:
+        """See `Lease.drop`."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
 
-    def glob(self, pattern: str) -> list[Path]:
-        """See `Host.glob`."""
-        return [Path(name) for name in sorted(glob.glob(pattern, recursive=True))]
+    @contextlib.contextmanager
+    def inherited(self) -> Iterator[None]:
+        """See `Lease.inherited`."""
+        before = getattr(self._inherited, "descriptors", ())
+        if self._socket is not None:
+            self._inherited.descriptors = (*before, self._socket.fileno())
+        try:
+            yield
+        finally:
+            self._inherited.descriptors = before
 
 
 def matches(name: str, patterns: Sequence[str]) -> bool:

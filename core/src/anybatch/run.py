@@ -16,8 +16,9 @@ from anybatch.model import JobId, Outcome, Reason, State
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from anybatch.runs.engine import Engine, WatchedRun
+    from anybatch.runs.engine import Engine
     from anybatch.runs.state import JobRecord
+    from anybatch.runs.watched import WatchedRun
 
 
 @attrs.frozen(kw_only=True)
@@ -153,7 +154,7 @@ class Run:
         if not self._engine.wait_until(lambda: self.finished, timeout, [self.watched]):
             raise TimeoutError(f"run {self.id}: {_count(self.watched.state.unfinished)} not ended")
         self._engine.account(self.watched)
-        self._engine.flush_observers()
+        self._engine.observers.flush()
         return [outcome for outcome in self.outcomes if outcome is not None]
 
     def as_completed(self, timeout: float | None = None) -> Iterator[Outcome]:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from anybatch.host import Host
     from anybatch.planning.plan import Plan, Wait
-    from anybatch.runs.engine import WatchedRun
+    from anybatch.runs.watched import WatchedRun
     from anybatch.settings.layers import Settings
 
 

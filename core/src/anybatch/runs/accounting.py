@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import attrs
 
+from anybatch.errors import AnybatchError
+
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Mapping, Sequence
 
     from anybatch.model import Outcome
+    from anybatch.plugins.calls import Hooks
     from anybatch.records import Batch, JobStatus
     from anybatch.runs.state import JobRecord, RunState
+    from anybatch.runs.watched import WatchedRun
 
 _FACTS = ("host", "started", "ended", "cpu_time", "max_memory")
 
 
-def unaccounted(run: RunState) -> list[Batch]:
-    """The jobs of a run that has ended whose use is not known."""
-    return run.batches(job for job in run.jobs if _lacks_use(job))
+def fill_in(run: WatchedRun, hooks: Hooks, mutex: threading.RLock) -> None:
+    """Ask what the jobs of a run that has ended used; once, and without it life goes on."""
+    with mutex:
+        batches = [] if run.accounted else run.state.batches(filter(_lacks_use, run.state.jobs))
+        run.accounted = True
+    if not batches:
+        return
+    with contextlib.suppress(AnybatchError):
+        answers = hooks.account(run.system, batches)
+        with mutex:
+            filled = list(_filled(run.state, list(zip(batches, answers, strict=True))))
+            if filled:
+                run.state.record_ended(filled)
 
 
 def _lacks_use(job: JobRecord) -> bool:
@@ -26,7 +42,7 @@ def _lacks_use(job: JobRecord) -> bool:
     return outcome is not None and outcome.id is not None and outcome.cpu_time is None
 
 
-def fill_in(
+def _filled(
     run: RunState, answered: Sequence[tuple[Batch, Mapping[str, JobStatus]]]
 ) -> list[Outcome]:
     """The outcomes with the facts that they lacked; the verdicts stay."""

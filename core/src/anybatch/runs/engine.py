@@ -8,24 +8,22 @@ answers slowly. Each system has a thread that asks and one that submits, while t
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 from functools import partial
-from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
-import attrs
-
-from anybatch.errors import AnybatchError, CommandError, FolderError, PluginError
+from anybatch.errors import FolderError
 from anybatch.runs import accounting, stopping
+from anybatch.runs.background import Background
+from anybatch.runs.bells import Bells
 from anybatch.runs.journal import Journal
-from anybatch.runs.lease import Lease
 from anybatch.runs.observation import RunObservation
 from anybatch.runs.observers import Observers
-from anybatch.runs.polling import Pace
+from anybatch.runs.questions import Questions
 from anybatch.runs.state import RunState
 from anybatch.runs.submitter import Submitter
+from anybatch.runs.watched import WatchedRun
 from anybatch.runs.watcher import Watcher
 from anybatch.runs.workers import Workers
 from anybatch.worker.exit_records import ExitFolder
@@ -39,35 +37,7 @@ if TYPE_CHECKING:
     from anybatch.records import Batch, JobStatus
     from anybatch.runs.store import Index, RunFile
 
-TICK = 0.25  #: seconds between two looks at exit records
 CLOSE_PATIENCE = 3.0  #: seconds
-LONGEST_SLEEP = 1.0  #: seconds; a signal that comes as a sleep begins is seen when it ends
-
-
-@attrs.define(eq=False)
-class WatchedRun:
-    """A run in the engine.
-
-    Attributes:
-        state: what is on record of it.
-        seen: what this process has seen of it beside that.
-        broken: why it cannot be watched any more.
-        accounted: accounting was asked for what its jobs used.
-    """
-
-    state: RunState
-    seen: RunObservation
-    lease: Lease
-    submitter: Submitter
-    watcher: Watcher
-    looking: threading.Lock = attrs.field(factory=threading.Lock)
-    broken: FolderError | None = None
-    accounted: bool = False
-
-    @property
-    def system(self) -> str:
-        """The batch system."""
-        return self.state.file.system
 
 
 class Engine:
@@ -97,22 +67,16 @@ class Engine:
         self._hooks = hooks
         self._host: Host = hooks.plugins.host
         self._index = index
-        self._observers = Observers(hooks, settings)
-        self._poll_interval = poll_interval
+        self.observers = Observers(hooks, settings)
         self._lost_after = lost_after
         self._submit_timeout = submit_timeout
         self._find_run = find_run
         self._on_notice = on_notice
         self._runs: dict[str, WatchedRun] = {}
-        self._paces: dict[str, Pace] = {}
-        self._asking: dict[str, threading.Lock] = {}
+        self._questions = Questions(hooks, poll_interval, on_notice)
         self._workers = Workers()
-        # One for each thread that waits. Not a threading.Condition: that one Ctrl-C at the wrong
-        # moment leaves locked, or turns into "cannot release un-acquired lock" (Python 3.14).
-        self._bells: dict[int, SimpleQueue[None]] = {}
-        self._thread: threading.Thread | None = None
-        self._closing = threading.Event()
-        self._broken: BaseException | None = None
+        self._bells = Bells()
+        self._background = Background(self._tick, self.wake)
 
     # -- runs come and go
 
@@ -125,11 +89,12 @@ class Engine:
             FolderError: the journal cannot be read.
         """
         with self.mutex:
-            state = RunState(file, Journal(file.folder, writer), restore_types)
+            state = RunState(file, Journal(file.folder, writer, self._host), restore_types)
             state.catch_up()
             state.take_changes()  # they are of the past
+            state.take_restarted()
             seen = RunObservation(ExitFolder(file.folder))
-            lease = Lease(file.run)
+            lease = self._host.lease(file.run)
             submitter = Submitter(
                 state,
                 lease,
@@ -154,14 +119,11 @@ class Engine:
 
     def _take_in(self, run: WatchedRun) -> None:
         """Watch a run, also one that could not be watched before."""
-        run.broken = None
-        if not run.state.finished and run.state.id not in self._runs:
-            self._runs[run.state.id] = run
-            self._pace(run.system).begin()
-
-    def _pace(self, system: str) -> Pace:
-        self._asking.setdefault(system, threading.Lock())
-        return self._paces.setdefault(system, Pace(self._poll_interval))
+        with self.mutex:
+            run.broken = None
+            if not run.state.finished:
+                self._runs[run.state.id] = run
+                self._questions.pace(run.system).begin()
 
     def _active(self, systems: Collection[str] | None = None) -> list[WatchedRun]:
         """The runs that may still change."""
@@ -182,10 +144,6 @@ class Engine:
         with self.mutex:
             self._settle(run)
 
-    def flush_observers(self) -> None:
-        """Wait until observers know what happened; not for ever."""
-        self._observers.flush(CLOSE_PATIENCE)
-
     # -- looking
 
     def step(
@@ -201,14 +159,16 @@ class Engine:
         for run in self._active(systems):
             self._guarded(run, lambda one: one.submitter.step(submit=submit))
         with self.mutex:
-            due = [s for s in self._systems(systems) if force or self._paces[s].due]
+            due = [
+                name
+                for name in {run.system for run in self._runs.values()}
+                if (systems is None or name in systems)
+                and (force or self._questions.pace(name).due)
+            ]
         self._look(systems, asked=due)
-        self._workers.all_at_once([partial(self.ask, system) for system in due])
+        self._workers.all_at_once([partial(self._ask, system) for system in due])
         self._look(due)
         self._announce()
-
-    def _systems(self, wanted: Collection[str] | None) -> list[str]:
-        return [name for name in self._paces if wanted is None or name in wanted]
 
     def _look(self, systems: Collection[str] | None, asked: Collection[str] = ()) -> None:
         """Read new exit records, and judge.
@@ -235,28 +195,24 @@ class Engine:
             run.seen.trouble = ""
             with self.mutex:
                 if run.watcher.take_records(found):
-                    self._paces[run.system].ask_soon()
+                    self._questions.pace(run.system).ask_soon()
                 if not asked:
                     run.watcher.judge()
                 self._settle(run)
 
     def _settle(self, run: WatchedRun) -> None:
         """Tell observers what was applied to a run's state."""
-        self._observers.take(run.state, run.state.take_changes())
+        self.observers.take(run.state, run.state.take_changes())
 
-    def ask(self, system: str) -> None:
+    def _ask(self, system: str) -> None:
         """Ask a batch system about all jobs whose end is open, and take its answer."""
-        with self._asking[system]:  # one question at a time
+        with self._questions.one_at_a_time(system):
             with self.mutex:
                 runs = self._active([system])
                 asked = [(run, batch) for run in runs for batch in run.watcher.batches()]
-                asked_at = self._paces[system].asked()
-            try:
-                answers = self._hooks.status(system, [batch for _, batch in asked])
-            except (CommandError, PluginError) as error:
-                self._unreachable(system, error)
+            answers = self._questions.ask(system, [batch for _, batch in asked])
+            if answers is None:
                 return
-            self._reached(system, asked_at)
             for run in runs:
                 mine = [
                     (batch, answer)
@@ -273,25 +229,6 @@ class Engine:
             self._settle(run)
         # A plugin may have fetched records, to be judged with its answer.
         self._look_at(run)
-
-    def _unreachable(self, system: str, error: AnybatchError) -> None:
-        with self.mutex:
-            pace = self._paces[system]
-            first = pace.reachable
-            pace.failed()
-        if first:
-            what = f"cannot reach {system}"
-            if isinstance(error, PluginError):
-                what = f"{system} cannot be asked"
-            self._on_notice(f"{what}; keeping the last known states: {error}")
-
-    def _reached(self, system: str, asked_at: float) -> None:
-        with self.mutex:
-            pace = self._paces[system]
-            again = not pace.reachable
-            pace.answered(asked_at)
-        if again:
-            self._on_notice(f"{system} is reachable again")
 
     def _guarded(self, run: WatchedRun, action: Callable[[WatchedRun], None]) -> None:
         """Do something with a run; what its folder cannot take costs only this run."""
@@ -321,34 +258,17 @@ class Engine:
 
     def watch(self) -> None:
         """Begin to watch in the background, if that has not begun."""
-        with self.mutex:
-            if self._thread is None:
-                self._broken = None
-                self._closing.clear()
-                thread = threading.Thread(target=self._watch, name="anybatch-watcher", daemon=True)
-                thread.start()
-                self._thread = thread  # not before: Ctrl-C would leave one that never begins
-
-    def _watch(self) -> None:
-        while not self._closing.is_set():
-            try:
-                self._tick()
-            except BaseException as error:
-                self._broken, self._thread = error, None
-                self.wake()
-                return
-            self._closing.wait(TICK)
+        self._background.begin()
 
     def _tick(self) -> None:
         """Look at exit records; what may take long is left to threads of its own."""
-        if error := self._workers.error():
-            raise error
+        self._workers.raise_error()
         with self.mutex:
-            due = [name for name, pace in self._paces.items() if pace.due]
-            waiting = {run.system for run in self._active() if run.submitter.due}
+            active = self._active()
+            due = {run.system for run in active if self._questions.pace(run.system).due}
+            waiting = {run.system for run in active if run.submitter.due}
         for system in due:
-            if self._active([system]):
-                self._workers.start(f"ask {system}", partial(self._ask_due, system))
+            self._workers.start(f"ask {system}", partial(self._ask_due, system))
         for system in waiting:
             self._workers.start(f"submit {system}", partial(self._submit, system))
         self._look(None)
@@ -356,12 +276,12 @@ class Engine:
 
     def _ask_due(self, system: str) -> None:
         self._look([system], asked=[system])
-        self.ask(system)
+        self._ask(system)
         self._announce()
 
     def _submit(self, system: str) -> None:
         for run in self._active([system]):
-            if run.submitter.due and not self._closing.is_set():
+            if run.submitter.due and not self._background.closing:
                 self._guarded(run, lambda one: one.submitter.step())
         with self.mutex:
             for run in self._active([system]):
@@ -378,36 +298,16 @@ class Engine:
         Returns:
             How many jobs were told; why the system did not accept it, for others.
         """
+        count, batches = stopping.note(run.state, self.mutex, indices, signal)
         with self.mutex:
-            if signal is None:
-                count, batches = stopping.note_terminate(run.state, indices)
-            else:
-                batches = stopping.signalled(run.state, indices)
-                count = sum(len(batch.ids) for batch in batches)
             self._settle(run)
-        answers = self._hooks.terminate(run.system, batches, signal) if batches else []
-        refused = [
-            f"job {native_id}: {answer[native_id]}"
-            for batch, answer in zip(batches, answers, strict=True)
-            for native_id in batch.ids
-            if native_id in answer
-        ]
+        refused = stopping.tell(run.system, self._hooks, batches, signal)
         self._announce()
         return count - len(refused), refused
 
     def account(self, run: WatchedRun) -> None:
         """Fill in what only accounting knows; once, and without it life goes on."""
-        with self.mutex:
-            batches = [] if run.accounted else accounting.unaccounted(run.state)
-            run.accounted = True
-        if not batches:
-            return
-        with contextlib.suppress(AnybatchError):
-            answers = self._hooks.account(run.system, batches)
-            with self.mutex:
-                filled = accounting.fill_in(run.state, list(zip(batches, answers, strict=True)))
-                if filled:
-                    run.state.record_ended(filled)
+        accounting.fill_in(run, self._hooks, self.mutex)
 
     # -- waiting
 
@@ -431,45 +331,28 @@ class Engine:
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         runs = list(runs)
-        with self.mutex:
-            for run in runs:
+        for run in runs:
+            if run.broken is not None:
                 self._take_in(run)
         self.watch()
-        bell = self._bells.setdefault(threading.get_ident(), SimpleQueue())
-        try:
-            while not ready():
-                for error in (self._broken, *(run.broken for run in runs)):
-                    if error is not None:
-                        raise error
-                left = LONGEST_SLEEP if deadline is None else deadline - time.monotonic()
-                if left <= 0:
-                    return False
-                with contextlib.suppress(Empty):
-                    bell.get(timeout=min(left, LONGEST_SLEEP))
-        finally:
-            self._bells.pop(threading.get_ident(), None)
-        return True
+        return self._bells.wait(
+            ready, deadline, lambda: (self._background.broken, *(run.broken for run in runs))
+        )
 
     def wake(self) -> None:
         """Have every `wait_until` look again."""
-        for bell in tuple(self._bells.values()):
-            if bell.empty():
-                bell.put(None)
+        self._bells.ring()
 
     # -- the end
 
     def close(self) -> None:
         """Stop watching; jobs go on."""
-        self._closing.set()
-        thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
-            thread.join(CLOSE_PATIENCE)
+        ended = self._background.end(CLOSE_PATIENCE)
         idle = self._workers.wait(CLOSE_PATIENCE)
-        self._observers.close(CLOSE_PATIENCE)
+        self.observers.close(CLOSE_PATIENCE)
         self._hooks.close()
-        if not idle or (thread is not None and thread.is_alive()):
+        if not (ended and idle):
             return  # in a command that hangs; it ends with this process
         with self.mutex:
-            self._thread = None
             for run in self._runs.values():
                 run.lease.drop()

@@ -6,9 +6,7 @@ will do; a torn last line is ignored; `grep` works.
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +15,8 @@ from anybatch.errors import FolderError
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from anybatch.host import Files
 
 Event = dict[str, Any]
 
@@ -27,10 +27,12 @@ class Journal:
     Args:
         folder: the run's folder.
         writer: names this process among all that may ever write: host, process id, start.
+        files: where the folder is.
     """
 
-    def __init__(self, folder: Path, writer: str) -> None:
+    def __init__(self, folder: Path, writer: str, files: Files) -> None:
         self._folder = folder
+        self._files = files
         self._own = folder / f"journal-{writer}.jsonl"
         self._read_to: dict[str, int] = {}
         self._torn = False
@@ -45,28 +47,15 @@ class Journal:
             FolderError: the folder cannot be written.
         """
         line = json.dumps({"t": round(time.time(), 3), **event}) + "\n"
+        # After a full disk the end of the file is torn: the next line must not be lost with it.
+        data = line.encode("utf-8")
         try:
-            new = not self._own.exists()
-            descriptor = os.open(self._own, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-            try:
-                self._write(descriptor, line.encode("utf-8"))
-                if durable:
-                    os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-            if new and durable:
-                _sync_folder(self._folder)
+            self._files.append(self._own, b"\n" + data if self._torn else data, durable=durable)
         except OSError as error:
+            self._torn = True
             raise FolderError(
                 f"cannot write the journal {str(self._own)!r}: {error.strerror}"
             ) from error
-
-    def _write(self, descriptor: int, line: bytes) -> None:
-        data = b"\n" + line if self._torn else line
-        written = os.write(descriptor, data)
-        if written < len(data):  # the disk is full: the next line must not be lost with this one
-            self._torn = True
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self._torn = False
 
     def read(self) -> list[Event]:
@@ -77,7 +66,8 @@ class Journal:
         """
         events: list[Event] = []
         try:
-            for name in sorted(os.listdir(self._folder)):
+            listing = self._files.list_changed(self._folder)
+            for name in sorted(listing.names if listing else ()):
                 if name.startswith("journal-") and (self._folder / name) != self._own:
                     events += self._new_lines(name)
         except OSError as error:
@@ -88,13 +78,10 @@ class Journal:
 
     def _new_lines(self, name: str) -> Iterator[Event]:
         start = self._read_to.get(name, 0)
-        with open(self._folder / name, "rb") as file:
-            file.seek(start)
-            for line in file:
-                if not line.endswith(b"\n"):
-                    break  # torn, or still being written
-                start += len(line)
-                yield from _parsed(line)
+        # What follows the last line break is torn, or still being written.
+        for line in self._files.read_from(self._folder / name, start).split(b"\n")[:-1]:
+            start += len(line) + 1
+            yield from _parsed(line)
         self._read_to[name] = start
 
 
@@ -105,11 +92,3 @@ def _parsed(line: bytes) -> Iterator[Event]:
         return  # a line torn by a crash, then written on after it
     if isinstance(event, dict) and "t" in event and "e" in event:
         yield event
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from anybatch.runs.state import JobRecord, RunState
 
 HOOK = "anybatch_job_changed"
+FLUSH = 3.0  #: seconds
 
 
 class Observers:
@@ -64,7 +65,7 @@ class Observers:
             self.flush(timeout)
             self._thread = None
 
-    def flush(self, timeout: float) -> None:
+    def flush(self, timeout: float = FLUSH) -> None:
         """Wait until all that was taken is told, for *timeout* seconds at most."""
         deadline = time.monotonic() + timeout
         while self._changes.unfinished_tasks and time.monotonic() < deadline:

@@ -9,42 +9,51 @@ from anybatch.ranges import write_ranges
 from anybatch.runs.state import Phase
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Iterable, Sequence
 
+    from anybatch.plugins.calls import Hooks
     from anybatch.records import Batch
     from anybatch.runs.state import JobRecord, RunState
 
 
-def note_terminate(run: RunState, indices: Iterable[int]) -> tuple[int, list[Batch]]:
+def note(
+    run: RunState, mutex: threading.RLock, indices: Iterable[int], signal: str | None
+) -> tuple[int, list[Batch]]:
     """Put on record that jobs are to end. What was never submitted ends here.
 
     Returns:
-        How many are to end, and those that the batch system has.
+        How many are told, and those that the batch system has. To be signalled, a job has to be
+        there.
     """
-    jobs = _open(run, indices)
-    if jobs:
-        run.record("terminate", durable=True, jobs=write_ranges(job.index for job in jobs))
-        run.record_ended(
-            [
-                run.outcome(
-                    job,
-                    State.TERMINATED,
-                    Reason.TERMINATED,
-                    evidence=("it was never submitted",),
-                )
-                for job in jobs
-                if run.submissions[job.submission].phase is Phase.WAITING
-            ]
-        )
-    return len(jobs), run.batches(jobs)
+    with mutex:
+        run.catch_up()
+        jobs = [job for job in (run.jobs[index] for index in indices) if not job.state.final]
+        if signal is None and jobs:
+            _note_terminate(run, jobs)
+        batches = run.batches(jobs)
+    count = len(jobs) if signal is None else sum(len(batch.ids) for batch in batches)
+    return count, batches
 
 
-def signalled(run: RunState, indices: Iterable[int]) -> list[Batch]:
-    """The jobs that a signal can be sent to: the batch system has them."""
-    return run.batches(_open(run, indices))
+def _note_terminate(run: RunState, jobs: Sequence[JobRecord]) -> None:
+    run.record("terminate", durable=True, jobs=write_ranges(job.index for job in jobs))
+    evidence = ("it was never submitted",)
+    run.record_ended(
+        [
+            run.outcome(job, State.TERMINATED, Reason.TERMINATED, evidence=evidence)
+            for job in jobs
+            if run.submissions[job.submission].phase is Phase.WAITING
+        ]
+    )
 
 
-def _open(run: RunState, indices: Iterable[int]) -> Sequence[JobRecord]:
-    run.catch_up()
-    jobs = (run.jobs[index] for index in indices)
-    return [job for job in jobs if not job.state.final]
+def tell(system: str, hooks: Hooks, batches: Sequence[Batch], signal: str | None) -> list[str]:
+    """Tell the batch system; why it did not accept it, for each job where that is so."""
+    answers = hooks.terminate(system, batches, signal) if batches else []
+    return [
+        f"job {native_id}: {answer[native_id]}"
+        for batch, answer in zip(batches, answers, strict=True)
+        for native_id in batch.ids
+        if native_id in answer
+    ]

@@ -18,7 +18,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -88,7 +87,7 @@ def create(plan: Plan, host: Host) -> RunFile:
     try:
         _write(plan, record, host)
     except (OSError, FolderError) as error:
-        shutil.rmtree(plan.folder, ignore_errors=True)
+        host.remove(plan.folder)
         problem = error.strerror if isinstance(error, OSError) else error
         raise FolderError(
             f"cannot make the run's folder {str(plan.folder)!r}: {problem}; nothing was "
@@ -98,11 +97,11 @@ def create(plan: Plan, host: Host) -> RunFile:
 
 
 def _write(plan: Plan, record: RunFile, host: Host) -> None:
+    host.make_folder(plan.folder)
     for name in _FOLDERS:
-        (plan.folder / name).mkdir(mode=0o700, parents=True)
-    plan.folder.chmod(0o700)
+        host.make_folder(plan.folder / name)
     for folder in plan.folders:
-        folder.mkdir(parents=True, exist_ok=True)
+        host.make_folder(folder, 0o777)  # some are of the user, for outputs
     for file in plan.files:
         host.write(file.path, file.text, file.mode)
     make_links(plan.links, host)

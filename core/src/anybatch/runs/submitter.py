@@ -21,11 +21,10 @@ from anybatch.runs.state import Phase
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from anybatch.host import Host
+    from anybatch.host import Host, Lease
     from anybatch.planning.plan import Wait
     from anybatch.plugins.calls import Hooks
     from anybatch.records import Batch, Submission
-    from anybatch.runs.lease import Lease
     from anybatch.runs.state import RunState, SubmissionState
 
 #: Pauses before a submit command that failed is tried again; then it is left for later.
@@ -212,8 +211,7 @@ class Submitter:
         until = time.time() + limit.total_seconds() + 60
         with self._mutex:
             self._run.record("submitting", durable=True, s=submission.number, until=until)
-        held = self._host.inheriting(self._lease.descriptor)
-        return self._hooks.submit(system, submission, rendered, held)
+        return self._hooks.submit(system, submission, rendered, self._lease.inherited())
 
     def _submitted(self, one: SubmissionState, ids: list[str]) -> None:
         number = one.planned.submission.number

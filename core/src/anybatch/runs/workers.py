@@ -58,9 +58,10 @@ class Workers:
         if errors:
             raise errors[0]
 
-    def error(self) -> BaseException | None:
-        """An error that ended a thread, told once."""
-        return self._errors.pop() if self._errors else None
+    def raise_error(self) -> None:
+        """Raise an error that has ended a thread, once."""
+        if self._errors:
+            raise self._errors.pop()
 
     def wait(self, timeout: float) -> bool:
         """Wait for all; whether they ended within *timeout* seconds."""

@@ -1,0 +1,132 @@
+"""`LocalFiles`: the files of this machine, as hooks and runs see them."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import glob
+import os
+import shutil
+from datetime import datetime, timezone
+from pathlib import Path
+
+from anybatch.errors import FolderError
+from anybatch.host import Listing
+
+
+class LocalFiles:
+    """See `anybatch.host.Files`."""
+
+    def read(self, path: Path) -> str:
+        """See `Host.read`."""
+        return path.read_bytes().decode("utf-8", "surrogateescape")
+
+    def write(self, path: Path, text: str, mode: int = 0o600) -> None:
+        """See `Host.write`."""
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            new = path.with_name(f".new-{os.urandom(4).hex()}")
+            try:
+                descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+                with open(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
+                    file.write(text)
+                new.rename(path)
+            except BaseException:
+                new.unlink(missing_ok=True)
+                raise
+        except OSError as error:
+            raise FolderError(f"cannot write {str(path)!r}: {error.strerror}") from error
+
+    def link(self, path: Path, target: str) -> None:
+        """See `Host.link`."""
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with contextlib.suppress(FileExistsError):
+                path.symlink_to(target)
+        except OSError as error:
+            raise FolderError(f"cannot make the link {str(path)!r}: {error.strerror}") from error
+
+    def exists(self, path: Path) -> bool:
+        """See `Host.exists`."""
+        try:
+            path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        return True
+
+    def listdir(self, folder: Path) -> list[str]:
+        """See `Host.listdir`."""
+        try:
+            return os.listdir(folder)
+        except FileNotFoundError:
+            return []
+
+    def glob(self, pattern: str) -> list[Path]:
+        """See `Host.glob`."""
+        return [Path(name) for name in sorted(glob.glob(pattern, recursive=True))]
+
+    # -- what runs need of their folders
+
+    def make_folder(self, path: Path, mode: int = 0o700) -> None:
+        """See `Files.make_folder`."""
+        try:
+            path.mkdir(mode=mode, parents=True, exist_ok=True)
+        except OSError as error:
+            raise FolderError(f"cannot make the folder {str(path)!r}: {error.strerror}") from error
+
+    def append(self, path: Path, data: bytes, *, durable: bool = False) -> None:
+        """See `Files.append`."""
+        new = durable and not path.exists()
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            if os.write(descriptor, data) < len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            if durable:
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        if new:
+            _sync_folder(path.parent)
+
+    def read_from(self, path: Path, start: int) -> bytes:
+        """See `Files.read_from`."""
+        with open(path, "rb") as file:
+            file.seek(start if start >= 0 else max(0, os.fstat(file.fileno()).st_size + start))
+            return file.read()
+
+    def list_changed(self, folder: Path, since: int = -1) -> Listing | None:
+        """See `Files.list_changed`."""
+        # It is opened each time, because that is what makes a network file system look again.
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            changed = os.fstat(descriptor).st_mtime_ns
+            return None if changed == since else Listing(changed, tuple(os.listdir(descriptor)))
+        finally:
+            os.close(descriptor)
+
+    def changed_at(self, path: Path) -> datetime | None:
+        """See `Files.changed_at`."""
+        try:
+            return datetime.fromtimestamp(path.stat().st_mtime, timezone.utc)
+        except OSError:
+            return None
+
+    def is_file(self, path: Path) -> bool:
+        """See `Files.is_file`."""
+        return path.is_file()
+
+    def remove(self, path: Path) -> None:
+        """See `Files.remove`."""
+        with contextlib.suppress(OSError):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink()
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
