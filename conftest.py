@@ -42,7 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark each test with what it needs, before `-m` chooses."""
     for item in items:
         used = set(getattr(item, "fixturenames", ()))
@@ -51,6 +51,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(name)
         if _is_contract(item) and not _needs(item):
             item.add_marker("system")
+        if "install" in _needs(item):  # one worker of xdist makes what such a module shares
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+    if hasattr(config, "workerinput"):  # what takes long begins first, so that all end together
+        items.sort(key=_needs, reverse=True)
 
 
 def _is_contract(item: pytest.Item) -> bool:
