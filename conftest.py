@@ -28,10 +28,10 @@ if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
 
 #: What a test needs, by the fixtures that it uses. A test of none of these is fast.
 NEEDS = {
-    "engine": {"apptainer", "pool", "slurm_engines"},
-    "install": {"python", "wheels"},
     "simulator": {"grid", "lsf_clusters", "make_cluster"},
+    "install": {"python", "wheels"},
     "system": {"local", "page_folder"},
+    "engine": {"apptainer", "pool", "slurm_engines"},
 }
 LEFT_OUT = pytest.StashKey[Counter[str]]()
 
@@ -41,20 +41,14 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[LEFT_OUT] = Counter()
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark each test with what it needs, before `-m` chooses."""
-    for item in items:
-        used = set(getattr(item, "fixturenames", ()))
-        for name, fixtures in NEEDS.items():
-            if used & fixtures:
-                item.add_marker(name)
-        if _is_contract(item) and not _needs(item):
-            item.add_marker("system")
-        if "install" in _needs(item):  # one worker of xdist makes what such a module shares
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
-    if hasattr(config, "workerinput"):  # what takes long begins first, so that all end together
-        items.sort(key=_needs, reverse=True)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark a test with what it needs, before anything looks at markers."""
+    used = set(getattr(item, "fixturenames", ()))
+    for name, fixtures in NEEDS.items():
+        if used & fixtures:
+            item.add_marker(name)
+    if _is_contract(item) and not _needs(item):
+        item.add_marker("system")
 
 
 def _is_contract(item: pytest.Item) -> bool:
@@ -103,7 +97,7 @@ def pytest_testnodedown(node: Any) -> None:
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """Say what was left out, and how to run it."""
     left_out = config.stash[LEFT_OUT]
-    if not left_out:
+    if not left_out or not config.option.markexpr:
         return
     terminalreporter.section("left out")
     for name, count in sorted(left_out.items()):
