@@ -1,35 +1,58 @@
 # make demo     a virtual environment with everything in it, then the main example
-# make test     the same, then lint, types and all tests; with
-#               ANYBATCH_ENGINES=slurm,htcondor,apptainer on these batch systems too
+# make check    lint and types
+# make fast     the tests that start no batch system and no simulator; less than a minute
+# make test     lint, types and all tests; with ANYBATCH_ENGINES=slurm,htcondor,apptainer
+#               on these batch systems too
+# make lowest   the fast tests, with the oldest versions of all dependencies that are allowed
+# make dist     builds every wheel and sdist into dist/, and checks them
 # make bench    the benchmarks; rewrites docs/benchmarks.md
 # make engines  installs and starts the real batch systems that tests run on (root, Debian)
 # make docs     writes the generated pages of docs/reference anew
+#
+# PYTHON=python3.12 VENV=.venv/3.12 takes another Python. PYTEST="-k local" is for pytest.
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
 PROJECTS = core/pyproject.toml $(wildcard plugins/*/pyproject.toml)
+VERSION = core/src/anybatch/__init__.py
 # Options for pytest, also where tests/engines/run calls it.
 export PYTEST
 EDITABLE = $(foreach project,$(PROJECTS),-e ./$(dir $(project)))
+# What the fast tests leave out; each marker is told in pyproject.toml.
+FAST = -n 2 -m 'not (engine or install or simulator or system)'
+LOWEST = $(VENV)/lowest
 
-.PHONY: demo test pytest lint bench engines docs clean
+.PHONY: demo check fast test pytest lowest dist bench engines docs clean
 
 demo: $(VENV)/installed
 	$(BIN)/python examples/average.py
 
-test: lint
+check: $(VENV)/development
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+fast: $(VENV)/development
+	nice $(BIN)/python -m pytest -q $(FAST) $(PYTEST)
+
+test: check
 	tests/engines/run
 
 # Batch systems that run on this machine, too, are to answer in time: they go first.
 pytest: $(VENV)/development
 	nice $(BIN)/python -m pytest $(PYTEST)
 
-lint: $(VENV)/development
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+lowest: $(LOWEST)/installed
+	nice $(LOWEST)/bin/python -m pytest -q $(FAST) $(PYTEST)
+
+dist: $(VENV)/development
+	$(BIN)/python -m pip install --quiet --group dist
+	rm -rf dist
+	for project in $(dir $(PROJECTS)); do $(BIN)/python -m build --outdir dist $$project || exit; done
+	$(BIN)/python -m twine check --strict dist/*
+	ANYBATCH_DIST=dist $(BIN)/python -m pytest -q tests/install
 
 bench: $(VENV)/development $(VENV)/peers/installed
 	$(BIN)/python -m benchmarks
@@ -44,14 +67,14 @@ docs: $(VENV)/development
 	$(BIN)/python docs/generate.py
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) dist
 
 # Debian ships venv apart from Python; root can do something about it.
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV) && apt-get update -q && \
 	  apt-get install -qy --no-install-recommends python3-venv && $(PYTHON) -m venv $(VENV); }
 
-$(VENV)/installed: $(VENV)/bin/python $(PROJECTS)
+$(VENV)/installed: $(VENV)/bin/python $(PROJECTS) $(VERSION)
 	$(BIN)/python -m pip install --quiet $(EDITABLE)
 	touch $@
 
@@ -61,6 +84,14 @@ $(VENV)/development: $(VENV)/installed pyproject.toml
 	  apt-get install -qy --no-install-recommends busybox-static; }
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 	$(BIN)/python -m pip install --quiet --group dev
+	touch $@
+
+# pip takes the newest versions only; uv can take the oldest.
+$(LOWEST)/installed: $(VENV)/development
+	$(BIN)/python -m pip install --quiet --group lowest
+	$(BIN)/python -m venv --clear --without-pip $(LOWEST)
+	$(BIN)/uv pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct \
+	  --group test $(EDITABLE)
 	touch $@
 
 $(VENV)/peers/installed: benchmarks/peers/requirements.txt $(VENV)/bin/python

@@ -1,8 +1,19 @@
 """What holds for the tests of all distributions."""
 
-import signal
+from __future__ import annotations
 
+import os
+import signal
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from anybatch.testing import SystemContract, TransferContract
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
 
 # No test says how long something takes: the machine may be busy with others.
 settings.register_profile("anybatch", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -14,3 +25,83 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, lambda *_: None)
+
+#: What a test needs, by the fixtures that it uses. A test of none of these is fast.
+NEEDS = {
+    "simulator": {"grid", "lsf_clusters", "make_cluster"},
+    "install": {"python", "wheels"},
+    "system": {"local", "page_folder"},
+    "engine": {"apptainer", "pool", "slurm_engines"},
+}
+LEFT_OUT = pytest.StashKey[Counter[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Begin to count what is left out."""
+    config.stash[LEFT_OUT] = Counter()
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark a test with what it needs, before anything looks at markers."""
+    used = set(getattr(item, "fixturenames", ()))
+    for name, fixtures in NEEDS.items():
+        if used & fixtures:
+            item.add_marker(name)
+    if _is_contract(item) and not _needs(item):
+        item.add_marker("system")
+
+
+def _is_contract(item: pytest.Item) -> bool:
+    owner = getattr(item, "cls", None)
+    return owner is not None and issubclass(owner, SystemContract | TransferContract)
+
+
+def _needs(item: pytest.Item) -> list[str]:
+    return [name for name in NEEDS if item.get_closest_marker(name)]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Keep the markers true: where tests with `system` are left out, nobody starts `local`."""
+    result = yield
+    if item.config.stash[LEFT_OUT]["system"] and not _needs(item) and _supervisors():
+        pytest.fail("this test starts the batch system `local`; mark it with pytest.mark.system")
+    return result
+
+
+def _supervisors() -> list[Path]:
+    """The locks of `local` supervisors of the test's user."""
+    state = os.environ.get("XDG_STATE_HOME", "/nonexistent")
+    return [*Path(state).glob("anybatch/local/*/lock")]
+
+
+def pytest_deselected(items: Sequence[pytest.Item]) -> None:
+    """Count what is left out, by what it needs."""
+    for item in items:
+        item.config.stash[LEFT_OUT].update(_needs(item)[:1])
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Each worker of xdist has left out the same; the first tells it."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left_out"] = dict(session.config.stash[LEFT_OUT])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """What a worker of xdist has told."""
+    left_out = getattr(node, "workeroutput", {}).get("left_out", {})
+    node.config.stash[LEFT_OUT] = Counter(left_out)
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Say what was left out, and how to run it."""
+    left_out = config.stash[LEFT_OUT]
+    if not left_out or not config.option.markexpr:
+        return
+    terminalreporter.section("left out")
+    for name, count in sorted(left_out.items()):
+        terminalreporter.line(f'{count:5} tests: {name:9}  make pytest PYTEST="-m {name}"')
+    terminalreporter.line(
+        "`make test` runs all; those of `engine` as far as ANYBATCH_ENGINES says."
+    )

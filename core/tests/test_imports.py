@@ -30,9 +30,15 @@ def python(program: str) -> str:
 # -- Importing ------------------------------------------------------------------------------
 
 
+#: In Python 3.10 the module `platform` imports it, which attrs imports.
+SUBPROCESS = pytest.param(
+    "subprocess", marks=pytest.mark.skipif(sys.version_info < (3, 11), reason="attrs imports it")
+)
+
+
 @pytest.mark.parametrize(
     "module",
-    ["click", "rich", "cattrs", "asyncio", "importlib.metadata", "anybatch.local", "subprocess"],
+    ["click", "rich", "cattrs", "asyncio", "importlib.metadata", "anybatch.local", SUBPROCESS],
 )
 def test_importing_anybatch_loads_little(module: str) -> None:
     """A program that only describes jobs pays for no command line, event loop or plugin."""

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 REFERENCE = ROOT / "docs" / "reference"
-LINKED = [*PAGES, ROOT / "CHANGELOG.md"]
+LINKED = [*PAGES, *(ROOT / f"{name}.md" for name in ("CHANGELOG", "CONTRIBUTING", "SECURITY"))]
 #: Pages that other commands write.
 WRITTEN_ELSEWHERE = {ROOT / "docs" / "benchmarks.md"}
 HOOKS = [name for name in vars(specified) if name.startswith("anybatch_")]

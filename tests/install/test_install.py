@@ -1,22 +1,33 @@
-"""Each distribution, built and installed for itself."""
+"""Each distribution, built and installed for itself.
+
+`make dist` names its folder in ANYBATCH_DIST: what is to be published is what is tested then.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import tarfile
 import venv
 import zipfile
+from email.parser import Parser
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import anybatch
 import pytest
+
+if TYPE_CHECKING:
+    from email.message import Message
 
 ROOT = Path(__file__).parents[2]
 PROJECTS = sorted(
     path.parent for path in [ROOT / "core/pyproject.toml", *ROOT.glob("plugins/*/pyproject.toml")]
 )
 PLUGINS = [project.name for project in PROJECTS if project.name != "core"]
+DIST = os.environ.get("ANYBATCH_DIST", "")
 
 pytestmark = pytest.mark.timeout(1800)  # the registry decides how long it takes
 #: One that does not answer for a moment is asked again.
@@ -26,10 +37,33 @@ PATIENT = ["--retries", "10", "--timeout", "60"]
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the wheels of all distributions."""
+    if DIST:
+        return ROOT / DIST
     folder = tmp_path_factory.mktemp("wheels")
     argv = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder]
     subprocess.run([*argv, *PATIENT, *PROJECTS], check=True)
     return folder
+
+
+def distribution(project: Path) -> str:
+    """What the files of a distribution begin with."""
+    return "anybatch" if project.name == "core" else f"anybatch_{project.name}"
+
+
+def sources(project: Path) -> set[str]:
+    """What a package has: the files below `src`, by their names in a wheel."""
+    base = project / "src"
+    files = (path for path in base.rglob("*") if path.is_file() and path.suffix != ".pyc")
+    return {str(path.relative_to(base)) for path in files}
+
+
+def check_metadata(metadata: Message) -> None:
+    """The version is the core's, and a reader finds the project and its licence."""
+    assert metadata["Version"] == anybatch.__version__
+    assert metadata["License-Expression"] == "MIT"
+    urls = dict(str(url).split(", ") for url in metadata.get_all("Project-URL", []))
+    assert urls["Homepage"] == "https://github.com/anybatch/anybatch"
+    assert metadata.get_payload(), "no README in it"
 
 
 def install(folder: Path, wheels: Path, *names: str) -> Path:
@@ -49,14 +83,32 @@ def systems(command: Path) -> list[dict[str, Any]]:
     return found
 
 
-def test_every_wheel_says_that_it_is_typed_and_licensed(wheels: Path) -> None:
-    """`py.typed` and the licence are in each."""
-    found = sorted(wheels.glob("anybatch*.whl"))
-    assert len(found) == len(PROJECTS)
-    for wheel in found:
-        names = zipfile.ZipFile(wheel).namelist()
-        assert any(name.endswith("py.typed") for name in names), wheel
-        assert any(name.endswith("LICENSE") for name in names), wheel
+@pytest.mark.parametrize("project", PROJECTS, ids=lambda project: project.name)
+def test_a_wheel_has_the_whole_package(project: Path, wheels: Path) -> None:
+    """All files below `src`, scripts and `py.typed` too; the licence; and true metadata."""
+    [path] = wheels.glob(f"{distribution(project)}-*.whl")
+    with zipfile.ZipFile(path) as wheel:
+        names = set(wheel.namelist())
+        [described] = [name for name in names if name.endswith(".dist-info/METADATA")]
+        check_metadata(Parser().parsestr(wheel.read(described).decode()))
+    assert any(name.endswith("LICENSE") for name in names)
+    found = {name for name in names if ".dist-info/" not in name}
+    assert found == sources(project)
+    assert f"{distribution(project)}/py.typed" in found
+
+
+@pytest.mark.skipif(not DIST, reason="needs sdists: `make dist`")
+@pytest.mark.parametrize("project", PROJECTS, ids=lambda project: project.name)
+def test_an_sdist_has_the_whole_project(project: Path) -> None:
+    """The package, README and licence, and the metadata of the wheel."""
+    [path] = (ROOT / DIST).glob(f"{distribution(project)}-*.tar.gz")
+    with tarfile.open(path) as sdist:
+        names = {name.partition("/")[2] for name in sdist.getnames()}
+        described = sdist.extractfile(f"{path.name.removesuffix('.tar.gz')}/PKG-INFO")
+        assert described
+        check_metadata(Parser().parsestr(described.read().decode()))
+    assert {f"src/{name}" for name in sources(project)} <= names
+    assert {"LICENSE", "README.md", "pyproject.toml"} <= names
 
 
 def test_the_core_alone_runs_a_job(wheels: Path, tmp_path: Path, anybatch_home: Path) -> None:

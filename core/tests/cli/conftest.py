@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 from importlib.metadata import entry_points
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 SOURCES = str(Path(anybatch.__file__).parents[1])
 ANYBATCH = (sys.executable, "-m", "anybatch")
+
+#: click 8.1 mixes standard error into the output unless told not to; 8.2 always keeps both.
+APART = {"mix_stderr": False} if "mix_stderr" in signature(CliRunner).parameters else {}
 
 #: A batch system that queues jobs for ever, and has a fault while there is a file `down`.
 TOY = """
@@ -125,7 +129,7 @@ def call(home: Path) -> Callable[..., Result]:
     """Calls the command line in this process."""
 
     def call(*words: str, **arguments: Any) -> Result:
-        return CliRunner().invoke(cli, words, catch_exceptions=False, **arguments)
+        return CliRunner(**APART).invoke(cli, words, catch_exceptions=False, **arguments)
 
     return call
 

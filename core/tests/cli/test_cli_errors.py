@@ -65,6 +65,7 @@ def test_a_run_that_is_not_known(call: Call, command: str) -> None:
     assert result.stderr.startswith("anybatch: there is no run '20261120-094725-64a26d'")
 
 
+@pytest.mark.system
 def test_a_job_that_the_run_does_not_have(call: Call) -> None:
     """An index beyond the run's last is exit code 2, for logs and for terminating."""
     run = call("submit", "--", "true").stdout.strip()

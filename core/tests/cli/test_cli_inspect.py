@@ -66,6 +66,7 @@ def test_systems_lists_plugins_with_their_distribution(call: Call, toy: Path) ->
     assert " ".join(line.split()) == "toy dist-toy 1.5 batch system yes it is a toy"
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
@@ -241,6 +242,7 @@ def test_a_healthy_machine(call: Call, home: Path, monkeypatch: pytest.MonkeyPat
     assert not (home / ".anybatch").exists()
 
 
+@pytest.mark.system
 def test_a_test_job(call: Call) -> None:
     """`doctor --submit` runs a job on the system, and shows how it ended."""
     result = call("doctor", "--submit", "--system", "local", "--json")
@@ -362,6 +364,7 @@ def test_completion_of_settings_that_one_declaration_stands_for(
     assert complete(program, "run", "--set", "many.") == ["many.+"]
 
 
+@pytest.mark.system
 def test_completion_of_runs(call: Call, program: Program) -> None:
     """A shell completes ids: of all runs where logs are asked for, of unfinished ones to wait."""
     ended = call("submit", "--", "true").stdout.strip()

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     Program = Callable[..., subprocess.CompletedProcess[bytes]]
     Start = Callable[..., subprocess.Popen[bytes]]
 
+pytestmark = pytest.mark.system
+
 
 def read_until(process: subprocess.Popen[bytes], pattern: bytes) -> bytes:
     """The line of standard error that matches."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from anybatch import Job
 from anybatch.cli.progress import PAUSE, Progress
 
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from anybatch import Session
+
+pytestmark = pytest.mark.system
 
 
 class Clock:

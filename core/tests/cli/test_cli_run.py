@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     Call = Callable[..., Result]
     Program = Callable[..., subprocess.CompletedProcess[bytes]]
 
+pytestmark = pytest.mark.system
+
 FEW = settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
 JOB_KEYS = {"index", "id", "state", "reason", "exit_code", "signal", "native_state", "host"}
 JOB_KEYS |= {"submitted", "started", "ended", "stdout", "stderr"}

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     Call = Callable[..., Result]
     Start = Callable[..., subprocess.Popen[bytes]]
 
+pytestmark = pytest.mark.system
+
 
 def states(call: Call, *runs: str) -> list[str]:
     """The states of all jobs, from `status --json`."""
