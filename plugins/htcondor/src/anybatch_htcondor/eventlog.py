@@ -82,7 +82,7 @@ class Log:
         tale = self._tales.get(native)
         if tale is not None:
             return tale.status
-        if not self._late or int(native.partition(".")[0]) not in self.clusters:
+        if not self._late or not self.covers(native):
             return None
         if self._removed:
             return parse.removed(SOURCE, None, None, None, never_started=True)
@@ -91,8 +91,8 @@ class Log:
     def may_be_in_queue(self, native: str) -> bool:
         """Whether the schedd should know the job, as far as the log tells."""
         tale = self._tales.get(native)
-        if tale is None:
-            return not self._late  # it may be still to be materialized
+        if tale is None:  # where jobs are materialized late, it is still to be
+            return not (self._late and self.covers(native))
         return not tale.status.state.final
 
     def note(self, native: str, status: JobStatus) -> None:
@@ -101,6 +101,10 @@ class Log:
         if not tale.status.state.final:
             starts = max(tale.status.restarts, status.restarts)
             tale.status = attrs.evolve(status, restarts=starts)
+
+    def covers(self, native: str) -> bool:
+        """Whether the log has events of the job's cluster, so that more may follow."""
+        return int(native.partition(".")[0]) in self.clusters
 
     def catch_up(self) -> None:
         """Read what is new; a log that is not there (yet) has nothing new."""
