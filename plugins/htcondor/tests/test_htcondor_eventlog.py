@@ -556,7 +556,7 @@ def test_what_the_schedd_says_holds_until_the_log_has_something_newer(tmp_path: 
     log.catch_up()
     now = log.status("12.0")
     assert now is not None
-    assert (now.native, now.message, now.source) == ("running", None, SOURCE)
+    assert (now.native_state, now.message, now.source) == ("running", None, SOURCE)
 
 
 def test_what_the_schedd_says_never_takes_a_restart_back() -> None:

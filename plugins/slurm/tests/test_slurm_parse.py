@@ -370,7 +370,7 @@ def test_words_that_were_not_captured_are_read(
         parse.read_sacct(sacct_line(State=word))["7"],
         parse.read_scontrol(f"JobId=7 JobName=x UserId=a(1) JobState={word} ExitCode=0:0")["7"],
     ):
-        assert (found.state, found.reason, found.native) == (state, reason, word)
+        assert (found.state, found.reason, found.native_state) == (state, reason, word)
         assert (found.exit_code, found.signal) == (None, None)
 
 

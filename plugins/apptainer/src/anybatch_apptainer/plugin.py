@@ -108,10 +108,16 @@ class Apptainer(Plugin):
         for pattern in job.inputs:
             named = render.absolute(pattern, base_dir)
             below = os.path.join(glob.escape(str(base_dir)), pattern)
-            for found in [Path(named)] if os.path.lexists(named) else self.host.glob(below):
+            for found in [Path(named)] if self._is_there(named) else self.host.glob(below):
                 source = os.path.normpath(found)
                 placed[source] = render.input_destination(source, base_dir, flat=job.flat)
         return placed
+
+    def _is_there(self, path: str) -> bool:
+        try:
+            return self.host.exists(Path(path))
+        except OSError:
+            return True  # a link in a circle, say
 
     def _gpu(self, setting: str) -> str:
         if setting != "auto":
