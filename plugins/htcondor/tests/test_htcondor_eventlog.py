@@ -322,7 +322,8 @@ def test_no_event_of_any_kind_makes_a_success_of_nothing(kind: int, event: dict[
     """Done takes an event that says: ended normally, with 0."""
     tale = fold(None, kind, event)
     code = event.get("ReturnValue")
-    normal = kind == 5 and event.get("TerminatedNormally") and code == 0
+    whole = isinstance(code, int) and not isinstance(code, bool)
+    normal = kind == 5 and event.get("TerminatedNormally") and whole and code == 0
     assert (tale.status.state is State.DONE) == bool(normal)
 
 

@@ -191,7 +191,7 @@ def fold(tale: Tale | None, kind: int, event: Mapping[str, Any]) -> Tale:
     if where is None:
         return tale
     state, word = where
-    why = event.get("Reason") if kind == EVICTED else None
+    why = parse.text_in(event, "Reason") if kind == EVICTED else None
     status = attrs.evolve(tale.status, state=state, native_state=word, source=SOURCE, message=why)
     return attrs.evolve(tale, status=status, held=None)
 
@@ -214,7 +214,7 @@ def when(event: Mapping[str, Any]) -> datetime | None:
 def _started(tale: Tale, event: Mapping[str, Any]) -> Tale:
     status = attrs.evolve(
         tale.status,
-        host=parse.machine(event.get("SlotName")),
+        host=parse.machine(parse.text_in(event, "SlotName")),
         started=when(event),
         restarts=tale.starts,
     )
@@ -222,8 +222,8 @@ def _started(tale: Tale, event: Mapping[str, Any]) -> Tale:
 
 
 def _held(tale: Tale, event: Mapping[str, Any]) -> Tale:
-    held = tuple(event.get(n) for n in ("HoldReason", "HoldReasonCode", "HoldReasonSubCode"))
-    text, code, subcode = held
+    text = parse.text_in(event, "HoldReason")
+    code, subcode = (parse.number_in(event, n) for n in ("HoldReasonCode", "HoldReasonSubCode"))
     status = attrs.evolve(
         tale.status,
         state=State.HELD,
@@ -236,7 +236,8 @@ def _held(tale: Tale, event: Mapping[str, Any]) -> Tale:
 
 def _terminated(tale: Tale, event: Mapping[str, Any]) -> Tale:
     normally = event.get("TerminatedNormally")
-    how = (event.get("ReturnValue"), None) if normally else (None, event.get("TerminatedBySignal"))
+    code, signal = (parse.number_in(event, n) for n in ("ReturnValue", "TerminatedBySignal"))
+    how = (code, None) if normally else (None, signal)
     if how == (None, None):
         return tale  # damaged; the schedd knows
     status = parse.ended(SOURCE, how, **_kept(tale, event))
@@ -247,7 +248,7 @@ def _aborted(tale: Tale, event: Mapping[str, Any]) -> Tale:
     text, *codes = tale.held or (None, None, None)
     status = parse.removed(
         SOURCE,
-        event.get("Reason"),
+        parse.text_in(event, "Reason"),
         text,
         (codes[0], codes[1]) if tale.held else None,
         never_started=tale.starts == 0,
@@ -269,7 +270,7 @@ def _kept(tale: Tale, event: Mapping[str, Any]) -> dict[str, Any]:
 
 def _memory(tale: Tale, event: Mapping[str, Any]) -> int | None:
     """The most memory so far: kilobytes of an IMAGE_SIZE event, else its megabytes."""
-    size, rough = event.get("ResidentSetSize"), event.get("MemoryUsage")
+    size, rough = (parse.number_in(event, n) for n in ("ResidentSetSize", "MemoryUsage"))
     now = size * 1024 if size else rough * 2**20 if rough and not tale.status.max_memory else 0
     return max(now, tale.status.max_memory or 0) or None
 
