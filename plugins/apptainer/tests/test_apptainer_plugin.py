@@ -8,10 +8,13 @@ import pytest
 from anybatch import Job, JobError, Resources, Session, SettingError, UsageError
 from anybatch.detection import detect
 from anybatch.localhost import LocalHost
+from anybatch.plugins.calls import Hooks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
+
+    from anybatch.records import Detection
 
 
 @pytest.fixture
@@ -37,6 +40,11 @@ def wrapper(session: Session, **fields: Any) -> str:
     [script] = [file.text for file in plan.files if file.path.name == "job.sh"]
     lines = [line for line in script.splitlines() if line.lstrip().startswith("ab_wrapped()")]
     return lines[0].partition("exec ")[2]
+
+
+def detected(session: Session) -> Detection:
+    """What `anybatch systems` tells of the plugin."""
+    return detect(Hooks(session.plugins), session.settings, ["apptainer"])["apptainer"]
 
 
 # -- with and without an image
@@ -163,7 +171,7 @@ def test_a_command_that_is_none_is_refused(machine: Callable[..., Session]) -> N
     session = machine("apptainer", command="-c")
     with pytest.raises(SettingError, match=r"apptainer\.command: '-c' is no program"):
         session.plan(Job(["true"], container="docker://alpine"))
-    answer = detect(session.plugins, session.settings, session.host, ["apptainer"])["apptainer"]
+    answer = detected(session)
     assert not answer.available
 
 
@@ -187,7 +195,7 @@ def test_detection(
 ) -> None:
     """`anybatch systems` tells whether the program is there, and which version."""
     session = machine(*programs)
-    answer = detect(session.plugins, session.settings, session.host, ["apptainer"])["apptainer"]
+    answer = detected(session)
     assert (answer.available, answer.version) == (available, version)
     assert text in answer.reason
 
@@ -196,7 +204,7 @@ def test_a_program_that_does_not_work(machine: Callable[..., Session], anybatch_
     """A program that fails when it is asked its version counts as not there, with its words."""
     session = machine("apptainer")
     (anybatch_home / "bin" / "apptainer").write_text("#!/bin/sh\necho no luck >&2; exit 3\n")
-    answer = detect(session.plugins, session.settings, session.host, ["apptainer"])["apptainer"]
+    answer = detected(session)
     assert not answer.available
     assert "no luck" in answer.reason
 

@@ -40,7 +40,7 @@ def words(
         command=command,
         image=image,
         gpu=gpu,
-        folder=FOLDER,
+        base_dir=FOLDER,
     )
     return list(found)
 

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anybatch.host import Completed
-from anybatch.records import Submission
+from anybatch.records import Batch, Submission
 from anybatch_htcondor.settings import SETTINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 DATA = Path(__file__).parent / "data"
 TOKEN = "ab-20261120-094725-64a26d-0"
@@ -45,3 +45,8 @@ def submission(own: Mapping[str, Any] | None = None, **fields: Any) -> Submissio
         **{"folder": Path("/runs/one"), "count": 1, "name": "fit"},
     }
     return Submission(**{**usual, **fields, "settings": table(**(own or {}))})
+
+
+def batch(ids: Sequence[str], own: Mapping[str, Any] | None = None, **fields: Any) -> Batch:
+    """Jobs of a submission that are asked about."""
+    return Batch(submission=submission(own, **{"count": len(ids), **fields}), ids=tuple(ids))

@@ -322,7 +322,8 @@ def test_no_event_of_any_kind_makes_a_success_of_nothing(kind: int, event: dict[
     """Done takes an event that says: ended normally, with 0."""
     tale = fold(None, kind, event)
     code = event.get("ReturnValue")
-    normal = kind == 5 and event.get("TerminatedNormally") and code == 0
+    whole = isinstance(code, int) and not isinstance(code, bool)
+    normal = kind == 5 and event.get("TerminatedNormally") and whole and code == 0
     assert (tale.status.state is State.DONE) == bool(normal)
 
 
@@ -556,7 +557,7 @@ def test_what_the_schedd_says_holds_until_the_log_has_something_newer(tmp_path: 
     log.catch_up()
     now = log.status("12.0")
     assert now is not None
-    assert (now.native, now.message, now.source) == ("running", None, SOURCE)
+    assert (now.native_state, now.message, now.source) == ("running", None, SOURCE)
 
 
 def test_what_the_schedd_says_never_takes_a_restart_back() -> None:

@@ -52,7 +52,7 @@ def test_a_job_removed_behind_our_back_is_terminated(
     held = condor.submit([Job(["true"], settings={"htcondor": {"hold": True}})] * 3)
     await_that(lambda: Path("ready-0").exists())
     tool("condor_rm", native_id(alone), native_id(held, 0))
-    await_that(lambda: alone.finished and held.outcome(0), condor.look)
+    await_that(lambda: alone.finished and held.outcome(0), condor.poll)
     tool("condor_rm", native_id(held, 1).partition(".")[0])
     outcomes = [*alone.wait(PATIENCE), *held.wait(PATIENCE)]
     assert {(o.state, o.reason) for o in outcomes} == {(State.TERMINATED, Reason.TERMINATED)}
@@ -91,10 +91,10 @@ def test_a_startd_that_died_makes_the_job_run_again(
     script = 'echo x >>runs; test "$(wc -l <runs)" -gt 1 || exec sleep 600'
     run = condor.submit(Job(["sh", "-c", script]))
     await_that(lambda: Path("runs").exists())
-    await_that(lambda: run.jobs[0].native_state == "running", condor.look)
+    await_that(lambda: run.jobs[0].native_state == "running", condor.poll)
     tool("condor_off", "-fast", "-daemon", "startd", "-constraint", 'Name == "sid"')
     try:
-        await_that(lambda: run.jobs[0].native_state != "running", condor.look)
+        await_that(lambda: run.jobs[0].native_state != "running", condor.poll)
         assert not run.finished
     finally:
         tool("condor_on", "-daemon", "startd", "-constraint", 'Name == "sid"')
@@ -223,7 +223,7 @@ def test_a_run_that_is_materialized_late_ends_whole(condor: Session) -> None:
     late = {"htcondor": {"late_from": 10, "max_idle": 3, "requirements": "false"}}
     run = condor.submit([Job(["true"], settings=late)] * 30)
     wanted = {"idle", "to be materialized"}
-    await_that(lambda: {job.native_state for job in run.jobs} == wanted, condor.look)
+    await_that(lambda: {job.native_state for job in run.jobs} == wanted, condor.poll)
     assert run.counts == {State.QUEUED: 30}
     run.terminate()
     assert {outcome.state for outcome in run.wait(PATIENCE)} == {State.TERMINATED}

@@ -97,10 +97,10 @@ def test_who_holds_a_job_by_hand_wants_it_held(condor: Session, tool: Callable[.
     """`on_held` is for what goes wrong; a user's hold waits for the user."""
     settings = {"htcondor": {"on_held": "fail", "hold": True}}
     run = condor.submit([Job(["true"], settings=settings)] * 2)
-    await_that(lambda: run.counts == {State.HELD: 2}, condor.look)
+    await_that(lambda: run.counts == {State.HELD: 2}, condor.poll)
     tool("condor_release", native_id(run))
     tool("condor_hold", "-reason", "lunch", native_id(run, 1))
-    await_that(lambda: run.outcome(0), condor.look)
+    await_that(lambda: run.outcome(0), condor.poll)
     assert run.jobs[1].state is State.HELD
     tool("condor_release", native_id(run, 1))
     assert all(outcome.done for outcome in run.wait(PATIENCE))

@@ -322,7 +322,7 @@ def test_what_a_policy_removed_while_it_was_held_has_failed_for_that(
     }
     [answer] = parse.read_history([ad]).values()
     assert (answer.state, answer.reason) == (State.FAILED, reason)
-    assert answer.native == "removed while held"
+    assert answer.native_state == "removed while held"
     assert answer.message is not None
     assert f"why (hold code {code or 0}, subcode {subcode or 0})" in answer.message
 

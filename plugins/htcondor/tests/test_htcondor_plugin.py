@@ -15,13 +15,13 @@ import pytest
 from anybatch import Job, UsageError
 from anybatch.errors import CommandFailed, CommandNotFound, CommandTimeout, Rejected
 from anybatch.host import Command, Completed
-from anybatch.records import Detection, Transfer
+from anybatch.records import Detection, Environment, Transfer
 from anybatch.testing import ScriptedHost
-from anybatch_htcondor import plugin
+from anybatch_htcondor.plugin import HTCondor
 from hypothesis import given
 from hypothesis import strategies as st
 
-from .captured import DATA, TOKEN, data, failed, said, submission, table
+from .captured import DATA, TOKEN, batch, data, failed, said, submission, table
 from .test_htcondor_parse import REFUSED, is_true
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ ALL_OURS = (FOREIGN, said("status empty-json"))
 ONE_FOREIGN = (FOREIGN, said("status domains"))
 QUEUE = "condor_q -limit -json"
 NOTHING = said("q empty-json")
+JOB = Job(["true"])
 
 
 # -- detect
@@ -42,7 +43,7 @@ NOTHING = said("q empty-json")
 def detect(*steps: tuple[str, Any], missing: str = "") -> Detection:
     """What the plugin finds; all that the script expects is asked for."""
     host = ScriptedHost(*steps, missing=(missing,))
-    found = plugin.anybatch_detect(host)
+    found = HTCondor(host).anybatch_detect(table(), choosing=False)
     assert host.steps == []
     return found
 
@@ -120,14 +121,20 @@ def test_a_schedd_without_its_collector_takes_jobs(name: str) -> None:
 
 def test_any_number_of_jobs_is_one_submission() -> None:
     """Order between jobs is kept by the core."""
-    limits = plugin.anybatch_limits()
+    limits = HTCondor(ScriptedHost()).anybatch_limits(table())
     assert limits.array >= 100_000
     assert not limits.dependencies
 
 
+def environment_of(job: Job, **own: Any) -> Environment:
+    """What the plugin contributes to a job."""
+    plugin = HTCondor(ScriptedHost())
+    return plugin.anybatch_environment(job, table(**own), "htcondor", Path("/"))
+
+
 def test_a_job_inherits_nothing_that_belongs_to_another() -> None:
     """But finds the pool; temporary files belong into its own scratch folder."""
-    environment = plugin.anybatch_environment(Job(["true"]), table())
+    environment = environment_of(JOB)
     assert {"_CONDOR_*", "BATCH_SYSTEM", "TMPDIR"} <= set(environment.scrub)
     assert environment.keep == ("CONDOR_CONFIG",)
     assert not environment.runs_container
@@ -143,7 +150,7 @@ def test_the_pool_runs_containers_where_it_is_asked_to(
 ) -> None:
     """Else a wrapper may."""
     job = Job(["true"], container=container)
-    assert plugin.anybatch_environment(job, table(container=setting)).runs_container is contains
+    assert environment_of(job, container=setting).runs_container is contains
 
 
 @pytest.mark.parametrize(
@@ -160,15 +167,16 @@ def test_files_travel_where_a_machine_may_not_share_them(
 ) -> None:
     """The pool is asked once, and only where it is left open."""
     host = ScriptedHost(*steps)
+    plugin = HTCondor(host)
     for _ in range(3):
-        assert plugin.anybatch_transfer(table(transfer=setting), host) is transfer
+        assert plugin.anybatch_transfer(JOB, table(transfer=setting)) is transfer
     assert host.steps == []
 
 
 def test_machines_that_tell_no_domain_are_foreign() -> None:
     """The question is for all whose domain is not ours, and for one of them only."""
     host = ScriptedHost(DOMAIN, ALL_OURS)
-    plugin.anybatch_transfer(table(), host)
+    HTCondor(host).anybatch_transfer(JOB, table())
     assert host.option("-constraint") == 'FileSystemDomain =!= "sid"'
     assert host.option("-limit") == "1"
 
@@ -177,10 +185,11 @@ def test_machines_that_tell_no_domain_are_foreign() -> None:
 def test_where_the_pool_cannot_be_asked_nothing_is_guessed(name: str) -> None:
     """Nothing is submitted; the next run asks again."""
     host = ScriptedHost(DOMAIN, (FOREIGN, failed(f"status {name}")))
+    plugin = HTCondor(host)
     with pytest.raises(CommandFailed, match="communication error"):
-        plugin.anybatch_transfer(table(), host)
+        plugin.anybatch_transfer(JOB, table())
     host.steps += [DOMAIN, ONE_FOREIGN]
-    assert plugin.anybatch_transfer(table(), host) is Transfer.SYSTEM
+    assert plugin.anybatch_transfer(JOB, table()) is Transfer.SYSTEM
 
 
 # -- submit
@@ -191,10 +200,11 @@ SUBMIT = "condor_submit -terse /runs/one/submit-0.sub"
 def submit(answer: Any, count: int = 1) -> list[str]:
     """The ids that submitting gives, its one command answered so."""
     one = submission(count=count)
+    host = ScriptedHost((SUBMIT, answer))
+    plugin = HTCondor(host)
     rendered = plugin.anybatch_render(one)
     command = attrs.evolve(rendered.command, timeout=timedelta(seconds=9))
-    host = ScriptedHost((SUBMIT, answer))
-    ids = list(plugin.anybatch_submit(one, attrs.evolve(rendered, command=command), host))
+    ids = list(plugin.anybatch_submit(one, attrs.evolve(rendered, command=command)))
     assert host.ran == [command]
     return ids
 
@@ -280,7 +290,7 @@ IN_HISTORY = "condor_history -json -attributes ClusterId -match"
 def find(*steps: tuple[str, Any], folder: Path = Path("/runs/one"), count: int = 2) -> list[str]:
     """The ids that are found; all that the script expects is asked for."""
     host = ScriptedHost(*steps)
-    ids = list(plugin.anybatch_find(submission(folder=folder, count=count), host))
+    ids = list(HTCondor(host).anybatch_find(submission(folder=folder, count=count)))
     assert host.steps == []
     for command in host.ran:
         at = command.argv.index("-constraint")
@@ -348,7 +358,7 @@ def terminate(
     """The program that is run, and the constraints that it gets."""
     program = PROGRAMS.get(signal or "", "condor_rm")
     host = ScriptedHost(*((f"{program} -constraint", answer) for answer in answers))
-    plugin.anybatch_terminate(ids, signal, table(**own), host)
+    assert HTCondor(host).anybatch_terminate([batch(ids, own)], signal) == [{}]
     assert host.steps == []
     [ran] = {command.argv[0] for command in host.ran}
     return ran, [command.argv[2] for command in host.ran]
@@ -432,7 +442,7 @@ def test_signals_are_what_a_command_does_to_a_job(
 def test_signals_that_cannot_be_sent_are_refused(signal: str, own: dict[str, Any]) -> None:
     """Nothing is run; the error says what is possible."""
     with pytest.raises(UsageError, match="condor_rm sends"):
-        plugin.anybatch_terminate(["1.0"], signal, table(**own), ScriptedHost())
+        HTCondor(ScriptedHost()).anybatch_terminate([batch(["1.0"], own)], signal)
 
 
 @given(st.text(min_size=1, max_size=8))
@@ -441,4 +451,33 @@ def test_no_signal_is_made_up(signal: str) -> None:
     if signal in (*PROGRAMS, "TERM"):
         return
     with pytest.raises(UsageError):
-        plugin.anybatch_terminate(["1.0"], signal, table(), ScriptedHost())
+        HTCondor(ScriptedHost()).anybatch_terminate([batch(["1.0"])], signal)
+
+
+def test_a_signal_means_what_each_batch_was_submitted_with() -> None:
+    """One command for all for which it is the same; nothing is run where one cannot be sent."""
+    own = {"kill_sig": "CONT"}
+    batches = [batch(["1.0"], own), batch(["2.0"]), batch(["3.0"], own)]
+    host = ScriptedHost(
+        ("condor_rm -constraint", Completed(0)), ("condor_continue -constraint", Completed(0))
+    )
+    assert HTCondor(host).anybatch_terminate(batches, "CONT") == [{}, {}, {}]
+    assert host.steps == []
+    removed, continued = (command.argv[2] for command in host.ran)
+    assert is_true(continued, 2, 0)
+    assert not is_true(continued, 1, 0)
+    assert "ClusterId == 1 " in removed
+    assert "ClusterId == 3 " in removed
+    assert "ClusterId == 2 " not in removed
+    own = {"kill_sig": "USR1"}
+    with pytest.raises(UsageError, match="condor_rm sends"):
+        HTCondor(ScriptedHost()).anybatch_terminate([batch(["1.0"], own), batch(["2.0"])], "USR1")
+
+
+def test_a_command_that_fails_is_told_of_the_jobs_that_it_was_for() -> None:
+    """The others have been told to stop."""
+    batches = [batch(["1.0"], {"kill_sig": "CONT"}), batch(["2.0"])]
+    steps = (("condor_rm", Completed(0)), ("condor_continue", failed("rm stopped")))
+    stopped, refused = HTCondor(ScriptedHost(*steps)).anybatch_terminate(batches, "CONT")
+    assert stopped == {}
+    assert data("rm stopped.stderr").strip().splitlines()[0] in refused["2.0"]

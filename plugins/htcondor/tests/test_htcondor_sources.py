@@ -12,12 +12,15 @@ from anybatch import State
 from anybatch.errors import CommandFailed, CommandTimeout
 from anybatch.host import Command, Completed
 from anybatch.testing import ScriptedHost
-from anybatch_htcondor import plugin, sources
+from anybatch_htcondor import sources
+from anybatch_htcondor.plugin import HTCondor
 
-from .captured import failed, said
+from .captured import batch, failed, said
 
 if TYPE_CHECKING:
-    from anybatch.records import JobStatus
+    from collections.abc import Sequence
+
+    from anybatch.records import Batch, JobStatus
 
 DATA = Path(__file__).parent / "data"
 MIXED = [f"54.{proc}" for proc in range(8)]
@@ -90,21 +93,36 @@ def ended(*natives: str) -> Completed:
     return ads(*((n, 4) for n in natives), ExitBySignal=False, ExitCode=0)
 
 
-def ask(
-    host: ScriptedHost, ids: list[str], folder: Path | dict[Path, list[str]]
-) -> dict[str, JobStatus | None]:
+class Pool(ScriptedHost):
+    """A host with a pool, and the plugin of a session on it."""
+
+    def __init__(self, *steps: tuple[str, Any]) -> None:
+        super().__init__(*steps)
+        self.plugin = HTCondor(self)
+
+
+def ask(pool: Pool, ids: Sequence[str], folder: Path) -> dict[str, JobStatus | None]:
+    """What the plugin answers of a run's first submission."""
+    return ask_all(pool, batch(ids, folder=folder))
+
+
+def ask_all(pool: Pool, *batches: Batch) -> dict[str, JobStatus | None]:
     """What the plugin answers; all that the script expects is asked for."""
-    folders = folder if isinstance(folder, dict) else {folder: ids}
-    answers = plugin.anybatch_status(ids, folders, host)
-    assert not host.steps, f"it did not ask: {host.steps}"
-    return dict(answers)
+    answers = pool.plugin.anybatch_status(batches)
+    assert not pool.steps, f"it did not ask: {pool.steps}"
+    return {
+        native: answer[native]
+        for one, answer in zip(batches, answers, strict=True)
+        for native in one.ids
+        if native in answer
+    }
 
 
 def states(answers: dict[str, JobStatus | None]) -> dict[str, State | None]:
     return {native: one and one.state for native, one in answers.items()}
 
 
-def then(host: ScriptedHost, *steps: tuple[str, Any]) -> ScriptedHost:
+def then(host: Pool, *steps: tuple[str, Any]) -> Pool:
     """The script goes on."""
     host.steps += steps
     return host
@@ -116,7 +134,7 @@ def then(host: ScriptedHost, *steps: tuple[str, Any]) -> ScriptedHost:
 def test_jobs_that_the_log_has_seen_end_cost_no_command(tmp_path: Path) -> None:
     """The schedd is not bothered."""
     write_log(tmp_path, *events("mixed"))
-    answers = ask(ScriptedHost(), MIXED, tmp_path)
+    answers = ask(Pool(), MIXED, tmp_path)
     assert states(answers) == {
         **{"54.0": State.DONE, **dict.fromkeys(MIXED[1:5], State.FAILED)},
         **dict.fromkeys(OPEN, State.TERMINATED),
@@ -126,7 +144,7 @@ def test_jobs_that_the_log_has_seen_end_cost_no_command(tmp_path: Path) -> None:
 def test_a_log_that_knows_all_is_checked_once_a_minute(tmp_path: Path, clock: Clock) -> None:
     """One condor_q for the jobs that have not ended, whatever the pace of the questions."""
     write_log(tmp_path, *events("mixed-running"))
-    host = ScriptedHost((QUEUE, said("q running")))
+    host = Pool((QUEUE, said("q running")))
     for second in range(0, 60, 5):
         clock.now = 5000.0 + second
         answers = ask(host, MIXED, tmp_path)
@@ -144,7 +162,7 @@ def test_what_only_the_schedd_knows_is_kept_until_the_log_goes_on(
 ) -> None:
     """A job that is submitted on hold has no event that says so."""
     write_log(tmp_path, *events("held-submitted"))
-    host = ScriptedHost((QUEUE, said("q held-submitted")))
+    host = Pool((QUEUE, said("q held-submitted")))
     for clock.now in (5000.0, 5002.0, 5030.0):
         [one] = ask(host, ["91.0"], tmp_path).values()
         assert one is not None
@@ -155,27 +173,54 @@ def test_what_only_the_schedd_knows_is_kept_until_the_log_goes_on(
 
 
 def test_logs_of_several_runs_are_read_each_for_its_jobs(tmp_path: Path, clock: Clock) -> None:
-    """And a run may have several submissions."""
+    """And a run may have several submissions; the folders of runs are not looked through."""
     one, two = tmp_path / "one", tmp_path / "two"
     write_log(one, *events("mixed"))
     write_log(one, *events("late"), number=1)
     write_log(two, *events("transfer"))
     (two / "logs").mkdir()
     (two / "htcondor-1.sub").write_text("no log")
-    folders = {one: ["54.0", "11.1"], two: ["92.0"], tmp_path / "gone": ["77.0"]}
-    host = ScriptedHost((QUEUE, ads(("77.0", 1))))
-    answers = ask(host, ["54.0", "11.1", "92.0", "77.0"], folders)
+    pool = Pool((QUEUE, ads(("77.0", 1))))
+    answers = ask_all(
+        pool,
+        batch(["54.0"], folder=one),
+        batch(["11.1"], folder=one, number=1),
+        batch(["92.0"], folder=two),
+        batch(["77.0"], folder=tmp_path / "gone"),
+    )
     assert states(answers) == {
         **{"54.0": State.DONE, "11.1": State.FAILED},
         **{"92.0": State.DONE, "77.0": State.QUEUED},
     }
-    assert host.option("-constraint") == "(ClusterId == 77 && (ProcId == 0))"
+    assert pool.option("-constraint") == "(ClusterId == 77 && (ProcId == 0))"
+
+
+def test_a_log_is_believed_of_its_own_submission_alone(tmp_path: Path, clock: Clock) -> None:
+    """A log that tells of a job of this id, and belongs to another submission, tells nothing."""
+    write_log(tmp_path, *events("mixed"))
+    pool = Pool((QUEUE, ads(("54.0", 2))))
+    answers = ask_all(pool, batch(["54.0"], folder=tmp_path, number=1))
+    assert states(answers) == {"54.0": State.RUNNING}
+
+
+def test_what_is_watched_no_more_is_forgotten(tmp_path: Path, clock: Clock) -> None:
+    """A session may live for months: when the job is asked about again its log is read anew."""
+    write_log(tmp_path, *events("held-submitted"))
+    pool = Pool((QUEUE, said("q held-submitted")))
+    [one] = ask(pool, ["91.0"], tmp_path).values()
+    assert one is not None
+    assert one.source == "condor_q"
+    then(pool, (QUEUE, ads(("77.0", 1))))
+    ask(pool, ["77.0"], tmp_path / "other")
+    [again] = ask(pool, ["91.0"], tmp_path).values()
+    assert again is not None
+    assert again.source == "event log"
 
 
 def test_accounting_is_what_the_log_tells(tmp_path: Path) -> None:
     """CPU time and memory without any command."""
     write_log(tmp_path, *events("mixed"))
-    told = plugin.anybatch_account(["54.0", "99.0"], {tmp_path: ["54.0", "99.0"]}, ScriptedHost())
+    [told] = Pool().plugin.anybatch_account([batch(["54.0", "99.0"], folder=tmp_path)])
     assert {native: one.max_memory for native, one in told.items()} == {"54.0": 4960 * 1024}
 
 
@@ -185,7 +230,7 @@ def test_accounting_is_what_the_log_tells(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("reader")
 def test_jobs_without_a_log_are_asked_for_at_every_question(tmp_path: Path, clock: Clock) -> None:
     """Its folder may have been full when the log was to be made."""
-    host = ScriptedHost()
+    host = Pool()
     for clock.now in (5000.0, 5002.0):
         then(host, (QUEUE, said("q running")))
         assert states(ask(host, OPEN, tmp_path)) == dict.fromkeys(OPEN, State.RUNNING)
@@ -195,7 +240,7 @@ def test_jobs_without_a_log_are_asked_for_at_every_question(tmp_path: Path, cloc
 def test_without_the_reader_the_schedd_is_asked_and_then_the_history(tmp_path: Path) -> None:
     """The log is there and cannot be read."""
     write_log(tmp_path, *events("mixed"))
-    host = ScriptedHost((QUEUE, said("q running")), (HISTORY, said("history ended")))
+    host = Pool((QUEUE, said("q running")), (HISTORY, said("history ended")))
     expected = {
         **{"54.0": State.DONE, **dict.fromkeys(MIXED[1:5], State.FAILED)},
         **dict.fromkeys(OPEN, State.RUNNING),
@@ -203,13 +248,13 @@ def test_without_the_reader_the_schedd_is_asked_and_then_the_history(tmp_path: P
     assert states(ask(host, MIXED, tmp_path)) == expected
     assert host.option("-constraint") == "(ClusterId == 54 && ((ProcId >= 0 && ProcId <= 4)))"
     assert host.option("-match") == "5"
-    assert plugin.anybatch_account(MIXED, {tmp_path: MIXED}, host) == {}
+    assert host.plugin.anybatch_account([batch(MIXED, folder=tmp_path)]) == [{}]
 
 
 def test_many_ids_are_asked_for_by_their_clusters(tmp_path: Path) -> None:
     """A list of ten thousand numbers would be no command line; more than asked for may match."""
     ids = [f"7.{proc}" for proc in range(0, 1400, 2)] + ["9.0"]
-    host = ScriptedHost((QUEUE, ads(("7.1", 2), ("9.0", 2))), (HISTORY, ended("7.0", "7.1")))
+    host = Pool((QUEUE, ads(("7.1", 2), ("9.0", 2))), (HISTORY, ended("7.0", "7.1")))
     assert ask(host, ids, tmp_path).keys() == {"7.0", "9.0"}
     assert "ClusterId == 7 || ClusterId == 9" in host.ran[0].argv
     assert host.option("-constraint") == "ClusterId == 7"
@@ -219,7 +264,7 @@ def test_many_ids_are_asked_for_by_their_clusters(tmp_path: Path) -> None:
 def test_many_clusters_are_asked_for_by_their_mark(tmp_path: Path) -> None:
     """Of thousands of runs of one job each."""
     ids = [f"{cluster}.0" for cluster in range(1, 6000)]
-    host = ScriptedHost((QUEUE, ads(*((native, 1) for native in ids))))
+    host = Pool((QUEUE, ads(*((native, 1) for native in ids))))
     assert len(ask(host, ids, tmp_path)) == 5999
     assert host.option("-constraint") == "AnybatchToken =!= undefined"
     assert max(len(word) for command in host.ran for word in command.argv) < 100_000
@@ -231,7 +276,7 @@ def test_many_clusters_are_asked_for_by_their_mark(tmp_path: Path) -> None:
 def test_what_has_left_the_queue_is_looked_up_in_the_history(tmp_path: Path, clock: Clock) -> None:
     """The log has lost its end; when it is known nobody is asked any more."""
     write_log(tmp_path, *events("mixed-running"))
-    host = ScriptedHost((QUEUE, said("q token-none")), (HISTORY, said("history removed")))
+    host = Pool((QUEUE, said("q token-none")), (HISTORY, said("history removed")))
     for clock.now in (5000.0, 5100.0):
         assert states(ask(host, OPEN, tmp_path)) == dict.fromkeys(OPEN, State.TERMINATED)
 
@@ -241,7 +286,7 @@ def test_what_nobody_knows_any_more_is_left_out_and_stays_left_out(
 ) -> None:
     """Its log says that it runs; an old line does not bring it back between two questions."""
     write_log(tmp_path, *events("mixed-running"))
-    host = ScriptedHost((QUEUE, said("q running")))
+    host = Pool((QUEUE, said("q running")))
     assert ask(host, OPEN, tmp_path).keys() == set(OPEN)
     clock.now += 60
     then(host, (QUEUE, ads(("54.5", 2))), (HISTORY, NOBODY_EVER))
@@ -256,7 +301,7 @@ def test_what_nobody_knows_any_more_is_left_out_and_stays_left_out(
 def test_what_was_gone_and_is_found_again_is_back(tmp_path: Path, clock: Clock) -> None:
     """A schedd that has just started may not know its jobs for a moment."""
     write_log(tmp_path, *events("mixed-running"))
-    host = ScriptedHost((QUEUE, NOBODY), (HISTORY, NOBODY_EVER))
+    host = Pool((QUEUE, NOBODY), (HISTORY, NOBODY_EVER))
     assert ask(host, OPEN, tmp_path) == {}
     clock.now += 2
     then(host, (QUEUE, said("q running")))
@@ -277,7 +322,7 @@ def test_an_end_that_is_logged_while_the_schedd_is_asked_counts(
         write_log(tmp_path, *late)
         return NOBODY
 
-    host = ScriptedHost((QUEUE, end_meanwhile))
+    host = Pool((QUEUE, end_meanwhile))
     assert states(ask(host, ["54.0"], tmp_path)) == {"54.0": State.DONE}
 
 
@@ -286,7 +331,7 @@ def test_an_end_that_is_logged_after_the_history_was_searched_counts(
 ) -> None:
     """What was missing a moment ago is known at the next question, without any command."""
     write_log(tmp_path, *events("mixed", "54.0")[:2])
-    host = ScriptedHost((QUEUE, NOBODY), (HISTORY, NOBODY_EVER))
+    host = Pool((QUEUE, NOBODY), (HISTORY, NOBODY_EVER))
     assert ask(host, ["54.0"], tmp_path) == {}
     write_log(tmp_path, *events("mixed", "54.0")[2:])
     assert states(ask(host, ["54.0"], tmp_path)) == {"54.0": State.DONE}
@@ -297,7 +342,7 @@ def test_jobs_that_are_not_materialized_yet_are_not_gone(tmp_path: Path, clock: 
     text = "".join(events("late"))
     write_log(tmp_path, text[: text.index("005 (011.0")])
     ids = [f"11.{proc}" for proc in range(6)]
-    host = ScriptedHost((QUEUE, said("q late")))
+    host = Pool((QUEUE, said("q late")))
     answers = ask(host, ids, tmp_path)
     assert [one and one.native_state for one in answers.values()] == [
         *["running"] * 2,
@@ -314,7 +359,7 @@ def test_a_schedd_that_is_away_leaves_what_the_log_tells(
 ) -> None:
     """And nothing is said of jobs that the log does not know: they are not gone."""
     write_log(tmp_path, *events("mixed-running"))
-    host = ScriptedHost((QUEUE, answer))
+    host = Pool((QUEUE, answer))
     answers = ask(host, ["54.0", "54.5", "54.99"], tmp_path)
     assert states(answers) == {"54.0": State.DONE, "54.5": State.RUNNING, "54.99": None}
     clock.now += 2
@@ -327,9 +372,9 @@ def test_a_schedd_that_is_away_leaves_what_the_log_tells(
 @pytest.mark.parametrize("answer", AWAY, ids=["stopped", "crashed", "hung", "garbage"])
 def test_a_schedd_that_is_away_and_no_log_is_an_error(answer: Completed, tmp_path: Path) -> None:
     """No job's state changes, and the user is told."""
-    host = ScriptedHost((QUEUE, answer))
+    host = Pool((QUEUE, answer))
     with pytest.raises(CommandFailed):
-        plugin.anybatch_status(["54.0"], {tmp_path: ["54.0"]}, host)
+        host.plugin.anybatch_status([batch(["54.0"], folder=tmp_path)])
     assert host.steps == []
 
 
@@ -347,7 +392,7 @@ def test_a_history_that_cannot_be_read_makes_no_job_unknown(
 ) -> None:
     """The job has left the queue; how it ended is asked for again, a minute later."""
     write_log(tmp_path, *events("mixed-running"))
-    host = ScriptedHost((QUEUE, NOBODY), (HISTORY, broken))
+    host = Pool((QUEUE, NOBODY), (HISTORY, broken))
     assert states(ask(host, ["54.5"], tmp_path)) == {"54.5": State.RUNNING}
     clock.now += 60
     then(host, (QUEUE, NOBODY), (HISTORY, said("history removed")))
@@ -357,7 +402,7 @@ def test_a_history_that_cannot_be_read_makes_no_job_unknown(
 def test_a_job_that_was_gone_is_open_while_the_schedd_is_away(tmp_path: Path, clock: Clock) -> None:
     """Neither what the log told long ago nor that it is gone."""
     write_log(tmp_path, *events("mixed-running"))
-    host = ScriptedHost((QUEUE, NOBODY), (HISTORY, NOBODY_EVER))
+    host = Pool((QUEUE, NOBODY), (HISTORY, NOBODY_EVER))
     assert ask(host, ["54.5"], tmp_path) == {}
     then(host, (QUEUE, failed("q stopped")))
     assert ask(host, ["54.5"], tmp_path) == {"54.5": None}
@@ -367,13 +412,13 @@ def test_an_answer_with_an_ad_that_makes_no_sense_leaves_that_job_to_the_history
     tmp_path: Path,
 ) -> None:
     """It is not known where it is, and nothing is made up."""
-    host = ScriptedHost((QUEUE, ads(("54.5", 99), ("54.6", 2))), (HISTORY, NOBODY_EVER))
+    host = Pool((QUEUE, ads(("54.5", 99), ("54.6", 2))), (HISTORY, NOBODY_EVER))
     assert states(ask(host, ["54.5", "54.6"], tmp_path)) == {"54.6": State.RUNNING}
 
 
 def test_commands_do_not_take_a_jobs_variables_for_their_own(tmp_path: Path) -> None:
     """Anybatch may run in a job of the same pool."""
-    host = ScriptedHost((QUEUE, said("q running")), (HISTORY, NOBODY_EVER))
+    host = Pool((QUEUE, said("q running")), (HISTORY, NOBODY_EVER))
     ask(host, [*OPEN, "54.99"], tmp_path)
     for command in host.ran:
         assert "_CONDOR_SLOT" in command.hide_env
@@ -384,7 +429,7 @@ def test_commands_do_not_take_a_jobs_variables_for_their_own(tmp_path: Path) -> 
 def test_each_host_has_sources_of_its_own(tmp_path: Path, clock: Clock) -> None:
     """What one was told a moment ago is no answer for another."""
     write_log(tmp_path, *events("mixed-running"))
-    hosts = [ScriptedHost((QUEUE, said("q running"))) for _ in range(2)]
+    hosts = [Pool((QUEUE, said("q running"))) for _ in range(2)]
     for host in hosts:
         ask(host, OPEN, tmp_path)
         assert host.commands == {"condor_q": 1}

@@ -32,7 +32,7 @@ def test_a_job_cancelled_behind_our_back_is_terminated(
     held = slurm.submit([Job(["true"], settings={"slurm": {"hold": True}})] * 3)
     await_that(lambda: Path("ready-0").exists())
     tool("scancel", native_id(alone), native_id(held, 0))
-    await_that(lambda: alone.finished and held.outcome(0), slurm.look)
+    await_that(lambda: alone.finished and held.outcome(0), slurm.poll)
     tool("scancel", native_id(held, 1).partition("_")[0])
     outcomes = [*alone.wait(PATIENCE), *held.wait(PATIENCE)]
     assert {(o.state, o.reason) for o in outcomes} == {(State.TERMINATED, Reason.TERMINATED)}

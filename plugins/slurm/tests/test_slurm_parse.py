@@ -370,7 +370,7 @@ def test_words_that_were_not_captured_are_read(
         parse.read_sacct(sacct_line(State=word))["7"],
         parse.read_scontrol(f"JobId=7 JobName=x UserId=a(1) JobState={word} ExitCode=0:0")["7"],
     ):
-        assert (found.state, found.reason, found.native) == (state, reason, word)
+        assert (found.state, found.reason, found.native_state) == (state, reason, word)
         assert (found.exit_code, found.signal) == (None, None)
 
 
@@ -1106,11 +1106,11 @@ def test_an_unknown_id_does_not_hide_another_error(stderr: str, only: bool) -> N
 def test_the_configuration_tells_what_the_cluster_allows() -> None:
     """One command for version, name, largest array and accounting."""
     plain = parse.read_config(data("scontrol config-plain"))
-    assert plain == parse.Cluster("22.05.8", "plain", array=100001, accounting=False)
+    assert plain == parse.ClusterConfig("22.05.8", "plain", array=100001, accounting=False)
     other = parse.read_config(data("scontrol config-accounting"))
-    assert other == parse.Cluster("22.05.8", "accounting", array=201, accounting=True)
+    assert other == parse.ClusterConfig("22.05.8", "accounting", array=201, accounting=True)
     newer = parse.read_config(data("scontrol config", "26.05"))
-    assert newer == parse.Cluster("26.05.5", "sid", array=100001, accounting=False)
+    assert newer == parse.ClusterConfig("26.05.5", "sid", array=100001, accounting=False)
 
 
 @pytest.mark.parametrize(

@@ -14,18 +14,22 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import pytest
-from anybatch import State, UsageError
-from anybatch.errors import CommandFailed, CommandNotFound, CommandTimeout, Rejected
+from anybatch import Job, State, UsageError
+from anybatch.errors import CommandError, CommandFailed, CommandNotFound, CommandTimeout, Rejected
 from anybatch.host import Command, Completed
 from anybatch.localhost import LocalHost
-from anybatch.records import Submission
+from anybatch.records import Batch, Limits, Submission
 from anybatch.testing import ScriptedHost, await_that
-from anybatch_slurm import plugin
+from anybatch_slurm.cluster import MOST_IDS
 from anybatch_slurm.parse import SQUEUE_FIELDS
+from anybatch_slurm.plugin import Slurm
 from anybatch_slurm.settings import SETTINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
+
+    from anybatch.host import Host
+    from anybatch.records import JobStatus
 
 DATA = Path(__file__).parent / "data"
 TOKEN = "tok-2"
@@ -74,12 +78,18 @@ def submission(count: int = 1, **own: Any) -> Submission:
     )
 
 
+def batch(ids: Sequence[str], **own: Any) -> Batch:
+    """Jobs that are asked about."""
+    return Batch(submission=submission(len(ids), **own), ids=tuple(ids))
+
+
 def submit(answer: Completed | Exception, count: int = 1) -> list[str]:
     """The ids that submitting gives, its one command answered so."""
     one = submission(count)
-    rendered = plugin.anybatch_render(one)
     host = ScriptedHost(("sbatch --parsable /runs/one/submit-0.sh", answer))
-    ids = list(plugin.anybatch_submit(one, rendered, host))
+    slurm = Slurm(host)
+    rendered = slurm.anybatch_render(one)
+    ids = list(slurm.anybatch_submit(one, rendered))
     assert host.ran == [rendered.command]
     return ids
 
@@ -196,7 +206,7 @@ OTHERS = "12|None|somebody's own|\n13|None|(null)|\n14|None|tok-22|\n"
 def test_a_job_in_the_queue_is_found_by_its_token(listed: str, count: int, ids: list[str]) -> None:
     """One squeue for all of the user's jobs, whatever their state and partition."""
     host = ScriptedHost((FIND, Completed(0, OTHERS + listed)))
-    assert plugin.anybatch_find(submission(count), host) == ids
+    assert Slurm(host).anybatch_find(submission(count)) == ids
 
 
 def test_a_job_that_has_left_the_queue_is_found_in_accounting() -> None:
@@ -204,7 +214,7 @@ def test_a_job_that_has_left_the_queue_is_found_in_accounting() -> None:
     kept = "9|None|\n1268|None|tok-2 mine\n"
     config = (CONFIG, said("scontrol config-accounting"))
     host = ScriptedHost((FIND, Completed(0, OTHERS)), config, (FIND_ENDED, Completed(0, kept)))
-    assert plugin.anybatch_find(submission(), host) == ["1268"]
+    assert Slurm(host).anybatch_find(submission()) == ["1268"]
     assert host.steps == []
 
 
@@ -213,23 +223,23 @@ def test_elements_in_accounting_are_their_array() -> None:
     kept = "1269_1|None|tok-2\n1269_[6-7,9%2]|JobArrayTaskLimit|tok-2\n"
     config = (CONFIG, said("scontrol config-accounting"))
     host = ScriptedHost((FIND, Completed(0)), config, (FIND_ENDED, Completed(0, kept)))
-    assert plugin.anybatch_find(submission(2), host) == ["1269_0", "1269_1"]
+    assert Slurm(host).anybatch_find(submission(2)) == ["1269_0", "1269_1"]
 
 
 def test_what_is_nowhere_is_certainly_not_there() -> None:
     """Without accounting the queue alone is asked."""
     host = ScriptedHost((FIND, Completed(0, OTHERS)), (CONFIG, said("scontrol config-plain")))
-    assert plugin.anybatch_find(submission(), host) == []
+    assert Slurm(host).anybatch_find(submission()) == []
     config = (CONFIG, said("scontrol config-accounting"))
     host = ScriptedHost((FIND, Completed(0)), config, (FIND_ENDED, Completed(0)))
-    assert plugin.anybatch_find(submission(), host) == []
+    assert Slurm(host).anybatch_find(submission()) == []
 
 
 def test_what_a_refusal_left_behind_is_not_found() -> None:
     """A job that can never run keeps its token for a while, as FAILED with BadConstraints."""
     listed = "24|BadConstraints|tok-2|\n"
     host = ScriptedHost((FIND, Completed(0, listed)), (CONFIG, said("scontrol config-plain")))
-    assert plugin.anybatch_find(submission(), host) == []
+    assert Slurm(host).anybatch_find(submission()) == []
 
 
 @pytest.mark.parametrize(
@@ -250,7 +260,7 @@ def test_not_being_able_to_look_is_not_finding_nothing(
 ) -> None:
     """Controller or database away: nothing is decided."""
     with pytest.raises(CommandFailed):
-        plugin.anybatch_find(submission(), ScriptedHost(*steps))
+        Slurm(ScriptedHost(*steps)).anybatch_find(submission())
 
 
 # -- status
@@ -258,10 +268,16 @@ def test_not_being_able_to_look_is_not_finding_nothing(
 MIXED = ["14", "6_0", "6_7", "9", "2", "5_0", "7"]
 
 
-def states(ids: list[str], host: ScriptedHost, **own: Any) -> dict[str, State]:
+def told(ids: Sequence[str], host: Host) -> Mapping[str, JobStatus | None]:
+    """What the plugin says of jobs of one submission."""
+    [answers] = Slurm(host).anybatch_status([batch(ids)])
+    return answers
+
+
+def states(ids: Sequence[str], host: Host) -> dict[str, State]:
     """The states that the plugin answers with."""
-    answers = plugin.anybatch_status(ids, table(**own), host)
-    return {native: answers[native].state for native in ids if native in answers}
+    answers = told(ids, host)
+    return {native: one.state for native in ids if (one := answers.get(native))}
 
 
 def test_jobs_that_the_queue_knows_cost_one_squeue() -> None:
@@ -331,11 +347,17 @@ def test_the_whole_cluster_is_never_listed() -> None:
 
 
 def test_the_configuration_is_asked_for_once() -> None:
-    """A host is one cluster, whose configuration stays."""
+    """A cluster's configuration stays, and each cluster has its own."""
     missing = (SQUEUE, Completed(0))
     host = ScriptedHost(missing, (CONFIG, said("scontrol config-plain")), missing)
-    assert states(["1", "2"], host) == states(["1", "2"], host) == {}
-    assert plugin.anybatch_limits(host, table()).array == 100001
+    slurm = Slurm(host)
+    for _ in range(2):
+        assert slurm.anybatch_status([batch(["1", "2"])]) == [{}]
+    assert slurm.anybatch_limits(table()).array == 100001
+    assert host.steps == []
+    host.steps += [(f"{CONFIG} --clusters=far", said("scontrol config-accounting"))]
+    for _ in range(2):
+        assert slurm.anybatch_limits(table(clusters="far")).array == 201
     assert host.steps == []
 
 
@@ -346,16 +368,18 @@ def test_an_element_that_was_removed_from_its_array_is_terminated() -> None:
         (SQUEUE, said("squeue array-partly-cancelled")),
         (CONFIG, said("scontrol config-plain")),
     )
-    answers = plugin.anybatch_status(ids, table(), host)
+    answers = told(ids, host)
     assert "99_0" not in answers
-    assert answers["72_4"].never_started
-    assert answers["72_4"].state is State.TERMINATED
-    assert not answers["72_2"].never_started
+    assert (gone := answers["72_4"])
+    assert gone.never_started
+    assert gone.state is State.TERMINATED
+    assert (known := answers["72_2"])
+    assert not known.never_started
 
 
 def test_very_many_single_jobs_are_asked_for_by_user() -> None:
     """Their ids would make a command line too long for the system."""
-    ids = [str(number) for number in range(1, plugin.MOST_IDS + 2)]
+    ids = [str(number) for number in range(1, MOST_IDS + 2)]
     host = ScriptedHost((f"{SQUEUE} --user=alice", Completed(0, squeue_rows(ids))))
     assert set(states(ids, host).values()) == {State.RUNNING}
     assert not any(word.startswith("--jobs") for word in host.ran[0].argv)
@@ -370,9 +394,9 @@ def test_many_elements_are_one_id() -> None:
 
 def test_very_many_missing_jobs_are_asked_of_accounting_in_turns() -> None:
     """As few as the length of a command line allows."""
-    ids = [str(number) for number in range(1, 2 * plugin.MOST_IDS + 2)]
+    ids = [str(number) for number in range(1, 2 * MOST_IDS + 2)]
     rows = [f"{native}|COMPLETED|0:0|1|2|3|n|00:01.000||None\n" for native in ids]
-    parts = [rows[start : start + plugin.MOST_IDS] for start in range(0, len(ids), 2000)]
+    parts = [rows[start : start + MOST_IDS] for start in range(0, len(ids), 2000)]
     host = ScriptedHost(
         (f"{SQUEUE} --user=alice", Completed(0)),
         (CONFIG, said("scontrol config-accounting")),
@@ -421,14 +445,14 @@ def test_use_is_asked_for_where_there_is_accounting() -> None:
     """One sacct when a run has ended."""
     rows = "7|COMPLETED|0:0|1|2|3|n|00:01.000||None\n7.batch|COMPLETED|0:0|1|2|3|n|00:01.000|5M|\n"
     host = ScriptedHost((CONFIG, said("scontrol config-accounting")), (SACCT, Completed(0, rows)))
-    found = plugin.anybatch_account(["7"], table(), host)
+    [found] = Slurm(host).anybatch_account([batch(["7"])])
     assert (found["7"].cpu_time, found["7"].max_memory) == (timedelta(seconds=1), 5 * 1024**2)
 
 
 def test_without_accounting_nobody_is_asked_for_use() -> None:
     """Accounting would only say that it is off."""
     host = ScriptedHost((CONFIG, said("scontrol config-plain")))
-    assert plugin.anybatch_account(["7"], table(), host) == {}
+    assert Slurm(host).anybatch_account([batch(["7"])]) == [{}]
 
 
 # -- terminate
@@ -438,7 +462,7 @@ def terminate(
     ids: list[str], signal: str | None, *steps: tuple[str, Any], **own: Any
 ) -> ScriptedHost:
     host = ScriptedHost(*steps)
-    plugin.anybatch_terminate(ids, signal, table(**own), host)
+    assert Slurm(host).anybatch_terminate([batch(ids, **own)], signal) == [{}]
     assert host.steps == []
     return host
 
@@ -548,13 +572,12 @@ def test_the_real_scancel_signals_an_element_once_and_leaves_those_that_wait(
     job = host.run(Command(array, cwd=tmp_path)).stdout.strip()
     try:
         await_that(lambda: len(list(tmp_path.glob("ready-*"))) == 3)
-        plugin.anybatch_terminate([f"{job}_0", f"{job}_4"], "USR1", table(), host)
-        plugin.anybatch_terminate([f"{job}_4", f"{job}_5"], "KILL", table(), host)
+        slurm = Slurm(host)
+        slurm.anybatch_terminate([batch([f"{job}_0", f"{job}_4"])], "USR1")
+        slurm.anybatch_terminate([batch([f"{job}_4", f"{job}_5"])], "KILL")
         assert host.commands["scancel"] == 1
-        found = plugin.anybatch_status([f"{job}_{n}" for n in range(6)], table(), host)
-        assert [found[f"{job}_{n}"].state for n in range(6)] == 3 * [State.RUNNING] + 3 * [
-            State.QUEUED
-        ]
+        found = states([f"{job}_{n}" for n in range(6)], host)
+        assert list(found.values()) == 3 * [State.RUNNING] + 3 * [State.QUEUED]
         got = tmp_path / "got-0"
         await_that(lambda: got.exists() and got.read_text())
         assert list(tmp_path.glob("got-*")) == [got]
@@ -573,7 +596,7 @@ PARTITIONS = ("sinfo --noheader --format=%P", said("sinfo partitions"))
 @pytest.mark.parametrize("tool", ["sbatch", "squeue", "scancel", "scontrol"])
 def test_a_missing_tool_is_named(tool: str) -> None:
     """No command is run then."""
-    found = plugin.anybatch_detect(ScriptedHost(missing=(tool,)), table())
+    found = Slurm(ScriptedHost(missing=(tool,))).anybatch_detect(table(), choosing=False)
     assert (found.available, found.reason) == (False, f"{tool} is not on the PATH")
 
 
@@ -590,7 +613,7 @@ def test_a_controller_that_does_not_answer_is_a_reason(
     steps: list[tuple[str, Completed | Exception]],
 ) -> None:
     """In Slurm's own words, never an exception; Slurm is set up here all the same."""
-    found = plugin.anybatch_detect(ScriptedHost(*steps), table())
+    found = Slurm(ScriptedHost(*steps)).anybatch_detect(table(), choosing=False)
     assert (found.available, found.unreachable) == (False, True)
     assert found.reason.startswith("the controller does not answer: scontrol")
     assert any(words in found.reason for words in ("DOWN", "Unable to contact", "no answer"))
@@ -605,7 +628,9 @@ def test_a_controller_that_does_not_answer_is_a_reason(
 )
 def test_tools_without_a_cluster_are_not_a_cluster_that_is_away(stderr: str) -> None:
     """Slurm may be installed where it is not set up."""
-    found = plugin.anybatch_detect(ScriptedHost((PING[0], Completed(1, stderr=stderr))), table())
+    found = Slurm(ScriptedHost((PING[0], Completed(1, stderr=stderr)))).anybatch_detect(
+        table(), choosing=False
+    )
     assert (found.available, found.unreachable) == (False, False)
 
 
@@ -615,7 +640,7 @@ def test_tools_without_a_cluster_are_not_a_cluster_that_is_away(stderr: str) -> 
 def test_a_cluster_is_described(cluster: str, accounting: str, largest: str) -> None:
     """For `anybatch systems` and `doctor`."""
     host = ScriptedHost(PING, (CONFIG, said(f"scontrol config-{cluster}")), PARTITIONS)
-    found = plugin.anybatch_detect(host, table())
+    found = Slurm(host).anybatch_detect(table(), choosing=False)
     assert (found.available, found.version) == (True, "22.05.8")
     assert found.reason == "Slurmctld(primary) at vm is UP"
     assert found.details == {
@@ -637,7 +662,7 @@ def test_a_cluster_without_a_default_partition_is_usable(
 ) -> None:
     """It is a detail."""
     host = ScriptedHost(PING, (CONFIG, said("scontrol config-plain")), (PARTITIONS[0], answer))
-    found = plugin.anybatch_detect(host, table())
+    found = Slurm(host).anybatch_detect(table(), choosing=False)
     assert found.available
     assert found.details["default partition"] == shown
 
@@ -657,14 +682,14 @@ def test_the_largest_array_is_the_clusters_or_less(
 ) -> None:
     """`max_array` can only lower it; Slurm has dependencies."""
     host = ScriptedHost((CONFIG, said(f"scontrol config-{cluster}")))
-    limits = plugin.anybatch_limits(host, table(max_array=own))
+    limits = Slurm(host).anybatch_limits(table(max_array=own))
     assert (limits.array, limits.dependencies) == (array, True)
 
 
 def test_limits_are_not_guessed() -> None:
     """Where the controller is away the run waits."""
     with pytest.raises(CommandFailed):
-        plugin.anybatch_limits(ScriptedHost((CONFIG, failed("scontrol stopped"))), table())
+        Slurm(ScriptedHost((CONFIG, failed("scontrol stopped")))).anybatch_limits(table())
 
 
 # -- settings and the environment
@@ -680,22 +705,22 @@ def test_the_cluster_reaches_every_command() -> None:
         *((FIND, Completed(0)), (FIND_ENDED, Completed(0))),
         *(("scancel 7", Completed(0)), (SQUEUE, rows), ("scancel 7", Completed(0))),
     )
-    own = table(clusters="far")
-    plugin.anybatch_detect(host, own)
-    plugin.anybatch_status(["7"], own, host)
-    plugin.anybatch_account(["7"], own, host)
-    plugin.anybatch_find(submission(clusters="far"), host)
-    plugin.anybatch_terminate(["7"], None, own, host)
-    plugin.anybatch_terminate(["7"], "USR1", own, host)
+    slurm, far = Slurm(host), batch(["7"], clusters="far")
+    slurm.anybatch_detect(table(clusters="far"), choosing=False)
+    slurm.anybatch_status([far])
+    slurm.anybatch_account([far])
+    slurm.anybatch_find(far.submission)
+    slurm.anybatch_terminate([far], None)
+    slurm.anybatch_terminate([far], "USR1")
     assert host.steps == []
     assert all(command.argv[1] == "--clusters=far" for command in host.ran)
-    [file] = plugin.anybatch_render(submission(clusters="far")).files
+    [file] = slurm.anybatch_render(far.submission).files
     assert "\n#SBATCH --clusters=far\n" in file.text
 
 
 def test_what_slurm_sets_for_a_job_is_not_inherited() -> None:
     """Where the cluster is, is."""
-    found = plugin.anybatch_environment()
+    found = Slurm(ScriptedHost()).anybatch_environment(Job(["true"]), table(), "slurm", Path("/"))
     assert {"SLURM_*", "SBATCH_*", "PMI_*"} <= set(found.scrub)
     assert found.keep == ("SLURM_CONF", "SLURM_CLUSTERS")
 
@@ -731,11 +756,12 @@ def test_no_command_believes_that_it_is_inside_a_job(tmp_path: Path) -> None:
         (tmp_path / tool).chmod(0o755)
     host = LocalHost({**OUTER, **KEPT, "PATH": f"{tmp_path}:{os.defpath}"})
     one = attrs.evolve(submission(), folder=tmp_path)
-    plugin.anybatch_detect(host, table())
-    plugin.anybatch_status(["7", "8"], table(), host)
-    plugin.anybatch_find(one, host)
-    plugin.anybatch_terminate(["7"], "USR1", table(), host)
-    assert plugin.anybatch_submit(one, plugin.anybatch_render(one), host) == ["7"]
+    slurm = Slurm(host)
+    slurm.anybatch_detect(table(), choosing=False)
+    slurm.anybatch_status([batch(["7", "8"])])
+    slurm.anybatch_find(one)
+    slurm.anybatch_terminate([batch(["7"])], "USR1")
+    assert slurm.anybatch_submit(one, slurm.anybatch_render(one)) == ["7"]
     assert set(host.commands) == set(tools)
     for tool in tools:
         exported = (tmp_path / f"{tool}.env").read_text()
@@ -753,3 +779,157 @@ def test_every_command_has_a_time_limit() -> None:
     host = ScriptedHost((SQUEUE, said("squeue mixed-long")))
     states(MIXED, host)
     assert host.ran[0].timeout == timedelta(seconds=60)
+
+
+# -- several clusters
+
+NEAR, FAR = "--clusters=near", "--clusters=far"
+ON_NEAR = squeue_rows(["7", "8"])
+ON_FAR = "7|N/A|7|COMPLETED|0|0|1|1|1|n|None|\n"
+
+
+def test_each_cluster_is_asked_about_its_own_jobs_once() -> None:
+    """One squeue for all batches of a cluster, and equal ids on two clusters are two jobs."""
+    batches = [
+        batch(["7"], clusters="near"),
+        batch(["7", "9"], clusters="far"),
+        batch(["8"], clusters="near"),
+        batch(["7"]),
+    ]
+    host = ScriptedHost(
+        (f"{SQUEUE} {NEAR}", Completed(0, ON_NEAR)),
+        (f"{SQUEUE} {FAR} --jobs=7,9,7", Completed(0, ON_FAR)),
+        (f"{CONFIG} {FAR}", said("scontrol config-plain")),
+        (f"scontrol {FAR} --oneliner show job 9", failed("scontrol job-purged")),
+        (f"{SQUEUE} --jobs=7,7", Completed(0, "7|N/A|7|PENDING|0|0|1|N/A|N/A||Priority|\n")),
+    )
+    near, far, also_near, here = Slurm(host).anybatch_status(batches)
+    assert host.steps == []
+    assert [(one := answers.get("7")) and one.state for answers in (near, far, here)] == [
+        *(State.RUNNING, State.DONE, State.QUEUED)
+    ]
+    assert "9" not in far
+    assert (eighth := also_near["8"])
+    assert eighth.state is State.RUNNING
+    assert not any(word.startswith("--clusters") for word in host.ran[-1].argv)
+
+
+def test_a_cluster_that_is_away_keeps_no_other_from_answering() -> None:
+    """Nothing is said of its own jobs; where none answers that is an error."""
+    batches = [batch(["7"], clusters="near"), batch(["7"], clusters="far")]
+    away, there = failed("squeue stopped"), Completed(0, ON_FAR)
+    host = ScriptedHost((f"{SQUEUE} {NEAR}", away), (f"{SQUEUE} {FAR}", there))
+    near, far = Slurm(host).anybatch_status(batches)
+    assert near == {"7": None}
+    assert (one := far["7"])
+    assert one.state is State.DONE
+    with pytest.raises(CommandFailed, match="Unable to contact"):
+        Slurm(ScriptedHost((SQUEUE, away), (SQUEUE, away))).anybatch_status(batches)
+
+
+@pytest.mark.parametrize("signal", [None, "USR1"])
+def test_jobs_are_stopped_where_they_are(signal: str | None) -> None:
+    """One scancel for each cluster; a cluster that is away did not accept it for its own jobs."""
+    batches = [
+        batch(["7"], clusters="near"),
+        batch(["7"], clusters="far"),
+        batch(["8"], clusters="near"),
+    ]
+    asked = [] if signal is None else [(f"{SQUEUE} {NEAR}", Completed(0, ON_NEAR))]
+    refused = ("scancel" if signal is None else SQUEUE, failed("squeue stopped"))
+    host = ScriptedHost(*asked, (f"scancel {NEAR} 7 8", Completed(0)), refused)
+    near, far, also_near = Slurm(host).anybatch_terminate(batches, signal)
+    assert host.steps == []
+    assert FAR in host.ran[-1].argv
+    assert near == also_near == {}
+    assert CONTROLLER_AWAY in far["7"]
+
+
+def test_use_is_asked_for_on_the_cluster_that_has_accounting() -> None:
+    """Each cluster says for itself whether it has."""
+    rows = "7|COMPLETED|0:0|1|2|3|n|00:01.000||None\n"
+    host = ScriptedHost(
+        (f"{CONFIG} {NEAR}", said("scontrol config-plain")),
+        (f"{CONFIG} {FAR}", said("scontrol config-accounting")),
+        (f"{SACCT} {FAR} --jobs=7", Completed(0, rows)),
+    )
+    batches = [batch(["7"], clusters="near"), batch(["7"], clusters="far")]
+    near, far = Slurm(host).anybatch_account(batches)
+    assert host.steps == []
+    assert near == {}
+    assert far["7"].cpu_time == timedelta(seconds=1)
+
+
+def test_an_option_that_is_never_given_to_sbatch_is_not_asked_with() -> None:
+    """Where `skip` keeps `clusters` from sbatch, the jobs are on the cluster that is here."""
+    host = ScriptedHost((SQUEUE, Completed(0, ON_NEAR)))
+    Slurm(host).anybatch_status([batch(["7"], clusters="far", skip=("clusters",))])
+    assert not any(word.startswith("--clusters") for word in host.ran[0].argv)
+
+
+@pytest.mark.parametrize(
+    ("environ", "own", "name"),
+    [
+        ({}, {}, None),
+        ({"SLURM_CLUSTERS": "near"}, {}, "near"),
+        ({"SLURM_CLUSTERS": "near", "SBATCH_CLUSTERS": "far"}, {}, "far"),
+        ({"SLURM_CLUSTERS": "near", "SBATCH_CLUSTERS": "near"}, {"clusters": "far"}, "far"),
+    ],
+)
+def test_the_cluster_that_the_environment_names_is_asked_too(
+    environ: dict[str, str], own: dict[str, Any], name: str | None
+) -> None:
+    """It is written down with the submission, for who asks may have another environment."""
+    where = f" --clusters={name}" if name else ""
+    host = ScriptedHost((f"{CONFIG}{where}", said("scontrol config-plain")), environ=environ)
+    limits = Slurm(host).anybatch_limits(table(**own))
+    one = attrs.evolve(
+        batch(["7"], **own), submission=attrs.evolve(submission(**own), limits=limits)
+    )
+    config = (f"{CONFIG}{where}", said("scontrol config-plain"))
+    host = ScriptedHost(config, (f"{SQUEUE}{where}", Completed(0, ON_NEAR)))
+    Slurm(host).anybatch_status([one])
+    assert [w for w in host.ran[-1].argv if w.startswith("--clusters")] == where.split()
+    [file] = Slurm(host).anybatch_render(one.submission).files
+    assert [line for line in file.text.splitlines() if "clusters" in line] == [
+        f"#SBATCH{option}" for option in ([where] if name else [])
+    ]
+
+
+@pytest.mark.parametrize("names", ["near,far", "all"])
+def test_one_cluster_has_to_be_named(names: str) -> None:
+    """Clusters number their jobs alike: nothing would tell which of them has the jobs."""
+    for environ, own in (({}, {"clusters": names}), ({"SLURM_CLUSTERS": names}, {})):
+        with pytest.raises(UsageError, match=r"more than one cluster; name one"):
+            Slurm(ScriptedHost(environ=environ)).anybatch_limits(table(**own))
+
+
+def test_commands_that_lead_to_another_cluster_say_nothing_of_the_jobs() -> None:
+    """SLURM_CONF may be another one now: neither is a job lost, nor submitted again, nor stopped.
+
+    A job of the same id is somebody else's.
+    """
+    one, other = (
+        attrs.evolve(batch(["7"]), submission=attrs.evolve(submission(), limits=limits))
+        for limits in (
+            Limits(render_context={"cluster": "accounting"}),
+            Limits(render_context={"cluster": "plain"}),
+        )
+    )
+    config = (CONFIG, said("scontrol config-plain"))
+    host = ScriptedHost(config, (SQUEUE, Completed(0, ON_NEAR)))
+    slurm = Slurm(host)
+    said_of_ours, said_of_theirs = slurm.anybatch_status([one, other])
+    assert said_of_ours == {"7": None}
+    assert (answer := said_of_theirs["7"])
+    assert answer.state is State.RUNNING
+    assert host.steps == []
+    rendered = slurm.anybatch_render(one.submission)
+    for ask in (
+        lambda: slurm.anybatch_status([one]),
+        lambda: slurm.anybatch_terminate([one], None),
+        lambda: slurm.anybatch_find(one.submission),
+        lambda: slurm.anybatch_submit(one.submission, rendered),
+    ):
+        with pytest.raises(CommandError, match="the cluster 'plain', and the jobs are in 'acc"):
+            ask()

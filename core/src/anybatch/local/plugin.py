@@ -7,21 +7,19 @@ file system. Without `anybatch_account`: the status of a job that has ended hold
 from __future__ import annotations
 
 import signal as signals
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from anybatch.errors import CommandError, CommandFailed, UsageError, did_you_mean
+from anybatch.commands import read, run
+from anybatch.errors import CommandError, UsageError, did_you_mean
 from anybatch.local import parse, render
 from anybatch.local.settings import SETTINGS
 from anybatch.records import Detection, Limits
 from anybatch.system import BatchSystem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from anybatch.host import Command, Completed
     from anybatch.records import Batch, JobStatus, Rendered, Setting, Submission
-
-Answer = TypeVar("Answer")
 
 
 class Local(BatchSystem):
@@ -49,7 +47,7 @@ class Local(BatchSystem):
     def anybatch_submit(self, submission: Submission, rendered: Rendered) -> Sequence[str]:
         """The supervisor answers with the same ids when it has the token already."""
         self.host.write(render.place(submission), self.host.name)
-        return self._ask(rendered.command, parse.ids)
+        return read(self.host, rendered.command, parse.ids)
 
     def anybatch_find(self, submission: Submission) -> Sequence[str]:
         """The supervisor knows all tokens of its machine."""
@@ -60,14 +58,14 @@ class Local(BatchSystem):
             return ()  # no submit command ever ran
         if place != self.host.name:
             raise CommandError(command, self._elsewhere("the submission", place))
-        return self._ask(command, parse.ids)
+        return read(self.host, command, parse.ids)
 
     def anybatch_status(self, batches: Sequence[Batch]) -> Sequence[Mapping[str, JobStatus | None]]:
         """One question, however many jobs; about those of another machine nothing can be said."""
         ids = [native_id for batch in batches for native_id in batch.ids]
         strangers = set(parse.strangers(ids, self.host.name))
         own = [native_id for native_id in ids if native_id not in strangers]
-        known = self._ask(render.status(own), parse.statuses) if own else {}
+        known = read(self.host, render.status(own), parse.statuses) if own else {}
         answers: dict[str, JobStatus | None] = {**dict.fromkeys(strangers), **known}
         return [answers] * len(batches)
 
@@ -82,20 +80,7 @@ class Local(BatchSystem):
         if strangers := parse.strangers(ids, self.host.name):
             place = parse.machine_of(strangers[0])
             raise CommandError(command, self._elsewhere(f"job {strangers[0]}", place))
-        self._run(command)
+        run(self.host, command)
 
     def _elsewhere(self, what: str, place: str) -> str:
         return f"{what} belongs to {place} and is known only there; this is {self.host.name}"
-
-    def _run(self, command: Command) -> Completed:
-        completed = self.host.run(command)
-        if not completed.ok:
-            raise CommandFailed(command, completed)
-        return completed
-
-    def _ask(self, command: Command, read: Callable[[str], Answer]) -> Answer:
-        completed = self._run(command)
-        try:
-            return read(completed.stdout)
-        except (ValueError, KeyError, TypeError) as error:
-            raise CommandFailed(command, completed, "the answer makes no sense") from error

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from anybatch.errors import JobError, SettingError
-from anybatch.records import Environment, Forbidden, WorkerPath
+from anybatch.records import Environment, ForbiddenMountPath, WorkerPath
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -31,7 +32,7 @@ PROGRAMS = ("apptainer", "singularity")
 #: takes for an escape what is at the end.
 NO_BIND = re.compile(r"[:,^]|[\s\\]\Z")
 
-_UNMOUNTABLE = Forbidden(
+_UNMOUNTABLE = ForbiddenMountPath(
     NO_BIND.pattern,
     "cannot be mounted there; use another name, or apptainer.mount_defaults = false and "
     "apptainer.mounts of your own",
@@ -52,7 +53,7 @@ def words(
     command: str,
     image: str,
     gpu: str,
-    folder: Path,
+    base_dir: Path,
 ) -> Iterator[str | WorkerPath]:
     """The command line up to the image.
 
@@ -61,7 +62,7 @@ def words(
         command: the program.
         image: as `image_word` writes it.
         gpu: `nv`, `rocm` or `none`.
-        folder: where relative paths start.
+        base_dir: where relative paths start.
 
     Raises:
         SettingError: a mount or command that makes no sense.
@@ -73,7 +74,7 @@ def words(
             yield from ("--bind", place)
     yield from ("--pwd", WorkerPath.WORKDIR)
     for mount in settings["mounts"]:
-        yield from ("--bind", bind(mount, folder))
+        yield from ("--bind", bind(mount, base_dir))
     if settings["cleanenv"]:
         yield "--cleanenv"
     if job.resources.gpus and gpu != "none":
@@ -98,13 +99,13 @@ def is_uri(image: str) -> bool:
     return _URI.match(image) is not None
 
 
-def image_word(image: str, inputs: Mapping[str, str], folder: Path) -> str:
+def image_word(image: str, inputs: Mapping[str, str], base_dir: Path) -> str:
     """The image as the worker is told of it.
 
     Args:
         inputs: where each input of the job goes in its working folder, by its path here. An
             image among them travels with the job.
-        folder: where relative paths start.
+        base_dir: where relative paths start.
 
     Raises:
         JobError: it could be taken for an option.
@@ -113,29 +114,36 @@ def image_word(image: str, inputs: Mapping[str, str], folder: Path) -> str:
         raise JobError(f"apptainer: {image!r} is no image but an option")
     if is_uri(image):
         return image
-    path = absolute(image, folder)
+    path = absolute(image, base_dir)
     for source, destination in inputs.items():
         if path == source or path.startswith(f"{source}/"):
             return f"./{destination}{path.removeprefix(source)}"
     return path
 
 
-def absolute(path: str | Path, folder: Path) -> str:
-    """*path* from *folder*, without `..`."""
-    return os.path.normpath(folder / path)
+def absolute(path: str | Path, base_dir: Path) -> str:
+    """*path* from *base_dir*, without `..`."""
+    return os.path.normpath(base_dir / path)
 
 
-def bind(mount: str, folder: Path) -> str:
+def input_destination(source: str, base_dir: Path, *, flat: bool) -> str:
+    """Where an input goes in a job's working folder: its layout below *base_dir* is kept."""
+    path = PurePosixPath(source)
+    below = not flat and path.is_relative_to(base_dir)
+    return str(path.relative_to(base_dir)) if below else path.name
+
+
+def bind(mount: str, base_dir: Path) -> str:
     """A mount as `--bind` takes it, its source absolute.
 
     Raises:
         SettingError: it has another form than `SRC`, `SRC:DST` or `SRC:DST:ro`.
     """
     source, *rest = mount.split(":")
-    target = rest[0] if rest else absolute(source, folder)
+    target = rest[0] if rest else absolute(source, base_dir)
     options = rest[1:]
     well_formed = source and target.startswith("/") and options in ([], ["ro"], ["rw"])
-    path = absolute(source, folder)
+    path = absolute(source, base_dir)
     if not well_formed or NO_BIND.search(path) or NO_BIND.search(target):
         raise SettingError(
             f"apptainer.mounts: {mount!r} is not SRC, SRC:DST or SRC:DST:ro, with an absolute DST, "

@@ -82,7 +82,7 @@ class Log:
         tale = self._tales.get(native)
         if tale is not None:
             return tale.status
-        if not self._late or int(native.partition(".")[0]) not in self.clusters:
+        if not self._late or not self.covers(native):
             return None
         if self._removed:
             return parse.removed(SOURCE, None, None, None, never_started=True)
@@ -91,8 +91,8 @@ class Log:
     def may_be_in_queue(self, native: str) -> bool:
         """Whether the schedd should know the job, as far as the log tells."""
         tale = self._tales.get(native)
-        if tale is None:
-            return not self._late  # it may be still to be materialized
+        if tale is None:  # where jobs are materialized late, it is still to be
+            return not (self._late and self.covers(native))
         return not tale.status.state.final
 
     def note(self, native: str, status: JobStatus) -> None:
@@ -101,6 +101,10 @@ class Log:
         if not tale.status.state.final:
             starts = max(tale.status.restarts, status.restarts)
             tale.status = attrs.evolve(status, restarts=starts)
+
+    def covers(self, native: str) -> bool:
+        """Whether the log has events of the job's cluster, so that more may follow."""
+        return int(native.partition(".")[0]) in self.clusters
 
     def catch_up(self) -> None:
         """Read what is new; a log that is not there (yet) has nothing new."""
@@ -187,7 +191,7 @@ def fold(tale: Tale | None, kind: int, event: Mapping[str, Any]) -> Tale:
     if where is None:
         return tale
     state, word = where
-    why = event.get("Reason") if kind == EVICTED else None
+    why = parse.text_in(event, "Reason") if kind == EVICTED else None
     status = attrs.evolve(tale.status, state=state, native_state=word, source=SOURCE, message=why)
     return attrs.evolve(tale, status=status, held=None)
 
@@ -210,7 +214,7 @@ def when(event: Mapping[str, Any]) -> datetime | None:
 def _started(tale: Tale, event: Mapping[str, Any]) -> Tale:
     status = attrs.evolve(
         tale.status,
-        host=parse.machine(event.get("SlotName")),
+        host=parse.machine(parse.text_in(event, "SlotName")),
         started=when(event),
         restarts=tale.starts,
     )
@@ -218,8 +222,8 @@ def _started(tale: Tale, event: Mapping[str, Any]) -> Tale:
 
 
 def _held(tale: Tale, event: Mapping[str, Any]) -> Tale:
-    held = tuple(event.get(n) for n in ("HoldReason", "HoldReasonCode", "HoldReasonSubCode"))
-    text, code, subcode = held
+    text = parse.text_in(event, "HoldReason")
+    code, subcode = (parse.number_in(event, n) for n in ("HoldReasonCode", "HoldReasonSubCode"))
     status = attrs.evolve(
         tale.status,
         state=State.HELD,
@@ -232,7 +236,8 @@ def _held(tale: Tale, event: Mapping[str, Any]) -> Tale:
 
 def _terminated(tale: Tale, event: Mapping[str, Any]) -> Tale:
     normally = event.get("TerminatedNormally")
-    how = (event.get("ReturnValue"), None) if normally else (None, event.get("TerminatedBySignal"))
+    code, signal = (parse.number_in(event, n) for n in ("ReturnValue", "TerminatedBySignal"))
+    how = (code, None) if normally else (None, signal)
     if how == (None, None):
         return tale  # damaged; the schedd knows
     status = parse.ended(SOURCE, how, **_kept(tale, event))
@@ -243,7 +248,7 @@ def _aborted(tale: Tale, event: Mapping[str, Any]) -> Tale:
     text, *codes = tale.held or (None, None, None)
     status = parse.removed(
         SOURCE,
-        event.get("Reason"),
+        parse.text_in(event, "Reason"),
         text,
         (codes[0], codes[1]) if tale.held else None,
         never_started=tale.starts == 0,
@@ -265,7 +270,7 @@ def _kept(tale: Tale, event: Mapping[str, Any]) -> dict[str, Any]:
 
 def _memory(tale: Tale, event: Mapping[str, Any]) -> int | None:
     """The most memory so far: kilobytes of an IMAGE_SIZE event, else its megabytes."""
-    size, rough = event.get("ResidentSetSize"), event.get("MemoryUsage")
+    size, rough = (parse.number_in(event, n) for n in ("ResidentSetSize", "MemoryUsage"))
     now = size * 1024 if size else rough * 2**20 if rough and not tale.status.max_memory else 0
     return max(now, tale.status.max_memory or 0) or None
 

@@ -166,7 +166,7 @@ def read_history(ads: Iterable[Mapping[str, Any]]) -> dict[str, JobStatus]:
 
 def _read(ads: Iterable[Mapping[str, Any]], status_of: Any) -> Iterator[tuple[str, JobStatus]]:
     for ad in ads:
-        cluster, proc = _number(ad, "ClusterId"), _number(ad, "ProcId")
+        cluster, proc = number_in(ad, "ClusterId"), number_in(ad, "ProcId")
         if cluster is not None and proc is not None:
             status = status_of(ad)
             if status is not None:
@@ -174,30 +174,30 @@ def _read(ads: Iterable[Mapping[str, Any]], status_of: Any) -> Iterator[tuple[st
 
 
 def _in_queue(ad: Mapping[str, Any]) -> JobStatus | None:
-    number = _number(ad, "JobStatus")
+    number = number_in(ad, "JobStatus")
     if number == COMPLETED:
         return _ended("condor_q", ad)
     if number not in QUEUE_STATES:
         return None
     state, word = QUEUE_STATES[number]
-    codes = (_number(ad, "HoldReasonCode"), _number(ad, "HoldReasonSubCode"))
+    codes = (number_in(ad, "HoldReasonCode"), number_in(ad, "HoldReasonSubCode"))
     return JobStatus(
         state=state,
         native_state=word,
         source="condor_q",
-        message=hold_message(_text(ad, "HoldReason"), *codes) if number == HELD else None,
+        message=hold_message(text_in(ad, "HoldReason"), *codes) if number == HELD else None,
         **_facts(ad),
     )
 
 
 def _in_history(ad: Mapping[str, Any]) -> JobStatus | None:
-    number = _number(ad, "JobStatus")
+    number = number_in(ad, "JobStatus")
     if number == REMOVED:
-        codes = (_number(ad, "LastHoldReasonCode"), _number(ad, "LastHoldReasonSubCode"))
+        codes = (number_in(ad, "LastHoldReasonCode"), number_in(ad, "LastHoldReasonSubCode"))
         return removed(
             "condor_history",
-            _text(ad, "RemoveReason"),
-            _text(ad, "LastHoldReason"),
+            text_in(ad, "RemoveReason"),
+            text_in(ad, "LastHoldReason"),
             codes if ad.get("LastJobStatus") == HELD else None,
             never_started=not ad.get("NumJobStarts") and ad.get("JobCurrentStartDate") is None,
             **_facts(ad),
@@ -207,7 +207,7 @@ def _in_history(ad: Mapping[str, Any]) -> JobStatus | None:
 
 def _ended(source: str, ad: Mapping[str, Any]) -> JobStatus | None:
     """A job that has run to its end; None where the ad does not tell how."""
-    code, signal = _number(ad, "ExitCode"), _number(ad, "ExitSignal")
+    code, signal = number_in(ad, "ExitCode"), number_in(ad, "ExitSignal")
     if ad.get("ExitBySignal") is True:
         return ended(source, (None, signal), **_facts(ad))
     told = ad.get("ExitBySignal") is False and code is not None
@@ -255,15 +255,15 @@ def removed(
 
 
 def _facts(ad: Mapping[str, Any]) -> dict[str, Any]:
-    memory = _number(ad, "ResidentSetSize")
+    memory = number_in(ad, "ResidentSetSize")
     cpu = [ad.get(name) for name in ("RemoteUserCpu", "RemoteSysCpu")]
     seconds = sum(value for value in cpu if isinstance(value, (int, float)))
     return {
-        "host": machine(_text(ad, "RemoteHost") or _text(ad, "LastRemoteHost")),
+        "host": machine(text_in(ad, "RemoteHost") or text_in(ad, "LastRemoteHost")),
         "submitted": moment(ad.get("QDate")),
         "started": moment(ad.get("JobCurrentStartDate")),
         "ended": moment(ad.get("CompletionDate")),
-        "restarts": max((_number(ad, "NumJobStarts") or 0) - 1, 0),
+        "restarts": max((number_in(ad, "NumJobStarts") or 0) - 1, 0),
         "cpu_time": timedelta(seconds=seconds) if seconds else None,
         "max_memory": memory * 1024 if memory else None,
     }
@@ -284,12 +284,14 @@ def moment(seconds: object) -> datetime | None:
         return None
 
 
-def _number(ad: Mapping[str, Any], name: str) -> int | None:
+def number_in(ad: Mapping[str, Any], name: str) -> int | None:
+    """An attribute that is a whole number; None for anything else."""
     value = ad.get(name)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _text(ad: Mapping[str, Any], name: str) -> str | None:
+def text_in(ad: Mapping[str, Any], name: str) -> str | None:
+    """An attribute that is a text; None for anything else, and where it is empty."""
     value = ad.get(name)
     return value if isinstance(value, str) and value else None
 

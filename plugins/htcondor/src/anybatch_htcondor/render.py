@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from anybatch.errors import UsageError
 from anybatch.host import Command
-from anybatch.records import REMOTE_RUN_DIR, Forbidden, Rendered, RenderedFile, Transfer
+from anybatch.records import REMOTE_RUN_DIR, ForbiddenFileName, Rendered, RenderedFile, Transfer
 from anybatch.transfer import RETURNED_DIRS, sources_for
 
 from anybatch_htcondor.settings import COMMANDS
@@ -44,8 +44,8 @@ _RESTARTS = "$$([ifThenElse(isUndefined(NumShadowStarts),0,NumShadowStarts-1)])"
 _MAX_IDLE = 2000
 
 #: condor_starter 25.14 takes it for an absolute path, and the job is held.
-NOT_CARRIED = Forbidden(
-    r"\A\\", "is taken by HTCondor for the root of a Windows path; use another name", carried=True
+NOT_CARRIED = ForbiddenFileName(
+    r"\A\\", "is taken by HTCondor for the root of a Windows path; use another name"
 )
 _MACRO = re.compile(r"\$(?=\w*\()")
 #: What nothing can escape. `$$(` is filled in when the job has a machine, in every string of it;

@@ -11,19 +11,20 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from anybatch.errors import CommandError, CommandFailed
+from anybatch import commands
+from anybatch.errors import CommandError
 from anybatch.host import Command
 
 from anybatch_htcondor import parse
-from anybatch_htcondor.eventlog import Log, reader_module
-from anybatch_htcondor.render import JOB_VARIABLES
+from anybatch_htcondor.eventlog import Log
+from anybatch_htcondor.render import JOB_VARIABLES, log_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from anybatch.host import Completed, Host
-    from anybatch.records import JobStatus
+    from anybatch.host import Host
+    from anybatch.records import Batch, JobStatus
 
 CHECK = 60.0  #: seconds between two questions to the schedd about jobs that a log knows
 MOST_IDS = 500  #: with more in a question, whole clusters or all our jobs are asked for
@@ -33,80 +34,84 @@ _TIMEOUT = timedelta(seconds=30)
 
 
 class Sources:
-    """The logs of one host, and what its schedd was asked."""
+    """The event logs of jobs, and what the schedd of a host was asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: Host) -> None:
+        self._host = host
         self._logs: dict[Path, Log] = {}
         self._missing: set[str] = set()
         self._checked = float("-inf")
 
-    def statuses(
-        self, ids: Sequence[str], folders: Mapping[Path, Sequence[str]], host: Host
-    ) -> dict[str, JobStatus | None]:
-        """What is known of jobs: see `anybatch_status`."""
-        logs = self.logs_of(folders, host)
-        told = {native: log.status(native) for native, log in logs.items()}
+    def statuses(self, batches: Sequence[Batch]) -> dict[str, JobStatus | None]:
+        """What is known of jobs: see `anybatch_status`.
+
+        Called with all jobs that are watched; what was known of others is forgotten.
+        """
+        logs = self._logs_of(batches)
+        self._logs = {log.path: log for log in logs.values()}
+        self._missing.intersection_update(logs)
+        asked = self._to_ask(logs)
+        if not asked:
+            return self._told(logs, {})
+        try:
+            return self._told(logs, self._ask(asked, logs))
+        except CommandError:
+            if not any(log.status(native) for native, log in logs.items()):
+                raise
+            return {**dict.fromkeys(logs), **self._told(logs, {})}
+
+    def use(self, batches: Sequence[Batch]) -> dict[str, JobStatus]:
+        """What the logs tell of jobs that have ended; nobody is asked."""
+        told = {native: log.status(native) for native, log in self._logs_of(batches).items()}
+        return {native: status for native, status in told.items() if status is not None}
+
+    def _logs_of(self, batches: Sequence[Batch]) -> dict[str, Log]:
+        """The log of each job, read up to now; it may be empty, or know nothing of the job."""
+        found: dict[str, Log] = {}
+        for batch in batches:
+            path = log_path(batch.submission.folder, batch.submission.number)
+            log = self._logs.get(path) or Log(path)
+            log.catch_up()
+            found.update(dict.fromkeys(batch.ids, log))
+        return found
+
+    def _to_ask(self, logs: Mapping[str, Log]) -> list[str]:
+        """The jobs that the schedd is to be asked about now."""
         due = time.monotonic() - self._checked >= CHECK
-        asked = [n for n in ids if self._is_open(told.get(n), due=due or n in self._missing)]
-        found: dict[str, JobStatus] = {}
-        unreachable = False
-        if asked:
-            self._checked = time.monotonic() if due else self._checked
-            try:
-                found = self._ask(asked, folders, host)
-            except CommandError:
-                if not any(told.values()):
-                    raise
-                unreachable = True
-        answers = {native: self._told(native, logs.get(native), found) for native in ids}
-        return {n: status for n, status in answers.items() if status is not None or unreachable}
+        asked = []
+        for native, log in logs.items():
+            status = log.status(native)
+            if status is None or ((due or native in self._missing) and not status.state.final):
+                asked.append(native)
+        if asked and due:
+            self._checked = time.monotonic()
+        return asked
 
-    @staticmethod
-    def _is_open(status: JobStatus | None, *, due: bool) -> bool:
-        """Whether the schedd is to be asked about a job of which the log tells *status*."""
-        return status is None or (due and not status.state.final)
-
-    def _ask(
-        self, ids: Sequence[str], folders: Mapping[Path, Sequence[str]], host: Host
-    ) -> dict[str, JobStatus]:
-        found = ask_queue(ids, host)
+    def _ask(self, ids: Sequence[str], logs: Mapping[str, Log]) -> dict[str, JobStatus]:
+        """What the schedd says, and of those that it does not know the history."""
+        found = ask_queue(ids, self._host)
         gone = [native for native in ids if native not in found]
+        for log in {logs[native] for native in gone}:
+            log.catch_up()  # it may have been written since
+        gone = [native for native in gone if logs[native].may_be_in_queue(native)]
         if gone:
-            logs = self.logs_of(folders, host)  # they may have been written since
-            gone = [n for n in gone if n not in logs or logs[n].may_be_in_queue(n)]
-        if gone:
-            found |= ask_history(gone, host)
+            found |= ask_history(gone, self._host)
         self._missing.difference_update(ids)
         self._missing.update(native for native in gone if native not in found)
         return found
 
     def _told(
-        self, native: str, log: Log | None, found: Mapping[str, JobStatus]
-    ) -> JobStatus | None:
-        if log is None:
-            return found.get(native)
-        if native in found:
-            log.note(native, found[native])
-        status = log.status(native)
-        lost = native in self._missing and status is not None and not status.state.final
-        return None if lost else status
-
-    def logs_of(self, folders: Mapping[Path, Sequence[str]], host: Host) -> dict[str, Log]:
-        """The log of each job that one knows, read up to now."""
-        found: dict[str, Log] = {}
-        if reader_module() is None:
-            return found
-        for folder, ids in folders.items():
-            by_cluster: dict[str, Log] = {}
-            for name in host.listdir(folder):
-                if name.startswith("htcondor-") and name.endswith(".log"):
-                    log = self._logs.setdefault(folder / name, Log(folder / name))
-                    log.catch_up()
-                    by_cluster.update((str(cluster), log) for cluster in log.clusters)
-            for native in ids:
-                if (cluster := native.partition(".")[0]) in by_cluster:
-                    found[native] = by_cluster[cluster]
-        return found
+        self, logs: Mapping[str, Log], found: Mapping[str, JobStatus]
+    ) -> dict[str, JobStatus | None]:
+        """What all sources together tell of jobs; without those that nobody knows."""
+        told: dict[str, JobStatus | None] = {}
+        for native, log in logs.items():
+            if native in found and log.covers(native):
+                log.note(native, found[native])
+            status = log.status(native) or found.get(native)
+            if status is not None and (status.state.final or native not in self._missing):
+                told[native] = status
+        return told
 
 
 def ask_queue(ids: Sequence[str], host: Host) -> dict[str, JobStatus]:
@@ -143,24 +148,7 @@ def ask(host: Host, program: str, *arguments: str) -> list[dict[str, Any]]:
     Raises:
         CommandError: it failed, or printed something else.
     """
-    command = make_command(program, *arguments)
-    completed = run(command, host)
-    try:
-        return parse.read_ads(completed.stdout)
-    except ValueError as error:
-        raise CommandFailed(command, completed, f"the answer makes no sense: {error}") from error
-
-
-def run(command: Command, host: Host) -> Completed:
-    """Run a command that must succeed.
-
-    Raises:
-        CommandError: it did not.
-    """
-    completed = host.run(command)
-    if not completed.ok:
-        raise CommandFailed(command, completed)
-    return completed
+    return commands.read(host, make_command(program, *arguments), parse.read_ads)
 
 
 def make_command(program: str, *arguments: str, timeout: timedelta = _TIMEOUT) -> Command:

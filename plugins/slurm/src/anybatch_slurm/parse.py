@@ -252,7 +252,7 @@ def _scontrol_status(row: Mapping[str, str]) -> JobStatus:
 
 
 @attrs.frozen
-class Cluster:
+class ClusterConfig:
     """What a cluster's configuration says.
 
     Attributes:
@@ -268,7 +268,7 @@ class Cluster:
     accounting: bool
 
 
-def read_config(stdout: str) -> Cluster:
+def read_config(stdout: str) -> ClusterConfig:
     """The cluster of `scontrol show config`."""
     lines = (line.partition("=") for line in stdout.splitlines())
     values = {name.strip(): value.strip() for name, equals, value in lines if equals}
@@ -276,7 +276,7 @@ def read_config(stdout: str) -> Cluster:
     size = values.get("MaxArraySize", "")
     lower = re.search(r"max_array_tasks=(\d+)", values.get("SchedulerParameters", ""))
     sizes = [int(text) for text in (size, lower and lower[1]) if text and text.isdecimal()]
-    return Cluster(
+    return ClusterConfig(
         version=values.get("SLURM_VERSION", ""),
         name=values.get("ClusterName", ""),
         array=min(sizes, default=0) or 1,

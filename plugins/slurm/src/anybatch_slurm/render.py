@@ -18,7 +18,7 @@ from anybatch.records import Rendered, RenderedFile
 from anybatch_slurm.settings import OPTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Set
+    from collections.abc import Iterable, Iterator, Mapping, Set
 
     from anybatch.model import Resources
     from anybatch.records import Submission
@@ -65,6 +65,18 @@ def render(submission: Submission, timeout: timedelta = timedelta(minutes=2)) ->
     )
 
 
+def cluster_name(submission: Submission) -> str | None:
+    """The cluster that a submission's jobs are in; None: where commands lead to by themselves."""
+    context = submission.limits.render_context
+    return named_cluster(submission.settings) or context.get("clusters")
+
+
+def named_cluster(settings: Mapping[str, Any]) -> str | None:
+    """The cluster that the settings name."""
+    value = settings.get("clusters")
+    return str(value) if value and "clusters" not in settings["skip"] else None
+
+
 def _skipped(submission: Submission) -> Set[str]:
     """The options that are never given to sbatch."""
     skipped = frozenset(submission.settings["skip"])
@@ -93,6 +105,8 @@ def _directives(submission: Submission) -> Iterator[tuple[str, Any]]:
     if submission.after:
         yield "dependency", "afterok:" + ":".join(_dependencies(submission.after))
         yield "kill-on-invalid-dep", "yes"
+    if cluster := cluster_name(submission):
+        yield "clusters", cluster
     yield "output", "logs/system.log"
     yield "open-mode", "append"
     yield from _resources(submission.resources)
