@@ -21,7 +21,7 @@ from anybatch_gbasf2 import client as client_module
 from anybatch_gbasf2 import fetch, steering_job
 from anybatch_gbasf2.client import Client, client_of
 from anybatch_gbasf2.fetch import PAUSES, Download, Incomplete
-from anybatch_gbasf2.natives import read_native
+from anybatch_gbasf2.job_ids import read_native_id
 from anybatch_gbasf2.plugin import anybatch_detect
 from anybatch_gbasf2.project import Project, read_projects
 from anybatch_gbasf2.settings import SETTINGS
@@ -365,8 +365,8 @@ def test_rescheduling_that_was_put_off_has_all_its_time(
     run = new_session("gbasf2").attach(name)
     path = run.folder / "reschedule-1.json"
     plan = json.loads(path.read_text())
-    [native] = map(read_native, plan["natives"])
-    plan["natives"] = [str(attrs.evolve(native, at=native.at - 86400))]
+    [native_id] = map(read_native_id, plan["native_ids"])
+    plan["native_ids"] = [str(attrs.evolve(native_id, at=native_id.at - 86400))]
     path.write_text(json.dumps(plan))
     [outcome] = end(run)
     assert (outcome.state, outcome.attempt) == (State.DONE, 1)
