@@ -12,11 +12,10 @@ from anybatch import State
 from anybatch.errors import CommandFailed
 from anybatch.testing import await_that
 from anybatch_gbasf2 import client, steering_job
-from anybatch_gbasf2.client import Client, client_of
+from anybatch_gbasf2.client import Client
 from anybatch_gbasf2.fetch import PAUSES, Attempt, Download, fetch_logs
-from anybatch_gbasf2.project import Project, read_projects
 
-from .test_gbasf2_project import end
+from .test_gbasf2_project import client_and_project, end
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,13 +35,6 @@ def ended_on_the_grid(session: Session, grid: Grid, files: int) -> Run:
     return run
 
 
-def project_of(run: Run) -> tuple[Client, Project]:
-    """The project of a run, and its client."""
-    host = run._session.host
-    [project] = read_projects(run.folder, host).values()
-    return client_of(host, project.setup_path, project.proxy_group), project
-
-
 @contextlib.contextmanager
 def somebody_else_at_it(partial: Path) -> Iterator[Callable[[], None]]:
     """Another process downloads to a partial folder; gives what ends it."""
@@ -56,7 +48,7 @@ def test_a_download_of_somebody_else_is_waited_for(
     session: Session, grid: Grid, grid_home: Path
 ) -> None:
     """However long its first file takes: that is no try of ours that brought nothing."""
-    client, project = project_of(ended_on_the_grid(session, grid, 1))
+    client, project = client_and_project(ended_on_the_grid(session, grid, 1))
     project = attrs.evolve(project, download_to=str(grid_home))
     pauses: list[float] = []
     with somebody_else_at_it(grid_home / f"{project.name}.partial") as stop:
@@ -74,7 +66,7 @@ def test_what_somebody_else_has_completed_meanwhile_stays_in_its_place(
     session: Session, grid: Grid, grid_home: Path
 ) -> None:
     """While one asks the grid for the files, the other moves the last of them into place."""
-    known, project = project_of(ended_on_the_grid(session, grid, 2))
+    known, project = client_and_project(ended_on_the_grid(session, grid, 2))
     project = attrs.evolve(project, download_to=str(grid_home))
 
     class Slow(Client):
@@ -94,7 +86,7 @@ def test_what_somebody_else_has_completed_meanwhile_stays_in_its_place(
 def test_logs_that_somebody_else_fetches_are_left_to_them(session: Session, grid: Grid) -> None:
     """A log that has come by half is no log; what they have put to its place is not fetched."""
     run = ended_on_the_grid(session, grid, 1)
-    client, project = project_of(run)
+    client, project = client_and_project(run)
     above = run.folder / "logs"
     partial = above / f"{project.name}.partial"
     (partial / "log" / "700001").mkdir(parents=True)
@@ -116,7 +108,7 @@ def test_logs_that_somebody_else_fetches_are_left_to_them(session: Session, grid
 def test_what_a_killed_download_has_left_is_no_log(session: Session, grid: Grid) -> None:
     """Nor is it when the next one brings nothing."""
     run = ended_on_the_grid(session, grid, 1)
-    client, project = project_of(run)
+    client, project = client_and_project(run)
     left = run.folder / "logs" / f"{project.name}.partial" / "log" / "700001"
     left.mkdir(parents=True)
     (left / "std.out").write_text("the first ha")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from anybatch_gbasf2 import parse, render
 from anybatch_gbasf2.job_ids import NativeId, deal_out, read_native_id
 from anybatch_gbasf2.names import LONGEST, project_name
 from anybatch_gbasf2.parse import GridJob, environment, newest, status_of, submitted_ids
-from anybatch_gbasf2.project import Project, project_of
+from anybatch_gbasf2.project import project_of
 from anybatch_gbasf2.settings import SETTINGS
 from anybatch_gbasf2.states import STATES, read_state
 from hypothesis import given
@@ -37,7 +36,7 @@ SET: dict[str, Any] = {
 
 def submission(**changes: Any) -> Submission:
     """A submission of two jobs."""
-    again = changes.pop("again", ())
+    previous_ids = changes.pop("previous_ids", ())
     settings = {**SET, **changes}
     return Submission(
         token="ab-r-0",
@@ -47,7 +46,7 @@ def submission(**changes: Any) -> Submission:
         count=2,
         name="n",
         settings=settings,
-        previous_ids=again,
+        previous_ids=previous_ids,
     )
 
 
@@ -411,11 +410,11 @@ def test_the_wrapper_is_python() -> None:
     assert "max_event=7" in text
 
 
-def test_a_project_is_written_and_read() -> None:
+def test_a_project_is_what_the_settings_say() -> None:
     """Where its dataset is, and what is to be done with it."""
-    project = project_of(SET)
-    assert project.dataset == "/belle/user/ada/pre_ab12"
-    assert Project(**json.loads(project.text())) == project
+    assert project_of(SET).dataset == "/belle/user/ada/pre_ab12"
+    assert project_of({**SET, "project_lpn_path": "/belle/x/"}).dataset == "/belle/x/pre_ab12"
+    assert str(project_of(SET).target) == "/home/ada/out/pre_ab12"
     assert project_of({**SET, "download_dataset": False}).download_to == ""
 
 
