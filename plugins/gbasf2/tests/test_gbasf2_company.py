@@ -125,21 +125,22 @@ def test_a_run_is_not_done_because_another_of_its_project_is(session: Session, g
     """Their jobs have the same ids, and only one of them needs the outputs."""
     grid.dataset(2)
     grid.faults(download_pauses="_00001_")
-    runs = [
+    needs, does_not = (
         session.submit(steering_job("steer.py", download_dataset=there)) for there in (True, False)
-    ]
+    )
 
     def all_but_outputs() -> bool:
         session.poll()
-        logs = [list(run.folder.glob("logs/*/70000?/std.out")) for run in runs]
+        logs = [list(run.folder.glob("logs/*/70000?/std.out")) for run in (needs, does_not)]
         return (grid.folder / "paused").exists() and [len(some) for some in logs] == [2, 2]
 
     await_that(all_but_outputs)
+    assert {outcome.state for outcome in end(does_not)} == {State.DONE}
     for _ in range(3):
         session.poll()
-    assert not any(run.finished for run in runs)
+    assert needs.counts == {State.RUNNING: 2}
     grid.faults(download_pauses=None)
-    assert {outcome.state for run in runs for outcome in end(run)} == {State.DONE}
+    assert {outcome.state for outcome in end(needs)} == {State.DONE}
 
 
 def test_projects_of_two_users_are_asked_for_one_by_one(

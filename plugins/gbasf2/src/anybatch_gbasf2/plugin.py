@@ -58,7 +58,7 @@ class Gbasf2(BatchSystem):
             missing = client.missing(COMMANDS)
             if missing:
                 return _unavailable(f"{', '.join(missing)} not on the PATH of {client.setup_path}")
-            proxy = client.proxy()
+            proxy = client.proxy(anew=True)
         except CommandError as error:
             return _unavailable(str(error))
         details = {"setup script": f"{client.setup_path} works", "commands": "all there"}
