@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import pytest
 from anybatch import Job, Reason, Session, State, UsageError
-from anybatch.planning.planner import render
 from anybatch.testing import TransferContract, native_id, waiting
 from lsfsim.fixture import Simulator
 
@@ -361,8 +360,8 @@ def test_what_was_shown_is_what_lsf_has(away: Away) -> None:
     """To the byte."""
     session = away.session
     run = session.submit(Job(["true"]))
-    submission = run._state.submissions[0].planned.submission
-    shown = render(session.plugins, "lsf", submission).command
+    submission = run.watched.state.submissions[0].planned.submission
+    shown = session.hooks.render("lsf", submission).command
     spooled = away.cluster.folder / "spool" / native_id(run)
     assert spooled.read_text() == shown.stdin
     assert ended(run)[0].done
@@ -405,16 +404,15 @@ def test_a_path_that_lsf_cannot_carry_is_refused(away: Away) -> None:
     assert not Path("my runs").exists()
 
 
-def test_jobs_of_one_submission_cannot_ask_for_it_by_themselves(
-    away: Away, new_session: Callable[..., Session]
-) -> None:
-    """An array has one name for what comes back; a single job may."""
+def test_jobs_may_ask_for_it_by_themselves(away: Away, new_session: Callable[..., Session]) -> None:
+    """Each is a submission of its own then, for an array has one name for what comes back."""
     session = new_session("lsf")
-    job = Job(["sh", "-c", "echo x >x"], outputs=["x"], settings={"lsf": {"transfer": "lsf"}})
-    with pytest.raises(UsageError, match="for a whole run"):
-        session.submit([job, job])
-    assert ended(session.submit(job))[0].done
-    assert Path("x").read_text() == "x\n"
+    script = "echo $ANYBATCH_INDEX >x$ANYBATCH_INDEX"
+    job = Job(["sh", "-c", script], outputs=["x*"], settings={"lsf": {"transfer": "lsf"}})
+    run = session.submit([job, job])
+    assert [outcome.done for outcome in ended(run)] == [True, True]
+    assert [Path(f"x{index}").read_text() for index in (0, 1)] == ["0\n", "1\n"]
+    assert session.host.commands["bsub"] == 2
 
 
 # -- the worker
@@ -426,8 +424,8 @@ def packed(away: Away) -> tuple[Run, str, Path]:
     session = away.session
     job = Job("echo one >x; echo two >&2", outputs=["x"], settings={"lsf": {"hold": True}})
     run = session.submit(job)
-    submission = run._state.submissions[0].planned.submission
-    script = render(session.plugins, "lsf", submission).command.stdin
+    submission = run.watched.state.submissions[0].planned.submission
+    script = session.hooks.render("lsf", submission).command.stdin
     [archive] = (run.folder / "lsf").glob("*.in.tgz")
     return run, script, archive
 
