@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import attrs
 import pytest
 from anybatch import State
-from anybatch.errors import CommandFailed
+from anybatch.errors import CommandError, CommandFailed
 from anybatch.testing import await_that
 from anybatch_gbasf2 import client, steering_job
 from anybatch_gbasf2.client import Client
 from anybatch_gbasf2.fetch import PAUSES, Attempt, Download, fetch_logs
+from anybatch_gbasf2.plugin import Gbasf2
 
 from .test_gbasf2_project import client_and_project, end
 
@@ -156,3 +157,24 @@ def test_projects_of_two_users_are_asked_for_one_by_one(
         runs.append(session.submit(steering_job("steer.py")))
     session.poll()
     assert [run.jobs[0].native_state for run in runs] == ["Waiting"] * 2
+
+
+def test_a_client_that_does_not_work_costs_only_its_own_jobs(session: Session, grid: Grid) -> None:
+    """Those of another client are asked for and killed; if there is no other, it is an error."""
+    grid.dataset(2)
+    grid.faults(hold=0)
+    run = session.submit(steering_job("steer.py"))
+    [good] = run.watched.state.batches(run.watched.state.jobs)
+    settings = {**good.submission.settings, "setup_path": "/nowhere"}
+    bad = attrs.evolve(good, submission=attrs.evolve(good.submission, settings=settings))
+    plugin = Gbasf2(session.host)
+    known, unknown = plugin.anybatch_status([good, bad])
+    assert [status.native_state for status in known.values() if status] == ["Waiting"] * 2
+    assert unknown == dict.fromkeys(good.ids)
+    killed, refused = plugin.anybatch_terminate([good, bad], None)
+    assert killed == {}
+    assert refused.keys() == set(good.ids)
+    assert all("there is no setup script /nowhere" in why for why in refused.values())
+    assert grid.words() == {"Killed": 2}
+    with pytest.raises(CommandError, match="there is no setup script"):
+        plugin.anybatch_status([bad])

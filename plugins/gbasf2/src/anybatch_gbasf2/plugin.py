@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from anybatch.commands import ask_each_group
 from anybatch.errors import CommandError, CommandFailed, Rejected, UsageError
 from anybatch.host import Command
 from anybatch.records import Detection, Limits
@@ -201,29 +202,25 @@ class Gbasf2(BatchSystem):
         """One gb2_job_kill for the jobs of each project; nothing else can be sent to grid jobs."""
         if signal is not None:
             raise UsageError("gbasf2 cannot send signals to jobs on the grid")
-        parts = _by_part(batches)
-        errors: dict[_Part, CommandError] = {}
-        for part, native_ids in parts.items():
-            try:
-                self._kill(part[1], [one for one in native_ids if one.none is None])
-            except CommandError as error:
-                errors[part] = error
-        if errors and len(errors) == len(parts):
-            raise next(iter(errors.values()))
-        return [
-            dict.fromkeys(batch.ids, str(errors[part])) if (part := _part(batch)) in errors else {}
-            for batch in batches
-        ]
+        return ask_each_group(
+            batches,
+            _part,
+            self._kill,
+            lambda batch, error: dict.fromkeys(batch.ids, str(error)),
+        )
 
-    def _kill(self, project: Project, native_ids: Sequence[NativeId]) -> None:
-        if not native_ids:
-            return
-        client = self._client_of(project)
-        client.need_proxy(project.proxy_lifetime)
-        command = render.kill(native_ids, project.user)
-        completed = client.run(command)
-        if not completed.ok:
-            raise CommandFailed(command, completed)
+    def _kill(self, batches: Sequence[Batch]) -> Mapping[str, str]:
+        [(part, native_ids)] = _by_part(batches).items()
+        there = [native_id for native_id in native_ids if native_id.none is None]
+        if there:
+            project = part[1]
+            client = self._client_of(project)
+            client.need_proxy(project.proxy_lifetime)
+            command = render.kill(there, project.user)
+            completed = client.run(command)
+            if not completed.ok:
+                raise CommandFailed(command, completed)
+        return {}
 
     # -- the client
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
+from anybatch.commands import missing_tools, run
 from anybatch.errors import CommandError, CommandFailed, Rejected, UsageError
 from anybatch.host import Command
 from anybatch.model import State
@@ -60,9 +61,8 @@ class LSF(BatchSystem):
     def anybatch_detect(self, settings: Mapping[str, Any], choosing: bool) -> Detection:
         """The tools are there, and lsid and bparams answer."""
         tools = ("bsub", "bjobs", "bkill", "lsid")
-        missing = [name for name in tools if self.host.which(name) is None]
-        if missing:
-            return Detection(available=False, reason=f"{missing[0]} is not on the PATH")
+        if missing := missing_tools(self.host, tools):
+            return missing
         timeout = min(settings["timeout"], timedelta(seconds=20))
         try:
             version = self._version(timeout)
@@ -261,10 +261,8 @@ class LSF(BatchSystem):
         """What lsid says, asked once."""
         if self._known_version is None:
             command = _command(timeout, "lsid")
-            completed = self.host.run(command)
+            completed = run(self.host, command)
             version = parse.read_version(completed.stdout)
-            if not completed.ok:
-                raise CommandFailed(command, completed)
             if version is None:
                 raise CommandFailed(command, completed, "this is neither LSF nor OpenLava")
             self._known_version = version
@@ -273,10 +271,7 @@ class LSF(BatchSystem):
     def _parameters(self, timeout: timedelta) -> dict[str, str]:
         """What the cluster is set to; OpenLava has no `-a`."""
         option = "-l" if self._version(timeout).openlava else "-a"
-        command = _command(timeout, "bparams", option)
-        completed = self.host.run(command)
-        if not completed.ok:
-            raise CommandFailed(command, completed)
+        completed = run(self.host, _command(timeout, "bparams", option))
         return parse.read_parameters(completed.stdout)
 
     def _unit(self, timeout: timedelta) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from anybatch import UsageError
+from anybatch.commands import missing_tools, read, run
 from anybatch.errors import CommandFailed
 from anybatch.records import Batch, Detection, JobStatus, Limits, Rendered, Submission
 from anybatch.system import BatchSystem
@@ -14,16 +15,14 @@ from anybatch_tinyq import parse, render
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from anybatch.host import Command
-
 
 class TinyQ(BatchSystem):
     """The hooks of tinyq."""
 
     def anybatch_detect(self, settings: Mapping[str, Any], choosing: bool) -> Detection:
         """Available if its command is there. `auto` never chooses it."""
-        if self.host.which("tinyq") is None:
-            return Detection(available=False, reason="tinyq is not on the PATH", priority=None)
+        if missing := missing_tools(self.host, ["tinyq"]):
+            return missing
         return Detection(available=True, reason="tinyq is on the PATH", priority=None)
 
     def anybatch_limits(self, settings: Mapping[str, Any]) -> Limits:
@@ -36,32 +35,26 @@ class TinyQ(BatchSystem):
 
     def anybatch_submit(self, submission: Submission, rendered: Rendered) -> Sequence[str]:
         """It prints the job's number. The ids are that and the task: 7.1, 7.2, ..."""
-        job = self._run(rendered.command).strip()
+        job = run(self.host, rendered.command).stdout.strip()
         return [f"{job}.{task}" for task in range(1, submission.count + 1)]
 
     def anybatch_find(self, submission: Submission) -> Sequence[str]:
         """The tasks whose job's name begins with the token, in order."""
-        labels = parse.labels(self._run(render.show()))
+        labels = read(self.host, render.show(), parse.labels)
         return [name for name, label in labels.items() if label.split(" ")[0] == submission.token]
 
     def anybatch_status(self, batches: Sequence[Batch]) -> Sequence[Mapping[str, JobStatus]]:
         """One command for all. An id that it does not print is not known."""
         jobs = dict.fromkeys(name.partition(".")[0] for batch in batches for name in batch.ids)
-        known = parse.statuses(self._run(render.show(list(jobs))))
+        known = read(self.host, render.show(list(jobs)), parse.statuses)
         return [known] * len(batches)
 
     def anybatch_terminate(self, batches: Sequence[Batch], signal: str | None) -> None:
         """One command for all."""
         ids = [name for batch in batches for name in batch.ids]
         try:
-            self._run(render.stop(ids, signal))
+            run(self.host, render.stop(ids, signal))
         except CommandFailed as error:
             if "invalid signal" in error.completed.stderr:
                 raise UsageError(f"tinyq: there is no signal {signal!r}") from error
             raise
-
-    def _run(self, command: Command) -> str:
-        completed = self.host.run(command)
-        if not completed.ok:
-            raise CommandFailed(command, completed)
-        return completed.stdout

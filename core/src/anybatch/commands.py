@@ -1,0 +1,133 @@
+"""What batch plugins do with commands: run one or raise, tell a refusal, ask several servers.
+
+class Tinyq(BatchSystem):
+    def anybatch_detect(self, settings: Mapping[str, Any], choosing: bool) -> Detection:
+        if missing := missing_tools(self.host, ("tsub", "tstat")):
+            return missing
+        ...
+
+    def anybatch_submit(self, submission: Submission, rendered: Rendered) -> Sequence[str]:
+        completed = self.host.run(rendered.command)
+        if refused(completed, TRANSIENT):
+            raise Rejected(completed.stderr.strip())
+        ...
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from anybatch.errors import CommandError, CommandFailed
+from anybatch.records import Batch, Detection
+
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+
+    from anybatch.host import Command, Completed, Host
+
+Answer = TypeVar("Answer")
+
+
+def run(host: Host, command: Command) -> Completed:
+    """Run a command that must succeed.
+
+    Raises:
+        CommandFailed: its exit status is not 0.
+        CommandError: it could not be run, or did not end in time.
+    """
+    completed = host.run(command)
+    if not completed.ok:
+        raise CommandFailed(command, completed)
+    return completed
+
+
+def read(host: Host, command: Command, parse: Callable[[str], Answer]) -> Answer:
+    """Run a command that must succeed, and parse what it prints.
+
+    Args:
+        parse: raises ValueError, KeyError or TypeError for a text that is not an answer.
+
+    Raises:
+        CommandFailed: its exit status is not 0, or it printed something else.
+        CommandError: it could not be run, or did not end in time.
+    """
+    completed = run(host, command)
+    try:
+        return parse(completed.stdout)
+    except (ValueError, KeyError, TypeError) as error:
+        raise CommandFailed(command, completed, "the answer makes no sense") from error
+
+
+def missing_tools(host: Host, names: Iterable[str]) -> Detection | None:
+    """The answer to `anybatch_detect` where a program is not on the PATH; None: all are."""
+    for name in names:
+        if host.which(name) is None:
+            return Detection(available=False, reason=f"{name} is not on the PATH")
+    return None
+
+
+def no_answer(who: str, error: CommandError, not_set_up: re.Pattern[str]) -> Detection:
+    """The answer to `anybatch_detect` where the tools are there and *who* does not answer.
+
+    Args:
+        not_set_up: matches what the tools print where the system is not set up. Anything else
+            means that it is, and cannot be reached now.
+    """
+    set_up = not_set_up.search(str(error)) is None
+    reason = f"{who} does not answer: {error}"
+    return Detection(available=False, unreachable=set_up, reason=reason)
+
+
+def refused(completed: Completed, transient: re.Pattern[str]) -> bool:
+    """Whether a submit command was refused for good, so that the same would be refused again.
+
+    It was if the command ended by itself with an exit status other than 0 and told why. A
+    command that was killed or said nothing may have submitted the jobs all the same.
+
+    Args:
+        transient: matches what is said of a failure that may pass, or after which the jobs may
+            be there.
+    """
+    said = completed.stderr.strip()
+    return completed.returncode > 0 and bool(said) and transient.search(said) is None
+
+
+def ask_each_group(
+    batches: Sequence[Batch],
+    key: Callable[[Batch], Hashable],
+    ask: Callable[[Sequence[Batch]], Mapping[str, Answer]],
+    unasked: Callable[[Batch, CommandError], Mapping[str, Answer]],
+) -> list[Mapping[str, Answer]]:
+    """Ask about batches group by group: one question to each server, not one for each batch.
+
+    What one server answers is given to the batches of its group alone, so that equal ids on two
+    servers are two jobs. A server that cannot be asked does not keep the others from being asked.
+
+    Args:
+        key: what decides whom to ask about a batch, such as the cluster of its settings.
+        ask: answers by native id for the batches of one group.
+        unasked: the answer for a batch whose group could not be asked.
+
+    Returns:
+        The answers to each batch, in the order of *batches*.
+
+    Raises:
+        CommandError: no group could be asked.
+    """
+    groups: dict[Hashable, list[Batch]] = {}
+    for batch in batches:
+        groups.setdefault(key(batch), []).append(batch)
+    answers: dict[Hashable, Mapping[str, Answer]] = {}
+    errors: dict[Hashable, CommandError] = {}
+    for which, group in groups.items():
+        try:
+            answers[which] = ask(group)
+        except CommandError as error:
+            errors[which] = error
+    if errors and not answers:
+        raise next(iter(errors.values()))
+    return [
+        answers[key(batch)] if key(batch) in answers else unasked(batch, errors[key(batch)])
+        for batch in batches
+    ]
