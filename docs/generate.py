@@ -60,7 +60,7 @@ def hooks_page() -> Iterator[str]:
         for name in names:
             yield from _function(name, getattr(hookspecs, name))
     yield "## Base classes"
-    yield _code_fenced(inspect.getdoc(system) or "", "py")
+    yield _code_fenced(inspect.getdoc(system) or "", "text")
     for name in public_classes(system):
         text, sections = split_docstring(getattr(system, name))
         yield f"### {name}"

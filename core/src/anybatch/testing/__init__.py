@@ -8,6 +8,7 @@ In a test module:
 
     from anybatch.testing import SystemContract
 
+
     class TestMySystem(SystemContract):
         system = "mysystem"
 
