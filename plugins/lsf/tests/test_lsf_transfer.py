@@ -111,8 +111,9 @@ def make_away(
         hidden = [str(anybatch_home)]
         cluster = make_cluster(dialect=dialect, tmp=str(tmp), hidden=hidden, **settings)
 
-        def session(**own: Any) -> Session:
-            return new_session("lsf", settings={"lsf": {"transfer": "lsf", **own}})
+        def session(core: dict[str, Any] | None = None, **own: Any) -> Session:
+            tables = {"anybatch": core or {}, "lsf": {"transfer": "lsf", **own}}
+            return new_session("lsf", settings=tables)
 
         return Away(cluster, tmp, session)
 
@@ -369,8 +370,7 @@ def test_what_was_shown_is_what_lsf_has(away: Away) -> None:
 
 def test_a_submission_that_arrived_unnoticed_is_not_repeated(away: Away) -> None:
     """`bsub` gave up, mbatchd had the job: it is found, and so are its files."""
-    session = away.session
-    session.settings = session.settings.with_layer("call", {"anybatch": {"submit_timeout": "5s"}})
+    session = away.open(core={"submit_timeout": "5s"})
     session.plan(Job(["true"]))
     away.cluster.fault("bsub swallow")
     run = session.submit(Job(["sh", "-c", "echo x >x; echo x >>/tmp/ran"], outputs=["x"]))
@@ -397,8 +397,7 @@ def test_a_file_that_is_gone_when_its_job_is_submitted_is_told(away: Away) -> No
 
 def test_a_path_that_lsf_cannot_carry_is_refused(away: Away) -> None:
     """Before anything is submitted, with what to do."""
-    session = away.session
-    session.settings = session.settings.with_layer("call", {"anybatch": {"runs_dir": "my runs"}})
+    session = away.open(core={"runs_dir": "my runs"})
     with pytest.raises(UsageError, match=r"'/.*/my runs/.*runs_dir"):
         session.submit(Job(["true"]))
     assert not Path("my runs").exists()
