@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import click
-from anybatch import hookspecs, host, records, system, testing
+from anybatch import commands, hookspecs, host, records, system, testing
 from anybatch.cli import cli
 from anybatch.localhost import LocalHost
 from anybatch.plugins.calls import Hooks
@@ -75,6 +75,12 @@ def hooks_page() -> Iterator[str]:
     yield inspect.getdoc(host) or ""
     for name in public_classes(host):
         yield from _class(name, getattr(host, name))
+    yield "## Commands"
+    about = (inspect.getdoc(commands) or "").split("\n\n")[0]
+    yield f"{about} They are in `anybatch.commands`."
+    for name, function in vars(commands).items():
+        if inspect.isfunction(function) and function.__module__ == commands.__name__:
+            yield from _function(name, function)
     yield "## For tests"
     yield _code_fenced(inspect.getdoc(testing) or "", "py")
     for name in testing.__all__:

@@ -85,7 +85,7 @@ def complains(*lines: str, stdout: str = "") -> Completed:
 
 def gone(*ids: str, stdout: str = "") -> Completed:
     """What bjobs prints of ids that it does not know, beside the others."""
-    return complains(*(f"Job <{native}> is not found" for native in ids), stdout=stdout)
+    return complains(*(f"Job <{native_id}> is not found" for native_id in ids), stdout=stdout)
 
 
 NOBODY = complains("No matching job found")
@@ -513,7 +513,7 @@ def test_a_job_is_found_by_its_description(
 )
 def test_an_old_cluster_is_asked_by_name(lsid: Completed, jobs: list[str], ids: list[str]) -> None:
     """The token begins the job's name there."""
-    rows = "".join(_row(native, "PEND", "", "", "") for native in jobs)
+    rows = "".join(_row(native_id, "PEND", "", "", "") for native_id in jobs)
     assert find(lsid, Completed(0, f"{HEADING}{rows}"), count=len(ids)) == ids
 
 
@@ -606,25 +606,25 @@ def listed(lsid: Completed, jobs: dict[str, Any], unknown: Iterable[str] = ()) -
     """What bjobs answers in a dialect."""
     if lsid is JSON:
         errors = [{"JOBID": name, "ERROR": f"Job <{name}> is not found"} for name in unknown]
-        records = [*(_record(native, *facts) for native, facts in jobs.items()), *errors]
+        records = [*(_record(native_id, *facts) for native_id, facts in jobs.items()), *errors]
         answer = {"COMMAND": "bjobs", "JOBS": len(records), "RECORDS": records}
         return Completed(0, f"{json.dumps(answer, indent=2)}\n")
     if lsid is TEXT:
-        records = [_record(native, *facts) for native, facts in jobs.items()]
+        records = [_record(native_id, *facts) for native_id, facts in jobs.items()]
         out = "".join(f"{'|'.join(v or '-' for v in one.values())}\n" for one in records)
     else:
-        out = HEADING + "".join(_row(native, *facts) for native, facts in jobs.items())
+        out = HEADING + "".join(_row(native_id, *facts) for native_id, facts in jobs.items())
     return gone(*unknown, stdout=out if jobs else "") if unknown else Completed(0, out)
 
 
-def _record(native: str, stat: str, code: str, why: str, host: str) -> dict[str, str]:
-    job, _, index = native.rstrip("]").partition("[")
+def _record(native_id: str, stat: str, code: str, why: str, host: str) -> dict[str, str]:
+    job, _, index = native_id.rstrip("]").partition("[")
     values = (job, index or "0", stat, code, why, host, "0.1 second(s)", "2 Mbytes")
     return dict(zip(FIELDS.upper().split(), values, strict=True))
 
 
-def _row(native: str, stat: str, code: str, why: str, host: str) -> str:
-    job, bracket, index = native.partition("[")
+def _row(native_id: str, stat: str, code: str, why: str, host: str) -> str:
+    job, bracket, index = native_id.partition("[")
     where = host or ("-" if stat == "EXIT" else "")
     name = f"{TOKEN}.fit{bracket}{index}"
     return f"{job:<7} alice   {stat:<5} normal     h0          {where:<11} {name} Nov 20 10:00\n"
@@ -704,7 +704,7 @@ def test_an_old_cluster_is_asked_once_more_about_what_has_failed(lsid: Completed
     long = Completed(0, life("8[2]", events=EXITED))
     host = script(lsid, (ASKS[lsid], listed(lsid, JOBS)), (LONG_OLD, long))
     found = status(host, *JOBS)
-    assert {native: one.state for native, one in found.items()} == KNOWN
+    assert {native_id: one.state for native_id, one in found.items()} == KNOWN
     assert found["8[2]"].exit_code == 7
     assert host.ran[1].argv[-3:] == ("7", "8", "9")
     assert host.ran[2].argv == ("bjobs", "-l", "-a", "8[2]")
@@ -724,10 +724,10 @@ def test_an_old_cluster_is_asked_who_has_sent_a_signal(lsid: Completed) -> None:
         (BHIST, Completed(0, past)),
     )
     found = status(host, *jobs)
-    assert [found[native].state for native in jobs] == [
+    assert [found[native_id].state for native_id in jobs] == [
         *(State.FAILED, State.FAILED, State.TERMINATED)
     ]
-    assert [found[native].signal for native in jobs] == [None, 9, 9]
+    assert [found[native_id].signal for native_id in jobs] == [None, 9, 9]
     assert host.ran[-1].argv[-1] == "8[2-3]"
 
 
