@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import click
-from anybatch import hookspecs, host, records
+from anybatch import commands, hookspecs, host, records, system, testing
 from anybatch.cli import cli
+from anybatch.localhost import LocalHost
+from anybatch.plugins.calls import Hooks
 from anybatch.plugins.registry import load_plugins
 from anybatch.records import Kind, Setting
 from anybatch.settings.schema import CORE, CORE_SETTINGS
@@ -50,17 +52,21 @@ def _page(title: str, parts: Iterator[str]) -> str:
 
 def hooks_page() -> Iterator[str]:
     """All hooks in the order of their module, then what they take and give."""
-    yield (
-        (inspect.getdoc(hookspecs) or "")
-        .replace("    [project.entry-points", "```toml\n[project.entry-points")
-        .replace('    slurm = "anybatch_slurm.plugin"', 'slurm = "anybatch_slurm.plugin"\n```')
-    )
+    yield _code_fenced(inspect.getdoc(hookspecs) or "", "toml")
     groups = hook_groups()
     yield "\n".join(_link(name) for names in groups.values() for name in names)
     for heading, names in groups.items():
         yield f"## {heading}"
         for name in names:
             yield from _function(name, getattr(hookspecs, name))
+    yield "## Base classes"
+    yield _code_fenced(inspect.getdoc(system) or "", "text")
+    for name in public_classes(system):
+        text, sections = split_docstring(getattr(system, name))
+        yield f"### {name}"
+        yield text
+        if "Attributes" in sections:
+            yield _list(sections["Attributes"])
     yield "## Records"
     yield (inspect.getdoc(records) or "") + " They are in `anybatch.records`."
     for name in public_classes(records):
@@ -69,6 +75,38 @@ def hooks_page() -> Iterator[str]:
     yield inspect.getdoc(host) or ""
     for name in public_classes(host):
         yield from _class(name, getattr(host, name))
+    yield "## Commands"
+    about = (inspect.getdoc(commands) or "").split("\n\n")[0]
+    yield f"{about} They are in `anybatch.commands`."
+    for name, function in vars(commands).items():
+        if inspect.isfunction(function) and function.__module__ == commands.__name__:
+            yield from _function(name, function)
+    yield "## For tests"
+    yield _code_fenced(inspect.getdoc(testing) or "", "py")
+    for name in testing.__all__:
+        thing = getattr(testing, name)
+        yield from (_contract if _is_contract(thing) else _tool)(name, thing)
+
+
+def _is_contract(thing: object) -> bool:
+    return isinstance(thing, type) and thing.__name__.endswith("Contract")
+
+
+def _contract(name: str, kind: type) -> Iterator[str]:
+    """A class that authors derive their tests from: what they may set, and what it asks for."""
+    yield f"### {name}"
+    text, sections = split_docstring(kind)
+    yield text
+    yield _list(sections["Attributes"])
+    tests = (name for name in vars(kind) if name.startswith("test_"))
+    yield "\n".join(f"- {name.removeprefix('test_').replace('_', ' ')}" for name in tests)
+
+
+def _tool(name: str, thing: Any) -> Iterator[str]:
+    if isinstance(thing, type):
+        yield from _class(name, thing)
+    else:
+        yield from _function(name, thing)
 
 
 def hook_groups() -> dict[str, list[str]]:
@@ -92,7 +130,10 @@ def signature(name: str, function: Any) -> str:
         if parameter.name != "self":
             value = _literal(parameter.name, parameter.default)
             default = "" if parameter.default is parameter.empty else f" = {value}"
-            texts.append(f"{parameter.name}: {parameter.annotation}{default}")
+            if parameter.kind is parameter.KEYWORD_ONLY and "*" not in texts:
+                texts.append("*")
+            stars = "**" if parameter.kind is parameter.VAR_KEYWORD else ""
+            texts.append(f"{stars}{parameter.name}: {parameter.annotation}{default}")
     return f"{name}({', '.join(texts)}) -> {found.return_annotation}"
 
 
@@ -127,7 +168,11 @@ def _class(name: str, kind: type) -> Iterator[str]:
     yield f"### {name}"
     text, sections = split_docstring(kind)
     yield text
-    meanings = dict(_entries(sections.get("Attributes", "")))
+    meanings = {
+        name: meaning
+        for base in reversed(kind.__mro__)
+        for name, meaning in _entries(split_docstring(base)[1].get("Attributes", ""))
+    }
     if issubclass(kind, enum.Enum):
         yield _table(("member", "meaning"), _members(kind))
     elif attrs.has(kind):
@@ -160,7 +205,9 @@ def _members(kind: type[enum.Enum]) -> Iterator[tuple[str, ...]]:
 
 
 def _fields(kind: type, meanings: dict[str, str]) -> Iterator[tuple[str, ...]]:
-    types = inspect.get_annotations(kind)  # as written; the fields' own may have been resolved
+    types: dict[str, str] = {}  # as written; the fields' own may have been resolved
+    for base in reversed(kind.__mro__):
+        types |= inspect.get_annotations(base)
     for field in attrs.fields(kind):
         meaning = meanings.get(field.name, "")
         yield f"`{field.name}`", f"`{types[field.name]}`", _default(field), meaning
@@ -177,6 +224,8 @@ def _literal(name: str, value: Any) -> str:
     """A default as somebody would write it."""
     if isinstance(value, enum.Enum):
         return str(f"{type(value).__name__}.{value.name}")
+    if inspect.isfunction(value):
+        return "..."
     return oct(value) if name == "mode" else repr(value).replace("datetime.", "", 1)
 
 
@@ -205,11 +254,11 @@ def _list(section: str) -> str:
     return "\n".join(f"- `{name}`: {meaning}" for name, meaning in _entries(section))
 
 
-def _fenced(text: str) -> str:
+def _code_fenced(text: str, language: str) -> str:
     """A docstring's text, its indented paragraphs as fenced blocks."""
     return re.sub(
-        r"(?:^    .+\n)+",
-        lambda found: f"```text\n{textwrap.dedent(found[0])}```\n",
+        r"^    .*(?:\n+    .*)*",
+        lambda found: f"```{language}\n{textwrap.dedent(found[0])}\n```",
         text,
         flags=re.MULTILINE,
     )
@@ -273,12 +322,12 @@ def _kinds() -> Iterator[tuple[str, ...]]:
 def declared_settings() -> dict[str, list[Setting]]:
     """Every setting, by the plugin that declares it."""
     own = {"local", *(path.parent.name for path in DOCS.parent.glob("plugins/*/pyproject.toml"))}
-    found = load_plugins().call_each("anybatch_settings", {name: {} for name in sorted(own)})
     declared = {CORE: list(CORE_SETTINGS)}
-    for plugin, answers in found:
-        declared[plugin.name] = [
-            one for one in answers if isinstance(one, Setting) and not one.instead
-        ]
+    for plugin, answers in Hooks(load_plugins(LocalHost())).settings():
+        if plugin.name in own:
+            declared[plugin.name] = [
+                one for one in answers if isinstance(one, Setting) and not one.replaced_by
+            ]
     return declared
 
 

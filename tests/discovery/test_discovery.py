@@ -14,89 +14,103 @@ import sysconfig
 import venv
 import zipfile
 from pathlib import Path
-from textwrap import dedent
+from textwrap import dedent, indent
 from typing import Any
 
 import anybatch
 import pytest
 
 HEAD = """
+from anybatch.host import Command
 from anybatch.hookspecs import hookimpl
 from anybatch.records import *
-from anybatch.host import Command
+from anybatch.system import BatchSystem, Plugin
 """
 SYSTEM = """
-@hookimpl
-def anybatch_detect():
-    return Detection(available=True, reason="here", auto=False)
+class System(BatchSystem):
+    def anybatch_detect(self, settings, choosing):
+        return Detection(available=True, reason="here", priority=None)
 
-@hookimpl
-def anybatch_render(submission):
-    return Rendered(command=Command(["true", submission.token]))
+    def anybatch_render(self, submission):
+        return Rendered(command=Command(["true", submission.token]))
 
-@hookimpl
-def anybatch_submit(submission):
-    return [str(task) for task in range(submission.count)]
+    def anybatch_submit(self, submission, rendered):
+        return [str(task) for task in range(submission.count)]
 
-@hookimpl
-def anybatch_find():
-    return []
+    def anybatch_find(self, submission):
+        return []
+
+    def anybatch_status(self, batches):
+        return [{} for _ in batches]
+
+    def anybatch_terminate(self, batches, signal):
+        pass
 """
 
-#: By distribution: the plugin's name and its module's text.
+
+def system(hook: str = "") -> str:
+    """The module of a batch system, of which a hook is as given."""
+    return f"{HEAD}{SYSTEM}\n{indent(hook, '    ')}\n"
+
+
+def module(hook: str) -> str:
+    """A module with one hook."""
+    return f"{HEAD}\n@hookimpl\n{hook}\n"
+
+
+#: By distribution: the plugin's name and its module's text; `System` is the class in it, if any.
 PLUGINS = {
     "ab-unimportable": ("unimportable", "import no_such_library\n"),
     "ab-syntax": ("syntax", "def\n"),
-    "ab-twin-one": ("twin", HEAD + SYSTEM),
-    "ab-twin-two": ("twin", HEAD + SYSTEM),
-    "ab-misspelt": (
-        "misspelt",
-        HEAD + SYSTEM + "@hookimpl\ndef anybatch_statsu():\n    return {}\n",
+    "ab-exits": ("exits", "raise SystemExit(3)\n"),
+    "ab-no-class": ("no_class", "class System:\n    def __init__(self, host):\n        pass\n"),
+    "ab-not-made": (
+        "not_made",
+        f"{HEAD}class System(Plugin):\n    def __init__(self, host):\n        raise OSError('no')",
     ),
+    "ab-bad-name": ("bad-name", system()),
+    "ab-twin-one": ("twin", system()),
+    "ab-twin-two": ("twin", system()),
+    "ab-misspelt": ("misspelt", system("def anybatch_statsu(self):\n    return []")),
     "ab-unmarked": ("unmarked", "def anybatch_submit():\n    pass\n"),
-    "ab-wrong-parameter": (
-        "wrong-parameter",
-        HEAD + "@hookimpl\ndef anybatch_detect(machine):\n    pass\n",
-    ),
+    "ab-abstract": ("abstract", system().replace("anybatch_find", "find")),
+    "ab-incomplete": ("incomplete", module("def anybatch_submit():\n    return []")),
+    "ab-asynchronous": ("asynchronous", system("async def anybatch_find(self):\n    return []")),
+    "ab-wrong-parameter": ("wrong_parameter", module("def anybatch_detect(machine):\n    pass")),
     "ab-settings-raise": (
-        "settings-raise",
-        HEAD + "@hookimpl\ndef anybatch_settings():\n    raise RuntimeError('no settings')\n",
+        "settings_raise",
+        module("def anybatch_settings():\n    raise RuntimeError('no settings')"),
     ),
-    "ab-settings-rubbish": (
-        "settings-rubbish",
-        HEAD + "@hookimpl\ndef anybatch_settings():\n    return 5\n",
-    ),
+    "ab-settings-exit": ("settings_exit", module("def anybatch_settings():\n    raise SystemExit")),
+    "ab-settings-rubbish": ("settings_rubbish", module("def anybatch_settings():\n    return 5")),
     "ab-detect-raise": (
-        "detect-raise",
-        HEAD
-        + SYSTEM.replace(
-            'return Detection(available=True, reason="here", auto=False)', "return 1 / 0"
-        ),
+        "detect_raise",
+        system("def anybatch_detect(self, settings, choosing):\n    return 1 / 0"),
     ),
-    "ab-detect-rubbish": (
-        "detect-rubbish",
-        HEAD + "@hookimpl\ndef anybatch_detect():\n    return 'yes'\n",
-    ),
+    "ab-detect-rubbish": ("detect_rubbish", module("def anybatch_detect():\n    return 'yes'")),
     "ab-environment-raise": (
-        "environment-raise",
-        HEAD + "@hookimpl\ndef anybatch_environment():\n    raise KeyError('no environment')\n",
+        "environment_raise",
+        module("def anybatch_environment():\n    raise KeyError('no environment')"),
     ),
     "ab-observer-raise": (
-        "observer-raise",
-        HEAD + "@hookimpl\ndef anybatch_job_changed():\n    raise OSError('no observer')\n",
+        "observer_raise",
+        module("def anybatch_job_changed():\n    raise OSError('no observer')"),
     ),
     "ab-status-rubbish": (
-        "status-rubbish",
-        HEAD + SYSTEM + "@hookimpl\ndef anybatch_status(ids):\n    return {ids[0]: 'running'}\n",
+        "status_rubbish",
+        system("def anybatch_status(self, batches):\n    return [{batches[0].ids[0]: 'running'}]"),
     ),
-    "ab-status-no-table": (
-        "status-no-table",
-        HEAD + SYSTEM + "@hookimpl\ndef anybatch_status(ids):\n    return 'all well'\n",
+    "ab-status-no-list": (
+        "status_no_list",
+        system("def anybatch_status(self, batches):\n    return 'all well'"),
+    ),
+    "ab-status-too-few": (
+        "status_too_few",
+        system("def anybatch_status(self, batches):\n    return []"),
     ),
     "ab-good": (
         "good",
-        HEAD
-        + '@hookimpl\ndef anybatch_environment():\n    return Environment(env={"GOOD": "yes"})\n',
+        module("def anybatch_environment():\n    return Environment(env={'GOOD': 'yes'})"),
     ),
 }
 TWINS = "the name 'twin' is claimed by ab-twin-one 1.0 and ab-twin-two 1.0; uninstall one of them"
@@ -104,28 +118,37 @@ TWINS = "the name 'twin' is claimed by ab-twin-one 1.0 and ab-twin-two 1.0; unin
 CULPRITS = {
     "ab-unimportable": "it cannot be imported: ModuleNotFoundError: No module named 'no_such_lib",
     "ab-syntax": "it cannot be imported: SyntaxError: ",
+    "ab-exits": "it cannot be imported: SystemExit: 3",
+    "ab-no-class": "it defines no hooks",
+    "ab-not-made": "OSError: no (",
+    "ab-bad-name": "the name 'bad-name' must be lower-case letters, digits and _",
     "ab-twin-one": TWINS,
     "ab-twin-two": TWINS,
-    "ab-misspelt": "implements 'anybatch_statsu', which is no hook; did you mean 'anybatch_status'",
-    "ab-unmarked": "it implements no hook; are its functions marked with hookimpl?",
-    "ab-wrong-parameter": "Argument(s) {'machine'} are declared in the hookimpl but can not be",
+    "ab-misspelt": "it implements 'anybatch_statsu', which is not a hook; did you mean 'anybatch_s",
+    "ab-unmarked": "anybatch_submit is not marked with hookimpl",
+    "ab-abstract": "Can't instantiate abstract class System",
+    "ab-incomplete": "it submits jobs, but has no anybatch_render",
+    "ab-asynchronous": "anybatch_find is asynchronous; hooks are plain functions",
+    "ab-wrong-parameter": "anybatch_detect has no argument 'machine'; it may take host, settings, ",
     "ab-settings-raise": "anybatch_settings raised RuntimeError: no settings",
-    "ab-settings-rubbish": "anybatch_settings gave 5",
+    "ab-settings-exit": "anybatch_settings raised SystemExit",
+    "ab-settings-rubbish": "anybatch_settings answered 5 instead of a sequence",
     "ab-detect-raise": "anybatch_detect raised ZeroDivisionError: division by zero",
-    "ab-detect-rubbish": "anybatch_detect answered 'yes'",
+    "ab-detect-rubbish": "anybatch_detect answered 'yes' instead of a Detection",
 }
 
 
 def write_wheel(folder: Path, distribution: str, plugin: str, text: str) -> Path:
     """A wheel with one module and one entry point."""
     module = distribution.replace("-", "_")
+    value = f"{module}:System" if "class System" in text else module
     info = f"{module}-1.0.dist-info"
     files = {
         f"{module}.py": text,
         f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\n"
         "Tag: py3-none-any\n",
-        f"{info}/entry_points.txt": f"[anybatch]\n{plugin} = {module}\n",
+        f"{info}/entry_points.txt": f"[anybatch]\n{plugin} = {value}\n",
     }
     record = f"{info}/RECORD"
     files[record] = "".join(f"{name},,\n" for name in [*files, record])
@@ -213,7 +236,7 @@ def test_a_detection_that_raises_is_no_choice(python: Path, anybatch_home: Path)
     """Its reason names plugin, distribution and place, and the system is not available."""
     record = systems(python)["ab-detect-raise 1.0"]
     assert (record["kind"], record["available"]) == ("batch system", False)
-    assert record["reason"].startswith("plugin 'detect-raise' (ab-detect-raise 1.0): ")
+    assert record["reason"].startswith("plugin 'detect_raise' (ab-detect-raise 1.0): ")
     assert "ab_detect_raise.py:" in record["reason"]
 
 
@@ -240,13 +263,13 @@ def test_a_plugin_can_be_switched_off(python: Path, anybatch_home: Path) -> None
     done = call(
         python,
         *("-m", "anybatch", "systems", "--json"),
-        ANYBATCH_DISABLED_PLUGINS="detect-raise, twin,good",
+        ANYBATCH_DISABLED_PLUGINS="detect_raise, twin,good",
     )
     assert done.returncode == 0, done.stderr
     records = json.loads(done.stdout)
     off = "switched off by ANYBATCH_DISABLED_PLUGINS"
     names = sorted(record["name"] for record in records if record["problems"] == [off])
-    assert names == ["detect-raise", "good", "twin"]
+    assert names == ["detect_raise", "good", "twin"]
     assert "division by zero" not in done.stdout
     run = call(
         python,
@@ -263,7 +286,7 @@ FAULTS = """
     with Session("local") as session:
         run = session.submit(Job(["true"]))
         done = [outcome.done for outcome in run.wait(60)]
-        names = ("environment-raise", "observer-raise", "good")
+        names = ("environment_raise", "observer_raise", "good")
         print(json.dumps([done, {name: session.plugins.problems(name) for name in names}]))
 """
 
@@ -274,8 +297,8 @@ def test_faults_of_calls_about_a_job_are_kept(python: Path, anybatch_home: Path)
     assert ran.returncode == 0, ran.stderr
     done, problems = json.loads(ran.stdout)
     assert done == [True]
-    assert "anybatch_environment raised KeyError" in problems["environment-raise"][0]
-    assert "anybatch_job_changed raised OSError: no observer" in problems["observer-raise"][0]
+    assert "anybatch_environment raised KeyError" in problems["environment_raise"][0]
+    assert "anybatch_job_changed raised OSError: no observer" in problems["observer_raise"][0]
     assert [len(found) for found in problems.values()] == [1, 1, 0]
 
 
@@ -292,7 +315,7 @@ RUBBISH = """
 """
 
 
-@pytest.mark.parametrize("kind", ["status-rubbish", "status-no-table"])
+@pytest.mark.parametrize("kind", ["status_rubbish", "status_no_list", "status_too_few"])
 def test_a_status_that_is_rubbish_is_no_verdict(
     python: Path, anybatch_home: Path, kind: str
 ) -> None:
@@ -301,5 +324,6 @@ def test_a_status_that_is_rubbish_is_no_verdict(
     assert ran.returncode == 0, ran.stderr
     state, said = ran.stdout.split("\n", 1)
     assert state == "['queued'] [None]"
-    assert f"cannot reach {kind}, jobs stay as they were" in said
-    assert f"plugin '{kind}' (ab-{kind} 1.0): anybatch_status answered" in said
+    distribution = f"ab-{kind}".replace("_", "-")
+    assert f"{kind} cannot be asked; keeping the last known states" in said
+    assert f"plugin '{kind}' ({distribution} 1.0): anybatch_status" in said

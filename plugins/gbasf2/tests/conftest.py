@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from anybatch.runs import watcher
+from anybatch.runs import polling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,8 +34,8 @@ basf2.process(path)
 _OFTEN = {"FIRST_POLL": 0.5, "COST": 5}
 #: The fixture `often`, for a program.
 OFTEN = f"""
-from anybatch.runs import watcher
-vars(watcher).update({_OFTEN})
+from anybatch.runs import polling
+vars(polling).update({_OFTEN})
 """
 
 _spec = importlib.util.spec_from_file_location("gridsim", SIMULATOR / "gridsim.py")
@@ -120,7 +120,7 @@ class Grid:
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """The grid is asked more often than its answers, which take long, would have it."""
     for name, value in _OFTEN.items():
-        monkeypatch.setattr(watcher, name, value)
+        monkeypatch.setattr(polling, name, value)
 
 
 @pytest.fixture

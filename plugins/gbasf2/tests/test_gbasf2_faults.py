@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -14,21 +15,19 @@ import pytest
 from anybatch import CommandError, Reason, State, UsageError
 from anybatch.cli import cli
 from anybatch.localhost import LocalHost
-from anybatch.planning.planner import render
 from anybatch.runs import submitter
 from anybatch.testing import await_that
 from anybatch_gbasf2 import client as client_module
 from anybatch_gbasf2 import fetch, steering_job
-from anybatch_gbasf2.client import Client, client_of
+from anybatch_gbasf2.client import Client
 from anybatch_gbasf2.fetch import PAUSES, Download, Incomplete
-from anybatch_gbasf2.natives import read_native
-from anybatch_gbasf2.plugin import anybatch_detect
-from anybatch_gbasf2.project import Project, read_projects
+from anybatch_gbasf2.job_ids import read_native_id
+from anybatch_gbasf2.plugin import Gbasf2
 from anybatch_gbasf2.settings import SETTINGS
 from click.testing import CliRunner
 
 from .conftest import OFTEN, STEERING, Grid
-from .test_gbasf2_project import SUBMIT, end, ids_in, submit_and_die
+from .test_gbasf2_project import SUBMIT, client_and_project, end, ids_in, submit_and_die
 
 if TYPE_CHECKING:
     import subprocess
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
 
     from anybatch import Run, Session
     from anybatch.planning.plan import Planned
+    from anybatch_gbasf2.project import Project
 
 
 class Terminal(LocalHost):
@@ -99,17 +99,19 @@ def test_detection_tells_what_works(grid: Grid, tmp_path: Path) -> None:
     """Setup script, commands, proxy; and `auto` never takes it."""
     settings = {setting.name: setting.default for setting in SETTINGS}
     settings["setup_path"] = str(grid.setup)
-    found = anybatch_detect(LocalHost(), settings, auto=False)
-    assert (found.available, found.auto) == (True, False)
+    plugin = Gbasf2(LocalHost())
+    detect = partial(plugin.anybatch_detect, choosing=False)
+    found = detect(settings)
+    assert (found.available, found.priority) == (True, None)
     assert found.details["proxy"] == "of ada, for 24.0 h"
     grid.expire()
-    found = anybatch_detect(LocalHost(), settings, auto=False)
-    assert (found.available, found.auto) == (False, False)
+    found = detect(settings)
+    assert (found.available, found.priority) == (False, None)
     assert found.reason == "there is no valid proxy; run: gb2_proxy_init -g belle -v 24:00"
     settings["setup_path"] = str(tmp_path / "none")
-    found = anybatch_detect(LocalHost(), settings, auto=False)
-    assert (found.available, found.auto, found.unreachable) == (False, False, False)
-    assert "only when asked for" in anybatch_detect(LocalHost(), settings, auto=True).reason
+    found = detect(settings)
+    assert (found.available, found.priority, found.unreachable) == (False, None, False)
+    assert "only if named" in plugin.anybatch_detect(settings, choosing=True).reason
 
 
 @pytest.mark.usefixtures("grid_home")
@@ -220,12 +222,12 @@ def test_planning_needs_no_valid_proxy_where_nothing_is_asked(
     grid.renew()
     assert {outcome.state for outcome in end(run)} == {State.DONE}
     [submitted] = [call for call in grid.calls() if call[0] == "gbasf2"]
-    assert submitted[1:] == list(session_command(session, planned)[1:])
+    assert submitted[1:] == list(submit_words(session, planned)[1:])
 
 
-def session_command(session: Session, planned: Planned) -> tuple[str, ...]:
+def submit_words(session: Session, planned: Planned) -> tuple[str, ...]:
     """The submit command of a plan."""
-    return render(session.plugins, "gbasf2", planned.submission).command.argv
+    return session.hooks.render("gbasf2", planned.submission).command.argv
 
 
 def test_planning_without_any_proxy(session: Session, grid: Grid) -> None:
@@ -317,7 +319,7 @@ def test_killed_while_jobs_are_rescheduled(
     run.refresh()
     grid.faults(reschedule_pauses=None)
     if lag:  # the grid goes on to lag until nobody waits for it any more
-        run._session.watch()
+        run._engine.watch()
         await_that(lambda: max(ids_in(grid, "gb2_job_reschedule").values()) == times)
         grid.change(show_all)
     outcomes = end(run)
@@ -365,8 +367,8 @@ def test_rescheduling_that_was_put_off_has_all_its_time(
     run = new_session("gbasf2").attach(name)
     path = run.folder / "reschedule-1.json"
     plan = json.loads(path.read_text())
-    [native] = map(read_native, plan["natives"])
-    plan["natives"] = [str(attrs.evolve(native, at=native.at - 86400))]
+    [native_id] = map(read_native_id, plan["native_ids"])
+    plan["native_ids"] = [str(attrs.evolve(native_id, at=native_id.at - 86400))]
     path.write_text(json.dumps(plan))
     [outcome] = end(run)
     assert (outcome.state, outcome.attempt) == (State.DONE, 1)
@@ -449,9 +451,7 @@ def test_a_file_that_always_comes_damaged_is_told(
 
 def project_to(folder: Path, run: Run) -> tuple[Client, Project]:
     """The project of a run, as one whose outputs go to a folder, and its client."""
-    host = run._session.host
-    [project] = read_projects(run.folder, host).values()
-    client = client_of(host, project.setup_path, project.proxy_group)
+    client, project = client_and_project(run)
     return client, attrs.evolve(project, download_to=str(folder))
 
 
@@ -505,7 +505,11 @@ def test_a_download_is_resumed_after_a_crash(
 
 def test_an_accident_in_the_background_is_no_success() -> None:
     """Whatever it was, it is told, and not tried for ever."""
-    work = fetch.Background({}.popitem)
+
+    def fail() -> None:
+        raise KeyError("a name")
+
+    work = fetch.Background(fail)
     await_that(lambda: not work.running)
     assert (work.final, "KeyError" in work.problem) == (True, True)
 

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from anybatch import Executor, Job, Reason, State, UsageError
 from anybatch.cli import cli
-from anybatch.runs import submitter, watcher
+from anybatch.runs import polling, submitter
 from anybatch.testing import await_that
 from anybatch_gbasf2 import GridDataset, path_job, render, steering_job
+from anybatch_gbasf2.client import Client
+from anybatch_gbasf2.project import Project, project_of
 from click.testing import CliRunner
 
 from .conftest import DATASET, SIMULATOR
@@ -40,7 +42,7 @@ with Session("gbasf2") as session:
 
 def end(run: Run, timeout: float = 240) -> list[Outcome]:
     """Follow a run to its end, with a look whenever one is over."""
-    run._session.watch()
+    run._engine.watch()
 
     def looked() -> bool:
         run.refresh()
@@ -61,6 +63,13 @@ def submit_and_die(
     process.send_signal(signal.SIGKILL)
     process.wait()
     return name
+
+
+def client_and_project(run: Run) -> tuple[Client, Project]:
+    """The project of a run, and its client."""
+    settings = run.watched.state.submissions[0].planned.submission.settings
+    project = project_of(settings)
+    return Client(run._engine._host, project.setup_path, project.proxy_group), project
 
 
 def states(run: Run) -> Counter[State]:
@@ -103,7 +112,7 @@ def test_two_hundred_jobs_survive(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Ten percent fail at first, the program is killed in the middle, and everything is there."""
-    monkeypatch.setattr(watcher, "COST", 5)
+    monkeypatch.setattr(polling, "COST", 5)
     grid.dataset(200)
     sick = [str(index) for index in range(0, 200, 10)]
     grid.faults(
@@ -112,7 +121,7 @@ def test_two_hundred_jobs_survive(
         reschedule_lag=1,
         download_fails={"_00007_": 1},
     )
-    program = "from anybatch import watcher; watcher.COST = 5" + SUBMIT
+    program = "from anybatch.runs import polling; polling.COST = 5" + SUBMIT
     name = submit_and_die(run_python, program, lambda: grid.words()["Done"] > 40)
     run = new_session("gbasf2", settings={"anybatch": {"poll_interval": "2s"}}).attach(name)
     outcomes = run.wait(600)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,10 @@ from anybatch import Reason, State, UsageError
 from anybatch.records import Submission
 from anybatch.testing import awkward_texts
 from anybatch_gbasf2 import parse, render
+from anybatch_gbasf2.job_ids import NativeId, deal_out, read_native_id
 from anybatch_gbasf2.names import LONGEST, project_name
-from anybatch_gbasf2.natives import Native, deal, read_native
 from anybatch_gbasf2.parse import GridJob, environment, newest, status_of, submitted_ids
-from anybatch_gbasf2.project import Project, project_of
+from anybatch_gbasf2.project import project_of
 from anybatch_gbasf2.settings import SETTINGS
 from anybatch_gbasf2.states import STATES, read_state
 from hypothesis import given
@@ -37,7 +36,7 @@ SET: dict[str, Any] = {
 
 def submission(**changes: Any) -> Submission:
     """A submission of two jobs."""
-    again = changes.pop("again", ())
+    previous_ids = changes.pop("previous_ids", ())
     settings = {**SET, **changes}
     return Submission(
         token="ab-r-0",
@@ -47,7 +46,7 @@ def submission(**changes: Any) -> Submission:
         count=2,
         name="n",
         settings=settings,
-        previous_ids=again,
+        previous_ids=previous_ids,
     )
 
 
@@ -171,7 +170,7 @@ def test_no_answer_breaks_reading(plain: Any) -> None:
     """Whatever JSON comes, jobs are read or left out."""
     for jobs in parse.jobs(plain).values():
         for name, job in jobs.items():
-            status_of(Native("p", (name,)), {name: job}, 0)
+            status_of(NativeId("p", (name,)), {name: job}, 0)
     parse.proxy(plain)
 
 
@@ -191,23 +190,23 @@ def job(number: int, status: str, updated: str = "2026-01-02 03:04:05") -> GridJ
     return GridJob(number, status, "Minor", application, "LCG.X.de", updated, updated)
 
 
-def told(native: Native, *jobs: GridJob, now: float = 0) -> tuple[State, str | None] | None:
+def told(native_id: NativeId, *jobs: GridJob, now: float = 0) -> tuple[State, str | None] | None:
     """State and message."""
-    status = status_of(native, {one.id: one for one in jobs}, now)
+    status = status_of(native_id, {one.id: one for one in jobs}, now)
     return (status.state, status.message) if status else None
 
 
 def test_a_job_that_is_not_there_is_not_known() -> None:
     """Nor is a project of which some jobs are missing."""
-    assert told(Native("p", (7,))) is None
-    assert told(Native("p", (7,)), job(8, "Done")) is None
-    assert told(Native("p", every=2), job(8, "Done")) is None
-    assert told(Native("p", every=1), job(8, "Done")) == (State.DONE, None)
+    assert told(NativeId("p", (7,))) is None
+    assert told(NativeId("p", (7,)), job(8, "Done")) is None
+    assert told(NativeId("p", every=2), job(8, "Done")) is None
+    assert told(NativeId("p", every=1), job(8, "Done")) == (State.DONE, None)
 
 
 def test_a_failure_from_before_rescheduling_is_none() -> None:
     """As long as the grid may lag; a later change is one."""
-    again = Native("p", (7,), seen="20260102030405", at=1000)
+    again = NativeId("p", (7,), seen="20260102030405", at=1000)
     stale = "rescheduled; the grid still shows the failure"
     assert told(again, job(7, "Failed"), now=1001) == (State.QUEUED, stale)
     assert told(again, job(7, "Failed"), now=1000 + parse.LAG) == (State.FAILED, "Minor")
@@ -217,25 +216,25 @@ def test_a_failure_from_before_rescheduling_is_none() -> None:
 
 def test_an_output_that_could_not_be_uploaded_is_no_failure_from_before() -> None:
     """No job that is Done is rescheduled, so there is nothing to wait for."""
-    native = Native("p", every=2, seen="20260102030405", at=1000)
+    native_id = NativeId("p", every=2, seen="20260102030405", at=1000)
     known = {
         1: GridJob(1, "Done", "Execution Complete", "upload failed", "", "", "2026-01-02 03:04:00"),
         2: GridJob(2, "Done", "Execution Complete", "Done", "", "", "2026-01-02 05:00:00"),
     }
-    status = status_of(native, known, 1001)
+    status = status_of(native_id, known, 1001)
     assert status is not None
     assert (status.state, status.reason) == (State.FAILED, Reason.STAGE_OUT)
 
 
 def test_the_id_of_a_job_without_a_time_can_be_read() -> None:
     """Where the grid does not tell when a job that is rescheduled has failed."""
-    native = Native("p", (1,), seen="", at=1000)
-    assert read_native(str(native)) == native
+    native_id = NativeId("p", (1,), seen="", at=1000)
+    assert read_native_id(str(native_id)) == native_id
 
 
 def test_several_jobs_are_as_far_as_the_last() -> None:
     """Their words are counted; all have to be done."""
-    every = Native("p", every=2)
+    every = NativeId("p", every=2)
     assert told(every, job(7, "Done"), job(8, "Running")) == (State.RUNNING, "Done 1, Running 1")
     ended = told(every, job(7, "Done"), job(8, "Failed"))
     assert ended == (State.FAILED, "Done 1, Failed 1; Minor")
@@ -276,7 +275,7 @@ def test_a_project_that_may_grow(shown: int, count: int, age: float, grows: bool
 )
 def test_grid_jobs_are_dealt_out(jobs: list[int], count: int, ids: list[str]) -> None:
     """One each; none is left over."""
-    assert deal("p", jobs, count) == ids
+    assert deal_out("p", jobs, count) == ids
 
 
 @given(
@@ -286,22 +285,22 @@ def test_grid_jobs_are_dealt_out(jobs: list[int], count: int, ids: list[str]) ->
 )
 def test_ids_are_distinct_and_can_be_read(jobs: set[int], count: int, at: int) -> None:
     """Each grid job belongs to one job of the run."""
-    ids = deal("my-p_1", jobs, count)
-    natives = [read_native(name) for name in ids]
+    ids = deal_out("my-p_1", jobs, count)
+    native_ids = [read_native_id(name) for name in ids]
     assert len(set(ids)) == count
-    own = [one for native in natives for one in native.own({one: one for one in jobs})]
+    own = [one for native_id in native_ids for one in native_id.own({one: one for one in jobs})]
     assert sorted(own) == sorted(jobs)
-    assert [str(native) for native in natives] == ids
-    again = Native("my-p_1", tuple(sorted(jobs)), seen="20260102030405", at=at)
-    assert read_native(str(again)).at == at
-    assert read_native(str(again)).ids == again.ids
+    assert [str(native_id) for native_id in native_ids] == ids
+    again = NativeId("my-p_1", tuple(sorted(jobs)), seen="20260102030405", at=at)
+    assert read_native_id(str(again)).at == at
+    assert read_native_id(str(again)).ids == again.ids
 
 
 @pytest.mark.parametrize("text", ["", "p", "p/", "p/x", "a b/7", "p/7@", "p/all-"])
 def test_what_is_no_id(text: str) -> None:
     """Nothing is guessed."""
     with pytest.raises(ValueError, match="is no id"):
-        read_native(text)
+        read_native_id(text)
 
 
 # -- names
@@ -398,7 +397,7 @@ def test_many_jobs_have_more_time() -> None:
     assert longer() == timedelta(seconds=6)
     assert longer(previous_ids=("pre_ab12/7", "pre_ab12/9")) == timedelta(seconds=6)
     assert longer(input_grouping="site") == timedelta(seconds=3000)
-    one, many = Native("p", (7,)), Native("p", every=1000)
+    one, many = NativeId("p", (7,)), NativeId("p", every=1000)
     assert render.kill([one], "ada").timeout == timedelta(seconds=123)
     assert render.kill([many], "ada").timeout == timedelta(seconds=3120)
 
@@ -411,11 +410,11 @@ def test_the_wrapper_is_python() -> None:
     assert "max_event=7" in text
 
 
-def test_a_project_is_written_and_read() -> None:
+def test_a_project_is_what_the_settings_say() -> None:
     """Where its dataset is, and what is to be done with it."""
-    project = project_of(SET)
-    assert project.dataset == "/belle/user/ada/pre_ab12"
-    assert Project(**json.loads(project.text())) == project
+    assert project_of(SET).dataset == "/belle/user/ada/pre_ab12"
+    assert project_of({**SET, "project_lpn_path": "/belle/x/"}).dataset == "/belle/x/pre_ab12"
+    assert str(project_of(SET).target) == "/home/ada/out/pre_ab12"
     assert project_of({**SET, "download_dataset": False}).download_to == ""
 
 

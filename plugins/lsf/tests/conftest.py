@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @pytest.fixture(autouse=True)
 def _ask_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """A simulator has to be spared no questions, however long it takes to answer them."""
-    monkeypatch.setattr("anybatch.runs.watcher.COST", 1)
+    monkeypatch.setattr("anybatch.runs.polling.COST", 1)
 
 
 @pytest.fixture(scope="session")

@@ -36,7 +36,7 @@ def test_a_job_killed_behind_our_back_is_terminated(lsf: Session, cluster: Simul
     held = lsf.submit([Job(["true"], settings={"lsf": {"hold": True}})] * 3)
     await_that(lambda: Path("ready-0").exists())
     cluster.run("bkill", native_id(alone), native_id(held, 0))
-    await_that(lambda: alone.finished and held.outcome(0), lsf.look)
+    await_that(lambda: alone.finished and held.outcome(0), lsf.poll)
     assert held.outcome(1) is None
     cluster.run("bkill", native_id(held, 1).partition("[")[0])
     outcomes = [*alone.wait(PATIENCE), *held.wait(PATIENCE)]
@@ -225,7 +225,7 @@ def test_auto_takes_the_cluster_that_answers(
 
     def look(**settings: Any) -> Any:
         lsf = new_session("lsf", settings=settings)
-        return detect(lsf.plugins, lsf.settings, lsf.host, names=["lsf"])["lsf"]
+        return detect(lsf.hooks, lsf.settings, names=["lsf"])["lsf"]
 
     found = look()
     assert found.available

@@ -16,9 +16,10 @@ import pytest
 from anybatch import Reason, State, UsageError
 from anybatch.errors import CommandFailed, CommandNotFound, CommandTimeout, Rejected
 from anybatch.host import Command, Completed
-from anybatch.records import Limits, Submission, Transfer
+from anybatch.model import Job
+from anybatch.records import Batch, Limits, Submission, Transfer
 from anybatch.testing import ScriptedHost
-from anybatch_lsf import plugin
+from anybatch_lsf.plugin import LSF, MOST_IDS
 from anybatch_lsf.render import HIDDEN, PACKING, Cluster
 from anybatch_lsf.settings import SETTINGS
 
@@ -84,7 +85,7 @@ def complains(*lines: str, stdout: str = "") -> Completed:
 
 def gone(*ids: str, stdout: str = "") -> Completed:
     """What bjobs prints of ids that it does not know, beside the others."""
-    return complains(*(f"Job <{native}> is not found" for native in ids), stdout=stdout)
+    return complains(*(f"Job <{native_id}> is not found" for native_id in ids), stdout=stdout)
 
 
 NOBODY = complains("No matching job found")
@@ -122,7 +123,7 @@ BADMIN = ("badmin showconf mbd", Completed(0, SHOWCONF))
 def detect(*steps: tuple[str, Any], **more: Any) -> Detection:
     """What the plugin finds; all that the script expects is asked for."""
     host = ScriptedHost(*steps, **more)
-    found = plugin.anybatch_detect(host, table())
+    found = LSF(host).anybatch_detect(table(), choosing=False)
     assert host.steps == []
     assert all(command.timeout == timedelta(seconds=20) for command in host.ran)
     return found
@@ -209,7 +210,7 @@ def test_tools_of_another_system_are_not_lsf() -> None:
 def limits(*steps: tuple[str, Any], own: dict[str, Any] | None = None, **more: Any) -> Limits:
     """What the plugin answers; all that the script expects is asked for."""
     host = ScriptedHost(*steps, **more)
-    found = plugin.anybatch_limits(host, table(**(own or {})))
+    found = LSF(host).anybatch_limits(table(**(own or {})))
     assert host.steps == []
     assert not found.dependencies
     return found
@@ -229,7 +230,7 @@ def test_there_are_no_arrays_where_lsf_moves_files() -> None:
 @pytest.mark.parametrize(("own", "transfer"), [("lsf", Transfer.SYSTEM), ("shared", None)])
 def test_lsf_moves_files_where_the_user_says_so(own: str, transfer: Transfer | None) -> None:
     """Else others may have an opinion."""
-    assert plugin.anybatch_transfer(table(transfer=own)) is transfer
+    assert LSF(ScriptedHost()).anybatch_transfer(Job(["true"]), table(transfer=own)) is transfer
 
 
 @pytest.mark.parametrize(
@@ -238,7 +239,7 @@ def test_lsf_moves_files_where_the_user_says_so(own: str, transfer: Transfer | N
 def test_the_dialect_is_told_to_those_who_write(lsid: Completed, modern: bool) -> None:
     """OpenLava and LSF before 10.1 know fewer options."""
     parameters = [LAVA_BPARAMS] if lsid is LAVA else [BPARAMS, BADMIN]
-    assert Cluster.of(limits(("lsid", lsid), *parameters).facts).modern is modern
+    assert Cluster.of(limits(("lsid", lsid), *parameters).render_context).modern is modern
 
 
 @pytest.mark.parametrize(
@@ -250,7 +251,7 @@ def test_the_unit_is_read_from_the_clusters_configuration(
     """LSF_ENVDIR says where it is; nobody has to be asked."""
     (tmp_path / "lsf.conf").write_text(text)
     found = limits(("lsid", JSON), BPARAMS, environ={"LSF_ENVDIR": str(tmp_path)})
-    assert Cluster.of(found.facts).unit == unit
+    assert Cluster.of(found.render_context).unit == unit
 
 
 @pytest.mark.parametrize("environ", [{}, {"LSF_ENVDIR": "/nowhere"}])
@@ -259,10 +260,10 @@ def test_the_unit_is_asked_for_where_the_configuration_cannot_be_read(
 ) -> None:
     """`badmin showconf mbd` tells everybody."""
     found = limits(("lsid", JSON), BPARAMS, BADMIN, environ=environ)
-    assert Cluster.of(found.facts).unit == "GB"
+    assert Cluster.of(found.render_context).unit == "GB"
     unset = Completed(0, SHOWCONF.replace("LSF_UNIT", "# LSF_UNIT"))
     found = limits(("lsid", JSON), BPARAMS, (BADMIN[0], unset), environ=environ)
-    assert Cluster.of(found.facts).unit == ""
+    assert Cluster.of(found.render_context).unit == ""
 
 
 @pytest.mark.parametrize(
@@ -273,15 +274,15 @@ def test_the_unit_is_asked_for_where_the_configuration_cannot_be_read(
 def test_a_unit_that_nobody_tells_is_not_known(answer: Any) -> None:
     """It is not taken for the default: a wrong unit is a limit a thousand times too small."""
     found = limits(("lsid", JSON), BPARAMS, (BADMIN[0], answer))
-    assert Cluster.of(found.facts).unit is None
+    assert Cluster.of(found.render_context).unit is None
     found = limits(("lsid", JSON), BPARAMS, missing=("badmin",))
-    assert Cluster.of(found.facts).unit is None
+    assert Cluster.of(found.render_context).unit is None
 
 
 def test_openlava_has_no_unit_to_ask_for() -> None:
     """Its lsf.conf may be that of an LSF that was there before."""
     found = limits(("lsid", LAVA), LAVA_BPARAMS, environ={"LSF_ENVDIR": "/nowhere"})
-    assert Cluster.of(found.facts).unit == ""
+    assert Cluster.of(found.render_context).unit == ""
 
 
 @pytest.mark.parametrize(
@@ -299,7 +300,7 @@ def test_what_memory_is_reserved_for_is_told(line: str, per_task: bool) -> None:
     """For each slot or each machine; older LSF has another name for it."""
     parameters = Completed(0, f"lsb.params configuration at ...\n\n\t{line}\n")
     found = limits(("lsid", JSON), ("bparams -a", parameters), BADMIN)
-    assert Cluster.of(found.facts).per_task is per_task
+    assert Cluster.of(found.render_context).per_task is per_task
 
 
 @pytest.mark.parametrize("answer", [HANGS, *map(complains, AWAY)], ids=["hangs", *AWAY])
@@ -317,9 +318,10 @@ def test_limits_are_not_guessed(answer: Any) -> None:
 def submit(answer: Any, count: int = 1) -> list[str]:
     """The ids that submitting gives, its one command answered so."""
     one = submission(count)
-    rendered = plugin.anybatch_render(one)
     host = ScriptedHost(("bsub", answer))
-    ids = list(plugin.anybatch_submit(one, rendered, host))
+    lsf = LSF(host)
+    rendered = lsf.anybatch_render(one)
+    ids = list(lsf.anybatch_submit(one, rendered))
     assert host.ran == [rendered.command]
     return ids
 
@@ -419,10 +421,11 @@ def submit_packed(folder: Path, *steps: tuple[str, Any]) -> tuple[list[str], Scr
         submission(), folder=folder, transfer=Transfer.SYSTEM, transfer_sets=("stage-in/0",)
     )
     host = ScriptedHost(*steps)
-    rendered = plugin.anybatch_render(one)
+    lsf = LSF(host)
+    rendered = lsf.anybatch_render(one)
     limit = rendered.command.timeout + rendered.extra_timeout
     rendered = attrs.evolve(rendered, command=attrs.evolve(rendered.command, timeout=limit))
-    return list(plugin.anybatch_submit(one, rendered, host)), host
+    return list(lsf.anybatch_submit(one, rendered)), host
 
 
 SUBMITTED = Completed(0, "Job <1> is submitted to default queue <normal>.\n")
@@ -430,7 +433,7 @@ SUBMITTED = Completed(0, "Job <1> is submitted to default queue <normal>.\n")
 
 @pytest.mark.parametrize("packed", [Completed(0), Completed(1, "", "tar: x: file changed\n")])
 def test_what_travels_is_packed_before_bsub(tmp_path: Path, packed: Completed) -> None:
-    """Each in its own time. The archive is the owner's alone; whose it is is written down."""
+    """Each in its own time. The archive is the owner's alone, and the token tells whose it is."""
     ids, host = submit_packed(tmp_path, ("tar -czhf", packed), ("bsub", SUBMITTED))
     assert ids == ["1"]
     archive = tmp_path / "lsf" / f"{TOKEN}.in.tgz"
@@ -439,7 +442,7 @@ def test_what_travels_is_packed_before_bsub(tmp_path: Path, packed: Completed) -
     assert host.ran[0].argv == ("tar", "-czhf", str(archive), *words)
     assert archive.stat().st_mode & 0o777 == 0o600
     assert [command.timeout for command in host.ran] == [PACKING, timedelta(minutes=2)]
-    assert (tmp_path / "lsf" / f"1.{TOKEN}").exists()
+    assert [path.name for path in archive.parent.iterdir()] == [archive.name]
 
 
 @pytest.mark.parametrize(
@@ -481,7 +484,7 @@ NO_JOB = complains("No job found")
 def find(lsid: Completed, *answers: Any, count: int = 1) -> list[str]:
     """The ids that are found where bjobs, and bhist where it is asked, answer so."""
     host = script(lsid, *zip(FIND[lsid], answers, strict=False))
-    found = list(plugin.anybatch_find(submission(count, modern=lsid in (JSON, TEXT)), host))
+    found = list(LSF(host).anybatch_find(submission(count, modern=lsid in (JSON, TEXT))))
     assert host.steps == []
     return found
 
@@ -510,7 +513,7 @@ def test_a_job_is_found_by_its_description(
 )
 def test_an_old_cluster_is_asked_by_name(lsid: Completed, jobs: list[str], ids: list[str]) -> None:
     """The token begins the job's name there."""
-    rows = "".join(_row(native, "PEND", "", "", "") for native in jobs)
+    rows = "".join(_row(native_id, "PEND", "", "", "") for native_id in jobs)
     assert find(lsid, Completed(0, f"{HEADING}{rows}"), count=len(ids)) == ids
 
 
@@ -558,7 +561,7 @@ def test_a_name_that_is_not_found_may_hold_any_word(lsid: Completed) -> None:
     name = f"{TOKEN}.threshold_scan"
     host = script(lsid, (f"bjobs -a -w -u alice -J {name}", gone(name)), ("bhist", NOBODY))
     one = attrs.evolve(submission(modern=False), name="threshold_scan")
-    assert plugin.anybatch_find(one, host) == []
+    assert LSF(host).anybatch_find(one) == []
     assert host.steps == []
 
 
@@ -603,25 +606,25 @@ def listed(lsid: Completed, jobs: dict[str, Any], unknown: Iterable[str] = ()) -
     """What bjobs answers in a dialect."""
     if lsid is JSON:
         errors = [{"JOBID": name, "ERROR": f"Job <{name}> is not found"} for name in unknown]
-        records = [*(_record(native, *facts) for native, facts in jobs.items()), *errors]
+        records = [*(_record(native_id, *facts) for native_id, facts in jobs.items()), *errors]
         answer = {"COMMAND": "bjobs", "JOBS": len(records), "RECORDS": records}
         return Completed(0, f"{json.dumps(answer, indent=2)}\n")
     if lsid is TEXT:
-        records = [_record(native, *facts) for native, facts in jobs.items()]
+        records = [_record(native_id, *facts) for native_id, facts in jobs.items()]
         out = "".join(f"{'|'.join(v or '-' for v in one.values())}\n" for one in records)
     else:
-        out = HEADING + "".join(_row(native, *facts) for native, facts in jobs.items())
+        out = HEADING + "".join(_row(native_id, *facts) for native_id, facts in jobs.items())
     return gone(*unknown, stdout=out if jobs else "") if unknown else Completed(0, out)
 
 
-def _record(native: str, stat: str, code: str, why: str, host: str) -> dict[str, str]:
-    job, _, index = native.rstrip("]").partition("[")
+def _record(native_id: str, stat: str, code: str, why: str, host: str) -> dict[str, str]:
+    job, _, index = native_id.rstrip("]").partition("[")
     values = (job, index or "0", stat, code, why, host, "0.1 second(s)", "2 Mbytes")
     return dict(zip(FIELDS.upper().split(), values, strict=True))
 
 
-def _row(native: str, stat: str, code: str, why: str, host: str) -> str:
-    job, bracket, index = native.partition("[")
+def _row(native_id: str, stat: str, code: str, why: str, host: str) -> str:
+    job, bracket, index = native_id.partition("[")
     where = host or ("-" if stat == "EXIT" else "")
     name = f"{TOKEN}.fit{bracket}{index}"
     return f"{job:<7} alice   {stat:<5} normal     h0          {where:<11} {name} Nov 20 10:00\n"
@@ -643,15 +646,22 @@ BHIST = "bhist -l -a -n 0"
 BACCT = "bacct -l"
 
 
-def status(host: ScriptedHost, *ids: str) -> dict[str, JobStatus]:
+def batch(*ids: str, **own: Any) -> Batch:
+    """Jobs of one submission."""
+    return Batch(submission=submission(**own), ids=ids)
+
+
+def status(lsf: ScriptedHost | LSF, *ids: str) -> dict[str, JobStatus]:
     """What the plugin answers; all that the script expects is asked for."""
-    found = plugin.anybatch_status(ids, {}, table(), host)
-    assert host.steps == []
-    return {native: one for native, one in found.items() if one}
+    plugin = lsf if isinstance(lsf, LSF) else LSF(lsf)
+    [found] = plugin.anybatch_status([batch(*ids)])
+    assert isinstance(plugin.host, ScriptedHost)
+    assert plugin.host.steps == []
+    return dict(found)
 
 
-def states(host: ScriptedHost, *ids: str) -> dict[str, State]:
-    return {native: one.state for native, one in status(host, *ids).items()}
+def states(lsf: ScriptedHost | LSF, *ids: str) -> dict[str, State]:
+    return {native_id: one.state for native_id, one in status(lsf, *ids).items()}
 
 
 @MODERN
@@ -663,6 +673,19 @@ def test_all_jobs_cost_one_bjobs(lsid: Completed) -> None:
     assert host.ran[-1].argv[-3:] == ("7", "8", "9")
     delimiter = "" if lsid is JSON else " delimiter='|'"
     assert host.option("-o") == f"{FIELDS}{delimiter}"
+
+
+@ALL
+def test_each_submission_has_the_answers_about_its_jobs(lsid: Completed) -> None:
+    """One command asks about all; its time limit is the most generous."""
+    jobs = {"7": JOBS["7"], "9": JOBS["9"]}
+    host = script(
+        lsid, (ASKS[lsid], listed(lsid, jobs, unknown=("6",))), missing=("bhist", "bacct")
+    )
+    patient = batch("9", timeout=timedelta(minutes=5))
+    found = LSF(host).anybatch_status([batch("7", "6"), patient])
+    assert [list(one) for one in found] == [["7"], ["9"]]
+    assert host.ran[-1].timeout == timedelta(minutes=5)
 
 
 @MODERN
@@ -681,7 +704,7 @@ def test_an_old_cluster_is_asked_once_more_about_what_has_failed(lsid: Completed
     long = Completed(0, life("8[2]", events=EXITED))
     host = script(lsid, (ASKS[lsid], listed(lsid, JOBS)), (LONG_OLD, long))
     found = status(host, *JOBS)
-    assert {native: one.state for native, one in found.items()} == KNOWN
+    assert {native_id: one.state for native_id, one in found.items()} == KNOWN
     assert found["8[2]"].exit_code == 7
     assert host.ran[1].argv[-3:] == ("7", "8", "9")
     assert host.ran[2].argv == ("bjobs", "-l", "-a", "8[2]")
@@ -701,10 +724,10 @@ def test_an_old_cluster_is_asked_who_has_sent_a_signal(lsid: Completed) -> None:
         (BHIST, Completed(0, past)),
     )
     found = status(host, *jobs)
-    assert [found[native].state for native in jobs] == [
+    assert [found[native_id].state for native_id in jobs] == [
         *(State.FAILED, State.FAILED, State.TERMINATED)
     ]
-    assert [found[native].signal for native in jobs] == [None, 9, 9]
+    assert [found[native_id].signal for native_id in jobs] == [None, 9, 9]
     assert host.ran[-1].argv[-1] == "8[2-3]"
 
 
@@ -741,13 +764,13 @@ def test_commands_that_are_not_there_are_not_asked(lsid: Completed) -> None:
 @ALL
 def test_very_many_jobs_are_asked_for_by_user(lsid: Completed) -> None:
     """Their ids would make a command line too long."""
-    ids = [str(number) for number in range(1, plugin.MOST_IDS + 2)]
+    ids = [str(number) for number in range(1, MOST_IDS + 2)]
     answer = listed(lsid, dict.fromkeys(ids, JOBS["7"]))
     host = script(lsid, (f"{ASKS[lsid]} -u alice", answer))
     assert set(states(host, *ids).values()) == {State.RUNNING}
     assert host.option("-u") == host.ran[-1].argv[-1]
     enough = script(lsid, (ASKS[lsid], answer))
-    assert len(states(enough, *ids[1:])) == plugin.MOST_IDS
+    assert len(states(enough, *ids[1:])) == MOST_IDS
     assert "-u" not in enough.ran[-1].argv
 
 
@@ -763,8 +786,8 @@ def test_many_elements_are_one_id(lsid: Completed) -> None:
 @ALL
 def test_very_many_purged_jobs_are_asked_for_in_turns(lsid: Completed) -> None:
     """As few as the length of a command line allows."""
-    ids = [str(number) for number in range(1, 2 * plugin.MOST_IDS + 2)]
-    parts = [ids[start : start + plugin.MOST_IDS] for start in range(0, len(ids), plugin.MOST_IDS)]
+    ids = [str(number) for number in range(1, 2 * MOST_IDS + 2)]
+    parts = [ids[start : start + MOST_IDS] for start in range(0, len(ids), MOST_IDS)]
     answers = [Completed(0, life(*part, events=EXITED)) for part in parts]
     steps = [(f"{ASKS[lsid]} -u alice", NO_JOB), *((BHIST, answer) for answer in answers)]
     assert set(states(script(lsid, *steps), *ids).values()) == {State.FAILED}
@@ -852,7 +875,7 @@ def test_use_is_told_by_bjobs_then_by_accounting(lsid: Completed) -> None:
         (ASKS[lsid], listed(lsid, {"7": ("DONE", "", "", "h1")}, unknown=("6",))),
         (f"{BACCT} 6", Completed(0, accounted)),
     )
-    found = plugin.anybatch_account(["7", "6"], table(), host)
+    [found] = LSF(host).anybatch_account([batch("7", "6")])
     assert host.steps == []
     assert (found["7"].cpu_time, found["7"].max_memory) == (timedelta(seconds=0.1), 2 * 2**20)
     assert (found["6"].cpu_time, found["6"].max_memory) == (timedelta(seconds=1.5), 5 * 2**20)
@@ -862,28 +885,30 @@ def test_use_is_told_by_bjobs_then_by_accounting(lsid: Completed) -> None:
 def test_accounting_is_not_asked_about_nobody(lsid: Completed) -> None:
     """Without ids it would list all of the user's jobs."""
     host = script(lsid, (ASKS[lsid], listed(lsid, {"7": ("DONE", "", "", "h1")})))
-    assert set(plugin.anybatch_account(["7"], table(), host)) == {"7"}
+    assert [set(found) for found in LSF(host).anybatch_account([batch("7")])] == [{"7"}]
 
 
 @OLD
 def test_use_is_told_by_accounting_alone_on_an_old_cluster(lsid: Completed) -> None:
     """Its bjobs does not tell it; without bacct nobody does."""
     host = script(lsid, (f"{BACCT} 8[1-2]", NOBODY))
-    assert plugin.anybatch_account(["8[1]", "8[2]"], table(), host) == {}
+    assert LSF(host).anybatch_account([batch("8[1]", "8[2]")]) == [{}]
     assert host.steps == []
     nobody = script(lsid, missing=("bacct",))
-    assert plugin.anybatch_account(["8[1]", "8[2]"], table(), nobody) == {}
+    assert LSF(nobody).anybatch_account([batch("8[1]", "8[2]")]) == [{}]
 
 
 # -- terminate
 
 
-def terminate(ids: list[str], signal: str | None, answer: Any) -> tuple[str, ...]:
-    """The one command that is run; which LSF it is makes no difference."""
+def terminate(
+    ids: list[str], signal: str | None, answer: Any
+) -> tuple[tuple[str, ...], dict[str, str]]:
+    """The one command that is run, whichever LSF it is, and what it refused."""
     host = ScriptedHost(("bkill", answer))
-    plugin.anybatch_terminate(ids, signal, table(), host)
+    [refused] = LSF(host).anybatch_terminate([batch(*ids)], signal)
     assert host.steps == []
-    return host.ran[0].argv
+    return host.ran[0].argv, dict(refused)
 
 
 @pytest.mark.parametrize("signal", [None, "USR1", "KILL"])
@@ -892,10 +917,11 @@ def test_many_jobs_are_one_bkill(signal: str | None) -> None:
     ids = ["69", *(f"70[{number}]" for number in (1, 2, 3, 7)), "71[5]", "72"]
     which = ("-s", signal) if signal else ()
     assert terminate(ids, signal, Completed(0)) == (
-        *("bkill", *which, "69", "72", "70[1-3,7]", "71[5]"),
+        ("bkill", *which, "69", "72", "70[1-3,7]", "71[5]"),
+        {},
     )
     whole = [f"7[{number}]" for number in range(1, 5001)]
-    assert terminate(whole, signal, Completed(0)) == ("bkill", *which, "7[1-5000]")
+    assert terminate(whole, signal, Completed(0)) == (("bkill", *which, "7[1-5000]"), {})
 
 
 @pytest.mark.parametrize(
@@ -914,7 +940,9 @@ def test_jobs_that_are_gone_are_no_error(lines: list[str]) -> None:
     """They have ended by themselves a moment ago, or are being killed."""
     stdout = "Job <9> is being terminated\n"
     for signal in (None, "TERM"):
-        assert terminate(["7", "8[2]", "9"], signal, complains(*lines, stdout=stdout))
+        argv, refused = terminate(["7", "8[2]", "9"], signal, complains(*lines, stdout=stdout))
+        assert argv
+        assert refused == {}
 
 
 @pytest.mark.parametrize(
@@ -922,12 +950,34 @@ def test_jobs_that_are_gone_are_no_error(lines: list[str]) -> None:
     [
         ["Job <8>: User permission denied"],
         ["Job <7>: No matching job found", "Job <8>: User permission denied"],
+        ["Maintenance on Friday!", "Job <8>: User permission denied"],
+    ],
+)
+def test_a_job_that_may_not_be_killed_is_told(lines: list[str]) -> None:
+    """A job that is gone does not hide that another one could not be told, and why."""
+    _, refused = terminate(["7", "8"], None, complains(*lines))
+    assert refused == {"8": "Job <8>: User permission denied"}
+
+
+def test_each_submission_is_told_of_its_own_jobs() -> None:
+    """They are killed with one command."""
+    answer = complains("Job <8>: User permission denied", stdout="Job <7> is being terminated\n")
+    host = ScriptedHost(("bkill 7 8", answer))
+    refused = LSF(host).anybatch_terminate([batch("7"), batch("8")], None)
+    assert refused == [{}, {"8": "Job <8>: User permission denied"}]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["Job <9>: User permission denied"],
         ["Job <7>: No matching job found", "LSF is down. Please wait ..."],
+        ["Job <8>: User permission denied", "LSF is down. Please wait ..."],
         *([words] for words in AWAY),
     ],
 )
 def test_a_bkill_that_failed_is_an_error(lines: list[str]) -> None:
-    """A job that is gone does not hide that another one could not be told."""
+    """It is not known of which jobs."""
     with pytest.raises(CommandFailed) as caught:
         terminate(["7", "8"], None, complains(*lines))
     assert lines[-1] in str(caught.value)
@@ -961,11 +1011,12 @@ def test_every_command_has_a_time_limit_and_believes_not_to_be_in_a_job() -> Non
         *((ASKS[JSON], listed(JSON, {}, unknown=("7",))), (BACCT, NOBODY)),
         *((BY_DESCRIPTION[0], NO_JOB), (BY_DESCRIPTION[1], NOBODY), ("bkill 7", Completed(0))),
     )
-    plugin.anybatch_limits(host, own)
-    plugin.anybatch_status(["7"], {}, own, host)
-    plugin.anybatch_account(["7"], own, host)
-    plugin.anybatch_find(submission(timeout=own["timeout"]), host)
-    plugin.anybatch_terminate(["7"], None, own, host)
+    lsf, jobs = LSF(host), [batch("7", timeout=own["timeout"])]
+    lsf.anybatch_limits(own)
+    lsf.anybatch_status(jobs)
+    lsf.anybatch_account(jobs)
+    lsf.anybatch_find(submission(timeout=own["timeout"]))
+    lsf.anybatch_terminate(jobs, None)
     assert host.steps == []
     assert {command.timeout for command in host.ran} == {own["timeout"]}
     assert {command.hide_env for command in host.ran} == {HIDDEN}
@@ -975,9 +1026,10 @@ def test_every_command_has_a_time_limit_and_believes_not_to_be_in_a_job() -> Non
 def test_which_lsf_it_is_is_asked_once() -> None:
     """A host is one cluster; another host may be another."""
     host = script(JSON)
+    lsf = LSF(host)
     for _ in range(2):
         host.steps.append((ASKS[JSON], listed(JSON, JOBS)))
-        assert states(host, *JOBS) == KNOWN
+        assert states(lsf, *JOBS) == KNOWN
     assert host.commands == {"lsid": 1, "bjobs": 2}
     with pytest.raises(CommandFailed):
         states(ScriptedHost(("lsid", complains("LSF is down. Please wait ..."))), *JOBS)
@@ -985,6 +1037,7 @@ def test_which_lsf_it_is_is_asked_once() -> None:
 
 def test_what_lsf_sets_for_a_job_is_not_inherited() -> None:
     """Where the cluster is, is."""
-    found = plugin.anybatch_environment()
+    host = ScriptedHost()
+    found = LSF(host).anybatch_environment(Job(["true"]), table(), "lsf", Path("/"))
     assert {"LSB_*", "LS_*", "LSF_*"} <= set(found.scrub)
     assert {"LSF_ENVDIR", "LSF_SERVERDIR", "LSF_BINDIR", "LSF_LIBDIR"} <= set(found.keep)

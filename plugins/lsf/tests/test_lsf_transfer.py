@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import pytest
 from anybatch import Job, Reason, Session, State, UsageError
-from anybatch.planning.planner import render
 from anybatch.testing import TransferContract, native_id, waiting
 from lsfsim.fixture import Simulator
 
@@ -112,8 +111,9 @@ def make_away(
         hidden = [str(anybatch_home)]
         cluster = make_cluster(dialect=dialect, tmp=str(tmp), hidden=hidden, **settings)
 
-        def session(**own: Any) -> Session:
-            return new_session("lsf", settings={"lsf": {"transfer": "lsf", **own}})
+        def session(core: dict[str, Any] | None = None, **own: Any) -> Session:
+            tables = {"anybatch": core or {}, "lsf": {"transfer": "lsf", **own}}
+            return new_session("lsf", settings=tables)
 
         return Away(cluster, tmp, session)
 
@@ -361,8 +361,8 @@ def test_what_was_shown_is_what_lsf_has(away: Away) -> None:
     """To the byte."""
     session = away.session
     run = session.submit(Job(["true"]))
-    submission = run._state.submissions[0].planned.submission
-    shown = render(session.plugins, "lsf", submission).command
+    submission = run.watched.state.submissions[0].planned.submission
+    shown = session.hooks.render("lsf", submission).command
     spooled = away.cluster.folder / "spool" / native_id(run)
     assert spooled.read_text() == shown.stdin
     assert ended(run)[0].done
@@ -370,8 +370,7 @@ def test_what_was_shown_is_what_lsf_has(away: Away) -> None:
 
 def test_a_submission_that_arrived_unnoticed_is_not_repeated(away: Away) -> None:
     """`bsub` gave up, mbatchd had the job: it is found, and so are its files."""
-    session = away.session
-    session.settings = session.settings.with_layer("call", {"anybatch": {"submit_timeout": "5s"}})
+    session = away.open(core={"submit_timeout": "5s"})
     session.plan(Job(["true"]))
     away.cluster.fault("bsub swallow")
     run = session.submit(Job(["sh", "-c", "echo x >x; echo x >>/tmp/ran"], outputs=["x"]))
@@ -398,23 +397,21 @@ def test_a_file_that_is_gone_when_its_job_is_submitted_is_told(away: Away) -> No
 
 def test_a_path_that_lsf_cannot_carry_is_refused(away: Away) -> None:
     """Before anything is submitted, with what to do."""
-    session = away.session
-    session.settings = session.settings.with_layer("call", {"anybatch": {"runs_dir": "my runs"}})
+    session = away.open(core={"runs_dir": "my runs"})
     with pytest.raises(UsageError, match=r"'/.*/my runs/.*runs_dir"):
         session.submit(Job(["true"]))
     assert not Path("my runs").exists()
 
 
-def test_jobs_of_one_submission_cannot_ask_for_it_by_themselves(
-    away: Away, new_session: Callable[..., Session]
-) -> None:
-    """An array has one name for what comes back; a single job may."""
+def test_jobs_may_ask_for_it_by_themselves(away: Away, new_session: Callable[..., Session]) -> None:
+    """Each is a submission of its own then, for an array has one name for what comes back."""
     session = new_session("lsf")
-    job = Job(["sh", "-c", "echo x >x"], outputs=["x"], settings={"lsf": {"transfer": "lsf"}})
-    with pytest.raises(UsageError, match="for a whole run"):
-        session.submit([job, job])
-    assert ended(session.submit(job))[0].done
-    assert Path("x").read_text() == "x\n"
+    script = "echo $ANYBATCH_INDEX >x$ANYBATCH_INDEX"
+    job = Job(["sh", "-c", script], outputs=["x*"], settings={"lsf": {"transfer": "lsf"}})
+    run = session.submit([job, job])
+    assert [outcome.done for outcome in ended(run)] == [True, True]
+    assert [Path(f"x{index}").read_text() for index in (0, 1)] == ["0\n", "1\n"]
+    assert session.host.commands["bsub"] == 2
 
 
 # -- the worker
@@ -426,8 +423,8 @@ def packed(away: Away) -> tuple[Run, str, Path]:
     session = away.session
     job = Job("echo one >x; echo two >&2", outputs=["x"], settings={"lsf": {"hold": True}})
     run = session.submit(job)
-    submission = run._state.submissions[0].planned.submission
-    script = render(session.plugins, "lsf", submission).command.stdin
+    submission = run.watched.state.submissions[0].planned.submission
+    script = session.hooks.render("lsf", submission).command.stdin
     [archive] = (run.folder / "lsf").glob("*.in.tgz")
     return run, script, archive
 

@@ -8,21 +8,23 @@ In a test module:
 
     from anybatch.testing import SystemContract
 
+
     class TestMySystem(SystemContract):
         system = "mysystem"
 
 A system that moves jobs' files has a second contract, `TransferContract`. Each test of a contract
-runs real jobs. `ScriptedHost` is for tests of single hooks, which run none. Needs the extra
-`anybatch[testing]`.
+runs real jobs. `ScriptedHost` and `submission` are for tests of single hooks, which run none. Needs
+the extra `anybatch[testing]`.
 """
 
 import pytest
 
-for _module in ("contract", "plugin", "scripted", "transfer", "waiting"):
+for _module in ("contract", "plugin", "scripted", "submissions", "transfer", "waiting"):
     pytest.register_assert_rewrite(f"anybatch.testing.{_module}")
 
 from anybatch.testing.contract import SystemContract  # noqa: E402 - after the registration
 from anybatch.testing.scripted import ScriptedHost  # noqa: E402
+from anybatch.testing.submissions import submission  # noqa: E402
 from anybatch.testing.texts import awkward_texts, file_names  # noqa: E402
 from anybatch.testing.transfer import TransferContract  # noqa: E402
 from anybatch.testing.waiting import assorted_end, await_that, native_id  # noqa: E402
@@ -36,4 +38,5 @@ __all__ = [
     "awkward_texts",
     "file_names",
     "native_id",
+    "submission",
 ]

@@ -6,6 +6,6 @@ from anybatch.testing import SystemContract
 
 
 class TestTinyq(SystemContract):
-    """Needs `tinyq` on the PATH and this plugin installed."""
+    """Needs `tinyq` on the PATH, and this plugin installed."""
 
     system = "tinyq"

@@ -1,4 +1,4 @@
-"""Tables of what tinyq prints and what is made of it."""
+"""What tinyq prints, and what is read from it."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from anybatch_tinyq.parse import statuses
     ],
 )
 def test_every_word_has_its_state(line: str, state: State, exit_code: int | None) -> None:
-    """A word that nobody knows is no end."""
+    """An unknown word never ends a job."""
     status = statuses(line)["7.1"]
     assert (status.state, status.exit_code) == (state, exit_code)
 
 
 def test_what_cannot_be_read_is_left_out() -> None:
-    """A banner, a torn line: no verdict."""
+    """A banner or half a line is not a verdict."""
     assert statuses("Welcome to tinyq!\n7.1|RUN\n") == {}

@@ -7,7 +7,6 @@ import time
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 import attrs
 from anybatch.errors import CommandError, CommandFailed
@@ -231,10 +230,3 @@ def _is_enough(proxy: parse.Proxy | None, hours: int) -> bool:
 
 
 _HOME = ("HOME", "USER", "LOGNAME", "X509_USER_PROXY")
-_clients: WeakKeyDictionary[Host, dict[tuple[str, str], Client]] = WeakKeyDictionary()
-
-
-def client_of(host: Host, setup_path: str, group: str) -> Client:
-    """The client of a setup script and group; one for each host."""
-    known = _clients.setdefault(host, {})
-    return known.setdefault((setup_path, group), Client(host, setup_path, group))

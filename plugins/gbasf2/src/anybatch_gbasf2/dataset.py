@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from anybatch_gbasf2.project import read_projects
+from anybatch_gbasf2.project import project_of
 
 if TYPE_CHECKING:
     from anybatch import Run
@@ -34,5 +34,5 @@ class GridDataset:
     @classmethod
     def of(cls, run: Run) -> list[GridDataset]:
         """The datasets of a run's projects."""
-        projects = read_projects(run.folder, run._session.host)
-        return [cls(projects[name].dataset) for name in sorted(projects)]
+        submissions = (one.planned.submission for one in run.watched.state.submissions)
+        return [cls(path) for path in sorted({project_of(s.settings).dataset for s in submissions})]

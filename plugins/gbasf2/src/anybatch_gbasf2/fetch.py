@@ -14,6 +14,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import attrs
+from anybatch import commands
 from anybatch.errors import AnybatchError, CommandFailed
 from anybatch.host import Command
 
@@ -332,7 +333,4 @@ def make_folder(host: Host, folder: Path) -> None:
 
 def run(host: Host, *words: str) -> None:
     """Run a command that works with files."""
-    command = Command(words)
-    completed = host.run(command)
-    if not completed.ok:
-        raise CommandFailed(command, completed)
+    commands.run(host, Command(words))

@@ -16,7 +16,7 @@ from anybatch_gbasf2.states import read_state
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from anybatch_gbasf2.natives import Native
+    from anybatch_gbasf2.job_ids import NativeId
 
 MARK = "@anybatch "
 SOURCE = "gb2_job_status"
@@ -174,7 +174,7 @@ def may_grow(found: Mapping[int, GridJob], count: int, now: float) -> bool:
 
 
 def status_of(
-    native: Native, found: Mapping[int, GridJob], now: float, *, counts: bool = True
+    native_id: NativeId, found: Mapping[int, GridJob], now: float, *, counts: bool = True
 ) -> JobStatus | None:
     """The status of a job of a run; None: the grid says nothing of it.
 
@@ -183,7 +183,7 @@ def status_of(
         now: seconds since 1970.
         counts: whether the states of several jobs are told.
     """
-    if native.none is not None:
+    if native_id.none is not None:
         text = "gbasf2 made fewer jobs than this run has"
         return JobStatus(
             state=State.FAILED,
@@ -193,17 +193,17 @@ def status_of(
             message=text,
             authoritative=True,
         )
-    own = native.own(found)
-    if not own or len(own) < native.size:
+    own = native_id.own(found)
+    if not own or len(own) < native_id.size:
         return None
-    states = [_status(job, native, now) for job in own]
+    states = [_status(job, native_id, now) for job in own]
     return states[0] if len(states) == 1 else _together(states, counts)
 
 
-def _status(job: GridJob, native: Native, now: float) -> JobStatus:
+def _status(job: GridJob, native_id: NativeId, now: float) -> JobStatus:
     state, reason = job.end
     message = job.words
-    if state is not State.DONE and state.final and is_stale(job, native, now):
+    if state is not State.DONE and state.final and is_stale(job, native_id, now):
         state, reason, message = State.QUEUED, None, "rescheduled; the grid still shows the failure"
     return JobStatus(
         state=state,
@@ -218,11 +218,11 @@ def _status(job: GridJob, native: Native, now: float) -> JobStatus:
     )
 
 
-def is_stale(job: GridJob, native: Native, now: float) -> bool:
+def is_stale(job: GridJob, native_id: NativeId, now: float) -> bool:
     """Whether what the grid says is from before the job was rescheduled."""
     if job.status == "Done":
         return False  # gb2_job_reschedule leaves it as it is
-    return bool(native.at) and job.changed <= native.seen and now < native.at + LAG
+    return bool(native_id.at) and job.changed <= native_id.seen and now < native_id.at + LAG
 
 
 def _together(states: Sequence[JobStatus], counts: bool) -> JobStatus:

@@ -1,9 +1,7 @@
-"""What a run's folder says of a project: `project-N.json`, written before it is submitted."""
+"""`Project`: what the settings of a submission say of the project that it makes."""
 
 from __future__ import annotations
 
-import json
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +9,6 @@ import attrs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from anybatch.host import Host
-
-_FILE = re.compile(r"project-\d+\.json")
 
 
 @attrs.frozen(kw_only=True)
@@ -50,10 +44,6 @@ class Project:
         """The folder of its outputs here."""
         return Path(self.download_to) / self.name
 
-    def text(self) -> str:
-        """As JSON."""
-        return json.dumps(attrs.asdict(self), indent=1) + "\n"
-
 
 def project_of(settings: Mapping[str, Any]) -> Project:
     """The project of a job's settings."""
@@ -72,15 +62,3 @@ def project_of(settings: Mapping[str, Any]) -> Project:
         logs=settings["download_logs"],
         counts=settings["print_status_updates"],
     )
-
-
-def file_name(number: int) -> str:
-    """The file of a submission's project, below the run's folder."""
-    return f"project-{number}.json"
-
-
-def read_projects(folder: Path, host: Host) -> dict[str, Project]:
-    """The projects of a run, by name."""
-    names = (name for name in host.listdir(folder) if _FILE.fullmatch(name))
-    found = (Project(**json.loads(host.read(folder / name))) for name in names)
-    return {project.name: project for project in found}

@@ -15,8 +15,8 @@ from anybatch.errors import UsageError
 from anybatch.host import Command
 from anybatch.records import Rendered, RenderedFile
 
-from anybatch_gbasf2.natives import read_native
-from anybatch_gbasf2.project import file_name, project_of
+from anybatch_gbasf2.job_ids import read_native_id
+from anybatch_gbasf2.project import project_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from anybatch.records import Submission
 
-    from anybatch_gbasf2.natives import Native
+    from anybatch_gbasf2.job_ids import NativeId
 
 PICKLE = "serialized_basf2_path.pkl"
 WRAPPER = "steering_file_wrapper.py"
@@ -38,8 +38,8 @@ def render(submission: Submission) -> Rendered:
     settings = submission.settings
     project = project_of(settings)
     if submission.previous_ids:
-        natives = [read_native(name) for name in submission.previous_ids]
-        command = reschedule(natives, project.user)
+        native_ids = [read_native_id(name) for name in submission.previous_ids]
+        command = reschedule(native_ids, project.user)
         return Rendered(command=command, extra_timeout=PER_JOB * submission.count)
     if submission.count != settings["jobs"]:
         raise UsageError(
@@ -47,7 +47,7 @@ def render(submission: Submission) -> Rendered:
             f"{submission.count} of this run: the same job is there twice"
         )
     folder = submission.folder
-    files = [RenderedFile(folder / file_name(submission.number), project.text())]
+    files = []
     if settings["pickle_file"]:
         template = settings["jinja_template"] or default_template()
         text = steering_file(template, settings["max_event"])
@@ -149,26 +149,26 @@ def steering_file(template: str, max_event: int) -> str:
 # -- commands about jobs that are there
 
 
-def reschedule(natives: Sequence[Native], user: str) -> Command:
+def reschedule(native_ids: Sequence[NativeId], user: str) -> Command:
     """Has jobs run again."""
-    return Command(("gb2_job_reschedule", *_which(natives, user), "--force"))
+    return Command(("gb2_job_reschedule", *_which(native_ids, user), "--force"))
 
 
-def kill(natives: Sequence[Native], user: str) -> Command:
+def kill(native_ids: Sequence[NativeId], user: str) -> Command:
     """Kills jobs. Those that are killed can be rescheduled, those that are deleted cannot."""
-    limit = timedelta(minutes=2) + PER_JOB * sum(native.size for native in natives)
-    return Command(("gb2_job_kill", "--force", *_which(natives, user)), timeout=limit)
+    limit = timedelta(minutes=2) + PER_JOB * sum(native_id.size for native_id in native_ids)
+    return Command(("gb2_job_kill", "--force", *_which(native_ids, user)), timeout=limit)
 
 
-def _which(natives: Sequence[Native], user: str) -> Iterator[str]:
+def _which(native_ids: Sequence[NativeId], user: str) -> Iterator[str]:
     """Jobs by id; where one stands for all of a project, the project."""
-    for native in natives:
-        if native.every is not None:
-            yield from ("--user", user, "-p", native.project)
+    for native_id in native_ids:
+        if native_id.every is not None:
+            yield from ("--user", user, "-p", native_id.project)
             return
     yield "--jobid"
-    for native in natives:
-        yield from map(str, native.ids)
+    for native_id in native_ids:
+        yield from map(str, native_id.ids)
 
 
 def proxy_init(group: str, hours: int) -> Command:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from anybatch.records import JobStatus
 
     from anybatch_gbasf2.client import Client
-    from anybatch_gbasf2.natives import Native
+    from anybatch_gbasf2.job_ids import NativeId
     from anybatch_gbasf2.project import Project
 
 
@@ -55,17 +55,17 @@ class ProjectWatch:
         self._progress: Download | None = None
         self._made: set[int] = set()
 
-    def look(
-        self, natives: Sequence[Native], jobs: Mapping[int, parse.GridJob]
-    ) -> dict[Native, JobStatus]:
+    def poll(
+        self, native_ids: Sequence[NativeId], jobs: Mapping[int, parse.GridJob]
+    ) -> dict[NativeId, JobStatus]:
         """The status of jobs of the run, and start what is to be fetched."""
         now, counts = time.time(), self._project.counts
-        answers = {one: parse.status_of(one, jobs, now, counts=counts) for one in natives}
+        answers = {one: parse.status_of(one, jobs, now, counts=counts) for one in native_ids}
         known = {one: status for one, status in answers.items() if status is not None}
         ended = {one: status for one, status in known.items() if status.state.final}
         bad = {one: status for one, status in ended.items() if status.state is not State.DONE}
         good = {one: status for one, status in ended.items() if one not in bad}
-        over = not bad and len(ended) == len(natives) and all(map(_is_final, jobs.values()))
+        over = not bad and len(ended) == len(native_ids) and all(map(_is_final, jobs.values()))
         if bad:
             known.update(self._with_logs(bad, {one: _failed_attempts(one, jobs) for one in bad}))
         if good and self._project.download_to:
@@ -79,8 +79,8 @@ class ProjectWatch:
     # -- logs
 
     def _with_logs(
-        self, told: Mapping[Native, JobStatus], attempts: Mapping[Native, Sequence[Attempt]]
-    ) -> Mapping[Native, JobStatus]:
+        self, told: Mapping[NativeId, JobStatus], attempts: Mapping[NativeId, Sequence[Attempt]]
+    ) -> Mapping[NativeId, JobStatus]:
         """Ends, once their logs are here: rescheduling removes them from the grid."""
         if not self._project.logs:
             return told
@@ -121,8 +121,8 @@ class ProjectWatch:
     # -- outputs
 
     def _with_outputs(
-        self, good: Mapping[Native, JobStatus], over: bool, done: set[int]
-    ) -> dict[Native, JobStatus]:
+        self, good: Mapping[NativeId, JobStatus], over: bool, done: set[int]
+    ) -> dict[NativeId, JobStatus]:
         """Successes, once the outputs of the whole project are here.
 
         Jobs may come to be done after a download: of those that had failed, and are rescheduled.
@@ -153,12 +153,12 @@ class ProjectWatch:
         return f"{text}; before: {problem}" if problem else text
 
 
-def _attempts(native: Native, jobs: Mapping[int, parse.GridJob]) -> list[Attempt]:
-    return [Attempt(job.id, native.at) for job in native.own(jobs)]
+def _attempts(native_id: NativeId, jobs: Mapping[int, parse.GridJob]) -> list[Attempt]:
+    return [Attempt(job.id, native_id.at) for job in native_id.own(jobs)]
 
 
-def _failed_attempts(native: Native, jobs: Mapping[int, parse.GridJob]) -> list[Attempt]:
-    return [Attempt(job.id, native.at) for job in native.own(jobs) if _has_failed(job)]
+def _failed_attempts(native_id: NativeId, jobs: Mapping[int, parse.GridJob]) -> list[Attempt]:
+    return [Attempt(job.id, native_id.at) for job in native_id.own(jobs) if _has_failed(job)]
 
 
 def _is_final(job: parse.GridJob) -> bool:

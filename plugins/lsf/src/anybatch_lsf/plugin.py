@@ -7,23 +7,24 @@ import re
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 import attrs
-from anybatch import hookimpl
+from anybatch.commands import missing_tools, run
 from anybatch.errors import CommandError, CommandFailed, Rejected, UsageError
 from anybatch.host import Command
 from anybatch.model import State
 from anybatch.records import Detection, Environment, JobStatus, Limits, Transfer
+from anybatch.system import BatchSystem
 
-from anybatch_lsf import parse, render, travel
+from anybatch_lsf import file_transfer, parse, render
 from anybatch_lsf.settings import SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from anybatch.host import Completed, Host
-    from anybatch.records import Rendered, Setting, Submission
+    from anybatch.model import Job
+    from anybatch.records import Batch, Rendered, Setting, Submission
 
 MOST_IDS = 1000  #: more in one command line, and bjobs is asked for the user's jobs instead
 
@@ -41,301 +42,282 @@ _REFUSED = re.compile(r"Job not submitted|[Ii]llegal option|Request aborted|Usag
 #: What is spoken of, whose name may be any word: `temporary: No such queue`, `User <too_many>`.
 _NAMED = re.compile(r"<[^<>\n]*>|^[^\s:]+: ", re.MULTILINE)
 _UNITS = {None: "not known", "": "the default"}
-_versions: WeakKeyDictionary[Host, parse.Version] = WeakKeyDictionary()
-_arrivals: WeakKeyDictionary[Host, travel.Arrivals] = WeakKeyDictionary()
+#: What bkill says of a job. Other lines are what sites print around it.
+_COMPLAINT = re.compile(r"Job <(?P<job>[^>]*)>(?: is not|:).*")
 
 
-@hookimpl
-def anybatch_settings() -> Iterable[Setting]:
-    """Every option of bsub, and a few of our own."""
-    return SETTINGS
+class LSF(BatchSystem):
+    """The hooks of `lsf`: one cluster, that of the environment."""
 
+    def __init__(self, host: Host) -> None:
+        super().__init__(host)
+        self._known_version: parse.Version | None = None
+        self._returns = file_transfer.Returns(host)
 
-@hookimpl
-def anybatch_detect(host: Host, settings: Mapping[str, Any]) -> Detection:
-    """The tools are there, and lsid and bparams answer."""
-    tools = ("bsub", "bjobs", "bkill", "lsid")
-    missing = [name for name in tools if host.which(name) is None]
-    if missing:
-        return Detection(available=False, reason=f"{missing[0]} is not on the PATH")
-    settings = {**settings, "timeout": min(settings["timeout"], timedelta(seconds=20))}
-    try:
-        version = _version(host, settings)
-        parameters = _parameters(host, version, settings)
-    except CommandError as error:
-        # Slurm's contribs have commands of the same names: those answer, but not as LSF.
-        other = isinstance(error, CommandFailed) and error.completed.ok
-        away = not other and parse.NOT_SET_UP.search(str(error)) is None
-        return Detection(available=False, unreachable=away, reason=f"LSF does not answer: {error}")
-    return Detection(
-        available=True,
-        reason=version.text,
-        version=".".join(str(part) for part in version.number),
-        details={
-            "cluster": version.cluster or "not known",
-            "default queue": parse.default_queue(parameters) or "not known",
-            "largest array": str(parse.largest_array(parameters)),
-            "files": "shared" if settings["transfer"] == "shared" else "moved by LSF",
-            "unit for limits": _UNITS.get(unit := _unit(host, version, settings), unit or ""),
-        },
-    )
+    def anybatch_settings(self) -> Iterable[Setting]:
+        """Every option of bsub, and a few of our own."""
+        return SETTINGS
 
-
-@hookimpl
-def anybatch_limits(host: Host, settings: Mapping[str, Any]) -> Limits:
-    """The cluster's MAX_JOB_ARRAY_SIZE, and what else rendering needs, asked once.
-
-    Where a job is not done LSF leaves those pending for ever that wait for it, so anybatch sees
-    to dependencies. Where LSF moves files there are no arrays: `bsub -f` copies the same files
-    for every element.
-    """
-    version = _version(host, settings)
-    parameters = _parameters(host, version, settings)
-    size = parse.largest_array(parameters)
-    cluster = render.Cluster(
-        modern=version.modern,
-        unit=_unit(host, version, settings),
-        per_task=parse.reserves_per_task(parameters),
-    )
-    most = min(size, settings["max_array"] or size) if settings["transfer"] == "shared" else 1
-    return Limits(array=most, render_context=cluster.render_context())
-
-
-@hookimpl
-def anybatch_environment() -> Environment:
-    """What LSF sets belongs to one job; where the cluster is does not."""
-    return Environment(
-        scrub=("LSB_*", "LS_*", "LSF_*", "BSUB_*"),
-        keep=("LSF_ENVDIR", "LSF_SERVERDIR", "LSF_BINDIR", "LSF_LIBDIR", "LSF_CONFDIR"),
-    )
-
-
-@hookimpl
-def anybatch_transfer(settings: Mapping[str, Any]) -> Transfer | None:
-    """LSF, where the user says so; nothing tells what machines share."""
-    return Transfer.SYSTEM if settings["transfer"] == "lsf" else None
-
-
-@hookimpl
-def anybatch_render(submission: Submission) -> Rendered:
-    """See `render`."""
-    return render.render(submission)
-
-
-@hookimpl
-def anybatch_submit(submission: Submission, rendered: Rendered, host: Host) -> Sequence[str]:
-    """One bsub. What LSF refuses for good is told from what may pass, or may have arrived."""
-    command = rendered.command
-    if render.travels(submission):
-        travel.pack(submission, host, rendered.extra_timeout)
-        command = attrs.evolve(command, timeout=command.timeout - rendered.extra_timeout)
-    completed = host.run(command)
-    job = parse.submitted_id(completed.stdout)
-    if job:
-        return _ids(submission, job, host)
-    said = f"{completed.stderr}\n{completed.stdout}"
-    told = _NAMED.sub("", said)
-    if completed.returncode > 0 and _REFUSED.search(told) and not _TRANSIENT.search(told):
-        raise Rejected(f"bsub: {(completed.stderr.strip() or completed.stdout.strip())}")
-    raise CommandFailed(command, completed)
-
-
-@hookimpl
-def anybatch_find(submission: Submission, host: Host) -> Sequence[str]:
-    """The job whose description is the token, or whose name begins with it; also a purged one."""
-    name = render.job_name(submission)
-    settings = submission.settings
-    if _version(host, settings).modern:
-        which = ("-Jd", f"{submission.token}*")
-        fields = f"jobid job_description delimiter='{parse.DELIMITER}'"
-        listed = _ask(
-            host, settings, "bjobs", "-a", "-u", host.user, *which, "-noheader", "-o", fields
+    def anybatch_detect(self, settings: Mapping[str, Any], choosing: bool) -> Detection:
+        """The tools are there, and lsid and bparams answer."""
+        tools = ("bsub", "bjobs", "bkill", "lsid")
+        if missing := missing_tools(self.host, tools):
+            return missing
+        timeout = min(settings["timeout"], timedelta(seconds=20))
+        try:
+            version = self._version(timeout)
+            parameters = self._parameters(timeout)
+        except CommandError as error:
+            # Slurm's contribs have commands of the same names: those answer, but not as LSF.
+            other = isinstance(error, CommandFailed) and error.completed.ok
+            away = not other and parse.NOT_SET_UP.search(str(error)) is None
+            reason = f"LSF does not answer: {error}"
+            return Detection(available=False, unreachable=away, reason=reason)
+        unit = self._unit(timeout)
+        return Detection(
+            available=True,
+            reason=version.text,
+            version=".".join(str(part) for part in version.number),
+            details={
+                "cluster": version.cluster or "not known",
+                "default queue": parse.default_queue(parameters) or "not known",
+                "largest array": str(parse.largest_array(parameters)),
+                "files": "shared" if settings["transfer"] == "shared" else "moved by LSF",
+                "unit for limits": _UNITS.get(unit, unit or ""),
+            },
         )
-        job = parse.described(submission.token, listed.stdout)
-    else:
-        which = ("-J", name)
-        listed = _ask(host, settings, "bjobs", "-a", "-w", "-u", host.user, *which)
-        job = next(iter(parse.read_table(listed.stdout)), "").partition("[")[0]
-    if not job:
-        everything = ("-a", "-l", "-n", "0", "-u", host.user)
-        kept = _ask(host, settings, "bhist", *everything, *which).stdout
-        for native, called, described in parse.long_descriptions(kept):
-            if submission.token in (described.split(" ")[0], called.split(".")[0]):
-                job = native.partition("[")[0]
-    return _ids(submission, job, host) if job else []
+
+    def anybatch_limits(self, settings: Mapping[str, Any]) -> Limits:
+        """The cluster's MAX_JOB_ARRAY_SIZE, and what else rendering needs, asked once.
+
+        Where a job is not done LSF leaves those pending for ever that wait for it, so anybatch
+        sees to dependencies. Where LSF moves files there are no arrays: `bsub -f` copies the same
+        files for every element.
+        """
+        version = self._version(settings["timeout"])
+        parameters = self._parameters(settings["timeout"])
+        size = parse.largest_array(parameters)
+        cluster = render.Cluster(
+            modern=version.modern,
+            unit=self._unit(settings["timeout"]),
+            per_task=parse.reserves_per_task(parameters),
+        )
+        most = min(size, settings["max_array"] or size) if settings["transfer"] == "shared" else 1
+        return Limits(array=most, render_context=cluster.render_context())
+
+    def anybatch_environment(
+        self, job: Job, settings: Mapping[str, Any], system: str, base_dir: Path
+    ) -> Environment:
+        """What LSF sets belongs to one job; where the cluster is does not."""
+        return Environment(
+            scrub=("LSB_*", "LS_*", "LSF_*", "BSUB_*"),
+            keep=("LSF_ENVDIR", "LSF_SERVERDIR", "LSF_BINDIR", "LSF_LIBDIR", "LSF_CONFDIR"),
+        )
+
+    def anybatch_transfer(self, job: Job, settings: Mapping[str, Any]) -> Transfer | None:
+        """LSF, where the user says so; nothing tells what machines share."""
+        return Transfer.SYSTEM if settings["transfer"] == "lsf" else None
+
+    def anybatch_render(self, submission: Submission) -> Rendered:
+        """See `render`."""
+        return render.render(submission)
+
+    # -- submitting
+
+    def anybatch_submit(self, submission: Submission, rendered: Rendered) -> Sequence[str]:
+        """One bsub. What LSF refuses for good is told from what may pass, or may have arrived."""
+        command = rendered.command
+        if render.travels(submission):
+            file_transfer.pack(submission, self.host, rendered.extra_timeout)
+            command = attrs.evolve(command, timeout=command.timeout - rendered.extra_timeout)
+        completed = self.host.run(command)
+        job = parse.submitted_id(completed.stdout)
+        if job:
+            return _ids(submission, job)
+        said = f"{completed.stderr}\n{completed.stdout}"
+        told = _NAMED.sub("", said)
+        if completed.returncode > 0 and _REFUSED.search(told) and not _TRANSIENT.search(told):
+            raise Rejected(f"bsub: {(completed.stderr.strip() or completed.stdout.strip())}")
+        raise CommandFailed(command, completed)
+
+    def anybatch_find(self, submission: Submission) -> Sequence[str]:
+        """The job whose description is the token, or whose name begins with it; also a purged."""
+        name, user = render.job_name(submission), self.host.user
+        timeout = submission.settings["timeout"]
+        if self._version(timeout).modern:
+            which = ("-Jd", f"{submission.token}*")
+            fields = f"jobid job_description delimiter='{parse.DELIMITER}'"
+            listed = self._ask(
+                timeout, "bjobs", "-a", "-u", user, *which, "-noheader", "-o", fields
+            )
+            job = parse.described(submission.token, listed.stdout)
+        else:
+            which = ("-J", name)
+            listed = self._ask(timeout, "bjobs", "-a", "-w", "-u", user, *which)
+            job = next(iter(parse.read_table(listed.stdout)), "").partition("[")[0]
+        if not job:
+            everything = ("-a", "-l", "-n", "0", "-u", user)
+            kept = self._ask(timeout, "bhist", *everything, *which).stdout
+            for native_id, called, described in parse.long_descriptions(kept):
+                if submission.token in (described.split(" ")[0], called.split(".")[0]):
+                    job = native_id.partition("[")[0]
+        return _ids(submission, job) if job else []
+
+    # -- watching
+
+    def anybatch_status(self, batches: Sequence[Batch]) -> Sequence[Mapping[str, JobStatus]]:
+        """One bjobs for all; for those that it no longer knows one bhist, else one bacct.
+
+        Where LSF moves files, what jobs have brought back is unpacked.
+        """
+        return self._returns.settle(batches, self._answers(_all_ids(batches), _timeout(batches)))
+
+    def _answers(self, ids: Sequence[str], timeout: timedelta) -> dict[str, JobStatus]:
+        ask = self._bjobs if self._version(timeout).modern else self._plain_bjobs
+        answers = ask(ids, timeout)
+        found = {native_id: answers[native_id] for native_id in ids if native_id in answers}
+        for program in ("bhist", "bacct"):
+            missing = [native_id for native_id in ids if native_id not in found]
+            if missing and self.host.which(program):
+                found = {**self._long(program, missing, timeout), **found}
+        return {native_id: found[native_id] for native_id in ids if native_id in found}
+
+    def _bjobs(self, ids: Sequence[str], timeout: timedelta) -> dict[str, JobStatus]:
+        fields = " ".join(parse.FIELDS)
+        if self._version(timeout).json:
+            form = ("-json", "-o", fields)
+        else:
+            form = ("-noheader", "-o", f"{fields} delimiter='{parse.DELIMITER}'")
+        answer = self._ask(timeout, "bjobs", "-a", *form, *self._which(ids))
+        return parse.read_bjobs(answer.stdout)
+
+    def _plain_bjobs(self, ids: Sequence[str], timeout: timedelta) -> dict[str, JobStatus]:
+        """The table, then for those that have failed the long form, which tells how."""
+        answer = self._ask(timeout, "bjobs", "-a", "-w", *self._which(ids))
+        table = parse.read_table(answer.stdout)
+        failed = {one for one in ids if one in table and table[one].native_state == "EXIT"}
+        if not failed:
+            return table
+        long = self._long("bjobs", sorted(failed), timeout)
+        # Its old form does not tell who has sent a signal.
+        signalled = [
+            native_id
+            for native_id, one in long.items()
+            if one.signal is not None and one.state is State.FAILED and one.reason is None
+        ]
+        if signalled and self.host.which("bhist"):
+            long |= self._long("bhist", signalled, timeout)
+        return {**{one: table[one] for one in table if one not in failed}, **long}
+
+    def _long(self, program: str, ids: Sequence[str], timeout: timedelta) -> dict[str, JobStatus]:
+        options = {"bjobs": ("-a",), "bhist": ("-a", "-n", "0"), "bacct": ()}[program]
+        found: dict[str, JobStatus] = {}
+        words = parse.compress(ids)
+        for start in range(0, len(words), MOST_IDS):
+            some = words[start : start + MOST_IDS]
+            answer = self._ask(timeout, program, "-l", *options, *some)
+            now = datetime.now(timezone.utc)
+            found |= parse.read_long(answer.stdout, f"{program} -l", now)
+        return {native_id: found[native_id] for native_id in ids if native_id in found}
+
+    def _which(self, ids: Sequence[str]) -> tuple[str, ...]:
+        jobs = parse.arrays(ids)
+        return tuple(jobs) if len(jobs) <= MOST_IDS else ("-u", self.host.user)
+
+    def anybatch_account(self, batches: Sequence[Batch]) -> Sequence[Mapping[str, JobStatus]]:
+        """What bjobs says of use, where it can; for others one bacct."""
+        ids, timeout = _all_ids(batches), _timeout(batches)
+        found = self._bjobs(ids, timeout) if self._version(timeout).modern else {}
+        missing = [native_id for native_id in ids if native_id not in found]
+        if missing and self.host.which("bacct"):
+            found |= self._long("bacct", missing, timeout)
+        return [{one: found[one] for one in batch.ids if one in found} for batch in batches]
+
+    # -- stopping
+
+    def anybatch_terminate(
+        self, batches: Sequence[Batch], signal: str | None
+    ) -> Sequence[Mapping[str, str]]:
+        """One bkill; ids that are unknown or have ended are no error."""
+        which = ("-s", signal) if signal else ()
+        words = (*which, *parse.compress(_all_ids(batches)))
+        command = _command(_timeout(batches), "bkill", *words)
+        completed = self.host.run(command)
+        said = completed.stderr.strip()
+        if re.search(r"(illegal|unknown|invalid|bad)\b.*signal", said, re.IGNORECASE):
+            raise UsageError(f"lsf: there is no signal {signal!r}: {said}")
+        if completed.ok:
+            return [{} for _ in batches]
+        complaints = list(filter(None, map(_COMPLAINT.match, said.splitlines())))
+        refused = {one["job"]: one[0] for one in complaints if not parse.GONE.search(one[0])}
+        strange = refused.keys() - set(_all_ids(batches))
+        if not complaints or strange or _TRANSIENT.search(said):
+            raise CommandFailed(command, completed)
+        return [{one: refused[one] for one in batch.ids if one in refused} for batch in batches]
+
+    # -- the cluster
+
+    def _version(self, timeout: timedelta) -> parse.Version:
+        """What lsid says, asked once."""
+        if self._known_version is None:
+            command = _command(timeout, "lsid")
+            completed = run(self.host, command)
+            version = parse.read_version(completed.stdout)
+            if version is None:
+                raise CommandFailed(command, completed, "this is neither LSF nor OpenLava")
+            self._known_version = version
+        return self._known_version
+
+    def _parameters(self, timeout: timedelta) -> dict[str, str]:
+        """What the cluster is set to; OpenLava has no `-a`."""
+        option = "-l" if self._version(timeout).openlava else "-a"
+        completed = run(self.host, _command(timeout, "bparams", option))
+        return parse.read_parameters(completed.stdout)
+
+    def _unit(self, timeout: timedelta) -> str | None:
+        """LSF_UNIT_FOR_LIMITS; empty: not set; None: nobody tells."""
+        if self._version(timeout).openlava:
+            return ""  # it has no such thing
+        if folder := self.host.environ.get("LSF_ENVDIR"):
+            with contextlib.suppress(OSError):
+                return parse.read_unit(self.host.read(Path(folder) / "lsf.conf"))
+        if self.host.which("badmin") is None:
+            return None
+        try:
+            completed = self.host.run(_command(timeout, "badmin", "showconf", "mbd"))
+        except CommandError:
+            return None
+        told = completed.ok and parse.read_parameters(completed.stdout)
+        return parse.read_unit(completed.stdout) if told else None
+
+    # -- commands
+
+    def _ask(self, timeout: timedelta, program: str, *arguments: str) -> Completed:
+        """What a command answers."""
+        command = _command(timeout, program, *arguments)
+        completed = self.host.run(command)
+        if not completed.ok and not _is_answer(completed):
+            raise CommandFailed(command, completed)
+        return completed
 
 
-def _ids(submission: Submission, job: str, host: Host) -> list[str]:
-    if render.travels(submission):
-        travel.note(submission, job, host)
+def _ids(submission: Submission, job: str) -> list[str]:
     count = submission.count
     return [f"{job}[{element}]" for element in range(1, count + 1)] if count > 1 else [job]
 
 
-@hookimpl
-def anybatch_status(
-    ids: Sequence[str],
-    folders: Mapping[Path, Sequence[str]],
-    settings: Mapping[str, Any],
-    host: Host,
-) -> Mapping[str, JobStatus]:
-    """One bjobs for all; for those that it no longer knows one bhist, else one bacct.
-
-    Where LSF moves files, what jobs have brought back is unpacked.
-    """
-    answers = _answers(ids, settings, host)
-    arrivals = _arrivals.setdefault(host, travel.Arrivals())
-    return arrivals.settle(answers, folders, settings["transfer_patience"], host)
+def _all_ids(batches: Sequence[Batch]) -> list[str]:
+    return [native_id for batch in batches for native_id in batch.ids]
 
 
-def _answers(ids: Sequence[str], settings: Mapping[str, Any], host: Host) -> dict[str, JobStatus]:
-    version = _version(host, settings)
-    ask = _bjobs if version.modern else _plain_bjobs
-    answers = ask(ids, settings, host)
-    found = {native: answers[native] for native in ids if native in answers}
-    for program in ("bhist", "bacct"):
-        missing = [native for native in ids if native not in found]
-        if missing and host.which(program):
-            found = {**_long(program, missing, settings, host), **found}
-    return {native: found[native] for native in ids if native in found}
+def _timeout(batches: Sequence[Batch]) -> timedelta:
+    """How long a command about all of them may take."""
+    longest: timedelta = max(batch.submission.settings["timeout"] for batch in batches)
+    return longest
 
 
-def _bjobs(ids: Sequence[str], settings: Mapping[str, Any], host: Host) -> dict[str, JobStatus]:
-    fields = " ".join(parse.FIELDS)
-    if _version(host, settings).json:
-        form = ("-json", "-o", fields)
-    else:
-        form = ("-noheader", "-o", f"{fields} delimiter='{parse.DELIMITER}'")
-    return parse.read_bjobs(_ask(host, settings, "bjobs", "-a", *form, *_which(ids, host)).stdout)
-
-
-def _plain_bjobs(
-    ids: Sequence[str], settings: Mapping[str, Any], host: Host
-) -> dict[str, JobStatus]:
-    """The table, then for those that have failed the long form, which tells how."""
-    table = parse.read_table(_ask(host, settings, "bjobs", "-a", "-w", *_which(ids, host)).stdout)
-    failed = {native for native in ids if native in table and table[native].native_state == "EXIT"}
-    if not failed:
-        return table
-    long = _long("bjobs", sorted(failed), settings, host)
-    # Its old form does not tell who has sent a signal.
-    signalled = [
-        native
-        for native, one in long.items()
-        if one.signal is not None and one.state is State.FAILED and one.reason is None
-    ]
-    if signalled and host.which("bhist"):
-        long |= _long("bhist", signalled, settings, host)
-    return {**{native: table[native] for native in table if native not in failed}, **long}
-
-
-def _long(
-    program: str, ids: Sequence[str], settings: Mapping[str, Any], host: Host
-) -> dict[str, JobStatus]:
-    options = {"bjobs": ("-a",), "bhist": ("-a", "-n", "0"), "bacct": ()}[program]
-    found: dict[str, JobStatus] = {}
-    words = parse.compress(ids)
-    for start in range(0, len(words), MOST_IDS):
-        some = words[start : start + MOST_IDS]
-        answer = _ask(host, settings, program, "-l", *options, *some)
-        now = datetime.now(timezone.utc)
-        found |= parse.read_long(answer.stdout, f"{program} -l", now)
-    return {native: found[native] for native in ids if native in found}
-
-
-def _which(ids: Sequence[str], host: Host) -> tuple[str, ...]:
-    jobs = parse.arrays(ids)
-    return tuple(jobs) if len(jobs) <= MOST_IDS else ("-u", host.user)
-
-
-@hookimpl
-def anybatch_account(
-    ids: Sequence[str], settings: Mapping[str, Any], host: Host
-) -> Mapping[str, JobStatus]:
-    """What bjobs says of use, where it can; for others one bacct."""
-    modern = _version(host, settings).modern
-    found = _bjobs(ids, settings, host) if modern else {}
-    missing = [native for native in ids if native not in found]
-    if missing and host.which("bacct"):
-        found |= _long("bacct", missing, settings, host)
-    return {native: found[native] for native in ids if native in found}
-
-
-@hookimpl
-def anybatch_terminate(
-    ids: Sequence[str], signal: str | None, settings: Mapping[str, Any], host: Host
-) -> None:
-    """One bkill; ids that are unknown or have ended are no error."""
-    which = ("-s", signal) if signal else ()
-    command = _command(settings, "bkill", *which, *parse.compress(ids))
-    completed = host.run(command)
-    said = completed.stderr.strip()
-    if re.search(r"(illegal|unknown|invalid|bad)\b.*signal", said, re.IGNORECASE):
-        raise UsageError(f"lsf: there is no signal {signal!r}: {said}")
-    # Other lines are what sites print around it.
-    complaints = [line for line in said.splitlines() if re.match(r"Job <[^>]*>( is not|:)", line)]
-    harmless = complaints and all(parse.GONE.search(line) for line in complaints)
-    if not completed.ok and (not harmless or _TRANSIENT.search(said)):
-        raise CommandFailed(command, completed)
-
-
-# -- the cluster
-
-
-def _version(host: Host, settings: Mapping[str, Any]) -> parse.Version:
-    """What lsid says, asked once."""
-    if host not in _versions:
-        command = _command(settings, "lsid")
-        completed = host.run(command)
-        version = parse.read_version(completed.stdout)
-        if not completed.ok:
-            raise CommandFailed(command, completed)
-        if version is None:
-            raise CommandFailed(command, completed, "this is neither LSF nor OpenLava")
-        _versions[host] = version
-    return _versions[host]
-
-
-def _parameters(host: Host, version: parse.Version, settings: Mapping[str, Any]) -> dict[str, str]:
-    """What the cluster is set to; OpenLava has no `-a`."""
-    command = _command(settings, "bparams", "-l" if version.openlava else "-a")
-    completed = host.run(command)
-    if not completed.ok:
-        raise CommandFailed(command, completed)
-    return parse.read_parameters(completed.stdout)
-
-
-def _unit(host: Host, version: parse.Version, settings: Mapping[str, Any]) -> str | None:
-    """LSF_UNIT_FOR_LIMITS; empty: not set; None: nobody tells."""
-    if version.openlava:
-        return ""  # it has no such thing
-    if folder := host.environ.get("LSF_ENVDIR"):
-        with contextlib.suppress(OSError):
-            return parse.read_unit(host.read(Path(folder) / "lsf.conf"))
-    if host.which("badmin") is None:
-        return None
-    try:
-        completed = host.run(_command(settings, "badmin", "showconf", "mbd"))
-    except CommandError:
-        return None
-    told = completed.ok and parse.read_parameters(completed.stdout)
-    return parse.read_unit(completed.stdout) if told else None
-
-
-# -- commands
-
-
-def _command(settings: Mapping[str, Any], program: str, *arguments: str) -> Command:
-    return Command((program, *arguments), timeout=settings["timeout"], hide_env=render.HIDDEN)
-
-
-def _ask(host: Host, settings: Mapping[str, Any], program: str, *arguments: str) -> Completed:
-    """What a command answers."""
-    command = _command(settings, program, *arguments)
-    completed = host.run(command)
-    if not completed.ok and not _is_answer(completed):
-        raise CommandFailed(command, completed)
-    return completed
+def _command(timeout: timedelta, program: str, *arguments: str) -> Command:
+    return Command((program, *arguments), timeout=timeout, hide_env=render.HIDDEN)
 
 
 def _is_answer(failed: Completed) -> bool:

@@ -17,8 +17,8 @@ from anybatch.host import Command
 from anybatch.quoting import quote
 from anybatch.records import Rendered, Transfer
 
+from anybatch_lsf.file_transfer import Archives
 from anybatch_lsf.settings import FLAGS, NAMES, OPTIONS
-from anybatch_lsf.travel import Travel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -127,15 +127,15 @@ def _copies(submission: Submission) -> Iterator[str]:
             "lsf: jobs of an array cannot bring back a file each. transfer = 'lsf' is for a whole "
             "run, so that each job is submitted by itself: set it in anybatch.toml or with --set"
         )
-    travel = Travel(submission.folder, submission.token)
+    archives = Archives(submission.folder, submission.token)
     if not _CARRIED_BY_F.fullmatch(str(submission.folder)):
         raise UsageError(
             f"lsf: `bsub -f` cannot carry the path of the run's folder, which may hold letters, "
             f"digits and _+=,./- alone: {str(submission.folder)!r}. The setting runs_dir puts it "
             f"elsewhere"
         )
-    yield f"{travel.sent} > {travel.sent.name}"
-    yield f"{travel.brought} < {travel.brought.name}"
+    yield f"{archives.sent} > {archives.sent.name}"
+    yield f"{archives.brought} < {archives.brought.name}"
 
 
 def _start(submission: Submission) -> Iterator[str]:

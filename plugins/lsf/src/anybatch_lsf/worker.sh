@@ -10,7 +10,7 @@ ab_unpack() { # in /tmp a file of this name may be anybody's
 ab_pack() {
     [ ! -s "$ab_above/log" ] || cp "$ab_above/log" "logs/lsf-$LSB_JOBID.log"
     rm -f "$ab_out" # of an earlier run of this job; with -C nothing is overwritten
-    (umask 077 && set -C && tar -czf - exit start logs to >"$ab_out")
+    (umask 077 && set -C && tar -czf - exit start logs stage-out >"$ab_out")
 }
 
 ab_not_brought() { # the command has succeeded, and what it made does not come
@@ -33,7 +33,7 @@ else
     ab_status=1
 fi
 trap '' $ab_signals # also for tar: only KILL ends the packing
-mkdir -p .anybatch/exit .anybatch/start .anybatch/logs .anybatch/to && cd .anybatch || exit 1
+mkdir -p .anybatch/exit .anybatch/start .anybatch/logs .anybatch/stage-out && cd .anybatch || exit 1
 if ! ab_pack; then
     echo "anybatch: not all that the job brings back could be packed on $(uname -n)"
     ab_not_brought

@@ -1,4 +1,4 @@
-"""Text to records. Pure. A line that cannot be read is left out: that is no verdict."""
+"""Text to records. Pure. A line that cannot be read is left out: that is not a verdict."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _rows(stdout: str) -> Iterator[list[str]]:
 
 
 def _status(word: str, code: str) -> JobStatus:
-    state = STATES.get(word, State.RUNNING)  # a word that nobody knows is no end
+    state = STATES.get(word, State.RUNNING)  # an unknown word never ends a job
     exit_code = int(code) if code else None
     if state is State.DONE and exit_code != 0:
         state = State.FAILED

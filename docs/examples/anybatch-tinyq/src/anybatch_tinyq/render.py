@@ -11,22 +11,29 @@ from anybatch.records import Rendered, RenderedFile, Submission
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+SCRIPT = """\
+#!/bin/sh
+ab_nl='
+'
+exec /bin/sh {script} {number} "$1" 0
+"""
+
 
 def render(submission: Submission) -> Rendered:
     """One script for all tasks, and one command that submits it."""
     path = submission.folder / f"submit-{submission.number}.sh"
-    text = f'#!/bin/sh\nexec /bin/sh {quote(str(submission.script))} {submission.number} "$1" 0\n'
+    text = SCRIPT.format(script=quote(str(submission.script)), number=submission.number)
     words = ("tinyq", "submit", label(submission), str(submission.count), str(path))
     return Rendered(files=(RenderedFile(path, text, 0o700),), command=Command(words))
 
 
 def label(submission: Submission) -> str:
-    """What tinyq calls the job: the token comes first, for `anybatch_find`."""
+    """The job's name in tinyq. The token comes first, for `anybatch_find`."""
     return f"{submission.token} {submission.name}"
 
 
 def show(jobs: Sequence[str] = ()) -> Command:
-    """Asks where jobs are; without any for all."""
+    """Asks for the state of jobs; without any, of all."""
     return Command(("tinyq", "list", *jobs))
 
 

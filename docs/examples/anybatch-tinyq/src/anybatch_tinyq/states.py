@@ -8,6 +8,6 @@ STATES = {
     "WAITING": State.QUEUED,
     "RUNNING": State.RUNNING,
     "STOPPING": State.RUNNING,
-    "ENDED": State.DONE,  # with exit code 0; FAILED with any other
+    "ENDED": State.DONE,  # if the exit code is 0; otherwise FAILED
     "STOPPED": State.TERMINATED,
 }

@@ -28,7 +28,7 @@ _FORM = re.compile(
 
 
 @attrs.frozen
-class Native:
+class NativeId:
     """A job of a run.
 
     Attributes:
@@ -68,7 +68,7 @@ class Native:
         return [jobs[one] for one in self.ids if one in jobs]
 
 
-def read_native(text: str) -> Native:
+def read_native_id(text: str) -> NativeId:
     """The inverse of `str`.
 
     Raises:
@@ -77,7 +77,7 @@ def read_native(text: str) -> Native:
     found = _FORM.fullmatch(text)
     if found is None:
         raise ValueError(f"{text!r} is no id of a gbasf2 job")
-    return Native(
+    return NativeId(
         found["project"],
         tuple(read_ranges(found["ids"] or "")),
         int(found["every"]) if found["every"] else None,
@@ -87,16 +87,16 @@ def read_native(text: str) -> Native:
     )
 
 
-def deal(project: str, jobs: Iterable[int], count: int) -> list[str]:
+def deal_out(project: str, jobs: Iterable[int], count: int) -> list[str]:
     """The ids of *count* jobs of a run, for which the project has these grid jobs.
 
     One each, in order; the last one has the rest, should there be more.
     """
     ids = sorted(jobs)
     if count == 1:
-        return [str(Native(project, every=len(ids)))]
+        return [str(NativeId(project, every=len(ids)))]
     own = [tuple(ids[i : i + 1]) for i in range(count - 1)] + [tuple(ids[count - 1 :])]
     return [
-        str(Native(project, some) if some else Native(project, none=number))
+        str(NativeId(project, some) if some else NativeId(project, none=number))
         for number, some in enumerate(own)
     ]

@@ -1,11 +1,11 @@
 """Jobs' files by LSF's own copying (`bsub -f`): an archive goes with each job, another comes back.
 
-In the run's folder:
+In the run's folder, until all has come to its place:
 
     lsf/TOKEN.in.tgz    what a job takes along; packed before bsub runs
     lsf/TOKEN.out.tgz   what it brings back; there as soon as LSF has copied it
-    lsf/ID.TOKEN        whose these are; empty, and gone when all has come to its place
 
+A job whose files LSF moves is a submission of its own, so its token names its archives.
 `worker.sh` is the other end.
 """
 
@@ -21,13 +21,14 @@ import attrs
 from anybatch.errors import CommandFailed, Rejected
 from anybatch.host import Command
 from anybatch.model import Reason, State
+from anybatch.records import Transfer
 from anybatch.transfer import RETURNED_DIRS, sources_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence, Set
 
     from anybatch.host import Completed, Host
-    from anybatch.records import JobStatus, Submission
+    from anybatch.records import Batch, JobStatus, Submission
 
 RECORDS, *OTHERS = RETURNED_DIRS  #: records come last: when one is here, so is what it speaks of
 LONGEST = timedelta(hours=1)  #: for a command that unpacks
@@ -38,7 +39,7 @@ _UNREADABLE = re.compile(r"Cannot (stat|open)|File removed before we read it")
 
 
 @attrs.frozen
-class Travel:
+class Archives:
     """Where a job's archives lie.
 
     Attributes:
@@ -59,10 +60,6 @@ class Travel:
         """What it brings back."""
         return self.folder / "lsf" / f"{self.token}.out.tgz"
 
-    def mark(self, native: str) -> Path:
-        """The file that tells whose these are."""
-        return self.folder / "lsf" / f"{native}.{self.token}"
-
 
 def pack(submission: Submission, host: Host, timeout: timedelta) -> None:
     """Pack what a job takes along.
@@ -71,7 +68,7 @@ def pack(submission: Submission, host: Host, timeout: timedelta) -> None:
         Rejected: a file is not there any more, or cannot be read.
         CommandError: it cannot be packed now: a full disk.
     """
-    archive = Travel(submission.folder, submission.token).sent
+    archive = Archives(submission.folder, submission.token).sent
     host.write(archive, "")  # tar leaves it its mode
     words = ["tar", "-czhf", str(archive)]
     for transfer_set in sources_for(submission, 1):
@@ -84,97 +81,99 @@ def pack(submission: Submission, host: Host, timeout: timedelta) -> None:
         raise CommandFailed(command, completed)
 
 
-def note(submission: Submission, native: str, host: Host) -> None:
-    """Write down which archives are a job's."""
-    host.write(Travel(submission.folder, submission.token).mark(native), "")
+class Returns:
+    """What jobs bring back, as this process sees it come.
 
+    Args:
+        host: where the run's folder is.
+    """
 
-class Arrivals:
-    """What jobs bring back, as this process sees it come."""
-
-    def __init__(self) -> None:
-        self._troubles: dict[Path, tuple[str, float]] = {}
-        self._words: dict[str, str] = {}
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._troubles: dict[Archives, tuple[str, float]] = {}
+        self._words: dict[Archives, str] = {}
 
     def settle(
-        self,
-        answers: Mapping[str, JobStatus],
-        folders: Mapping[Path, Sequence[str]],
-        patience: timedelta,
-        host: Host,
-    ) -> dict[str, JobStatus]:
-        """LSF's answers, held back for jobs that have ended and whose files are still to come.
+        self, batches: Sequence[Batch], answers: Mapping[str, JobStatus]
+    ) -> list[dict[str, JobStatus]]:
+        """LSF's answers for each batch, held back for ended jobs whose files are still to come.
 
         What has come is brought to its place, also of jobs that LSF does not know any more.
-
-        Args:
-            patience: for how long nothing may happen.
 
         Raises:
             CommandError: unpacking takes too long, or tar, gzip or flock is not there.
         """
-        settled = dict(answers)
-        for folder, natives in folders.items():
-            for native, travel, has_come in _under_way(folder, natives, host):
-                status = answers.get(native)
-                if status is not None and not status.state.final:
-                    continue
-                trouble = self._bring(travel, native, host) if has_come else _NOTHING_CAME
-                if trouble and status is not None and not status.never_started:
-                    settled[native] = self._late(status, travel, trouble, patience)
-        return {native: self._explained(native, status) for native, status in settled.items()}
+        moved = [batch for batch in batches if batch.submission.transfer is Transfer.SYSTEM]
+        folders = {batch.submission.folder for batch in moved}
+        names = {folder: set(self._host.listdir(folder / "lsf")) for folder in folders}
+        settled = []
+        for batch in batches:
+            own = {one: answers[one] for one in batch.ids if one in answers}
+            if batch.submission.transfer is Transfer.SYSTEM:
+                own = self._settle(batch, own, names[batch.submission.folder])
+            settled.append(own)
+        return settled
 
-    def _bring(self, travel: Travel, native: str, host: Host) -> str:
+    def _settle(
+        self, batch: Batch, own: Mapping[str, JobStatus], names: Set[str]
+    ) -> dict[str, JobStatus]:
+        """The answer for the one job of a batch whose files LSF moves."""
+        [native_id] = batch.ids
+        archives = Archives(batch.submission.folder, batch.submission.token)
+        status = own.get(native_id)
+        if status is not None and not status.state.final:
+            return dict(own)
+        trouble = ""
+        if archives.brought.name in names:
+            trouble = self._bring(archives, native_id)
+        elif archives.sent.name in names:
+            trouble = _NOTHING_CAME
+        if status is None:
+            return {}
+        if trouble and not status.never_started:
+            patience = batch.submission.settings["transfer_patience"]
+            status = self._late(status, archives, trouble, patience)
+        return {native_id: self._explained(archives, status)}
+
+    def _bring(self, archives: Archives, native_id: str) -> str:
         """Bring what has come to its place; what there is to complain of."""
-        archive = str(travel.brought)
-        if not _run(host, "gzip", "-t", archive).ok:
-            size = _run(host, "stat", "-c", "%s", archive).stdout.strip()
+        archive = str(archives.brought)
+        if not self._run("gzip", "-t", archive).ok:
+            size = self._run("stat", "-c", "%s", archive).stdout.strip()
             return f"its files have not come back whole: {archive} has {size} bytes"
         for names in (OTHERS, [RECORDS]):
-            done = _run(
-                host,
-                *("flock", str(travel.brought.parent)),  # others may watch the same run
-                *("tar", "-xzf", archive, "-C", str(travel.folder), "--no-same-owner"),
+            done = self._run(
+                *("flock", str(archives.brought.parent)),  # others may watch the same run
+                *("tar", "-xzf", archive, "-C", str(archives.folder), "--no-same-owner"),
                 *("--keep-directory-symlink", "--no-overwrite-dir", *names),
             )
             if not done.ok:
                 return f"its files cannot be unpacked: {archive}: {done.stderr.strip()}"
-        self._words[native] = _read_words(travel.folder / "logs" / f"lsf-{native}.log", host)
-        _run(host, "rm", "-f", archive, str(travel.sent), str(travel.mark(native)))
+        log = archives.folder / "logs" / f"lsf-{native_id}.log"
+        self._words[archives] = _read_words(log, self._host)
+        # In this order: whoever is killed in between, or looks then, brings it again.
+        self._run("rm", "-f", str(archives.sent), archive)
         return ""
 
+    def _run(self, *words: str) -> Completed:
+        return self._host.run(Command(words, timeout=LONGEST))
+
     def _late(
-        self, status: JobStatus, travel: Travel, trouble: str, patience: timedelta
+        self, status: JobStatus, archives: Archives, trouble: str, patience: timedelta
     ) -> JobStatus:
         now = time.monotonic()
-        before, since = self._troubles.get(travel.brought, ("", now))
+        before, since = self._troubles.get(archives, ("", now))
         if before != trouble:
             since = now
-        self._troubles[travel.brought] = (trouble, since)
+        self._troubles[archives] = (trouble, since)
         if now - since < patience.total_seconds():
             return _held_back(status, trouble)
         return _without_files(status, trouble)
 
-    def _explained(self, native: str, status: JobStatus) -> JobStatus:
+    def _explained(self, archives: Archives, status: JobStatus) -> JobStatus:
         if status.state is not State.FAILED or status.message:
             return status
-        return attrs.evolve(status, message=self._words.get(native) or None)
-
-
-def _under_way(
-    folder: Path, natives: Sequence[str], host: Host
-) -> Iterator[tuple[str, Travel, bool]]:
-    """Those of the jobs whose archives are not settled, and whether anything has come back."""
-    names = set(host.listdir(folder / "lsf"))
-    tokens = {native: token for native, _, token in (name.partition(".") for name in names)}
-    for native in natives:
-        if native in tokens:
-            travel = Travel(folder, tokens[native])
-            yield native, travel, travel.brought.name in names
-
-
-def _run(host: Host, *words: str) -> Completed:
-    return host.run(Command(words, timeout=LONGEST))
+        return attrs.evolve(status, message=self._words.get(archives) or None)
 
 
 def _read_words(log: Path, host: Host) -> str:
