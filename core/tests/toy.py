@@ -104,8 +104,10 @@ class Toy:
         return answer
 
     @hookimpl
-    def anybatch_limits(self) -> Limits:
-        return self._limits
+    def anybatch_limits(self, settings: Mapping[str, Any]) -> Limits:
+        self.calls["limits"].append(settings)
+        answer: Limits = self._next("limits", lambda: self._limits)
+        return answer
 
     @hookimpl
     def anybatch_environment(self, job: Job) -> Environment | None:
