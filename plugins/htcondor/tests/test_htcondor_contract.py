@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import ClassVar
 
 import pytest
@@ -13,4 +14,5 @@ class TestHTCondor(SystemContract):
     """With a shared file system."""
 
     system = "htcondor"
+    example_settings = MappingProxyType({"priority": 5})
     signals: ClassVar[bool] = False

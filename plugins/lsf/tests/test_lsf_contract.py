@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 import pytest
 from anybatch.testing import SystemContract
 
@@ -12,6 +14,7 @@ class TestLsf(SystemContract):
     """Everything that a batch system must do, LSF 10.1 does."""
 
     system = "lsf"
+    example_settings = MappingProxyType({"max_array": 1})
 
 
 @pytest.mark.usefixtures("cluster")
@@ -20,3 +23,4 @@ class TestOpenLava(SystemContract):
     """Everything that a batch system must do, OpenLava does."""
 
     system = "lsf"
+    example_settings = MappingProxyType({"max_array": 1})

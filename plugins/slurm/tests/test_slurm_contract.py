@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 import pytest
 from anybatch.testing import SystemContract
 
@@ -11,3 +13,4 @@ class TestSlurm(SystemContract):
     """Everything that a batch system must do, Slurm does."""
 
     system = "slurm"
+    example_settings = MappingProxyType({"nice": 7})

@@ -14,15 +14,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from anybatch import Job, Outcome, Reason, Resources, Session, State, UsageError
-from anybatch.host import Command
-from anybatch.records import Batch
+from anybatch import Job, Reason, Session, State, UsageError
+from anybatch.testing.promises import RunPromises, read_output
 from anybatch.testing.texts import awkward_texts, file_names
 from anybatch.testing.waiting import await_that
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from subprocess import Popen
 
 REAL_JOBS = settings(
     max_examples=3,
@@ -37,38 +35,18 @@ REAL_JOBS = settings(
 _COUNTS = re.compile(r"ANYBATCH_|SHLVL$|\w*[UG]ID$")
 _SHOW_WORDS = ("printf", "%s\\0")
 
-_SUBMIT_AND_DIE = """
-import os, signal, sys
-from anybatch import Job, Session
-from anybatch.runs.state import RunState
 
-moment, count = sys.argv[2], int(sys.argv[3])
-record = RunState.record
-
-def die(self, kind, **fields):
-    if kind == moment.removeprefix("before-"):
-        if not moment.startswith("before-"):
-            record(self, kind, **fields)
-        os.kill(os.getpid(), signal.SIGKILL)
-    record(self, kind, **fields)
-
-RunState.record = die
-mark = 'echo "$ANYBATCH_INDEX" >>"$0"'
-Session(sys.argv[1]).submit([Job(["sh", "-c", mark, os.path.abspath("marks")])] * count)
-"""
-
-
-class SystemContract:
+class SystemContract(RunPromises):
     """Subclass it as `Test...` and name your system.
 
     Attributes:
         system: the plugin's name, or one that stands for it.
         patience: seconds within which a few short jobs certainly run.
         signals: whether it can send a job a signal.
+        example_settings: settings of the system with which jobs run here, too; as different as
+            can be from what it has by default.
     """
 
-    system: ClassVar[str]
-    patience: ClassVar[float] = 120
     signals: ClassVar[bool] = True
 
     @pytest.fixture
@@ -121,7 +99,7 @@ class SystemContract:
         """Whatever the words of a command hold, the command gets the same bytes."""
         run = session.submit([Job([*_SHOW_WORDS, *each]) for each in words])
         outcomes = run.wait(self.patience)
-        got = [_read(outcome).split("\0")[:-1] for outcome in outcomes]
+        got = [read_output(outcome).split("\0")[:-1] for outcome in outcomes]
         assert got == words
 
     @REAL_JOBS
@@ -148,7 +126,7 @@ class SystemContract:
         for (value, name), outcome in zip(pairs, outcomes, strict=True):
             assert outcome.stdout
             assert outcome.stdout.name == name
-            got_value, got_folder = _read(outcome).split("\0")[:2]
+            got_value, got_folder = read_output(outcome).split("\0")[:2]
             assert got_value == value
             assert got_folder.removesuffix("\n.") == str(base / "dirs" / name)
 
@@ -180,7 +158,7 @@ class SystemContract:
             setup=["LATE=$ORDER-setup; export LATE"],
         )
         [outcome] = new_session(self.system).submit(job).wait(self.patience)
-        assert _read(outcome) == "Asia/Tokyo||env|1|env-setup\n"
+        assert read_output(outcome) == "Asia/Tokyo||env|1|env-setup\n"
 
     def test_a_failing_set_up_is_told_from_a_failing_command(self, session: Session) -> None:
         """The reason is `setup`, and the line is in the log."""
@@ -209,7 +187,7 @@ class SystemContract:
         outer = Job(words, env={**keep, "OUTER": "1"})
         [outcome] = new_session(self.system).submit(outer).wait(2 * self.patience)
         assert outcome.done, outcome.stderr and outcome.stderr.read_text()
-        inner = dict(line.partition("=")[::2] for line in _read(outcome).splitlines())
+        inner = dict(line.partition("=")[::2] for line in read_output(outcome).splitlines())
         assert inner["ANYBATCH_RUN"] != outcome.run
         assert "OUTER" not in inner
         assert outcome.id
@@ -263,7 +241,7 @@ class SystemContract:
         bad = Job(["false"], name="bad")
         never = Job(["touch", "ran"], after=bad, name="never")
         outcomes = session.submit([*parts, total, bad, never]).wait(self.patience)
-        assert _read(outcomes[3]) == "0\n1\n2\n"
+        assert read_output(outcomes[3]) == "0\n1\n2\n"
         assert (outcomes[5].state, outcomes[5].reason) == (State.TERMINATED, Reason.DEPENDENCY)
         assert not Path("ran").exists()
 
@@ -315,90 +293,6 @@ class SystemContract:
         [outcome] = run.wait(self.patience)
         assert outcome.done
         assert Path("got").read_text() == "got\n"
-
-    # -- coming back
-
-    def test_another_process_attaches(
-        self, session: Session, run_python: Callable[..., Popen[str]]
-    ) -> None:
-        """A run that one process submitted is waited for and read by another."""
-        program = "import sys; from anybatch import Job, Session\n"
-        program += "print(Session(sys.argv[1]).submit([Job(['echo', 'x'])] * 3).id)"
-        submitter = run_python(program, self.system)
-        name = submitter.communicate(timeout=self.patience)[0].strip()
-        outcomes = session.attach(name).wait(self.patience)
-        assert [_read(outcome) for outcome in outcomes] == ["x\n"] * 3
-
-    @pytest.mark.parametrize(
-        "moment",
-        ["before-submitting", "submitting", "before-submitted", "submitted"],
-    )
-    def test_killed_at_any_moment_nothing_is_lost_or_run_twice(
-        self,
-        moment: str,
-        new_session: Callable[..., Session],
-        run_python: Callable[..., Popen[str]],
-    ) -> None:
-        """Who comes back finds the run, is told the truth, and each job runs exactly once."""
-        dying = run_python(_SUBMIT_AND_DIE, self.system, moment, "5")
-        dying.communicate(timeout=self.patience)
-        assert dying.returncode == -signal.SIGKILL
-        [run] = new_session(self.system).runs()
-        run.refresh()
-        submitted = "submitted" in moment
-        assert (State.NEW in run.counts) is not submitted
-        outcomes = run.wait(self.patience)
-        assert all(outcome.done for outcome in outcomes)
-        assert sorted(Path("marks").read_text().split()) == list("01234")
-
-    # -- few commands, what was shown is what runs
-
-    def test_many_jobs_are_one_command(self, session: Session) -> None:
-        """Equal directives share a submit command; all share a look, ended ones need none."""
-        run = session.submit([Job(["sh", "-c", "while ! test -e go; do sleep 0.1; done"])] * 20)
-        submitted = sum(session.host.commands.values())
-        assert len(run.watched.state.submissions) == 1
-        assert submitted <= 3
-        run.refresh()
-        looked = sum(session.host.commands.values())
-        assert looked - submitted <= 3
-        Path("go").touch()
-        run.wait(self.patience)
-        waited = sum(session.host.commands.values())
-        run.refresh()
-        assert sum(session.host.commands.values()) == waited
-
-    def test_what_was_shown_is_what_runs(self, session: Session) -> None:
-        """The files of a run are those of its plan, to the byte."""
-        run = session.submit([Job(["true"], name="shown", resources=Resources(cores=2))] * 2)
-        submission = run.watched.state.submissions[0].planned.submission
-        rendered = session.hooks.render(session.system, submission)
-        for file in rendered.files:
-            assert session.host.read(file.path) == file.text
-        assert isinstance(rendered.command, Command)
-        run.wait(self.patience)
-
-    def test_an_unknown_id_is_left_out(self, session: Session) -> None:
-        """What the system does not know is no failure and spoils no answer."""
-        run = session.submit(Job(["sleep", "60"]))
-        native = run.jobs[0].id
-        assert native
-        submission = run.watched.state.submissions[0].planned.submission
-        batch = Batch(submission=submission, ids=(native.native_id, _never(native.native_id)))
-        [answers] = session.hooks.status(session.system, [batch])
-        assert {*batch.ids} & {*answers} == {native.native_id}
-        run.terminate()
-
-
-def _never(native: str) -> str:
-    """An id of the same form that no job has."""
-    head = re.split(r"[_.\[]", native, maxsplit=1)[0]
-    return native.replace(head, "987654", 1)
-
-
-def _read(outcome: Outcome) -> str:
-    assert outcome.stdout
-    return outcome.stdout.read_bytes().decode("utf-8", "surrogateescape")
 
 
 def _processes_with(text: str, folder: Path) -> list[int]:
