@@ -138,7 +138,7 @@ def test_a_submission_waits_for_a_schedd_that_is_away(
     schedd("off")
     run = condor.submit([Job(["sh", "-c", "echo x >>ran"])] * 2)
     assert run.counts == {State.NEW: 2}
-    assert "tried again" in notices[-1]
+    assert "submission failed, retrying in" in notices[-1]
     schedd("on")
     assert all(outcome.done for outcome in run.wait(PATIENCE))
     assert Path("ran").read_text() == "x\nx\n"

@@ -133,7 +133,7 @@ def test_a_submission_waits_for_a_controller_that_is_away(
     try:
         run = slurm.submit([Job(["sh", "-c", "echo x >>ran"])] * 2)
         assert run.counts == {State.NEW: 2}
-        assert "submission is tried again" in notices[-1]
+        assert "submission failed, retrying in" in notices[-1]
     finally:
         engine("start-controller")
     assert all(outcome.done for outcome in run.wait(PATIENCE))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +76,7 @@ class Log:
         self._removed = False
         self._tales: dict[str, Tale] = {}
         self._reader: Any = None
+        self._reading = threading.Lock()  # jobs are watched and accounted for in two threads
         self._size = 0
 
     def status(self, native: str) -> JobStatus | None:
@@ -109,7 +111,12 @@ class Log:
     def catch_up(self) -> None:
         """Read what is new; a log that is not there (yet) has nothing new."""
         htcondor = reader_module()
-        if htcondor is None or self._is_being_written():
+        if htcondor is not None:
+            with self._reading:
+                self._read_on(htcondor)
+
+    def _read_on(self, htcondor: Any) -> None:
+        if self._is_being_written():
             return
         if self._reader is None:
             try:
