@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SOURCE = Path(anybatch.__file__).parent
+CHECKOUT = Path(__file__).parents[2]
 MODULES = sorted(path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*.py"))
 HOOKS = [name for name in vars(hookspecs) if name.startswith("anybatch_")]
 
@@ -170,3 +171,85 @@ def test_hooks_are_functions_of_named_things() -> None:
         hook = getattr(hookspecs, name)
         parameters = inspect.signature(hook).parameters
         assert set(parameters) <= set(hook.__annotations__), name
+
+
+# -- Which way imports go -------------------------------------------------------------------
+
+#: The rooms and public modules, from the bottom up: each may import those before it in this list.
+FLOW = (
+    *("units", "ranges", "quoting", "host", "errors", "model", "outcome", "jobfile"),
+    *("validators", "records", "hookspecs", "system", "transfer"),
+    *("localfiles", "localhost", "commands"),
+    *("plugins", "settings", "detection", "worker", "planning", "runs", "local"),
+    *("run", "session", "executor", "aio", "__init__", "testing", "cli", "__main__"),
+)
+
+
+def imported(path: Path) -> Iterator[str]:
+    """The modules of anybatch that a file imports anywhere, for type checkers too."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "anybatch":
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                below = SOURCE.joinpath(*full.split(".")[1:])
+                yield full if below.is_dir() or below.with_suffix(".py").exists() else node.module
+        elif isinstance(node, ast.Import):
+            yield from (one.name for one in node.names if one.name.split(".")[0] == "anybatch")
+
+
+def room(name: str) -> str:
+    """The room of a module, or the module itself where it stands at the top."""
+    parts = name.split(".")
+    return parts[1] if len(parts) > 1 else "__init__"
+
+
+def module_name(path: str) -> str:
+    parts = path.removesuffix(".py").removesuffix("__init__").rstrip("/").split("/")
+    return ".".join(["anybatch", *filter(None, parts)])
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_run_downwards(module: str) -> None:
+    """A module imports its own room and what stands below it, for type checkers too."""
+    own = FLOW.index(module.split("/", maxsplit=1)[0].removesuffix(".py"))
+    wrong = [
+        name
+        for name in imported(SOURCE / module)
+        if FLOW.index(room(name)) > own and name != "anybatch"
+    ]
+    assert wrong == []
+
+
+def test_no_modules_import_each_other() -> None:
+    """There is no circle of imports, those for type checkers included."""
+    names = {module_name(path): path for path in MODULES}
+    graph = {one: set(imported(SOURCE / path)) & {*names} for one, path in names.items()}
+    left = dict(graph)
+    while free := [one for one, needs in left.items() if not needs & {*left} - {one}]:
+        for one in free:
+            del left[one]
+    assert sorted(left) == []
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_modules_stay_short(module: str) -> None:
+    """A module of the core is read in one sitting."""
+    assert len((SOURCE / module).read_text("utf-8").splitlines()) <= 350
+
+
+PLUGINS = [
+    path.relative_to(CHECKOUT).as_posix()
+    for folder in ("plugins/*/src", "docs/examples/*/src", "examples")
+    for path in sorted(CHECKOUT.glob(f"{folder}/**/*.py"))
+]
+
+
+@pytest.mark.parametrize("module", PLUGINS)
+def test_plugins_and_programs_import_what_is_public(module: str) -> None:
+    """A module at the top of the package is public, a folder is not."""
+    private = [
+        name
+        for name in imported(CHECKOUT / module)
+        if SOURCE.joinpath(room(name)).is_dir() and room(name) != "testing"
+    ]
+    assert private == []

@@ -14,8 +14,8 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from anybatch import run as blocking_run
-from anybatch import session as blocking_session
+from anybatch.run import Run as BlockingRun
+from anybatch.session import Session as BlockingSession
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
@@ -34,7 +34,7 @@ class Session:
     """
 
     def __init__(self, system: str | None = None, **arguments: Any) -> None:
-        self.blocking = blocking_session.Session(system, **arguments)
+        self.blocking = BlockingSession(system, **arguments)
 
     async def submit(self, jobs: Job | Iterable[Job]) -> Run:
         """See `anybatch.Session.submit`."""
@@ -63,9 +63,9 @@ class Run:
         blocking: the run itself, with all that needs no waiting: `id`, `jobs`, `counts`.
     """
 
-    def __init__(self, run: blocking_run.Run, session: blocking_session.Session) -> None:
+    def __init__(self, run: BlockingRun, session: BlockingSession) -> None:
         self.blocking = run
-        self._blocking_session = session
+        self._owner = session
 
     @property
     def id(self) -> str:
@@ -103,7 +103,7 @@ class Run:
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
             left = _SLICE if deadline is None else min(_SLICE, deadline - time.monotonic())
-            if await asyncio.to_thread(self._blocking_session.wait_until, ready, max(left, 0)):
+            if await asyncio.to_thread(self._owner.wait_until, ready, max(left, 0)):
                 return
             if deadline is not None and time.monotonic() >= deadline:
                 raise TimeoutError(f"run {self.id}: not all jobs have ended")

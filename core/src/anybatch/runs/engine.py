@@ -141,8 +141,7 @@ class Engine:
     def submit(self, run: WatchedRun) -> None:
         """Submit what is due of a run, in this thread."""
         run.submitter.step()
-        with self.mutex:
-            self._settle(run)
+        self._settle(run)
 
     # -- looking
 
@@ -202,7 +201,8 @@ class Engine:
 
     def _settle(self, run: WatchedRun) -> None:
         """Tell observers what was applied to a run's state."""
-        self.observers.take(run.state, run.state.take_changes())
+        with self.mutex:
+            self.observers.take(run.state, run.state.take_changes())
 
     def _ask(self, system: str) -> None:
         """Ask a batch system about all jobs whose end is open, and take its answer."""
@@ -283,9 +283,7 @@ class Engine:
         for run in self._active([system]):
             if run.submitter.due and not self._background.closing:
                 self._guarded(run, lambda one: one.submitter.step())
-        with self.mutex:
-            for run in self._active([system]):
-                self._settle(run)
+            self._settle(run)
         self._announce()
 
     # -- stopping, and what is asked when all is over
@@ -299,8 +297,7 @@ class Engine:
             How many jobs were told; why the system did not accept it, for others.
         """
         count, batches = stopping.note(run.state, self.mutex, indices, signal)
-        with self.mutex:
-            self._settle(run)
+        self._settle(run)
         refused = stopping.tell(run.system, self._hooks, batches, signal)
         self._announce()
         return count - len(refused), refused
@@ -317,14 +314,7 @@ class Engine:
         timeout: float | None = None,
         runs: Iterable[WatchedRun] = (),
     ) -> bool:
-        """Watch until *ready*, which is asked after each look and each `wake`.
-
-        Args:
-            timeout: seconds; None: as long as it takes.
-            runs: what is waited for.
-
-        Returns:
-            Whether it became ready in time.
+        """See `Session.wait_until`; *runs* are what is waited for.
 
         Raises:
             FolderError: the journal of one of *runs* cannot be written any more.
