@@ -208,7 +208,7 @@ def anybatch_render(submission: Submission) -> Rendered:  # type: ignore[empty-b
     signal to all processes of a job and not to the script alone, `ab_signalled_all=1` stands in
     the script's environment, so that the command gets it once. Where the plugin answered
     `anybatch_transfer` with `Transfer.SYSTEM`, it runs in the job's scratch folder, and
-    `anybatch.planning.transfer_layout` says what goes there and what comes back.
+    `anybatch.transfer` says what goes there and what comes back.
 
     That command ends with the exit status of the job's command. Where a system takes some exit
     statuses as orders (Grid Engine: 99 runs the job again), the plugin has to change them.

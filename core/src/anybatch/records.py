@@ -202,7 +202,7 @@ class Submission:
         container: the image, where the job has one.
         transfer: who moves files.
         transfer_sets: where that is the batch system, the set of each job's files, or one; see
-            `anybatch.planning.transfer_layout.carried`.
+            `anybatch.transfer.sources_for`.
         limits: what `anybatch_limits` answered.
         previous_ids: where it runs jobs again, the ids that they had before, in the order of
             tasks.

@@ -16,6 +16,7 @@ from anybatch.model import JobId, Outcome, Reason, State
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from anybatch.records import Submission
     from anybatch.runs.engine import Engine
     from anybatch.runs.state import JobRecord
     from anybatch.runs.watched import WatchedRun
@@ -91,6 +92,12 @@ class Run:
         """All jobs in order of index, as last seen."""
         with self._engine.mutex:
             return [self._view(job) for job in self.watched.state.jobs]
+
+    @property
+    def submissions(self) -> list[Submission]:
+        """What was, or will be, handed to the batch system, as its plugin sees it."""
+        with self._engine.mutex:
+            return [one.planned.submission for one in self.watched.state.submissions]
 
     @property
     def outcomes(self) -> list[Outcome | None]:

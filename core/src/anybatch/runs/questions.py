@@ -48,9 +48,10 @@ class Questions:
             answers = self._hooks.status(system, batches)
         except (CommandError, PluginError) as error:
             if pace.reachable:
-                cannot = "cannot use" if isinstance(error, PluginError) else "cannot reach"
-                text = f"{cannot} {system}; keeping the last known states: {error}"
-                self._on_notice(text)
+                cannot = f"cannot reach {system}"
+                if isinstance(error, PluginError):
+                    cannot = f"{system} cannot be asked"
+                self._on_notice(f"{cannot}; keeping the last known states: {error}")
             pace.failed()
             return None
         again = not pace.reachable

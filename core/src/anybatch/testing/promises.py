@@ -97,7 +97,7 @@ class RunPromises:
         """Equal directives share a submit command; all share a look, ended ones need none."""
         run = session.submit([Job(["sh", "-c", "while ! test -e go; do sleep 0.1; done"])] * 20)
         submitted = sum(session.host.commands.values())
-        assert len(run.watched.state.submissions) == 1
+        assert len(run.submissions) == 1
         assert submitted <= 3
         run.refresh()
         looked = sum(session.host.commands.values())
@@ -111,7 +111,7 @@ class RunPromises:
     def test_what_was_shown_is_what_runs(self, session: Session) -> None:
         """The files of a run are those of its plan, to the byte."""
         run = session.submit([Job(["true"], name="shown", resources=Resources(cores=2))] * 2)
-        submission = run.watched.state.submissions[0].planned.submission
+        submission = run.submissions[0]
         rendered = session.hooks.render(session.system, submission)
         for file in rendered.files:
             assert session.host.read(file.path) == file.text
@@ -123,7 +123,7 @@ class RunPromises:
         run = session.submit(Job(["sleep", "60"]))
         native = run.jobs[0].id
         assert native
-        submission = run.watched.state.submissions[0].planned.submission
+        submission = run.submissions[0]
         batch = Batch(submission=submission, ids=(native.native_id, _never(native.native_id)))
         [answers] = session.hooks.status(session.system, [batch])
         assert {*batch.ids} & {*answers} == {native.native_id}

@@ -34,5 +34,5 @@ class GridDataset:
     @classmethod
     def of(cls, run: Run) -> list[GridDataset]:
         """The datasets of a run's projects."""
-        submissions = (one.planned.submission for one in run.watched.state.submissions)
-        return [cls(path) for path in sorted({project_of(s.settings).dataset for s in submissions})]
+        datasets = {project_of(one.settings).dataset for one in run.submissions}
+        return [cls(path) for path in sorted(datasets)]
