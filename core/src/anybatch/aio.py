@@ -14,7 +14,6 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from anybatch.run import Run as BlockingRun
 from anybatch.session import Session as BlockingSession
 
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from anybatch.model import Job, Outcome
+    from anybatch.run import Run as BlockingRun
 
 _SLICE = 0.5  #: seconds; how long a thread may wait on after its task was cancelled
 

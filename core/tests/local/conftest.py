@@ -18,11 +18,11 @@ import pytest
 from anybatch.local import plugin
 from anybatch.localhost import LocalHost
 from anybatch.model import Resources
-from anybatch.records import Submission
+from anybatch.records import Batch, Submission
 from anybatch.testing import await_that
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from anybatch.records import JobStatus
 
@@ -60,6 +60,10 @@ class Local:
     _numbers: Iterator[int] = attrs.field(factory=itertools.count)
 
     @property
+    def plugin(self) -> plugin.Local:
+        return plugin.Local(self.host)
+
+    @property
     def state(self) -> Path:
         base = Path(self.host.environ["XDG_STATE_HOME"])
         return base / "anybatch" / "local" / self.host.name
@@ -90,20 +94,33 @@ class Local:
 
     def hand_over(self, submission: Submission) -> list[str]:
         """What the core does with a submission."""
-        rendered = plugin.anybatch_render(submission)
+        rendered = self.plugin.anybatch_render(submission)
         for file in rendered.files:
             self.host.write(file.path, file.text, file.mode)
-        return list(plugin.anybatch_submit(submission, rendered, self.host))
+        return list(self.plugin.anybatch_submit(submission, rendered))
 
     def status(self, ids: Sequence[str]) -> list[JobStatus]:
-        known = plugin.anybatch_status(ids, self.host)
-        return [known[native] for native in ids]
+        known = self.known(ids)
+        statuses = [known[native_id] for native_id in ids]
+        assert None not in statuses
+        return [status for status in statuses if status is not None]
+
+    def known(self, ids: Sequence[str]) -> Mapping[str, JobStatus | None]:
+        """What the plugin says of jobs, whose submission does not matter to it."""
+        [answer] = self.plugin.anybatch_status([self.batch(ids)])
+        return answer
+
+    def batch(self, ids: Sequence[str]) -> Batch:
+        submission = Submission(
+            token="any", run="run", number=0, folder=self.tmp, count=len(ids), name="job"
+        )
+        return Batch(submission=submission, ids=tuple(ids))
 
     def words(self, ids: Sequence[str]) -> list[str]:
         return [status.native_state for status in self.status(ids)]
 
     def terminate(self, ids: Sequence[str], signal: str | None = None) -> None:
-        plugin.anybatch_terminate(ids, signal, self.host)
+        self.plugin.anybatch_terminate([self.batch(ids)], signal)
 
     def wait(self, ids: Sequence[str]) -> list[JobStatus]:
         """The last status of jobs, once all have ended."""

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from anybatch.errors import CommandError, Rejected, UsageError
-from anybatch.local import plugin
 from anybatch.model import Reason, Resources, State
 from anybatch.testing import await_that
 
@@ -137,7 +136,7 @@ def test_what_a_job_leaves_running_is_killed(local: Local) -> None:
 def test_job_outlives_its_submitter(local: Local, tmp_path: Path) -> None:
     """A job goes on when the process that submitted it is killed; another one sees it end."""
     one = local.submission(WAIT)
-    rendered = plugin.anybatch_render(one)
+    rendered = local.plugin.anybatch_render(one)
     for file in rendered.files:
         local.host.write(file.path, file.text)
     with subprocess.Popen(
@@ -360,16 +359,16 @@ def test_token_is_submitted_once(local: Local) -> None:
 def test_find(local: Local) -> None:
     """Jobs are found by their token; before the submit command ran there are none."""
     one = local.submission(count=3)
-    assert list(plugin.anybatch_find(one, local.host)) == []
+    assert list(local.plugin.anybatch_find(one)) == []
     ids = local.hand_over(one)
-    assert list(plugin.anybatch_find(one, local.host)) == ids
+    assert list(local.plugin.anybatch_find(one)) == ids
 
 
 def test_submit_command_that_did_nothing(local: Local) -> None:
     """A submit command that was killed before it spoke leaves no jobs to be found."""
     one = local.submission()
     local.host.write(one.folder / f"submit-{one.number}.host", local.host.name)
-    assert list(plugin.anybatch_find(one, local.host)) == []
+    assert list(local.plugin.anybatch_find(one)) == []
 
 
 def test_another_machine_cannot_answer(local: Local) -> None:
@@ -377,16 +376,16 @@ def test_another_machine_cannot_answer(local: Local) -> None:
     one = local.submission()
     ids = local.hand_over(one)
     local.host.name = "elsewhere"
-    assert plugin.anybatch_status(ids, local.host) == dict.fromkeys(ids)
+    assert local.known(ids) == dict.fromkeys(ids)
     for ask in (
-        lambda: plugin.anybatch_terminate(ids, None, local.host),
-        lambda: plugin.anybatch_find(one, local.host),
+        lambda: local.terminate(ids),
+        lambda: local.plugin.anybatch_find(one),
     ):
-        with pytest.raises(CommandError, match="only there it is known; this is elsewhere"):
+        with pytest.raises(CommandError, match="is known only there; this is elsewhere"):
             ask()
     local.host.name = ids[0].partition("@")[2]
 
 
 def test_unknown_ids_are_left_out(local: Local) -> None:
     """What the supervisor does not know is no part of its answer."""
-    assert plugin.anybatch_status(["99.1@" + local.host.name, "unknown-1"], local.host) == {}
+    assert local.known(["99.1@" + local.host.name, "unknown-1"]) == {}

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 from anybatch.errors import CommandFailed
-from anybatch.local import plugin
 from anybatch.localhost import LocalHost
 from anybatch.model import Reason, State
 from anybatch.testing import await_that
@@ -96,7 +95,7 @@ def test_running_jobs_are_adopted(local: Local) -> None:
     assert local.words(ids) == ["RUNNING", "RUNNING", "QUEUED"]
     (local.tmp / "go").touch()
     *adopted, own = local.wait(ids)
-    assert own.native == "DONE"
+    assert own.native_state == "DONE"
     for status in adopted:
         assert (status.native_state, status.state, status.exit_code) == ("GONE", State.FAILED, None)
         assert "no supervisor was there" in (status.message or "")
@@ -160,7 +159,7 @@ def test_reboot(local: Local) -> None:
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     rewrite_journal(local, boot, "another")
     *lost, queued = local.wait(ids)
-    assert queued.native == "DONE"
+    assert queued.native_state == "DONE"
     for status in lost:
         assert (status.state, status.reason) == (State.FAILED, Reason.NODE_FAILURE)
 
@@ -182,7 +181,7 @@ def test_damaged_journal(local: Local) -> None:
     local.kill_supervisor()
     rewrite_journal(local, '"event": "submitted"', "")
     with pytest.raises(CommandFailed, match=r"journal\.jsonl, line 2 is damaged"):
-        plugin.anybatch_status(["1.1"], local.host)
+        local.known(["1.1"])
 
 
 def test_old_jobs_are_forgotten(local: Local) -> None:
@@ -191,7 +190,7 @@ def test_old_jobs_are_forgotten(local: Local) -> None:
     local.wait(ids)
     local.kill_supervisor()
     rewrite_journal(local, '"at": 1', '"at": ')  # decades ago
-    assert plugin.anybatch_status(ids, local.host) == {}
+    assert local.known(ids) == {}
     assert local.submit() == [f"2.1@{local.host.name}"]
     assert ids[0] not in (local.state / "journal.jsonl").read_text()
 
@@ -290,7 +289,7 @@ def test_state_folder_is_private(local: Local) -> None:
 def test_unwritable_state_folder(local: Local) -> None:
     """Without a state folder `local` is not available, and says why."""
     local.host.environ = {**local.host.environ, "XDG_STATE_HOME": "/dev/null/x"}
-    detection = plugin.anybatch_detect(local.host, TABLE)
+    detection = local.plugin.anybatch_detect(TABLE, choosing=False)
     assert not detection.available
     assert "/dev/null/x" in detection.reason
     assert "cannot be written: Not a directory; XDG_STATE_HOME" in detection.reason
@@ -300,8 +299,12 @@ def test_unwritable_state_folder(local: Local) -> None:
 
 def test_detection(local: Local) -> None:
     """`local` is there, last in the choice, with what the machine has or what is set."""
-    detection = plugin.anybatch_detect(local.host, {"cores": 7, "memory": 2**30})
-    assert (detection.available, detection.priority, detection.auto) == (True, 0, True)
+    detection = local.plugin.anybatch_detect({"cores": 7, "memory": 2**30}, choosing=False)
+    assert (detection.available, detection.priority, detection.priority is not None) == (
+        True,
+        0,
+        True,
+    )
     assert detection.reason.startswith(f"{len(os.sched_getaffinity(0))} core")
     assert detection.details == {"cores": "7", "memory": "1 GiB"}
 
@@ -314,4 +317,4 @@ def test_modules_in_the_users_folder_are_not_imported(
         pytest.skip("Python 3.10 cannot be told so")
     (local.tmp / "json.py").write_text("raise ImportError('the wrong one')")
     monkeypatch.chdir(local.tmp)
-    assert plugin.anybatch_detect(local.host, TABLE).available
+    assert local.plugin.anybatch_detect(TABLE, choosing=False).available

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from anybatch.planning.plan import Wait
     from anybatch.plugins.calls import Hooks
     from anybatch.records import Batch, Submission
-    from anybatch.runs.state import RunState, SubmissionState
+    from anybatch.runs.state import JobRecord, RunState, SubmissionState
 
 #: Pauses before a submit command that failed is tried again; then it is left for later.
 PAUSES = (1.0, 3.0, 9.0)
@@ -251,7 +251,7 @@ class Submitter:
         """The native ids it has to wait for; None: not yet; a text: never, and why."""
         natives: list[str] = []
         for wait in one.planned.waits:
-            answer = self._waited(wait)
+            answer = self._waited(one, wait)
             if isinstance(answer, str):
                 return answer
             if answer is None:
@@ -260,13 +260,15 @@ class Submitter:
         native = one.planned.submission.limits.dependencies
         return tuple(natives) if native or not natives else None
 
-    def _waited(self, wait: Wait) -> list[str] | str | None:
+    def _waited(self, one: SubmissionState, wait: Wait) -> list[str] | str | None:
         name, index = wait
         run = self._run if name == self._run.id else self._find_run(name)
         with self._mutex:
-            return self._judged(run, index)
+            return self._judged(one, run, index)
 
-    def _judged(self, run: RunState, index: int | None) -> list[str] | str | None:
+    def _judged(
+        self, one: SubmissionState, run: RunState, index: int | None
+    ) -> list[str] | str | None:
         """The native ids to wait for in a run; None: not yet; a text: never, and why."""
         jobs = run.jobs if index is None else [run.jobs[index]]
         natives: list[str] = []
@@ -275,7 +277,13 @@ class Submitter:
                 continue
             if job.state.final:
                 return f"dependency {run.id}:{job.index} is {job.state.value}"
-            if not job.native_id or run.file.system != self._run.file.system or run.retries(job):
-                return None  # the system knows nothing of other systems, nor of our next attempt
+            if not job.native_id or run.retries(job) or not self._knows(one, run, job):
+                return None  # the system knows nothing of our next attempt
             natives.append(job.native_id)
         return natives
+
+    def _knows(self, one: SubmissionState, run: RunState, job: JobRecord) -> bool:
+        """Whether a submission goes where a job is: the same system, and the same cluster of it."""
+        there = run.submissions[job.submission].planned.submission.limits
+        here = one.planned.submission.limits
+        return run.file.system == self._run.file.system and there == here
