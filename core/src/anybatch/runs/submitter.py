@@ -284,6 +284,6 @@ class Submitter:
 
     def _knows(self, one: SubmissionState, run: RunState, job: JobRecord) -> bool:
         """Whether a submission goes where a job is: the same system, and the same cluster of it."""
-        there = run.submissions[job.submission].planned.submission.limits
-        here = one.planned.submission.limits
+        there = run.submissions[job.submission].planned.submission.limits.render_context
+        here = one.planned.submission.limits.render_context
         return run.file.system == self._run.file.system and there == here
