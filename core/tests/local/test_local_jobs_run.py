@@ -382,7 +382,7 @@ def test_another_machine_cannot_answer(local: Local) -> None:
         lambda: plugin.anybatch_terminate(ids, None, local.host),
         lambda: plugin.anybatch_find(one, local.host),
     ):
-        with pytest.raises(CommandError, match="only there it is known; this is elsewhere"):
+        with pytest.raises(CommandError, match="is known only there; this is elsewhere"):
             ask()
     local.host.name = ids[0].partition("@")[2]
 

@@ -75,7 +75,7 @@ class Local(BatchSystem):
         """TERM, then KILL, or just the signal, to the process groups of the jobs."""
         known = [name.removeprefix("SIG") for name in signals.Signals.__members__]
         if signal is not None and signal not in known:
-            raise UsageError(f"there is no signal {signal!r}{did_you_mean(signal, known)}")
+            raise UsageError(f"unknown signal {signal!r}{did_you_mean(signal, known)}")
         ids = [native_id for batch in batches for native_id in batch.ids]
         command = render.terminate(ids, signal)
         # Home folders are shared, supervisors are not.
@@ -85,7 +85,9 @@ class Local(BatchSystem):
         self._run(command)
 
     def _elsewhere(self, what: str, place: str) -> str:
-        return f"{what} belongs to {place} and is known only there; this is {self.host.name}"
+        return (
+            f"{what} belongs to machine {place} and is known only there; this is {self.host.name}"
+        )
 
     def _run(self, command: Command) -> Completed:
         completed = self.host.run(command)
@@ -98,4 +100,4 @@ class Local(BatchSystem):
         try:
             return read(completed.stdout)
         except (ValueError, KeyError, TypeError) as error:
-            raise CommandFailed(command, completed, "the answer makes no sense") from error
+            raise CommandFailed(command, completed, "cannot understand the answer") from error
