@@ -82,7 +82,7 @@ class LocalHost:
         except subprocess.TimeoutExpired:
             _end(process)
             limit = f"{command.timeout.total_seconds():g} s"
-            raise CommandTimeout(command, f"no answer within {limit}; it was ended") from None
+            raise CommandTimeout(command, f"timed out after {limit} and was killed") from None
         except BaseException:
             _end(process)
             raise
@@ -102,7 +102,7 @@ class LocalHost:
             )
         except FileNotFoundError as error:
             missing = command.cwd if command.cwd and not command.cwd.is_dir() else None
-            what = f"folder {str(missing)!r} is not there" if missing else "program not found"
+            what = f"folder {str(missing)!r} does not exist" if missing else "program not found"
             raise CommandNotFound(command, what) from error
         except OSError as error:
             raise CommandNotFound(command, f"cannot be started: {error}") from error
@@ -183,7 +183,7 @@ class LocalHost:
             with contextlib.suppress(FileExistsError):
                 path.symlink_to(target)
         except OSError as error:
-            raise FolderError(f"cannot make the link {str(path)!r}: {error.strerror}") from error
+            raise FolderError(f"cannot create the link {str(path)!r}: {error.strerror}") from error
 
     def exists(self, path: Path) -> bool:
         """See `Host.exists`."""
