@@ -163,7 +163,7 @@ def test_a_timeout_ends_all_that_was_started(tmp_path: Path) -> None:
     def time_out() -> None:
         with pytest.raises(CommandTimeout) as caught:
             local_host().run(command)
-        assert str(caught.value) == f"{command}: no answer within 2 s; it was ended"
+        assert str(caught.value) == f"{command}: timed out after 2 s and was killed"
         assert caught.value.command is command
 
     time_out()
@@ -188,7 +188,7 @@ def test_a_missing_program_is_named() -> None:
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     """A folder that is not there is not mistaken for a missing program."""
     missing = tmp_path / "missing"
-    with pytest.raises(CommandNotFound, match=f"^true: folder '{missing}' is not there$"):
+    with pytest.raises(CommandNotFound, match=f"^true: folder '{missing}' does not exist$"):
         local_host().run(Command(["true"], cwd=missing))
 
 
@@ -264,10 +264,10 @@ def test_commands_are_counted_by_program() -> None:
 
 def test_a_command_is_words() -> None:
     """A shell line is refused, so is nothing at all; the text quotes what must be quoted."""
-    with pytest.raises(TypeError, match="a sequence of words, not the text 'ls -l'"):
+    with pytest.raises(TypeError, match="a sequence of words, not the string 'ls -l'"):
         Command("ls -l")  # type: ignore[arg-type]
     for words in ([], ["a", 1]):
-        with pytest.raises(ValueError, match="at least one word, and only words"):
+        with pytest.raises(ValueError, match="must be a non-empty sequence of strings"):
             Command(words)  # type: ignore[arg-type]
     assert str(Command(["a b", "c"])) == "'a b' c"
 
@@ -382,7 +382,7 @@ def test_a_link_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     """Not even where the reason is that something is there: a file, where a folder is needed."""
     (tmp_path / "file").touch()
     for path in (Path("/proc/anybatch/link"), tmp_path / "file/link", tmp_path / "file/deep/link"):
-        with pytest.raises(FolderError, match=f"^cannot make the link '{path}': [A-Z]"):
+        with pytest.raises(FolderError, match=f"^cannot create the link '{path}': [A-Z]"):
             local_host().link(path, "/elsewhere")
 
 

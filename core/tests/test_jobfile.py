@@ -117,16 +117,24 @@ def test_another_command(tmp_path: Path) -> None:
         ("command = ['a']\nretry = { time = 1 }", "'retry.time'; did you mean 'times'?"),
         ("command = ['a']\nretry = { on = ['bad'] }", "bad"),
         ("command = ['a']\nretry = true", "retry must be a whole number or a table: True"),
-        ("command = ['a']\nsettings = { slurm = 1 }", "settings must be a table for each plugin"),
-        ("command = [1]", "command must be a text or a list of texts: [1]"),
+        (
+            "command = ['a']\nsettings = { slurm = 1 }",
+            "settings must be a table of tables, one for each plugin",
+        ),
+        ("command = [1]", "command must be a string or a list of strings: [1]"),
         ("command = []", "the command is empty"),
-        ("command = ['a']\nname = 3", "name must be a text: 3"),
-        ("command = ['a']\nenv = { A = 1 }", "the value of 'A' is no text: 1"),
-        ("command = ['a']\n[resources]\nmemory = 'much'", "'much' is no size"),
-        ("command = ['a']\n[resources]\ncores = 0", "cores must be 1 or more: 0"),
+        ("command = ['a']\nname = 3", "name must be a string: 3"),
+        ("command = ['a']\nenv = { A = 1 }", "the value of 'A' must be a string, not int: 1"),
+        ("command = ['a']\n[resources]\nmemory = 'much'", "resources: invalid size 'much'"),
+        (
+            "command = ['a']\n[resources]\ncores = 0",
+            "resources: cores must be a whole number, 1 or more: 0",
+        ),
+        ("command = ['a']\nretry = -1", "retry: times must be a whole number, 0 or more: -1"),
+        ("command = ['a']\nretry = { on = ['foo'] }", "retry: on: unknown reason 'foo'"),
         ("command = ['a']\n[resources]\nexclusive = 'no'", "resources.exclusive must be true or"),
-        ("name = 'a'", "there is no command"),
-        ("command = [", "is no valid TOML"),
+        ("name = 'a'", "the key 'command' is missing"),
+        ("command = [", "is not valid TOML"),
     ],
 )
 def test_mistakes(tmp_path: Path, text: str, message: str) -> None:
@@ -140,7 +148,7 @@ def test_mistakes(tmp_path: Path, text: str, message: str) -> None:
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     """A file that cannot be read is an error that says why."""
-    with pytest.raises(JobError, match=r"nowhere\.toml cannot be read: No such file"):
+    with pytest.raises(JobError, match=r"cannot read job file \S*nowhere\.toml: No such file"):
         read_job(tmp_path / "nowhere.toml")
 
 
@@ -148,5 +156,5 @@ def test_a_file_that_is_no_text(tmp_path: Path) -> None:
     """A file that is not UTF-8 is no TOML."""
     path = tmp_path / "job.toml"
     path.write_bytes(b"name = '\xff'")
-    with pytest.raises(JobError, match="is no valid TOML"):
+    with pytest.raises(JobError, match="is not valid TOML"):
         read_job(path)

@@ -20,41 +20,41 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"command": ""}, "the command is empty"),
     ({"command": " \n"}, "the command is empty"),
     ({"command": []}, "the command is empty"),
-    ({"command": [""]}, "the command's first word is empty"),
-    ({"command": ["a", 1]}, "word 1 of the command is no text: 1"),
-    ({"command": ["a", Path("b")]}, "word 1 of the command is no text"),
-    ({"command": ["a", "b\0"]}, "word 1 of the command holds a NUL character"),
-    ({"command": "a\0"}, "command holds a NUL character"),
-    ({"name": ""}, "a job's name is one line of text: ''"),
-    ({"name": " "}, "a job's name is one line of text"),
-    ({"name": "a\nb"}, "a job's name is one line of text"),
-    ({"name": "a\0"}, "a job's name is one line of text"),
-    ({"env": {"1A": ""}}, "env: '1A' is no name of a variable"),
-    ({"env": {"A-B": ""}}, "env: 'A-B' is no name of a variable"),
-    ({"env": {"": ""}}, "env: '' is no name of a variable"),
-    ({"env": {"A\n": ""}}, "is no name of a variable"),
-    ({"env": {"É": ""}}, "is no name of a variable"),
-    ({"env": {1: ""}}, "env: 1 is no name of a variable"),
-    ({"env": {"UID": "0"}}, "env: 'UID' belongs to the shell or to anybatch"),
-    ({"env": {"_": "0"}}, "env: '_' belongs to the shell or to anybatch"),
-    ({"env": {"ANYBATCH_INDEX": "0"}}, "env: 'ANYBATCH_INDEX' belongs to the shell or to"),
-    ({"env": {"ab_x": "0"}}, "env: 'ab_x' belongs to the shell or to anybatch"),
-    ({"env": {"A": 1}}, "env: the value of 'A' is no text: 1"),
-    ({"env": {"A": "\0"}}, "env: the value of 'A' holds a NUL character"),
-    ({"workdir": "\0"}, "workdir holds a NUL character"),
-    ({"env_script": "\0"}, "env_script holds a NUL character"),
-    ({"setup": ["a", "\0"]}, "setup holds a NUL character"),
-    ({"inputs": "\0"}, "inputs holds a NUL character"),
-    ({"outputs": "\0"}, "outputs holds a NUL character"),
-    ({"output_dir": "\0"}, "output_dir holds a NUL character"),
-    ({"stdin": "\0"}, "stdin holds a NUL character"),
-    ({"stdout": "\0"}, "stdout holds a NUL character"),
-    ({"stderr": "\0"}, "stderr holds a NUL character"),
-    ({"container": "\0"}, "container holds a NUL character"),
-    ({"name": "\ud800"}, "a job's name holds half a character"),
-    ({"env": {"A": "x\udbff"}}, "env: the value of 'A' holds half a character"),
-    ({"command": "echo \ud800"}, "command holds half a character"),
-    ({"outputs": ["a", "\ud800"]}, "outputs holds half a character"),
+    ({"command": [""]}, "the name of the program is empty"),
+    ({"command": ["a", 1]}, "argument 1 of the command must be a string, not int: 1"),
+    ({"command": ["a", Path("b")]}, "argument 1 of the command must be a string, not PosixPath"),
+    ({"command": ["a", "b\0"]}, "argument 1 of the command contains a NUL character"),
+    ({"command": "a\0"}, "command contains a NUL character"),
+    ({"name": ""}, "the job name must be a single non-empty line: ''"),
+    ({"name": " "}, "the job name must be a single non-empty line"),
+    ({"name": "a\nb"}, "the job name must be a single non-empty line"),
+    ({"name": "a\0"}, "the job name must be a single non-empty line"),
+    ({"env": {"1A": ""}}, "env: '1A' is not a valid variable name"),
+    ({"env": {"A-B": ""}}, "env: 'A-B' is not a valid variable name"),
+    ({"env": {"": ""}}, "env: '' is not a valid variable name"),
+    ({"env": {"A\n": ""}}, "is not a valid variable name"),
+    ({"env": {"É": ""}}, "is not a valid variable name"),
+    ({"env": {1: ""}}, "env: 1 is not a valid variable name"),
+    ({"env": {"UID": "0"}}, "env: 'UID' is reserved by the shell or by anybatch"),
+    ({"env": {"_": "0"}}, "env: '_' is reserved by the shell or by anybatch"),
+    ({"env": {"ANYBATCH_INDEX": "0"}}, "env: 'ANYBATCH_INDEX' is reserved by the shell or by"),
+    ({"env": {"ab_x": "0"}}, "env: 'ab_x' is reserved by the shell or by anybatch"),
+    ({"env": {"A": 1}}, "env: the value of 'A' must be a string, not int: 1"),
+    ({"env": {"A": "\0"}}, "env: the value of 'A' contains a NUL character"),
+    ({"workdir": "\0"}, "workdir contains a NUL character"),
+    ({"env_script": "\0"}, "env_script contains a NUL character"),
+    ({"setup": ["a", "\0"]}, "setup contains a NUL character"),
+    ({"inputs": "\0"}, "inputs contains a NUL character"),
+    ({"outputs": "\0"}, "outputs contains a NUL character"),
+    ({"output_dir": "\0"}, "output_dir contains a NUL character"),
+    ({"stdin": "\0"}, "stdin contains a NUL character"),
+    ({"stdout": "\0"}, "stdout contains a NUL character"),
+    ({"stderr": "\0"}, "stderr contains a NUL character"),
+    ({"container": "\0"}, "container contains a NUL character"),
+    ({"name": "\ud800"}, "the job name contains an unpaired surrogate"),
+    ({"env": {"A": "x\udbff"}}, "env: the value of 'A' contains an unpaired surrogate"),
+    ({"command": "echo \ud800"}, "command contains an unpaired surrogate"),
+    ({"outputs": ["a", "\ud800"]}, "outputs contains an unpaired surrogate"),
 ]
 
 
@@ -71,20 +71,20 @@ def test_what_cannot_be_a_job_is_refused(fields: dict[str, Any], text: str) -> N
 def test_numbers_of_resources_are_whole_and_in_range(field: str, value: object) -> None:
     """The error names the field, its least value and what was given."""
     least = 0 if field == "gpus" else 1
-    with pytest.raises(ValueError, match=f"^{field} must be {least} or more: "):
+    with pytest.raises(ValueError, match=f"^{field} must be a whole number, {least} or more: "):
         Resources(**{field: value})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
     ("fields", "text"),
     [
-        ({"cores": 0}, "cores must be 1 or more: 0"),
-        ({"memory": "lots"}, "'lots' is no size"),
+        ({"cores": 0}, "cores must be a whole number, 1 or more: 0"),
+        ({"memory": "lots"}, "invalid size 'lots'"),
         ({"memory": -1}, "a size cannot be negative"),
-        ({"disk": "1 EB"}, "'1 EB' is no size"),
+        ({"disk": "1 EB"}, "invalid size '1 EB'"),
         ({"time": "90"}, "'90' has no unit"),
-        ({"time": "soon"}, "'soon' is no duration"),
-        ({"time": 0}, "a duration must be longer than nothing"),
+        ({"time": "soon"}, "invalid duration 'soon'"),
+        ({"time": 0}, "a duration must be greater than zero"),
     ],
 )
 def test_resources_that_make_no_sense_are_refused(fields: dict[str, Any], text: str) -> None:
@@ -96,16 +96,18 @@ def test_resources_that_make_no_sense_are_refused(fields: dict[str, Any], text: 
 @pytest.mark.parametrize("times", [-1, 1.5, "2", True])
 def test_a_retry_is_a_number_of_times(times: object) -> None:
     """Less than none, and what is no whole number, is refused, for a job's short form too."""
-    with pytest.raises(ValueError, match=r"^times must be 0 or more: "):
+    with pytest.raises(ValueError, match=r"^times must be a whole number, 0 or more: "):
         Retry(times)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match=r"^times must be 0 or more: "):
+    with pytest.raises(ValueError, match=r"^times must be a whole number, 0 or more: "):
         Job("true", retry=times)  # type: ignore[arg-type]
 
 
 def test_a_retry_knows_its_reasons() -> None:
     """An unknown reason is refused, and a lost job is run again only where that is asked for."""
-    with pytest.raises(ValueError, match="'bad_luck' is not a valid Reason"):
+    with pytest.raises(ValueError, match=r"^on: unknown reason 'bad_luck'$"):
         Retry(1, on={"bad_luck"})
+    with pytest.raises(ValueError, match=r"^on: unknown reason 'singal'; did you mean 'signal'\?$"):
+        Retry(1, on={"singal"})
     assert Retry(1, on=["lost", Reason.SIGNAL]).on == {Reason.LOST, Reason.SIGNAL}
     assert Reason.LOST not in Retry(1).on
 
@@ -149,7 +151,9 @@ def test_any_text_that_a_program_can_be_given_can_be_a_word(word: str) -> None:
     try:
         os.fsencode(word)
     except UnicodeEncodeError:
-        with pytest.raises(JobError, match="word 0 of the command holds half a character"):
+        with pytest.raises(
+            JobError, match="argument 0 of the command contains an unpaired surrogate"
+        ):
             Job([word])
         return
     job = Job([word, word], env={"A": word}, stdout=Path("logs", word))
@@ -160,6 +164,8 @@ def test_resources_tell_what_differs_from_the_default() -> None:
     """The description is short, and empty for the default."""
     some = Resources(cores=4, memory="2 GiB", time="1h")  # type: ignore[arg-type]
     assert (some.describe(), Resources().describe()) == ("4 cores, 2 GiB, 1h", "")
+    others = Resources(nodes=2, gpus=1, disk="5GB", queue="long", exclusive=True)  # type: ignore[arg-type]
+    assert others.describe() == "2 nodes, 1 GPU, 4.7 GiB of disk, queue long, exclusive"
 
 
 WHY = [
@@ -187,9 +193,11 @@ WHY = [
 @pytest.mark.parametrize(("reason", "facts", "why"), WHY)
 def test_an_outcome_tells_why(reason: Reason | None, facts: dict[str, Any], why: str) -> None:
     """Each reason reads as people would say it, followed by the message."""
-    outcome = Outcome(run="r", index=1, state=State.FAILED, reason=reason, **facts)
+    logs = {"stdout": Path("/x/out"), "stderr": Path("/x/err")}
+    outcome = Outcome(run="r", index=1, state=State.FAILED, reason=reason, **logs, **facts)
     assert outcome.why() == why
-    assert outcome.describe() == "job r:1 failed" + (f" ({why})" if why else "")
+    told = outcome.describe().removesuffix(" (log: /x/err)")
+    assert told == "job r:1 failed" + (f": {why}" if why else "")
 
 
 def test_every_reason_is_told() -> None:
@@ -199,17 +207,17 @@ def test_every_reason_is_told() -> None:
 
 def test_an_outcome_names_its_log_unless_all_is_well() -> None:
     """Who reads of a failure learns where to look next."""
-    log = Path("/x/err")
-    failed = Outcome(run="r", index=0, state=State.FAILED, reason=Reason.SETUP, stderr=log)
-    assert failed.describe() == "job r:0 failed (setup); its log: /x/err"
+    logs = {"stdout": Path("/x/out"), "stderr": Path("/x/err")}
+    failed = Outcome(run="r", index=0, state=State.FAILED, reason=Reason.SETUP, **logs)
+    assert failed.describe() == "job r:0 failed: setup (log: /x/err)"
     assert str(JobFailed(failed)) == failed.describe()
     refused = attrs.evolve(failed, reason=Reason.REJECTED)
-    assert refused.describe() == "job r:0 failed (rejected)"  # it never wrote one
+    assert refused.describe() == "job r:0 failed: rejected"  # it never wrote one
     stopped = attrs.evolve(failed, state=State.TERMINATED, reason=Reason.TERMINATED)
     assert stopped.describe() == "job r:0 terminated"
     stopped = attrs.evolve(stopped, started=datetime.now(timezone.utc))
-    assert stopped.describe() == "job r:0 terminated; its log: /x/err"
-    done = Outcome(run="r", index=0, state=State.DONE, stderr=log)
+    assert stopped.describe() == "job r:0 terminated (log: /x/err)"
+    done = Outcome(run="r", index=0, state=State.DONE, **logs)
     assert (done.describe(), done.done, failed.done) == ("job r:0 done", True, False)
 
 

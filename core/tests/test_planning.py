@@ -170,10 +170,14 @@ def test_log_files_stand_in_the_plan(isolated: Path, toy: Toy) -> None:
 @pytest.mark.parametrize(
     ("arguments", "error", "text"),
     [
-        ({"workdir": "missing"}, JobError, "workdir .*missing is no folder"),
-        ({"env_script": "missing.sh"}, JobError, "env_script .*missing.sh is no file"),
-        ({"stdin": "missing"}, JobError, "stdin .*missing is no file"),
-        ({"inputs": ["missing"]}, JobError, "input 'missing' is not there"),
+        (
+            {"workdir": "missing"},
+            JobError,
+            "workdir does not exist or is not a directory: .*missing",
+        ),
+        ({"env_script": "missing.sh"}, JobError, "env_script: no such file: .*missing.sh"),
+        ({"stdin": "missing"}, JobError, "stdin: no such file: .*missing"),
+        ({"inputs": ["missing"]}, JobError, "input 'missing' does not exist"),
         ({"inputs": ["*.none"]}, JobError, r"input '\*.none' matches nothing"),
         ({"inputs": [""]}, JobError, "input ''"),
         ({"inputs": ["."]}, JobError, "input '.'"),
@@ -185,7 +189,7 @@ def test_log_files_stand_in_the_plan(isolated: Path, toy: Toy) -> None:
         ({"settings": {"toy": {"partitoin": "x"}}}, SettingError, "partition"),
         ({"settings": {"toy": {"size": "much"}}}, SettingError, "size"),
         ({"after": [Job(TRUE)]}, JobError, "outside this submission"),
-        ({"after": ["20200101-none"]}, UsageError, "there is no run"),
+        ({"after": ["20200101-none"]}, UsageError, "no run matches"),
     ],
 )
 def test_refusals_come_before_anything_is_written(

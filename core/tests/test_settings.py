@@ -171,11 +171,11 @@ def test_the_nearest_project_file_upwards_holds(isolated: Path) -> None:
     [
         ("[toy]\npartion = 'x'", "[toy] in {file}: unknown setting 'partion'; did you mean"),
         ("poll_intervall = 5", "{file}: unknown setting 'poll_intervall'; did you mean"),
-        ("[toy]\ngrace = 'soon'", "setting toy.grace ({file}): 'soon' is no duration"),
-        ("poll_interval = 'x'", "setting poll_interval ({file}): 'x' is no duration"),
-        ("[toy]\noptions = 5", "setting toy.options ({file}): 5 is no table"),
-        ("[toy\n", "{file} is no valid TOML: "),
-        ("system = 'a'\nsystem = 'b'", "{file} is no valid TOML: "),
+        ("[toy]\ngrace = 'soon'", "setting toy.grace ({file}): invalid duration 'soon'"),
+        ("poll_interval = 'x'", "setting poll_interval ({file}): invalid duration 'x'"),
+        ("[toy]\noptions = 5", "setting toy.options ({file}): 5 is not a table"),
+        ("[toy\n", "{file} is not valid TOML: "),
+        ("system = 'a'\nsystem = 'b'", "{file} is not valid TOML: "),
     ],
 )
 def test_a_bad_file_is_named(isolated: Path, text: str, problem: str) -> None:
@@ -190,7 +190,7 @@ def test_a_file_of_other_bytes_is_no_toml(isolated: Path) -> None:
     """A file in another encoding is refused, not read wrongly."""
     file = isolated / "anybatch.toml"
     file.write_bytes(b"system = 'caf\xe9'")
-    with pytest.raises(SettingError, match=f"{file} is no valid TOML"):
+    with pytest.raises(SettingError, match=f"{file} is not valid TOML"):
         load(isolated)
 
 
@@ -198,7 +198,7 @@ def test_a_file_that_cannot_be_read_is_named(isolated: Path) -> None:
     """A file that is there and gives an error when read is no reason to go on without it."""
     file = isolated / "anybatch.toml"
     file.symlink_to("/proc/self/mem")
-    with pytest.raises(SettingError, match=f"{file} cannot be read: Input/output error"):
+    with pytest.raises(SettingError, match=f"cannot read {file}: Input/output error"):
         load(isolated)
 
 
@@ -216,10 +216,10 @@ def test_a_file_may_name_plugins_that_are_not_installed(isolated: Path) -> None:
 @pytest.mark.parametrize(
     ("tables", "problem"),
     [
-        ({"tyo": {"partition": "x"}}, "call: there is no plugin 'tyo'; did you mean 'toy'?"),
-        ({"zzz": {}}, "call: there is no plugin 'zzz'"),
+        ({"tyo": {"partition": "x"}}, "call: no plugin named 'tyo'; did you mean 'toy'?"),
+        ({"zzz": {}}, "call: no plugin named 'zzz'"),
         ({"toy": {"partion": "x"}}, "[toy] in call: unknown setting 'partion'; did you mean"),
-        ({"toy": {"size": "x"}}, "setting toy.size (call): 'x' is no size"),
+        ({"toy": {"size": "x"}}, "setting toy.size (call): invalid size 'x'"),
         ({"anybatch": {"sistem": "x"}}, "call: unknown setting 'sistem'; did you mean 'system'?"),
     ],
 )
@@ -258,11 +258,19 @@ def test_the_environment_names_plugin_and_key(isolated: Path) -> None:
     ("variable", "text", "problem"),
     [
         ("ANYBATCH_TOY__PARTION", "x", "did you mean 'toy.partition'?"),
-        ("ANYBATCH_TOY__SIZE", "x", "setting toy.size (ANYBATCH_TOY__SIZE): 'x' is no size"),
-        ("ANYBATCH_TOY__OPTIONS", "x", "setting toy.options (ANYBATCH_TOY__OPTIONS): 'x' is no"),
+        ("ANYBATCH_TOY__SIZE", "x", "setting toy.size (ANYBATCH_TOY__SIZE): invalid size 'x'"),
+        (
+            "ANYBATCH_TOY__OPTIONS",
+            "x",
+            "setting toy.options (ANYBATCH_TOY__OPTIONS): 'x' is not a table",
+        ),
         ("ANYBATCH_TYO__SIZE", "1", "environment variable ANYBATCH_TYO__SIZE: no such setting"),
-        ("ANYBATCH_LOST_AFTER", "x", "setting lost_after (ANYBATCH_LOST_AFTER): 'x' is no"),
-        ("ANYBATCH_TOY__PARTITION", "a\nb", "is more than one line"),
+        (
+            "ANYBATCH_LOST_AFTER",
+            "x",
+            "setting lost_after (ANYBATCH_LOST_AFTER): invalid duration 'x'",
+        ),
+        ("ANYBATCH_TOY__PARTITION", "a\nb", "must be a single line"),
     ],
 )
 def test_a_bad_variable_is_named(isolated: Path, variable: str, text: str, problem: str) -> None:
@@ -297,7 +305,7 @@ TEXTS = [
     (Kind.FLAG, "no", False),
     (Kind.FLAG, "0", False),
     (Kind.SIZE, "2 GiB", 2 * 1024**3),
-    (Kind.SIZE, "2048", 2048),
+    (Kind.SIZE, "2048B", 2048),
     (Kind.DURATION, "1h30m", timedelta(minutes=90)),
     (Kind.LIST, "a, b ,,c", ("a", "b", "c")),
     (Kind.LIST, "", ()),
@@ -380,7 +388,9 @@ def test_a_choice_is_one_of_those_named() -> None:
     """The error lists them and offers the nearest."""
     setting = Setting(name="colour", choices=("red", "green"))
     assert check("toy", setting, "red", "here") == "red"
-    with pytest.raises(SettingError, match=r"'gren' is none of red, green; did you mean 'green'"):
+    with pytest.raises(
+        SettingError, match=r"'gren' is not one of: red, green; did you mean 'green'"
+    ):
         check("toy", setting, "gren", "here")
 
 
@@ -394,7 +404,7 @@ def test_no_value_has_a_second_line(before: str, end: str, after: str, kind: Kin
     with pytest.raises(SettingError, match=r"setting toy\.x \(here\)"):
         check("toy", Setting(name="x", kind=kind), value, "here")
     if kind is Kind.TABLE:
-        with pytest.raises(SettingError, match="more than one line"):
+        with pytest.raises(SettingError, match="must be a single line"):
             check("toy", Setting(name="x", kind=kind), {text: "x"}, "here")
 
 
@@ -419,15 +429,15 @@ def test_assignments_are_read(isolated: Path, text: str, found: tuple[str, str, 
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("toy.partition", "'toy.partition' sets nothing; write plugin.key=value"),
-        ("tyo.partition=x", "there is no plugin 'tyo'; did you mean 'toy'?"),
+        ("toy.partition", "invalid value 'toy.partition': expected PLUGIN.KEY=VALUE"),
+        ("tyo.partition=x", "no plugin named 'tyo'; did you mean 'toy'?"),
         ("toy.partion=x", "unknown setting 'partion' of toy; did you mean 'partition'?"),
         ("sistem=x", "unknown setting 'sistem' of anybatch; did you mean 'system'?"),
-        ("toy.size=x", "setting toy.size ('toy.size=x'): 'x' is no size"),
-        ("toy.options=x", "'x' is no table"),
-        ("toy.partition=a\nb", "more than one line"),
+        ("toy.size=x", "setting toy.size ('toy.size=x'): invalid size 'x'"),
+        ("toy.options=x", "'x' is not a table"),
+        ("toy.partition=a\nb", "must be a single line"),
         ("=x", "unknown setting ''"),
-        ("", "'' sets nothing"),
+        ("", "invalid value ''"),
     ],
 )
 def test_a_bad_assignment_is_explained(isolated: Path, text: str, problem: str) -> None:
@@ -496,9 +506,9 @@ def test_a_name_that_stands_for_many_is_read_from_a_command_line(
         ("+*", "x", "unknown setting '+*'"),
         ("MY.*", 1, "unknown setting 'MY.*'"),
         ("+a*", 1, "unknown setting '+a*'"),
-        ("MY.x", "text", "setting many.MY.x (call): 'text' is no integer"),
-        ("+x", "a\nqueue", "setting many.+x (call): 'a\\nqueue' is more than one line"),
-        ("+x", [1], "setting many.+x (call): [1] is no option"),
+        ("MY.x", "text", "setting many.MY.x (call): 'text' is not an integer"),
+        ("+x", "a\nqueue", "setting many.+x (call): 'a\\nqueue' must be a single line"),
+        ("+x", [1], "setting many.+x (call): [1] is not a string, a number, true or false"),
     ],
 )
 def test_a_name_that_stands_for_many_is_checked_like_any_other(

@@ -111,7 +111,6 @@ def test_a_place_for_outputs_that_cannot_be_made_leaves_no_run_behind(isolated: 
 @pytest.mark.parametrize(
     "change",
     [
-        lambda plain: plain.update(format=99),
         lambda plain: plain.pop("system"),
         lambda plain: plain.update(created="yesterday"),
         lambda plain: plain["submissions"][0]["submission"].update(fromthefuture=1),
@@ -130,21 +129,32 @@ def test_a_foreign_run_file_is_told(
     plain = json.loads((folder / "run.json").read_text())
     change(plain)
     (folder / "run.json").write_text(json.dumps(plain))
-    with pytest.raises(FolderError, match=r"run\.json' makes no sense"):
+    with pytest.raises(FolderError, match=r"run\.json' is damaged"):
         store.read(folder, session.host, session._restore_types)
+
+
+def test_a_run_of_another_format_is_told(isolated: Path, toy: Toy) -> None:
+    """The message names the run and both formats: its file is not damaged."""
+    session = session_of(isolated, toy)
+    plan = session.plan(Job(TRUE))
+    file = store.create(plan, session.host).folder / "run.json"
+    file.write_text(file.read_text().replace('"format": 1', '"format": 99'))
+    text = rf"^cannot read run {plan.run}: .* \(format 99; this version reads 1\)$"
+    with pytest.raises(FolderError, match=text):
+        store.read(plan.folder, session.host, lambda system, values: values)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "null", '{"format": 1', "\0"])
 def test_a_broken_run_file_is_told(isolated: Path, toy: Toy, text: str) -> None:
     """A `run.json` that is no JSON table is a `FolderError`."""
     (isolated / "run.json").write_text(text)
-    with pytest.raises(FolderError, match="makes no sense"):
+    with pytest.raises(FolderError, match="is damaged"):
         store.read(isolated, local_host(), session_of(isolated, toy)._restore_types)
 
 
 def test_a_folder_that_is_gone_is_told(isolated: Path, toy: Toy) -> None:
     """A run whose folder was removed is a `FolderError` that names the folder."""
-    with pytest.raises(FolderError, match="gone' cannot be read: No such file"):
+    with pytest.raises(FolderError, match=r"cannot read the run folder '.*gone': No such file"):
         store.read(isolated / "gone", local_host(), session_of(isolated, toy)._restore_types)
 
 
@@ -209,10 +219,10 @@ def test_runs_are_known_by_id_and_by_part_of_it(index: store.Index) -> None:
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("20260102", "could be any of the runs .*aaaaaa, .*bbbbbb"),
-        ("20260102-120000-aaaaab", "did you mean '20260102-120000-aaaaaa'"),
-        ("nonsense", "there is no run 'nonsense'; "),
-        ("", "there is no run ''"),
+        ("20260102", "matches 2 runs; they are .*bbbbbb, .*aaaaaa"),
+        ("20260102-120000-aaaaab", "Did you mean '20260102-120000-aaaaaa'"),
+        ("nonsense", r"no run matches 'nonsense'\. \("),
+        ("", "no run matches ''"),
     ],
 )
 def test_names_that_are_no_run(index: store.Index, name: str, text: str) -> None:

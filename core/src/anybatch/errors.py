@@ -1,23 +1,23 @@
 """Everything that anybatch raises on purpose.
 
     AnybatchError
-    ├── UsageError            you asked for something that cannot be: nothing was submitted
+    ├── UsageError            an invalid request; nothing was submitted
     │   ├── JobError          a job's description
     │   ├── SettingError      a setting, wherever it was set
     │   ├── UnknownSystem     no such batch system, or `auto` found none
-    │   └── RunNotFound       no run of that name
-    ├── FolderError           a file or folder of ours cannot be written or read
-    ├── PluginError           a plugin raised or answered rubbish
-    ├── CommandError          a command of the batch system
+    │   └── RunNotFound       no such run
+    ├── FolderError           a file or folder that anybatch needs cannot be written or read
+    ├── PluginError           a plugin raised an error or returned a wrong answer
+    ├── CommandError          a command of the batch system failed
     │   ├── CommandNotFound
     │   ├── CommandTimeout
     │   └── CommandFailed
     ├── Rejected              the batch system refused the submission for good
-    ├── NotAccepted           the batch system does not stop some of the jobs
+    ├── NotAccepted           the batch system refused to stop some jobs
     └── JobFailed             `Future.result()` of a job that is not done
 
-`UsageError` and `FolderError` come before anything is submitted; the command line ends with
-exit code 2 on them.
+`UsageError` and `FolderError` are raised before anything is submitted. The command line then ends
+with exit code 2.
 """
 
 from __future__ import annotations
@@ -36,23 +36,23 @@ class AnybatchError(Exception):
 
 
 class UsageError(AnybatchError):
-    """What was asked for cannot be done; nothing was submitted."""
+    """The request is invalid; nothing was submitted."""
 
 
 class JobError(UsageError):
-    """A job's description is wrong."""
+    """The description of a job is invalid."""
 
 
 class SettingError(UsageError):
-    """A setting is unknown or has a value that it cannot have."""
+    """A setting is unknown, or its value is invalid."""
 
 
 class UnknownSystem(UsageError):
-    """No plugin of that name is a batch system, or none is usable here."""
+    """There is no batch system of that name, or none is available here."""
 
 
 class RunNotFound(UsageError):
-    """No run of that name is known to this user on this machine."""
+    """This user has no such run on this machine."""
 
 
 class FolderError(AnybatchError):
@@ -60,11 +60,11 @@ class FolderError(AnybatchError):
 
 
 class PluginError(AnybatchError):
-    """A plugin raised, or its answer is not what the hook asks for.
+    """A plugin raised an error, or its answer is not what the hook specifies.
 
     Attributes:
         plugin: the plugin's name.
-        distribution: where it comes from, as "name version"; empty for built-in plugins.
+        distribution: the package it comes from, as "name version"; empty for built-in plugins.
     """
 
     def __init__(self, plugin: str, distribution: str, problem: str) -> None:
@@ -75,10 +75,10 @@ class PluginError(AnybatchError):
 
 
 class CommandError(AnybatchError):
-    """A command of the batch system did not do its work.
+    """A command of the batch system failed.
 
     Attributes:
-        command: what was run.
+        command: the command.
     """
 
     def __init__(self, command: Command, problem: str) -> None:
@@ -87,15 +87,15 @@ class CommandError(AnybatchError):
 
 
 class CommandNotFound(CommandError):
-    """The program is not there."""
+    """The program was not found."""
 
 
 class CommandTimeout(CommandError):
-    """The command did not end within its time limit; whether it had an effect is not known."""
+    """The command exceeded its time limit; whether it had an effect is unknown."""
 
 
 class CommandFailed(CommandError):
-    """The command ended with an exit status other than 0, or its answer makes no sense.
+    """The command ended with a nonzero exit status, or its output cannot be understood.
 
     Attributes:
         completed: exit status and output.
@@ -109,15 +109,15 @@ class CommandFailed(CommandError):
 
 
 class Rejected(AnybatchError):
-    """The batch system refused a submission for good: the same would be refused again."""
+    """The batch system refused a submission permanently: a second try would be refused, too."""
 
 
 class NotAccepted(AnybatchError):
-    """The batch system did not accept to stop some jobs, or to send them a signal."""
+    """The batch system refused to stop some jobs, or to send them a signal."""
 
 
 class JobFailed(AnybatchError):
-    """A job that somebody waited for is not done.
+    """A job that a program waited for is not done.
 
     Attributes:
         outcome: how it ended.
@@ -137,7 +137,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def shorten(text: str, limit: int = 2000) -> str:
-    """*text* with its middle left out where it is too long to be read at a glance."""
+    """*text*, without its middle if it is long."""
     if len(text) <= limit:
         return text
     half = limit // 2

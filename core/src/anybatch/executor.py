@@ -22,15 +22,16 @@ GATHER = 0.05
 
 
 class Executor:
-    """Submits jobs and gives futures of their outcomes, like those of `concurrent.futures`.
+    """Submits jobs and returns futures of their outcomes, as `concurrent.futures` does.
 
     Args:
         system: a batch system's name, or `auto`.
         arguments: further ones of `Session`.
 
-    `Future.result()` is an `Outcome`; it raises `JobFailed` where the job is not done, and
-    `UsageError` where it could not be submitted. Jobs given at about the same time go to the
-    batch system in one submission. Leaving the executor as a context manager waits for all.
+    `Future.result()` returns an `Outcome`. It raises `JobFailed` if the job is not done, and
+    `UsageError` if the job could not be submitted. Jobs that are given at about the same time go
+    to the batch system in one submission. At the end of a `with` block the executor waits for all
+    jobs.
     """
 
     def __init__(self, system: str | None = None, **arguments: Any) -> None:
@@ -52,7 +53,7 @@ class Executor:
         future: Future[Outcome] = Future()
         with self._giving:
             if self._ending:
-                raise RuntimeError("this executor was shut down; make a new one")
+                raise RuntimeError("this executor was shut down; create a new one")
             self._pending.append((job, future))
         self.session.wake()
         return future
@@ -149,7 +150,7 @@ class Executor:
             try:
                 run.terminate()
             except AnybatchError as error:
-                self.session.on_notice(f"run {run.id} could not be stopped: {error}")
+                self.session.on_notice(f"cannot stop run {run.id}: {error}")
 
     def _settle(self) -> None:
         for name, (run, futures) in list(self._open.items()):

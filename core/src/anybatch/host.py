@@ -1,8 +1,7 @@
-"""The one door to the outside: where commands run and files lie.
+"""The only way to the outside: a `Host` runs commands and reads and writes files.
 
-Hooks get a `Host` and touch nothing else: no `subprocess`, no `open`, no `os.environ`. So a
-plugin works unchanged on this machine, in a test, and behind whatever else may implement
-`Host` later.
+Hooks use a `Host` and nothing else: no `subprocess`, no `open`, no `os.environ`. A plugin
+therefore works unchanged on this machine, in a test, and with any later implementation of `Host`.
 """
 
 from __future__ import annotations
@@ -23,13 +22,13 @@ if TYPE_CHECKING:
 
 def _words(words: Sequence[str]) -> tuple[str, ...]:
     if isinstance(words, str):
-        raise TypeError(f"a command is a sequence of words, not the text {words!r}")
+        raise TypeError(f"a command must be a sequence of words, not the string {words!r}")
     return tuple(words)
 
 
 def _nonempty(_: object, __: object, words: tuple[str, ...]) -> None:
     if not words or not all(isinstance(word, str) for word in words):
-        raise ValueError(f"a command needs at least one word, and only words: {words!r}")
+        raise ValueError(f"a command must be a non-empty sequence of strings: {words!r}")
 
 
 @attrs.frozen
@@ -39,13 +38,13 @@ class Command:
     Attributes:
         argv: the program and its arguments.
         stdin: text for its standard input.
-        cwd: where it runs; None: wherever the program that uses anybatch runs.
-        timeout: after which it is ended (TERM, then KILL).
-        only_env: None: it sees the environment of the calling program. Otherwise names or
-            patterns (`SLURM_CONF`, `KRB5*`), and it sees only those; what a submit command
-            would carry over to the job is kept from it this way.
-        hide_env: names or patterns that it must not see.
-        env: variables set on top.
+        cwd: working directory; None: that of the program that uses anybatch.
+        timeout: time limit, after which the command is killed (TERM, then KILL).
+        only_env: names or patterns (`SLURM_CONF`, `KRB5*`) of the variables that the command
+            sees; None: it sees the environment of the calling program. This keeps a submit
+            command from passing the environment on to the job.
+        hide_env: names or patterns of variables that the command must not see.
+        env: variables that are set in addition.
     """
 
     argv: tuple[str, ...] = attrs.field(converter=_words, validator=_nonempty)
@@ -65,9 +64,9 @@ class Completed:
     """How a command ended.
 
     Attributes:
-        returncode: its exit status; negative: the signal that killed it.
-        stdout, stderr: what it printed, decoded as UTF-8 (other bytes replaced).
-        seconds: how long it took.
+        returncode: the exit status; negative: the number of the signal that killed it.
+        stdout, stderr: the output, decoded as UTF-8 (other bytes are replaced).
+        seconds: the duration.
     """
 
     returncode: int
@@ -101,34 +100,34 @@ class Files(Protocol):
     """
 
     def read(self, path: Path) -> str:
-        """The text of a file (UTF-8, other bytes kept as surrogates); OSError where not."""
+        """The text of a file (UTF-8, other bytes kept as surrogates); OSError if unreadable."""
 
     def write(self, path: Path, text: str, mode: int = 0o600) -> None:
-        """Write a file in one step (temporary file, then rename), folders made as needed.
+        """Write a file in one step (temporary file, then rename). Missing folders are made.
 
         Raises:
-            FolderError: it cannot be written.
+            FolderError: the file cannot be written.
         """
 
     def link(self, path: Path, target: str) -> None:
-        """Make a symbolic link, folders made as needed; what is there already stays.
+        """Make a symbolic link. Missing folders are made; an existing file or link stays.
 
         Raises:
-            FolderError: it cannot be made.
+            FolderError: the link cannot be made.
         """
 
     def exists(self, path: Path) -> bool:
-        """Whether a file or folder is there; a link that leads nowhere is neither.
+        """Whether a file or folder exists. A broken link does not count.
 
         Raises:
-            OSError: it cannot be told: no permission, a link in a circle.
+            OSError: that cannot be determined: no permission, a loop of links.
         """
 
     def listdir(self, folder: Path) -> list[str]:
-        """The names in a folder, unordered; empty where the folder is not there."""
+        """The names in a folder, in any order; empty if the folder does not exist."""
 
     def glob(self, pattern: str) -> list[Path]:
-        """The paths that match, sorted. `**` crosses folders."""
+        """The paths that match, sorted. `**` matches any number of folders."""
 
     # -- what runs need of their folders
 
@@ -188,8 +187,8 @@ class Host(Files, Protocol):
         name: the machine's name.
         user: the user's login name.
         environ: the environment of the program that uses anybatch.
-        commands: how many commands were run so far, for each program.
-        busy: whether a command runs now, or a user is asked; in any thread.
+        commands: the number of commands run so far, by program.
+        busy: whether any thread is running a command or asking the user.
     """
 
     name: str
@@ -205,18 +204,18 @@ class Host(Files, Protocol):
         """Run *command* to its end. An exit status other than 0 is an answer, not an error.
 
         Raises:
-            CommandNotFound: the program is not there.
-            CommandTimeout: it was ended after its time limit.
+            CommandNotFound: the program was not found.
+            CommandTimeout: it was killed after its time limit.
         """
 
     def lease(self, name: str) -> Lease:
         """A right that one process of this user on this machine can have; not held yet."""
 
     def secret(self, prompt: str) -> str | None:
-        """A password that the user is asked for; None: there is no terminal to ask on.
+        """Ask the user for a password; None: there is no terminal to ask on.
 
-        It may take as long as the user does: never wait for it where jobs are watched.
+        This takes as long as the user needs. Never wait for it in code that watches jobs.
         """
 
     def which(self, program: str) -> str | None:
-        """The path of *program*, or None where it is not on the PATH."""
+        """The path of *program*, or None if it is not on the PATH."""

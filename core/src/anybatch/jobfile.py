@@ -39,10 +39,10 @@ def read_job(path: Path | str, command: Sequence[str] = ()) -> Job:
     """The job that a file describes. Relative paths in it start where any job's do.
 
     Args:
-        command: takes the place of the file's.
+        command: replaces the command of the file.
 
     Raises:
-        JobError: the file cannot be read, or what it says is no job.
+        JobError: the file cannot be read, or does not describe a valid job.
     """
     content = _read(path)
     if command:
@@ -57,22 +57,33 @@ def _read(path: Path | str) -> dict[str, Any]:
     try:
         return tomllib.loads(Path(path).read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise JobError(f"job file {path} is no valid TOML: {error}") from error
+        raise JobError(f"job file {path} is not valid TOML: {error}") from error
     except OSError as error:
-        raise JobError(f"job file {path} cannot be read: {error.strerror}") from error
+        raise JobError(f"cannot read job file {path}: {error.strerror}") from error
 
 
 def _job(content: Mapping[str, Any]) -> Job:
     fields = _checked(content, JOB_KEYS, "")
     if "command" not in fields:
-        raise JobError("there is no command")
+        raise JobError("the key 'command' is missing")
     if "resources" in fields:
-        fields["resources"] = Resources(
-            **_checked(fields["resources"], RESOURCE_KEYS, "resources.")
-        )
-    if isinstance(fields.get("retry"), dict):
-        fields["retry"] = Retry(**_checked(fields["retry"], RETRY_KEYS, "retry."))
+        fields["resources"] = _made(Resources, fields["resources"], RESOURCE_KEYS, "resources.")
+    if "retry" in fields:
+        retry = fields["retry"]
+        table = retry if isinstance(retry, dict) else {"times": retry}
+        fields["retry"] = _made(Retry, table, RETRY_KEYS, "retry.")
     return Job(**fields)
+
+
+def _made(
+    kind: Callable[..., Any], table: Mapping[str, Any], known: Mapping[str, Check], prefix: str
+) -> Any:
+    """A record from a table; an error names the table."""
+    values = _checked(table, known, prefix)
+    try:
+        return kind(**values)
+    except ValueError as error:
+        raise JobError(f"{prefix.removesuffix('.')}: {error}") from None
 
 
 def _checked(content: Mapping[str, Any], known: Mapping[str, Check], prefix: str) -> dict[str, Any]:
@@ -101,16 +112,16 @@ def _is_duration(value: object) -> bool:
     return isinstance(value, (str, int, float)) and not isinstance(value, bool)
 
 
-_TEXT: Check = ("a text", _is_text)
-_LIST: Check = ("a list of texts", _is_list)
-_TEXTS: Check = ("a text or a list of texts", lambda value: _is_text(value) or _is_list(value))
+_TEXT: Check = ("a string", _is_text)
+_LIST: Check = ("a list of strings", _is_list)
+_TEXTS: Check = ("a string or a list of strings", lambda value: _is_text(value) or _is_list(value))
 _NUMBER: Check = ("a whole number", _is_number)
 _FLAG: Check = ("true or false", lambda value: isinstance(value, bool))
 _SIZE: Check = ("a size such as '2 GiB'", lambda value: _is_text(value) or _is_number(value))
 _DURATION: Check = ("a duration such as '1h30m'", _is_duration)
 _TABLE: Check = ("a table", lambda value: isinstance(value, dict))
 _TABLES: Check = (
-    "a table for each plugin",
+    "a table of tables, one for each plugin",
     lambda value: isinstance(value, dict) and all(isinstance(v, dict) for v in value.values()),
 )
 _RETRY: Check = (

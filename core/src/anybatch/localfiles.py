@@ -44,7 +44,7 @@ class LocalFiles:
             with contextlib.suppress(FileExistsError):
                 path.symlink_to(target)
         except OSError as error:
-            raise FolderError(f"cannot make the link {str(path)!r}: {error.strerror}") from error
+            raise FolderError(f"cannot create the link {str(path)!r}: {error.strerror}") from error
 
     def exists(self, path: Path) -> bool:
         """See `Host.exists`."""
@@ -72,7 +72,7 @@ class LocalFiles:
         try:
             path.mkdir(mode=mode, parents=True, exist_ok=True)
         except OSError as error:
-            raise FolderError(f"cannot make the folder {str(path)!r}: {error.strerror}") from error
+            raise FolderError(f"cannot create the folder {str(path)!r}: {error.strerror}") from error
 
     def append(self, path: Path, data: bytes, *, durable: bool = False) -> None:
         """See `Files.append`."""

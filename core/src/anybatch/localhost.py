@@ -69,7 +69,7 @@ class LocalHost(LocalFiles):
         except subprocess.TimeoutExpired:
             _end(process)
             limit = f"{command.timeout.total_seconds():g} s"
-            raise CommandTimeout(command, f"no answer within {limit}; it was ended") from None
+            raise CommandTimeout(command, f"timed out after {limit} and was killed") from None
         except BaseException:
             _end(process)
             raise
@@ -89,7 +89,7 @@ class LocalHost(LocalFiles):
             )
         except FileNotFoundError as error:
             missing = command.cwd if command.cwd and not command.cwd.is_dir() else None
-            what = f"folder {str(missing)!r} is not there" if missing else "program not found"
+            what = f"folder {str(missing)!r} does not exist" if missing else "program not found"
             raise CommandNotFound(command, what) from error
         except OSError as error:
             raise CommandNotFound(command, f"cannot be started: {error}") from error

@@ -1,4 +1,4 @@
-"""The words of anybatch: what to run (`Job`, `Resources`) and how it went (`Outcome`)."""
+"""The vocabulary of anybatch: what to run (`Job`, `Resources`) and how it ended (`Outcome`)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
-from anybatch.errors import JobError
+from anybatch.errors import JobError, did_you_mean
 from anybatch.units import format_duration, format_size, parse_duration, parse_size
 
 if TYPE_CHECKING:
@@ -24,16 +24,16 @@ _SHELL_OWNED = frozenset({"BASHOPTS", "BASH_VERSINFO", "EUID", "PPID", "SHELLOPT
 
 
 class State(str, enum.Enum):
-    """Where a job is. Small and closed; the system's own word is kept beside it."""
+    """Where a job is. The set is small and closed; `native_state` has the system's own word."""
 
-    NEW = "new"  #: not handed to the batch system yet
+    NEW = "new"  #: not submitted to the batch system yet
     QUEUED = "queued"
-    HELD = "held"  #: in the queue, and will not start by itself
+    HELD = "held"  #: in the queue, but will not start by itself
     RUNNING = "running"
     DONE = "done"
     FAILED = "failed"
     TERMINATED = "terminated"
-    LOST = "lost"  #: nothing that was asked knows how it ended
+    LOST = "lost"  #: no source knows how it ended
 
     @property
     def final(self) -> bool:
@@ -53,13 +53,13 @@ class Reason(str, enum.Enum):
     TIME_LIMIT = "time_limit"
     NODE_FAILURE = "node_failure"
     PREEMPTED = "preempted"
-    SETUP = "setup"  #: working folder, logs, env_script, env or setup
+    SETUP = "setup"  #: the working directory, the logs, env_script, env or setup failed
     STAGE_IN = "stage_in"
     STAGE_OUT = "stage_out"
     HELD = "held"
     REJECTED = "rejected"  #: the batch system refused the submission
     TERMINATED = "terminated"
-    DEPENDENCY = "dependency"  #: a job that it was to run after is not done
+    DEPENDENCY = "dependency"  #: a job that it depends on is not done
     LOST = "lost"
 
 
@@ -74,28 +74,30 @@ def _duration(value: timedelta | float | str | None) -> timedelta | None:
 def _at_least(minimum: int) -> Any:
     def check(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
         if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
-            raise ValueError(f"{attribute.name} must be {minimum} or more: {value!r}")
+            raise ValueError(
+                f"{attribute.name} must be a whole number, {minimum} or more: {value!r}"
+            )
 
     return check
 
 
 @attrs.frozen(kw_only=True)
 class Resources:
-    """What a job needs. None: what the batch system gives by default.
+    """What a job needs. None means the default of the batch system.
 
     Attributes:
-        nodes: machines.
-        tasks: processes that the job starts (MPI ranks), over all nodes.
-        cores: CPU cores for each task.
-        gpus: GPUs for each task.
-        memory: bytes on each node; accepts `2 GiB`.
+        nodes: number of nodes (machines).
+        tasks: total number of processes (MPI ranks) on all nodes.
+        cores: CPU cores per task.
+        gpus: GPUs per task.
+        memory: bytes per node; accepts `2 GiB`.
         disk: bytes of scratch space; accepts `10 GB`.
         time: the time limit (walltime); accepts `1h30m`.
         queue: queue or partition.
-        exclusive: no other job on the nodes.
+        exclusive: the nodes are not shared with other jobs.
 
     Raises:
-        ValueError: a number out of range, or a text that is no size or duration.
+        ValueError: a number is out of range, or a text is not a size or duration.
     """
 
     nodes: int = attrs.field(default=1, validator=_at_least(1))
@@ -111,32 +113,46 @@ class Resources:
     def describe(self) -> str:
         """What differs from the default, for people: `4 cores, 2 GiB, 1h`."""
         parts = [
-            f"{value} {name}"
+            f"{value} {name if value == 1 else f'{name}s'}"
             for name, value, usual in (
-                ("nodes", self.nodes, 1),
-                ("tasks", self.tasks, 1),
-                ("cores", self.cores, 1),
-                ("gpus", self.gpus, 0),
+                ("node", self.nodes, 1),
+                ("task", self.tasks, 1),
+                ("core", self.cores, 1),
+                ("GPU", self.gpus, 0),
             )
             if value != usual
         ]
         parts += [format_size(self.memory)] if self.memory else []
+        parts += [f"{format_size(self.disk)} of disk"] if self.disk else []
         parts += [format_duration(self.time)] if self.time else []
+        parts += [f"queue {self.queue}"] if self.queue else []
+        parts += ["exclusive"] if self.exclusive else []
         return ", ".join(parts)
 
 
 def _reasons(values: Iterable[Reason | str]) -> frozenset[Reason]:
-    return frozenset(Reason(value) for value in values)
+    return frozenset(map(_reason, values))
+
+
+def _reason(value: Reason | str) -> Reason:
+    try:
+        return Reason(value)
+    except ValueError:
+        hint = did_you_mean(str(value), [reason.value for reason in Reason])
+        raise ValueError(f"on: unknown reason {value!r}{hint}") from None
 
 
 @attrs.frozen
 class Retry:
-    """When a job is run again by itself.
+    """When a failed job is run again.
 
     Attributes:
-        times: how many attempts are made after the first.
-        on: for which reasons; by default what may pass by itself. A lost job may still be
-            running somewhere: it is run again only where `Reason.LOST` is named.
+        times: the maximum number of attempts after the first.
+        on: the reasons to retry for; by default those that may go away by themselves. A lost job
+            may still be running somewhere, so it is run again only if `Reason.LOST` is listed.
+
+    Raises:
+        ValueError: a negative number, or an unknown reason.
     """
 
     times: int = attrs.field(default=0, validator=_at_least(0))
@@ -185,30 +201,30 @@ class Job:
     """What to run.
 
     Attributes:
-        command: a sequence of words, or the text of a shell script.
-        name: what the batch system calls it; None: the program's name.
-        workdir: where the command runs; None: where the submitting program runs. `{index}`
-            stands for the job's number; such a folder is made when it is not there.
-        env: variables set for the command.
-        env_script: sourced before anything else of the job (site or experiment set-up).
-        setup: shell lines run before the command, each of which must succeed.
-        resources: what it needs.
-        inputs: files, folders or glob patterns that the command finds in its working folder,
-            with their layout relative to where the submitting program runs.
-        flat: inputs go to the top of the working folder instead.
-        outputs: glob patterns, relative to the working folder, of what the command makes.
-            A pattern that matches nothing after a successful command is a failure.
-        output_dir: where outputs are brought; None: they stay. May hold `{index}`.
-        stdin: a file for the command's standard input.
-        stdout, stderr: files for its output; None: in the run's folder. May hold `{index}`.
-        container: an image that the command runs in, for plugins that know containers.
+        command: a program and its arguments, or the text of a shell script.
+        name: the job's name in the batch system; None: the program's name.
+        workdir: working directory of the command; None: the current folder of the submitting
+            program. `{index}` stands for the job's number; such a folder is made if needed.
+        env: environment variables for the command.
+        env_script: a shell script, sourced before `env` and `setup` (site or experiment set-up).
+        setup: shell lines to run before the command; each must succeed.
+        resources: what the job needs.
+        inputs: files, folders or glob patterns to make available in the working directory. Their
+            layout is kept relative to the current folder of the submitting program.
+        flat: inputs go directly into the working directory, without subfolders.
+        outputs: glob patterns, relative to the working directory, of files the command produces.
+            The job fails if a pattern matches nothing after the command has succeeded.
+        output_dir: folder to collect the outputs in; None: they stay. May contain `{index}`.
+        stdin: a file to read standard input from.
+        stdout, stderr: files for the output; None: in the run's folder. May contain `{index}`.
+        container: an image to run the command in, for plugins that support containers.
         settings: settings of plugins for this job: `{"slurm": {"qos": "long"}}`.
-        after: jobs (of the same submission), runs, or ids of runs that must be done first.
-        retry: how often, or when, it is run again by itself.
+        after: jobs (of the same submission), runs, or run IDs that must be done first.
+        retry: how often, or when, the job is run again if it fails.
 
     Raises:
-        JobError: the description cannot be a job: no command, a NUL character, a variable
-            name that no shell knows, ...
+        JobError: the description is not a valid job: no command, a NUL character, an invalid
+            variable name, ...
     """
 
     command: str | tuple[str, ...] = attrs.field(converter=_command)
@@ -250,31 +266,33 @@ def _check_words(words: tuple[str, ...]) -> str:
         return "the command is empty"
     for number, word in enumerate(words):
         if not isinstance(word, str):
-            return f"word {number} of the command is no text: {word!r}"
+            kind = type(word).__name__
+            return f"argument {number} of the command must be a string, not {kind}: {word!r}"
         if flaw := _flaw(word):
-            return f"word {number} of the command holds {flaw}: {word!r}"
-    return "" if words[0] else "the command's first word is empty"
+            return f"argument {number} of the command contains {flaw}: {word!r}"
+    return "" if words[0] else "the name of the program is empty"
 
 
 def _check_name(name: str | None) -> str:
     if name is None:
         return ""
     if not name.strip() or any(ord(character) < 32 for character in name):
-        return f"a job's name is one line of text: {name!r}"
+        return f"the job name must be a single non-empty line: {name!r}"
     flaw = _flaw(name)
-    return flaw and f"a job's name holds {flaw}: {name!r}"
+    return flaw and f"the job name contains {flaw}: {name!r}"
 
 
 def _check_env(env: Mapping[str, str]) -> str:
     for name, value in env.items():
         if not isinstance(name, str) or not _VARIABLE.fullmatch(name):
-            return f"env: {name!r} is no name of a variable"
+            return f"env: {name!r} is not a valid variable name"
         if name in _SHELL_OWNED or name.startswith(("ANYBATCH_", "ab_")):
-            return f"env: {name!r} belongs to the shell or to anybatch and cannot be set"
+            return f"env: {name!r} is reserved by the shell or by anybatch"
         if not isinstance(value, str):
-            return f"env: the value of {name!r} is no text: {value!r}"
+            kind = type(value).__name__
+            return f"env: the value of {name!r} must be a string, not {kind}: {value!r}"
         if flaw := _flaw(value):
-            return f"env: the value of {name!r} holds {flaw}"
+            return f"env: the value of {name!r} contains {flaw}"
     return ""
 
 
@@ -295,28 +313,28 @@ def _check_texts(job: Job) -> str:
     for field, values in texts.items():
         flaws = (_flaw(str(value)) for value in values if value is not None)
         if flaw := next(filter(None, flaws), ""):
-            return f"{field} holds {flaw}"
+            return f"{field} contains {flaw}"
     return ""
 
 
 def _flaw(text: str) -> str:
-    """What *text* holds that no program can be given; empty: nothing of the kind."""
+    """What *text* contains that cannot be passed to a program; empty: nothing of the kind."""
     if "\0" in text:
         return "a NUL character"
     try:
         text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError as error:
-        return f"half a character ({text[error.start]!r})"
+        return f"an unpaired surrogate, which is not valid text ({text[error.start]!r})"
     return ""
 
 
 @attrs.frozen
 class JobId:
-    """A job as a batch system knows it.
+    """The ID of a job in its batch system.
 
     Attributes:
         system: the plugin's name.
-        native_id: the id as the system spells it; an element of an array in full (`3505_7`).
+        native_id: the ID as the system spells it; for an element of an array in full (`3505_7`).
     """
 
     system: str
@@ -332,18 +350,19 @@ class Outcome:
 
     Attributes:
         run, index: which job.
-        id: the batch system's id; None where it never had one.
+        id: the ID in the batch system; None if it never had one.
         state: done, failed, terminated or lost.
-        reason: why it is not done; None for done.
-        exit_code: of the command; None where a signal ended it or it never ran.
-        signal: number of the signal that ended the command.
-        native_state: the system's own last word.
-        message: what the system or the job script said of it.
-        host: the machine it ran on.
+        reason: why the job is not done; None for done.
+        exit_code: of the command; None if a signal killed it or it never ran.
+        signal: number of the signal that killed the command.
+        native_state: the last state in the system's own words.
+        message: what the system or the job script says about the end.
+        host: the machine the job ran on.
         submitted, started, ended: times in UTC.
-        evidence: what the verdict rests on, or for a lost job everything that was asked.
-        stdout, stderr: its logs.
-        cpu_time: CPU time used; max_memory: peak resident memory in bytes, where accounted.
+        evidence: what the verdict is based on; for a lost job, every source that was asked.
+        stdout, stderr: the paths of its logs; the files may be missing if it never ran.
+        cpu_time: CPU time used, if the system accounts for it.
+        max_memory: peak resident memory in bytes, if the system accounts for it.
         attempt: 0, or the number of the retry.
     """
 
@@ -361,24 +380,24 @@ class Outcome:
     started: datetime | None = None
     ended: datetime | None = None
     evidence: tuple[str, ...] = ()
-    stdout: Path | None = None
-    stderr: Path | None = None
+    stdout: Path
+    stderr: Path
     cpu_time: timedelta | None = None
     max_memory: int | None = None
     attempt: int = 0
 
     @property
     def done(self) -> bool:
-        """Whether the job did what it was to do."""
+        """Whether the job succeeded."""
         return self.state is State.DONE
 
     def describe(self) -> str:
         """One line for people: which job, how it ended, why, and where to look next."""
         text = f"job {self.run}:{self.index} {self.state.value}"
         if why := self.why():
-            text += f" ({why})"
-        if self.stderr and not self.done and not self._never_ran:
-            text += f"; its log: {self.stderr}"
+            text += f": {why}"
+        if not self.done and not self._never_ran:
+            text += f" (log: {self.stderr})"
         return text
 
     def why(self) -> str:

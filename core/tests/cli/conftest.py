@@ -31,10 +31,10 @@ APART = {"mix_stderr": False} if "mix_stderr" in signature(CliRunner).parameters
 TOY = """
     import os, time
     from anybatch.errors import CommandFailed
-    from anybatch.hookspecs import hookimpl
     from anybatch.host import Command, Completed
     from anybatch.model import State
     from anybatch.records import Detection, JobStatus, Rendered, Setting
+    from anybatch.system import BatchSystem
 
     def ask(what):
         with open("asked", "a") as log:
@@ -45,37 +45,31 @@ TOY = """
             completed = Completed(1, stderr="the controller is on fire")
             raise CommandFailed(Command(("toy-" + what,)), completed)
 
-    @hookimpl
-    def anybatch_detect():
-        return Detection(available=True, reason="it is a toy", auto=False, version="7.5")
+    class Toy(BatchSystem):
+        def anybatch_detect(self, settings, choosing):
+            return Detection(available=True, reason="it is a toy", priority=None, version="7.5")
 
-    @hookimpl
-    def anybatch_settings():
-        return [Setting(name="partition", help="Where jobs queue.")]
+        def anybatch_settings(self):
+            return [Setting(name="partition", help="Where jobs queue.")]
 
-    @hookimpl
-    def anybatch_render(submission):
-        return Rendered(command=Command(("toy-submit", submission.token)))
+        def anybatch_render(self, submission):
+            return Rendered(command=Command(("toy-submit", submission.token)))
 
-    @hookimpl
-    def anybatch_submit(submission):
-        ask("submit")
-        return [f"{submission.token}.{task}" for task in range(submission.count)]
+        def anybatch_submit(self, submission, rendered):
+            ask("submit")
+            return [f"{submission.token}.{task}" for task in range(submission.count)]
 
-    @hookimpl
-    def anybatch_find(submission):
-        ask("find")
-        return []
+        def anybatch_find(self, submission):
+            ask("find")
+            return []
 
-    @hookimpl
-    def anybatch_status(ids):
-        ask("status")
-        said = {"native": "HOLD", "source": "toy", "message": "the spool is full"}
-        return {native: JobStatus(state=State.HELD, **said) for native in ids}
+        def anybatch_status(self, batches):
+            ask("status")
+            said = {"native_state": "HOLD", "source": "toy", "message": "the spool is full"}
+            return [{id: JobStatus(state=State.HELD, **said) for id in b.ids} for b in batches]
 
-    @hookimpl
-    def anybatch_terminate(ids, signal):
-        ask(f"terminate {len(ids)} {signal}")
+        def anybatch_terminate(self, batches, signal):
+            ask(f"terminate {sum(len(batch.ids) for batch in batches)} {signal}")
 """
 
 
@@ -111,7 +105,8 @@ def install(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str],
         info = site / f"dist_{name}-1.5.dist-info"
         info.mkdir()
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: dist-{name}\nVersion: 1.5\n")
-        (info / "entry_points.txt").write_text(f"[anybatch]\n{name} = {module}\n")
+        value = f"{module}:{name.title()}" if "BatchSystem" in text else module
+        (info / "entry_points.txt").write_text(f"[anybatch]\n{name} = {value}\n")
         (site / f"{module}.py").write_text(textwrap.dedent(text))
 
     return install

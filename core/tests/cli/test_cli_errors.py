@@ -28,24 +28,33 @@ def nothing_submitted(home: Path) -> bool:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--memory", "2 bananas", "--", "true"], "--memory': '2 bananas' is no size"),
-        (["--time", "5", "--", "true"], "'5' has no unit; write for example '5m'"),
-        (["--cores", "0", "--", "true"], "--cores"),
-        (["--env", "A", "--", "true"], "'A' sets nothing; write NAME=VALUE"),
-        (["--env", "1=2", "--", "true"], "'1' is no name of a variable"),
-        ([], "the command is empty"),
-        (["--", ""], "the command's first word is empty"),
+        (["--memory", "2 bananas", "--", "true"], "--memory: invalid size '2 bananas'; use for"),
+        (["--memory", "2", "--", "true"], "--memory: size '2' has no unit; write 2B or 2GiB"),
+        (["--time", "5", "--", "true"], "--time: duration '5' has no unit; write 5m or 5s"),
+        (["--time", "1:30", "--", "true"], "'1:30' has two readings; write 1h30m or 1m30s"),
+        (["--cores", "0", "--", "true"], "--cores: must be a whole number, 1 or more: '0'"),
+        (["--cores", "two", "--", "true"], "--cores: must be a whole number, 1 or more: 'two'"),
+        (["--retry", "-1", "--", "true"], "--retry: must be a whole number, 0 or more: '-1'"),
+        (["--cores"], "option '--cores' requires an argument"),
+        (["--json=3", "--", "true"], "option '--json' does not take a value"),
+        (["--env", "A", "--", "true"], "--env: invalid value 'A': expected NAME=VALUE"),
+        (["--env", "1=2", "--", "true"], "env: '1' is not a valid variable name"),
+        ([], "no command given; put it after the options, for example: anybatch run -- ./fit 7"),
+        (["--", ""], "the name of the program is empty"),
         (["--system", "lcoal", "--", "true"], "'lcoal'; did you mean 'local'"),
         (["--set", "local.croes=1", "--", "true"], "unknown setting 'croes' of local; did you"),
-        (["--set", "locl.cores=1", "--", "true"], "there is no plugin 'locl'; did you mean"),
-        (["--set", "local.cores=x", "--", "true"], "'x' is no integer"),
-        (["--input", "nowhere", "--", "true"], "input 'nowhere' is not there"),
-        (["--after", "nobody", "--", "true"], "there is no run 'nobody'"),
-        (["--job", "nowhere", "--", "true"], "job file nowhere cannot be read"),
-        (["--each", "nowhere", "--", "true"], "nowhere"),
+        (["--set", "locl.cores=1", "--", "true"], "no plugin named 'locl'; did you mean"),
+        (["--set", "local.cores=x", "--", "true"], "'x' is not an integer"),
+        (["--input", "nowhere", "--", "true"], "input 'nowhere' does not exist"),
+        (["--after", "nobody", "--", "true"], "no run matches 'nobody'. (`anybatch status`"),
+        (["--job", "nowhere", "--", "true"], "cannot read job file nowhere: No such file"),
+        (["--each", "nowhere", "--", "true"], "--each: 'nowhere': No such file or directory"),
         (["--each", os.devnull, "--", "true"], "the file is empty"),
-        (["--each", os.devnull, "--count", "2", "--", "true"], "exclude each other"),
-        (["--colour", "red", "--", "true"], "--colour"),
+        (
+            ["--each", os.devnull, "--count", "2", "--", "true"],
+            "--count and --each cannot be used together",
+        ),
+        (["--colour", "red", "--", "true"], "unknown option '--colour'; did you mean '--count'?"),
     ],
 )
 def test_refused(call: Call, home: Path, command: str, words: list[str], message: str) -> None:
@@ -53,8 +62,47 @@ def test_refused(call: Call, home: Path, command: str, words: list[str], message
     result = call(command, *words)
     assert result.exit_code == 2
     assert result.stdout == ""
-    assert message in " ".join(result.stderr.split())
+    assert result.stderr.startswith("anybatch: ")
+    assert message in result.stderr
+    assert result.stderr.count("\n") == 1
     assert nothing_submitted(home)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["run", "--cores", "two"],
+            "--cores: must be a whole number, 1 or more: 'two' (see: {} run",
+        ),
+        (["run", "--cores"], "option '--cores' requires an argument (see: {} run"),
+        (["status", "--follow"], "unknown option '--follow' (see: {} status"),
+        (["logs"], "RUN[:INDEX] is missing (see: {} logs"),
+        (["terminate"], "RUN[:INDEX] is missing (see: {} terminate"),
+        (
+            ["completion", "csh"],
+            "SHELL: 'csh' is not one of 'bash', 'zsh', 'fish' (see: {} complet",
+        ),
+        (["doctor", "please"], "got unexpected extra argument (please) (see: {} doctor"),
+        (["rnu"], "unknown command 'rnu'; did you mean 'run'? (see: {}"),
+        (["--colour"], "unknown option '--colour' (see: {}"),
+    ],
+)
+def test_errors_of_the_option_parser(call: Call, words: list[str], message: str) -> None:
+    """They look like all others, name the parameter, and tell which help to read."""
+    result = call(*words)
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"anybatch: {message.format('anybatch')}")
+    assert result.stderr.endswith(" --help)\n")
+
+
+def test_only_known_plugins_are_advised(call: Call) -> None:
+    """A misspelt name is not a package to install; the name of a plugin of this project is."""
+    assert "did you mean 'slurm'?" in call("submit", "--system", "slrm", "--", "true").stderr
+    assert "pip install" not in call("submit", "--system", "slrm", "--", "true").stderr
+    unloaded = call("submit", "--system", "nosuch", "--", "true").stderr
+    assert "there is no batch system 'nosuch'" in unloaded
+    assert "pip install" not in unloaded
 
 
 @pytest.mark.parametrize("command", ["status", "wait", "logs", "terminate"])
@@ -62,7 +110,7 @@ def test_a_run_that_is_not_known(call: Call, command: str) -> None:
     """A run that nobody knows is exit code 2."""
     result = call(command, "20261120-094725-64a26d")
     assert result.exit_code == 2
-    assert result.stderr.startswith("anybatch: there is no run '20261120-094725-64a26d'")
+    assert result.stderr.startswith("anybatch: no run matches '20261120-094725-64a26d'")
 
 
 @pytest.mark.system
@@ -89,7 +137,7 @@ def test_a_state_folder_that_cannot_be_written(program: Program, home: Path) -> 
     environ = {**os.environ, "XDG_STATE_HOME": str(home / "file")}
     result = program("submit", "--set", "runs_dir=runs", "--", "true", env=environ)
     assert result.returncode == 2
-    assert b"nothing was submitted" in result.stderr or b"cannot be written" in result.stderr
+    assert b"nothing was submitted" in result.stderr or b"cannot write to" in result.stderr
     assert result.stdout == b""
 
 
@@ -98,5 +146,5 @@ def test_a_run_folder_that_cannot_be_made(program: Program, home: Path) -> None:
     (home / "file").touch()
     result = program("submit", "--set", "runs_dir=file/runs", "--", "true")
     assert result.returncode == 2
-    assert result.stderr.startswith(b"anybatch: cannot make the run's folder")
+    assert result.stderr.startswith(b"anybatch: cannot create the run folder")
     assert b"nothing was submitted" in result.stderr

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Program = Callable[..., subprocess.CompletedProcess[bytes]]
 
 
-AWAY = """
+UNREACHABLE = """
     from anybatch.hookspecs import hookimpl
     from anybatch.records import Detection
 
@@ -53,11 +53,10 @@ def test_systems_lists_plugins_with_their_distribution(call: Call, toy: Path) ->
         "distribution": "dist-toy 1.5",
         "kind": "batch system",
         "available": True,
-        "away": False,
+        "unreachable": False,
         "reason": "it is a toy",
         "version": "7.5",
-        "priority": 50,
-        "auto": False,
+        "priority": None,
         "stands_for": None,
         "details": {},
         "problems": [],
@@ -71,10 +70,10 @@ def test_systems_lists_plugins_with_their_distribution(call: Call, toy: Path) ->
     ("text", "problem"),
     [
         ("raise RuntimeError('no luck')", "it cannot be imported: RuntimeError: no luck"),
-        ("", "it implements no hook"),
+        ("", "it defines no hooks; did you forget @hookimpl?"),
         (
             "from anybatch import hookimpl\n@hookimpl\ndef anybatch_detekt(): pass\n",
-            "'anybatch_detekt', which is no hook; did you mean 'anybatch_detect'?",
+            "'anybatch_detekt', which is not a hook; did you mean 'anybatch_detect'?",
         ),
         (
             "from anybatch import hookimpl\n@hookimpl\ndef anybatch_detect(): 1 / 0\n",
@@ -127,12 +126,12 @@ def test_a_plugin_whose_name_stands_for_a_batch_system(
     assert systems(call)["box"]["stands_for"] == "toy"
     assert systems(call)["toy"]["stands_for"] is None
     [line] = [line for line in call("systems").stdout.splitlines() if line.startswith("box")]
-    assert " ".join(line.split()) == "box dist-box 1.5 stands for toy yes box is told"
+    assert " ".join(line.split()) == "box dist-box 1.5 alias of toy yes box is told"
     plan = json.loads(call("render", "--system", "box", "--json", "--", "true").stdout)
     assert plan["system"] == "toy"
     doctor = call("doctor", "--system", "box").stdout
-    assert "box stands for toy; box, usable: box is told; toy, usable:" in doctor
-    assert "stands for: toy" in doctor
+    assert "box is an alias of toy; box, available: box is told; toy, available:" in doctor
+    assert "alias of: toy" in doctor
 
 
 def test_a_name_that_stands_for_a_system_and_is_not_usable(
@@ -142,7 +141,7 @@ def test_a_name_that_stands_for_a_system_and_is_not_usable(
     install("box", STANDS_FOR % False)
     result = call("doctor", "--system", "box")
     assert result.exit_code == 1
-    assert "box, not usable: box is told; toy, usable:" in result.stdout
+    assert "box, not available: box is told; toy, available:" in result.stdout
 
 
 def test_an_alias_that_raises(call: Call, install: Install) -> None:
@@ -237,7 +236,7 @@ def test_a_healthy_machine(call: Call, home: Path, monkeypatch: pytest.MonkeyPat
     assert __version__ in result.stdout
     assert str(home / "anybatch.toml") in result.stdout
     assert str(home / ".anybatch" / "runs") in result.stdout
-    assert "auto takes " in result.stdout
+    assert "auto selects local, which has the highest priority here" in result.stdout
     assert "PROBLEM" not in result.stdout
     assert not (home / ".anybatch").exists()
 
@@ -267,6 +266,16 @@ def test_a_plugin_that_is_switched_off_is_no_problem(
     result = call("doctor", "--json")
     assert result.exit_code == 0
     assert "switched off" in findings(result)["plugin toy"]["text"]
+    assert re.search(r"^-        plugin toy: ", call("doctor").stdout, re.MULTILINE)
+
+
+def test_what_is_not_available_is_not_ok(call: Call, install: Install) -> None:
+    """`doctor` has a mark of its own for a batch system that is not here: no problem, nor ok."""
+    install("cluster", UNREACHABLE.replace("unreachable=True, ", ""))
+    result = call("doctor")
+    assert result.exit_code == 0
+    told = "-        plugin cluster: dist-cluster 1.5: not available: nobody answers"
+    assert told in result.stdout.splitlines()
 
 
 def test_a_mistake_in_the_settings_is_a_problem(call: Call, home: Path) -> None:
@@ -274,7 +283,7 @@ def test_a_mistake_in_the_settings_is_a_problem(call: Call, home: Path) -> None:
     (home / "anybatch.toml").write_text("poll_interval = 'often'\n")
     result = call("doctor", "--json")
     assert result.exit_code == 1
-    assert "'often' is no duration" in findings(result)["settings"]["text"]
+    assert "invalid duration 'often'" in findings(result)["settings"]["text"]
 
 
 def test_folders_that_cannot_be_written_are_problems(
@@ -293,10 +302,12 @@ def test_folders_that_cannot_be_written_are_problems(
 
 def test_a_system_that_is_away_is_a_problem(call: Call, install: Install) -> None:
     """A batch system that is set up and does not answer is a problem."""
-    install("cluster", AWAY)
+    install("cluster", UNREACHABLE)
     result = call("doctor", "--json")
     assert result.exit_code == 1
-    assert "set up, but away: nobody answers" in findings(result)["plugin cluster"]["text"]
+    text = findings(result)["plugin cluster"]["text"]
+    assert "configured, but unreachable: nobody answers" in text
+    assert systems(call)["cluster"]["unreachable"] is True
 
 
 def test_a_system_that_is_not_installed_is_a_problem(call: Call) -> None:
@@ -322,10 +333,25 @@ def test_help_tells_examples_and_exit_codes(call: Call) -> None:
 def test_help_names_all_commands(call: Call) -> None:
     """The program's help lists the commands, each with a sentence that is not cut off."""
     text = call("--help").stdout
-    listed = text[text.index("Commands:") :]
+    listed = text[text.index("Jobs:") :]
     for name in cli.commands:
         assert re.search(rf"^  {name} +\S.*\.$", listed, re.MULTILINE)
     assert "..." not in listed
+    assert re.findall(r"^(\w+):$", text, re.MULTILINE) == ["Jobs", "Runs", "Installation"]
+
+
+def test_help_fits_a_screen(call: Call) -> None:
+    """The program's help has at most 24 lines of 80 columns; without a command it is shown too."""
+    text = call("--help", terminal_width=80).stdout
+    assert text.count("\n") <= 24
+    assert max(map(len, text.splitlines())) <= 80
+    assert call(terminal_width=80).stdout == text
+
+
+def test_help_speaks_no_type_theory(call: Call) -> None:
+    """Ranges of numbers are told by errors, not by signs in the help."""
+    for name in cli.commands:
+        assert "[x>=" not in call(name, "--help").stdout
 
 
 def complete(program: Program, *words: str) -> list[str]:

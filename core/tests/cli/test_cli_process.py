@@ -58,7 +58,8 @@ def test_an_interrupt_leaves_jobs_alone(
     process = start(*words)
     run = run_id(read_until(process, b": 1 (queued|running)"))
     process.send_signal(number)
-    assert f"come back with: anybatch wait {run}".encode() in read_until(process, b"come back")
+    told = f"run {run} continues in the background; reattach with: anybatch wait {run}"
+    assert told.encode() in read_until(process, b"reattach")
     assert process.wait() == 130
     [job] = json.loads(call("status", "--json", run).stdout)[0]["jobs"]
     assert job["state"] in ("queued", "running")
@@ -71,7 +72,7 @@ def test_an_interrupt_stops_jobs_where_that_is_wanted(call: Call, start: Start) 
     read_until(process, b": 1 (queued|running)")
     process.send_signal(signal.SIGINT)
     stdout, stderr = process.communicate()
-    assert b"1 job told to stop" in stderr
+    assert b"stopping 1 job" in stderr
     assert process.returncode == 130
     assert [job["state"] for job in json.loads(stdout)["jobs"]] == ["terminated"]
 
@@ -83,7 +84,7 @@ def test_an_interrupt_waits_for_the_submission(start: Start, toy: Path) -> None:
     await_that((toy / "asked").exists)
     process.send_signal(signal.SIGINT)
     (toy / "slow").unlink()
-    assert b"come back with: anybatch wait" in read_until(process, b"come back")
+    assert b"reattach with: anybatch wait" in read_until(process, b"reattach")
     assert process.wait() == 130
     assert (toy / "asked").read_text() == "submit\n"
 
@@ -160,6 +161,23 @@ def test_a_bar_on_a_terminal(home: Path) -> None:
     assert process.wait() == 0
     assert b"\x1b[?25h" in drawn  # the cursor is shown again
     assert re.search(rb"anybatch: run \S+: 2 done\r\n", drawn)
+
+
+def test_lines_on_a_terminal_that_cannot_draw(home: Path) -> None:
+    """On a dumb terminal the progress is lines, as where there is no terminal."""
+    master, slave = pty.openpty()
+    words = [sys.executable, "-m", "anybatch", "run", "--", "true"]
+    environ = {**os.environ, "TERM": "dumb"}
+    process = subprocess.Popen(words, stderr=slave, stdout=subprocess.DEVNULL, env=environ)
+    os.close(slave)
+    drawn = b""
+    while chunk := _read(master):
+        drawn += chunk
+    os.close(master)
+    assert process.wait() == 0
+    assert b"\x1b" not in drawn
+    assert re.search(rb"^anybatch: run \S+: 1 queued\r$", drawn, re.MULTILINE)
+    assert re.search(rb"^anybatch: run \S+: 1 done\r$", drawn, re.MULTILINE)
 
 
 def _read(terminal: int) -> bytes:

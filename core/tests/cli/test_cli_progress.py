@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from anybatch import Job
-from anybatch.cli.progress import PAUSE, Progress
+from anybatch.cli.progress import PAUSE, SPARE, Progress, _bar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,3 +56,16 @@ def test_several_runs_are_counted_together(home: Path, new_session: Callable[...
         run.wait()
     Progress(lines.append).finish(runs)
     assert lines == ["2 runs: 3 done"]
+
+
+def test_the_bar_leaves_room_for_an_interrupt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its line never reaches the last columns, where the terminal writes `^C` and would wrap."""
+    monkeypatch.setenv("COLUMNS", "80")
+    bar = _bar()
+    [task] = bar.task_ids
+    counts = "142 queued, 57 done, 1 failed"
+    title = "run 20261120-094725-64a26d"
+    bar.update(task, total=200, completed=58, description=title, counts=counts)
+    lines = bar.console.render_lines(bar.get_renderable(), pad=False)
+    widths = [sum(segment.cell_length for segment in line) for line in lines]
+    assert 60 < max(widths) <= 80 - SPARE

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import subprocess
 import sys
 from io import BytesIO
 from pathlib import Path
@@ -18,7 +20,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Callable
 
     from click.testing import Result
@@ -64,7 +65,7 @@ def test_a_failure_before_the_command_is_exit_code_1(call: Call) -> None:
 def test_a_failure_is_told(call: Call) -> None:
     """Who waits is told which job failed, why, and where its log is."""
     result = call("run", "--", "sh", "-c", "exit 3")
-    assert ":0 failed (exit code 3); its log: " in result.stderr
+    assert re.search(r":0 failed: exit code 3 \(log: \S+/0\.err\)$", result.stderr, re.M)
 
 
 def test_one_of_many_fails(call: Call) -> None:
@@ -73,9 +74,18 @@ def test_one_of_many_fails(call: Call) -> None:
     assert result.exit_code == 1
     assert result.stdout == ""
     assert "1 done, 24 failed" in result.stderr
-    assert result.stderr.count(" failed (exit code 1)") == 20
+    assert result.stderr.count(" failed: exit code 1 (log: ") == 20
     assert "... and 4 more" in result.stderr
-    assert "logs: " in result.stderr
+    [line] = [line for line in result.stderr.splitlines() if line.startswith("anybatch: logs: ")]
+    assert re.fullmatch(r".*: \S+/logs \(to print one: anybatch logs \S+:INDEX\)", line)
+
+
+def test_logs_are_where_the_options_say(call: Call, home: Path) -> None:
+    """What is told of the logs of many jobs names the files that were chosen for them."""
+    result = call("run", "--count", "2", "--stdout", "o/{index}.txt", "--", "true")
+    assert re.search(r"^anybatch: logs: o/\{index\}\.txt and \S+/logs \(", result.stderr, re.M)
+    both = ["--stdout", "o/{index}", "--stderr", "o/{index}"]
+    assert "logs: o/{index} (to" in call("run", "--count", "2", *both, "--", "true").stderr
 
 
 def test_all_of_many_are_done(call: Call) -> None:
@@ -107,7 +117,42 @@ def test_submit_prints_the_id_alone(call: Call) -> None:
     result = call("submit", "--", "true")
     assert result.exit_code == 0
     assert result.stdout.count("\n") == 1
+    assert result.stderr == f"anybatch: run {result.stdout.strip()}: 1 job on local\n"
     assert call("wait", result.stdout.strip()).exit_code == 0
+
+
+def test_run_says_first_where_jobs_go(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first line names the run, how many jobs it has, and the batch system."""
+    first = call("run", "--count", "20", "--", "true").stderr.splitlines()[0]
+    assert re.fullmatch(r"anybatch: run \S+: 20 jobs on local", first)
+    monkeypatch.delenv("ANYBATCH_SYSTEM")
+    first = call("run", "--", "true").stderr.splitlines()[0]
+    expected = "1 job on this machine (local), because no batch system was found"
+    assert re.fullmatch(rf"anybatch: run \S+: {re.escape(expected)}", first)
+
+
+def test_git_sees_no_run_folders(call: Call, home: Path) -> None:
+    """`.anybatch` hides itself; a folder that the user has chosen is left as it is."""
+    call("submit", "--set", "runs_dir=elsewhere", "--", "true")
+    assert not (home / "elsewhere" / ".gitignore").exists()
+    assert not (home / ".anybatch").exists()
+    call("submit", "--", "true")
+    assert (home / ".anybatch" / ".gitignore").read_text() == "*\n"
+
+
+@pytest.mark.parametrize("command", ["run", "submit"])
+def test_piped_input_is_not_dropped_silently(program: Program, home: Path, command: str) -> None:
+    """Bytes that wait on standard input do not reach jobs, and a notice says so."""
+    notice = b"anybatch: standard input is not passed to jobs; use --stdin FILE instead\n"
+    assert notice in program(command, "--", "true", input=b"hello\n").stderr
+    (home / "lines").write_text("hello\n")
+    with open("lines", "rb") as file:
+        assert notice in program(command, "--", "true", stdin=file).stderr
+        file.seek(0, os.SEEK_END)
+        assert notice not in program(command, "--", "true", stdin=file).stderr
+    for words in (["--each", "-"], ["--stdin", "lines"]):
+        assert notice not in program(command, *words, "--", "true", input=b"hello\n").stderr
+    assert notice not in program(command, "--", "true", stdin=subprocess.DEVNULL).stderr
 
 
 def test_what_is_given_reaches_the_job(call: Call, home: Path) -> None:

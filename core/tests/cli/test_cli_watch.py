@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from anybatch.cli.report import print_table
 from anybatch.testing import await_that
 
 if TYPE_CHECKING:
@@ -55,9 +57,9 @@ def test_status_lists_what_is_not_finished(call: Call) -> None:
     call("terminate", open_one)
 
 
-def test_no_run_is_unfinished(call: Call) -> None:
-    """Where nothing is unfinished, `status` and `wait` say so and are content."""
-    assert call("status").stdout == "none of your runs is unfinished\n"
+def test_no_run_is_active(call: Call) -> None:
+    """If nothing is unfinished, `status` and `wait` say so and are content."""
+    assert call("status").stdout == "no active runs\n"
     assert call("status", "--json").stdout == "[]\n"
     result = call("wait", "--json")
     assert (result.exit_code, result.stdout) == (0, "[]\n")
@@ -83,6 +85,34 @@ def test_equal_jobs_share_a_line(call: Call) -> None:
     assert [line.split()[:2] for line in lines[2:]] == [["0-29", "(30)"], ["30-39", "(10)"]]
 
 
+def test_equal_jobs_share_a_line_whatever_the_system_said(call: Call) -> None:
+    """Ended jobs of many are grouped by state and reason; the system's word makes no second row."""
+    run = submit(call, "--count", "40", "--", "sh", "-c", "exit 1")
+    call("wait", run)
+    for journal in Path(status(call, run)[0]["folder"]).glob("journal-*.jsonl"):
+        events = [json.loads(line) for line in journal.read_text().splitlines()]
+        for outcome in (one for event in events for one in event.get("outcomes", [])):
+            outcome["native_state"] = "FAILED" if outcome["index"] % 3 else None
+        journal.write_text("".join(json.dumps(event) + "\n" for event in events))
+    [line] = call("status", run).stdout.splitlines()[2:]
+    assert re.match(r"0-39 \(40\) .* failed +FAILED .* exit code 1$", line.rstrip())
+
+
+def test_a_narrow_terminal_cuts_nothing(
+    call: Call, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first column keeps its width, and other cells go on in the next line."""
+    run, name = "20261120-094725-64a26d", "a-name-that-is-quite-long"
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    for width in ("80", "50", "30"):
+        monkeypatch.setenv("COLUMNS", width)
+        print_table(("RUN", "NAME", "JOBS"), [(run, name, "12 queued, 142 running")])
+        shown = re.sub(r"\x1b\[\d*m", "", capsys.readouterr().out)
+        assert f"\n{run} " in shown
+        everything = f"RUN NAME JOBS {run} {name} 12 queued, 142 running"
+        assert sorted("".join(shown.split())) == sorted("".join(everything.split()))
+
+
 def test_a_part_of_the_id_will_do(call: Call) -> None:
     """A run is found by a part of its id that no other has."""
     run = submit(call, "--", "true")
@@ -95,7 +125,7 @@ def test_wait_waits_for_all(call: Call) -> None:
     good, bad = submit(call, "--", "true"), submit(call, "--", "false")
     result = call("wait")
     assert result.exit_code == 1
-    assert f"job {bad}:0 failed (exit code 1)" in result.stderr
+    assert f"job {bad}:0 failed: exit code 1 (log: " in result.stderr
     assert good not in result.stderr
     assert call("wait", good).exit_code == 0
     assert states(call, good, bad, good) == ["done", "failed"]
@@ -134,7 +164,7 @@ def test_jobs_that_nobody_submits(call: Call, toy: Path) -> None:
     result = call("submit", "--system", "toy", "--", "true")
     assert result.exit_code == 0
     run = result.stdout.strip()
-    hint = f"1 job not submitted; `anybatch wait {run}` goes on"
+    hint = f"run {run}: 1 job is not submitted yet; run `anybatch wait {run}` to continue\n"
     assert hint in result.stderr
     (toy / "down").unlink()
     status_now = call("status", run)
@@ -161,7 +191,7 @@ def test_a_run_folder_that_makes_no_sense(call: Call) -> None:
     file.write_text(file.read_text().replace('"token"', '"tokken"'))
     result = call("logs", run)
     assert result.exit_code == 2
-    assert "run.json' makes no sense" in result.stderr
+    assert "run.json' is damaged: " in result.stderr
     assert "tokken" in result.stderr
 
 
@@ -172,17 +202,18 @@ def test_terminating_a_run(call: Call) -> None:
     """All jobs that have not ended are told to stop, and are terminated then."""
     run = submit(call, "--count", "2", "--", "sleep", "60")
     result = call("terminate", run)
-    assert result.stdout == f"run {run}: 2 jobs told to stop\n"
+    assert result.stdout == f"run {run}: stopping 2 jobs\n"
     assert call("wait", run).exit_code == 1
     assert states(call, run) == ["terminated", "terminated"]
-    assert json.loads(call("terminate", "--json", run).stdout) == [{"run": run, "told": 0}]
+    assert json.loads(call("terminate", "--json", run).stdout) == [{"run": run, "signalled": 0}]
+    assert call("terminate", run).stdout == f"run {run}: nothing to stop: the jobs have ended\n"
 
 
 def test_terminating_some_jobs(call: Call) -> None:
     """With an index only that job is told, once however often it is named."""
     run = submit(call, "--count", "3", "--", "sleep", "60")
-    assert "2 jobs told" in call("terminate", f"{run}:1", f"{run}:2", f"{run}:1").stdout
-    assert "3 jobs told" in call("terminate", f"{run}:0", run).stdout
+    assert "stopping 2 jobs\n" in call("terminate", f"{run}:1", f"{run}:2", f"{run}:1").stdout
+    assert "stopping 3 jobs\n" in call("terminate", f"{run}:0", run).stdout
 
 
 def test_signals_reach_the_command(call: Call, home: Path) -> None:
@@ -190,18 +221,22 @@ def test_signals_reach_the_command(call: Call, home: Path) -> None:
     script = "trap 'echo got; exit 0' USR1; touch ready; while :; do sleep 0.02; done"
     run = submit(call, "--", "sh", "-c", script)
     await_that((home / "ready").exists)
-    assert call("terminate", run, "--signal", "SIGusr1").stdout.endswith("1 job sent USR1\n")
+    assert call("terminate", run, "--signal", "SIGusr1").stdout.endswith(": sent USR1 to 1 job\n")
     assert call("wait", run).exit_code == 0
     assert call("logs", run).stdout == "got\n"
 
 
 def test_a_signal_that_there_is_not(call: Call) -> None:
-    """An unknown signal is exit code 2."""
+    """An unknown signal is exit code 2, also for a run that has ended."""
     run = submit(call, "--", "sleep", "60")
-    result = call("terminate", "--signal", "USR3", run)
-    assert result.exit_code == 2
-    assert "did you mean" in result.stderr
-    call("terminate", run)
+    for _ in range(2):
+        result = call("terminate", "--signal", "USR3", run)
+        assert result.exit_code == 2
+        assert result.stderr.startswith("anybatch: unknown signal 'USR3'; did you mean 'USR")
+        call("terminate", run)
+        call("wait", run)
+    ended = call("terminate", "--signal", "USR1", run)
+    assert ended.stdout == f"run {run}: nothing to signal: the jobs have ended\n"
 
 
 def test_few_commands_end_many_jobs(call: Call, toy: Path) -> None:
@@ -244,9 +279,9 @@ def test_a_log_that_is_not_there(call: Call, toy: Path) -> None:
     run = submit(call, "--system", "toy", "--", "true")
     result = call("logs", run)
     assert result.exit_code == 1
-    assert f"job {run}:0 has no log" in result.stderr
+    assert f"job {run}:0 has no log yet: " in result.stderr
     many = submit(call, "--system", "toy", "--count", "3", "--", "true")
-    assert f"no log of jobs {many}:0-2" in call("logs", many).stderr
+    assert f"no log yet for jobs {many}:0-2" in call("logs", many).stderr
     assert json.loads(call("logs", "--json", run).stdout)[0]["text"] is None
 
 

@@ -98,7 +98,8 @@ def test_dependent_is_doomed(word: Word) -> None:
     table = table_of(submitted(1), submitted(2, 2, after=("1.1@m",)))
     start_all(table)
     end(table, "1.1@m", word)
-    assert ids(table.take_doomed()) == ["2.1@m", "2.2@m"]
+    doomed = [(job.id, cause) for job, cause in table.take_doomed()]
+    assert doomed == [("2.1@m", "1.1@m"), ("2.2@m", "1.1@m")]
     assert table.take_doomed() == []
     assert start_all(table) == []
 
@@ -111,7 +112,7 @@ def test_dependency_that_ended_before() -> None:
     table.apply(submitted(2, after=("1.1@m",)))
     table.apply(submitted(3, after=("1.1@m", "1.2@m")))
     assert start_all(table) == ["2.1@m"]
-    assert ids(table.take_doomed()) == ["3.1@m"]
+    assert [(job.id, cause) for job, cause in table.take_doomed()] == [("3.1@m", "1.2@m")]
 
 
 def test_time_limit_and_patience() -> None:

@@ -293,7 +293,7 @@ def test_unwritable_state_folder(local: Local) -> None:
     assert not detection.available
     assert "/dev/null/x" in detection.reason
     assert "cannot be written: Not a directory; XDG_STATE_HOME" in detection.reason
-    with pytest.raises(CommandFailed, match="cannot be written"):
+    with pytest.raises(CommandFailed, match="cannot write to the state folder"):
         local.submit()
 
 

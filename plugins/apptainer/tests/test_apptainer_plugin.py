@@ -169,7 +169,7 @@ def test_a_program_that_is_not_here_is_refused(
 def test_a_command_that_is_none_is_refused(machine: Callable[..., Session]) -> None:
     """Neither a job nor `systems` takes an option for a program."""
     session = machine("apptainer", command="-c")
-    with pytest.raises(SettingError, match=r"apptainer\.command: '-c' is no program"):
+    with pytest.raises(SettingError, match=r"apptainer\.command: '-c' is not a program"):
         session.plan(Job(["true"], container="docker://alpine"))
     answer = detected(session)
     assert not answer.available

@@ -139,7 +139,7 @@ def test_an_image_among_the_inputs_travels(image: str, word: str) -> None:
 @pytest.mark.parametrize("image", ["-", "--nv", "-B/etc"])
 def test_an_image_that_is_an_option_is_refused(image: str) -> None:
     """No image can add an option."""
-    with pytest.raises(JobError, match="is no image but an option"):
+    with pytest.raises(JobError, match="is an option, not an image"):
         render.image_word(image, {}, FOLDER)
 
 

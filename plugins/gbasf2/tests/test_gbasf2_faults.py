@@ -273,7 +273,7 @@ def test_a_steering_file_that_changes_before_its_turn_comes_submits_nothing(
     grid.renew()
     outcomes = end(changed) + end(gone)
     assert [outcome.reason for outcome in outcomes] == [Reason.REJECTED] * 2
-    assert "planned with another text of" in str(outcomes[0].message)
+    assert "changed after project" in str(outcomes[0].message)
     assert "gone.py: No such file" in str(outcomes[1].message)
     assert not grid.state()["names"]
 

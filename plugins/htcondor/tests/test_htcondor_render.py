@@ -470,7 +470,7 @@ def test_values_of_more_than_one_line_are_refused(value: str) -> None:
         submission({"container": "native"}, container=value),
         submission(folder=Path("/runs/\n+x = 1")),
     ):
-        with pytest.raises(UsageError, match="more than one line"):
+        with pytest.raises(UsageError, match="must be a single line"):
             render(one)
 
 

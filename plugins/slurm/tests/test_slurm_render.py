@@ -366,7 +366,7 @@ def test_name_and_comment_together_are_two_options(name: str, comment: str) -> N
 @pytest.mark.parametrize("name", ["job-name", "comment", "account", "signal"])
 def test_a_value_of_two_lines_is_refused_by_name(name: str, bad: str) -> None:
     """It could add a directive; the error says which setting it is."""
-    with pytest.raises(UsageError, match=rf"^slurm: the value of {name} is more than one line"):
+    with pytest.raises(UsageError, match=rf"^slurm: the value of {name} must be a single line"):
         render(submission({name: bad}))
 
 

@@ -17,7 +17,7 @@ import click
 from anybatch import __version__
 from anybatch.cli import doctor, inspect, logs, submit, watch
 from anybatch.cli.base import Failure, Interrupted, Unusable
-from anybatch.errors import AnybatchError, FolderError, UsageError
+from anybatch.errors import AnybatchError, FolderError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +29,10 @@ def _told() -> Iterator[None]:
     """Errors become a message and an exit code. Any that are not here are bugs, and look so."""
     try:
         yield
+    except click.UsageError as error:
+        if error.ctx is None:
+            raise
+        raise Unusable(_parser_message(error, error.ctx)) from None
     except (UsageError, FolderError) as error:
         raise Unusable(str(error)) from error
     except AnybatchError as error:
@@ -43,6 +47,32 @@ def _told() -> Iterator[None]:
         raise Interrupted("interrupted") from None
 
 
+def _parser_message(error: click.UsageError, ctx: click.Context) -> str:
+    """What the option parser complains about, in the words of all other errors."""
+    if isinstance(error, click.NoSuchOption):
+        known = (name for param in ctx.command.get_params(ctx) for name in param.opts)
+        text = f"unknown option {error.option_name!r}{did_you_mean(error.option_name, known)}"
+    elif isinstance(error, click.MissingParameter) and error.param is not None:
+        text = f"{_name_of(error.param)} is missing"
+    elif isinstance(error, click.BadParameter) and error.param is not None:
+        text = f"{_name_of(error.param)}: {error.message}"
+    else:
+        text = _plain(error.message)
+    return f"{text.removesuffix('.')} (see: {ctx.command_path} --help)"
+
+
+def _name_of(param: click.Parameter) -> str:
+    """A parameter as the help spells it: `--cores`, `RUN`."""
+    if isinstance(param, click.Argument):
+        return (param.metavar or str(param.name).upper()).removesuffix("...")
+    return max(param.opts, key=len)
+
+
+def _plain(message: str) -> str:
+    """A sentence of click's as the end of one of ours."""
+    return message[:1].lower() + message[1:]
+
+
 def _drop_unwritten() -> None:
     """Forget output that a full disk did not take: newer Pythons try it again when they end."""
     try:
@@ -53,12 +83,31 @@ def _drop_unwritten() -> None:
 
 class _Anybatch(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order of a job's life."""
+        """In the order of the help."""
         return list(self.commands)
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        """One line for all commands."""
+        return ["COMMAND [OPTIONS] ..."]
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Commands in groups; the two options of the program are named in the text above."""
+        for heading, commands in _COMMANDS.items():
+            with formatter.section(heading):
+                formatter.write_dl([(str(c.name), c.get_short_help_str(100)) for c in commands])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is called, with a hint where there is no such."""
+        if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            hint = did_you_mean(args[0], self.commands)
+            raise click.UsageError(f"unknown command {args[0]!r}{hint}", ctx)
+        return super().resolve_command(ctx, args)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         with _told():
-            return super().parse_args(ctx, args)
+            return super().parse_args(ctx, args or ["--help"])
 
     def invoke(self, ctx: click.Context) -> Any:
         with _told():
@@ -66,18 +115,21 @@ class _Anybatch(click.Group):
 
 
 HELP = """\
-Submit, watch and stop batch jobs on whatever batch system is here.
+Submit, watch and stop batch jobs on any batch system.
 
 \b
-  anybatch run -- python fit.py 7          one job, and wait for it
-  anybatch submit --count 100 -- ./sim     a hundred jobs; prints the run's id
-  anybatch status                          what is going on
-
-`anybatch COMMAND --help` tells more about a command, `anybatch doctor` what works here.
+Example: anybatch run --cores 4 -- python fit.py 7
+Help on a command: anybatch COMMAND --help. Version: anybatch --version.
 """
+_COMMANDS = {
+    "Jobs": (submit.run, submit.submit, submit.render),
+    "Runs": (watch.status, watch.wait, logs.logs, watch.terminate),
+    "Installation": (doctor.doctor, inspect.systems, inspect.settings, inspect.completion),
+}
 
 
 @click.group(
+    "anybatch",
     cls=_Anybatch,
     help=HELP,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -87,19 +139,7 @@ def cli() -> None:
     """The root of the commands."""
 
 
-for _command in (
-    submit.run,
-    submit.submit,
-    submit.render,
-    watch.status,
-    watch.wait,
-    logs.logs,
-    watch.terminate,
-    inspect.systems,
-    doctor.doctor,
-    inspect.settings,
-    inspect.completion,
-):
+for _command in (command for commands in _COMMANDS.values() for command in commands):
     cli.add_command(_command)
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 INTERRUPTED = 130  #: exit code after Ctrl-C, as shells have it: 128 + SIGINT
-_EXITS = {0: "all went well", 1: "something else went wrong", 2: "it cannot be done as asked"}
+_EXITS = {0: "success", 1: "other error", 2: "invalid request; nothing was submitted"}
 
 
 class Option(click.Option):
@@ -27,7 +27,7 @@ class Option(click.Option):
 
 
 class Command(click.Command):
-    """A command whose help shows options in groups, examples and exit codes.
+    """A command whose help shows options in groups, then examples and exit codes.
 
     Args:
         examples: command lines.
@@ -40,6 +40,14 @@ class Command(click.Command):
         super().__init__(*args, **kwargs)
         self.examples = examples
         self.exits = {**_EXITS, **(exits or {})}
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse; an error tells of which command it is."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx
+            raise
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write each group of options under its heading, those of every command last."""
@@ -82,7 +90,7 @@ class Interrupted(Failure):
 
 
 json_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
-    "--json", "as_json", is_flag=True, help="Print JSON for programs; times are UTC, ISO 8601."
+    "--json", "as_json", is_flag=True, help="Print JSON for programs. Times are in UTC (ISO 8601)."
 )
 
 

@@ -35,16 +35,18 @@ class Finding:
     """The result of a check.
 
     Attributes:
-        check: what was looked at.
-        ok: False: a problem, which somebody should mend.
+        check: what was checked.
+        ok: whether nothing needs to be fixed.
         text: what was found.
-        details: more of it, by name.
+        details: more facts, by name.
+        absent: nothing is wrong, but there is nothing to use either.
     """
 
     check: str
     ok: bool
     text: str
     details: Mapping[str, str] = attrs.field(factory=dict)
+    absent: bool = False
 
 
 @click.command(
@@ -52,20 +54,20 @@ class Finding:
     examples="""\
 anybatch doctor
 anybatch doctor --system slurm --submit""",
-    exits={0: "no problem was found", 1: "a problem was found"},
+    exits={0: "no problem found", 1: "at least one problem found"},
 )
 @click.option(
     "--system",
     metavar="NAME",
     shell_complete=complete_system,
-    help="Batch system; default: the best that is here.",
+    help="Batch system to check (default: the best one available).",
 )
-@click.option("--submit", is_flag=True, help="Run a job (`true`) there, and show how it ends.")
+@click.option("--submit", is_flag=True, help="Also run a test job (`true`) and show how it ends.")
 @json_option
 def doctor(system: str | None, submit: bool, as_json: bool) -> None:
-    """Check all that jobs will need.
+    """Check the installation.
 
-    Folders, settings, plugins, batch systems, and with --submit a job.
+    Checks folders, settings, plugins and batch systems. With --submit, also runs a test job.
     """
     findings = []
     with terminable():
@@ -80,7 +82,9 @@ def doctor(system: str | None, submit: bool, as_json: bool) -> None:
 
 
 def _print(finding: Finding) -> None:
-    mark = click.style("ok     ", "green") if finding.ok else click.style("PROBLEM", "red")
+    mark = click.style("PROBLEM", "red")
+    if finding.ok:
+        mark = "-      " if finding.absent else click.style("ok     ", "green")
     click.echo(f"{mark}  {finding.check}: {finding.text}".replace("\n", INDENT))
     for name, value in finding.details.items():
         click.echo(f"{INDENT[1:]}{name}: {value}")
@@ -91,7 +95,7 @@ def _check_up(system: str | None, submit: bool) -> Iterator[Finding]:
     from anybatch.session import Session
 
     yield _version()
-    yield _folder("state folder", _state_folder(), "XDG_STATE_HOME names another")
+    yield _folder("state folder", _state_folder(), "set XDG_STATE_HOME to use another")
     try:
         session = Session(system, on_notice=say)
     except AnybatchError as error:
@@ -99,7 +103,7 @@ def _check_up(system: str | None, submit: bool) -> Iterator[Finding]:
         return
     with session:
         yield _settings(session)
-        yield _folder("run folders", session.runs_folder, "the setting runs_dir names another")
+        yield _folder("run folders", session.runs_folder, "set runs_dir to use another")
         answers = detect(session.hooks, session.settings)
         yield from _plugins(session, answers)
         name = system or str(session.settings.core("system"))
@@ -125,16 +129,17 @@ def _folder(check: str, path: Path, advice: str) -> Finding:
     try:
         above = next(folder for folder in (path, *path.parents) if folder.exists())
         with tempfile.TemporaryFile(dir=above):
-            return Finding(check, True, f"{path} can be written")
+            return Finding(check, True, f"{path} is writable")
     except OSError as error:
-        return Finding(check, False, f"{path} cannot be written: {error.strerror}; {advice}")
+        return Finding(check, False, f"{path} is not writable: {error.strerror}; {advice}")
 
 
 def _settings(session: Session) -> Finding:
     from anybatch.settings.sources import settings_files
 
     files = [str(path) for path in settings_files(session.folder)]
-    return Finding("settings", True, f"read from {' and '.join(files) or 'no file'}")
+    found = f"read from {' and '.join(files)}" if files else "no settings file found"
+    return Finding("settings", True, found)
 
 
 def _plugins(session: Session, answers: Mapping[str, Detection]) -> Iterator[Finding]:
@@ -150,16 +155,16 @@ def _plugin(plugin: InstalledPlugin, hooks: Hooks, answer: Detection | None) -> 
     source = plugin.distribution or "part of anybatch"
     if plugin.problem or problems:
         text = plugin.problem or "; ".join(problems)
-        return Finding(name, text == SWITCHED_OFF, f"{source}: {text}")
+        off = text == SWITCHED_OFF
+        return Finding(name, off, f"{source}: {text}", absent=off)
     if answer is None:
-        return Finding(name, True, f"{source}: no batch system")
-    here = (
-        "usable" if answer.available else "set up, but away" if answer.unreachable else "not usable"
-    )
+        return Finding(name, True, f"{source}: not a batch system")
+    here = "configured, but unreachable" if answer.unreachable else _here(answer)
     version = {"version": answer.version} if answer.version else {}
-    alias = {"stands for": meant} if meant else {}
+    alias = {"alias of": meant} if meant else {}
     details = {**version, **alias, **answer.details}
-    return Finding(name, not answer.unreachable, f"{source}: {here}: {answer.reason}", details)
+    text = f"{source}: {here}: {answer.reason}"
+    return Finding(name, not answer.unreachable, text, details, absent=not answer.available)
 
 
 def _system(
@@ -184,18 +189,18 @@ def _chosen(session: Session, name: str, answers: Mapping[str, Detection]) -> Fi
             if answer.available and answer.priority is not None
         }
         listed = ", ".join(f"{n} {answer.priority}" for n, answer in usable.items())
-        text = f"{AUTO} takes {system}, the highest priority of those usable here ({listed})"
+        text = f"{AUTO} selects {system}, which has the highest priority here ({listed})"
         return Finding("batch system", True, text)
     asked = {one: answers[one] for one in (name, system) if one in answers}
     texts = [f"{one}, {_here(answer)}: {answer.reason}" for one, answer in asked.items()]
     if name != system:
-        texts.insert(0, f"{name} stands for {system}")
+        texts.insert(0, f"{name} is an alias of {system}")
     ok = all(answer.available for answer in asked.values())
     return Finding("batch system", ok, "; ".join(texts))
 
 
 def _here(answer: Detection) -> str:
-    return "usable" if answer.available else "not usable"
+    return "available" if answer.available else "not available"
 
 
 def _test_job(session: Session) -> Finding:

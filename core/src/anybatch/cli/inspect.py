@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 anybatch systems
 anybatch systems --no-detect --json""",
 )
-@click.option("--no-detect", is_flag=True, help="Only list them; run no command of theirs.")
+@click.option("--no-detect", is_flag=True, help="List only; do not check whether they work here.")
 @json_option
 def systems(no_detect: bool, as_json: bool) -> None:
     """List batch systems and other plugins.
 
-    What is installed, what is usable here and why, and what is broken.
+    Shows what is installed, what works here and why, and what is broken.
     """
     from anybatch.detection import detect
     from anybatch.session import Session
@@ -49,7 +49,7 @@ def systems(no_detect: bool, as_json: bool) -> None:
     if as_json:
         print_json(records)
     else:
-        headings = ("NAME", "DISTRIBUTION", "KIND", "HERE", "WHY", "PROBLEM")
+        headings = ("NAME", "PACKAGE", "KIND", "AVAILABLE", "REASON", "PROBLEM")
         print_table(headings, [_plugin_row(record) for record in records])
 
 
@@ -92,11 +92,11 @@ def _kind(plugin: InstalledPlugin) -> str | None:
 
 def _plugin_row(record: Mapping[str, Any]) -> tuple[str, ...]:
     here = {None: "", True: "yes", False: "no"}[record["available"]]
-    here = "away" if record["unreachable"] else here
+    here = "unreachable" if record["unreachable"] else here
     return (
         record["name"],
         record["distribution"],
-        f"stands for {record['stands_for']}" if record["stands_for"] else record["kind"] or "",
+        f"alias of {record['stands_for']}" if record["stands_for"] else record["kind"] or "",
         here,
         record["reason"] or "",
         "; ".join(record["problems"]),
@@ -113,24 +113,24 @@ anybatch settings
 anybatch settings slurm --all""",
 )
 @click.argument("plugin", required=False, metavar="[PLUGIN]", shell_complete=complete_plugin)
-@click.option("--all", "unset", is_flag=True, help="Also those without a value, and the help.")
+@click.option("--all", "unset", is_flag=True, help="Include unset settings, and show descriptions.")
 @json_option
 def settings(plugin: str | None, unset: bool, as_json: bool) -> None:
-    """Show settings, and where each comes from.
+    """Show settings, and where each value comes from.
 
-    PLUGIN is a plugin's name, or `anybatch` for the core's own settings.
+    PLUGIN is the name of a plugin, or `anybatch` for the settings of the core.
     """
     from anybatch.session import Session
 
     known = Session(on_notice=say).settings
     if plugin is not None and plugin not in known.declared:
-        raise SettingError(f"there is no plugin {plugin!r}{did_you_mean(plugin, known.declared)}")
+        raise SettingError(f"no plugin named {plugin!r}{did_you_mean(plugin, known.declared)}")
     records = list(_setting_records(known, [plugin] if plugin else known.declared))
     records = [record for record in records if unset or record["source"]]
     if as_json:
         print_json(records)
     else:
-        headings = ("SETTING", "VALUE", "FROM", *(("HELP",) if unset else ()))
+        headings = ("SETTING", "VALUE", "SOURCE", *(("DESCRIPTION",) if unset else ()))
         print_table(headings, [_setting_row(record)[: len(headings)] for record in records])
 
 
@@ -191,15 +191,15 @@ def _shown(value: Any, kind: str) -> str:
 eval "$(anybatch completion bash)"             in ~/.bashrc
 eval "$(anybatch completion zsh)"              in ~/.zshrc
 anybatch completion fish | source              in ~/.config/fish/config.fish
-_ANYBATCH_COMPLETE=bash_source anybatch        prints the same""",
+_ANYBATCH_COMPLETE=bash_source anybatch        prints the same script""",
 )
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @json_option
 @click.pass_context
 def completion(ctx: click.Context, shell: str, as_json: bool) -> None:
-    """Print a shell's completion script.
+    """Print a completion script for a shell.
 
-    It completes commands, options, and the names of runs, batch systems and settings.
+    The script completes commands, options, and the names of runs, batch systems and settings.
     """
     kind = get_completion_class(shell)
     assert kind is not None

@@ -10,6 +10,7 @@ import click
 
 from anybatch.cli.base import Command, Failure, json_option, print_json, say
 from anybatch.cli.params import complete_run
+from anybatch.errors import UsageError
 from anybatch.ranges import write_ranges
 
 if TYPE_CHECKING:
@@ -28,21 +29,21 @@ LOOK = 0.2  #: seconds between two looks at a log that grows
     examples="""\
 anybatch logs 20261120-094725-64a26d
 anybatch logs --follow 20261120-094725-64a26d:3""",
-    exits={1: "there is no log (yet)", 2: "there is no such run or job"},
+    exits={1: "no log (yet)", 2: "no such run or job"},
 )
 @click.argument("name", metavar="RUN[:INDEX]", shell_complete=complete_run)
-@click.option("--stderr", is_flag=True, help="The standard error instead of the output.")
-@click.option("--follow", "-f", is_flag=True, help="Print as it grows, until the job has ended.")
+@click.option("--stderr", is_flag=True, help="Print standard error instead of standard output.")
+@click.option("--follow", "-f", is_flag=True, help="Keep printing until the job ends.")
 @json_option
 def logs(name: str, stderr: bool, follow: bool, as_json: bool) -> None:
-    """Print what a job has printed, byte for byte.
+    """Print the output of jobs, byte for byte.
 
-    Without INDEX: what each job of the run has printed, under a header.
+    Without INDEX, prints the output of every job of the run, each under a header.
     """
     from anybatch.session import Session
 
     if follow and as_json:
-        raise click.UsageError("--follow and --json exclude each other")
+        raise UsageError("--follow and --json cannot be used together")
     with Session(on_notice=say) as session:
         found = _logs(session, name, stderr)
         if as_json:
@@ -52,7 +53,9 @@ def logs(name: str, stderr: bool, follow: bool, as_json: bool) -> None:
         elif len(found) == 1:
             _follow(session, found[0])
         else:
-            raise click.UsageError(f"--follow shows one job: RUN:INDEX, 0 to {len(found) - 1}")
+            raise UsageError(
+                f"--follow works on a single job; choose one of {found[0]} ... {found[-1]}"
+            )
 
 
 def _logs(session: Session, name: str, stderr: bool) -> list[Log]:
@@ -67,6 +70,9 @@ class Log:
         self.run = run
         self.index = index
         self._stderr = stderr
+
+    def __str__(self) -> str:
+        return f"{self.run.id}:{self.index}"
 
     @property
     def path(self) -> Path:
@@ -87,7 +93,7 @@ def _print(found: Sequence[Log]) -> None:
         try:
             with log.path.open("rb") as file:
                 if len(found) > 1:
-                    out.write(f"==> {log.run.id}:{log.index} <==\n".encode())
+                    out.write(f"==> {log} <==\n".encode())
                 shutil.copyfileobj(file, out)
         except FileNotFoundError:
             missing.append(log)
@@ -99,8 +105,8 @@ def _print(found: Sequence[Log]) -> None:
 def _tell_missing(found: Sequence[Log], missing: Sequence[Log]) -> None:
     log = missing[0]
     if len(found) == 1:
-        raise Failure(f"job {log.run.id}:{log.index} has no log {log.path}")
-    text = f"no log of jobs {log.run.id}:{write_ranges(one.index for one in missing)}"
+        raise Failure(f"job {log} has no log yet: {log.path} does not exist")
+    text = f"no log yet for jobs {log.run.id}:{write_ranges(one.index for one in missing)}"
     if len(found) == len(missing):
         raise Failure(text)
     say(text)

@@ -9,6 +9,7 @@ import click
 
 from anybatch.cli.base import Option, json_option
 from anybatch.cli.params import (
+    WholeNumber,
     complete_assignment,
     complete_file,
     complete_run,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 PLACE = "{}"  #: stands for the line of --each in the words of the command
 
-#: After the first word of the command nothing is an option of ours any more.
+#: Options end at the first word of the command; what follows belongs to the command.
 CONTEXT = {"allow_interspersed_args": False}
 
 
@@ -42,8 +43,8 @@ def _group(heading: str) -> Callable[..., Decorator]:
     return option
 
 
-_job = _group("The job")
-_needs = _group("What it needs")
+_job = _group("Job")
+_needs = _group("Resources")
 _files = _group("Files")
 _many = _group("Many jobs")
 _path = click.Path()
@@ -53,131 +54,154 @@ _OPTIONS: tuple[Decorator, ...] = (
         "--system",
         metavar="NAME",
         shell_complete=complete_system,
-        help="Batch system; default: the best that is here.",
+        help="Batch system to use (default: the best one available).",
     ),
-    _job("--name", metavar="TEXT", help="What the batch system calls it; default: the program."),
+    _job("--name", metavar="TEXT", help="Job name (default: the program's name)."),
     _job(
         "--job",
         "job_file",
         type=click.Path(dir_okay=False),
         metavar="FILE",
-        help="A TOML file that describes the job; its keys are the fields of Job. What is "
-        "given here beside it wins.",
+        help="Read the job from a TOML file; its keys are the fields of Job. Options given on the "
+        "command line override it.",
     ),
-    _job("--workdir", type=_path, metavar="FOLDER", help="Where it runs; default: here."),
+    _job(
+        "--workdir",
+        type=_path,
+        metavar="FOLDER",
+        help="Working directory (default: the current one).",
+    ),
     _job(
         "--env",
         callback=read_by(read_variable),
         multiple=True,
         metavar="NAME=VALUE",
-        help="Set a variable. Repeatable.",
+        help="Set an environment variable. Repeatable.",
     ),
     _job(
         "--env-script",
         type=_path,
         metavar="FILE",
-        help="Source this shell script first (a site's or experiment's set-up).",
+        help="Source this shell script first, for example the set-up of an experiment.",
     ),
     _job(
         "--setup",
         multiple=True,
         metavar="LINE",
-        help="A line of shell to run before the command, such as 'module load root'. Repeatable.",
+        help="Run this shell line before the command, for example 'module load root'. Repeatable.",
     ),
-    _job("--container", metavar="IMAGE", help="Run in this container image."),
+    _job("--container", metavar="IMAGE", help="Run the command in this container image."),
     _job(
         "--set",
         "assignments",
         shell_complete=complete_assignment,
         multiple=True,
         metavar="PLUGIN.KEY=VALUE",
-        help="A setting, such as slurm.qos=long; `anybatch settings --all` lists them. Repeatable.",
+        help="Change a setting, for example slurm.qos=long. `anybatch settings --all` lists all "
+        "settings. Repeatable.",
     ),
     _job(
         "--after",
         shell_complete=complete_run,
         multiple=True,
         metavar="RUN[:INDEX]",
-        help="Start when this run, or job of it, is done. Repeatable.",
+        help="Start only after this run, or this job of it, is done. Repeatable.",
     ),
     _job(
         "--retry",
-        type=click.IntRange(min=0),
+        type=WholeNumber(0),
         metavar="TIMES",
-        help="Run it again so often where it fails, a signal ends it, its node fails or it is "
-        "preempted.",
+        help="Rerun a failed job up to TIMES times (nonzero exit, signal, node failure or "
+        "preemption).",
     ),
-    _needs("--cores", type=click.IntRange(min=1), metavar="N", help="CPU cores for each task."),
-    _needs("--gpus", type=click.IntRange(min=0), metavar="N", help="GPUs for each task."),
+    _needs("--cores", type=WholeNumber(1), metavar="N", help="CPU cores per task."),
+    _needs("--gpus", type=WholeNumber(0), metavar="N", help="GPUs per task."),
     _needs(
         "--memory",
         callback=read_by(parse_size),
         metavar="SIZE",
-        help="On each node; for example 2GiB.",
+        help="Memory per node, for example 2GiB.",
     ),
     _needs(
         "--disk",
         callback=read_by(parse_size),
         metavar="SIZE",
-        help="Scratch space; for example 10GB.",
+        help="Scratch space, for example 10GB.",
     ),
     _needs(
         "--time",
         callback=read_by(parse_duration),
         metavar="DURATION",
-        help="Time limit; for example 1h30m, 90s or 1:30:00.",
+        help="Time limit, for example 1h30m, 90s or 1:30:00.",
     ),
-    _needs("--nodes", type=click.IntRange(min=1), metavar="N", help="Machines."),
+    _needs("--nodes", type=WholeNumber(1), metavar="N", help="Number of nodes."),
     _needs(
         "--tasks",
-        type=click.IntRange(min=1),
+        type=WholeNumber(1),
         metavar="N",
-        help="Processes that the job starts (MPI ranks), over all nodes.",
+        help="Total number of processes (MPI ranks) on all nodes.",
     ),
-    _needs("--queue", metavar="NAME", help="Queue or partition."),
-    _needs("--exclusive", is_flag=True, default=None, help="No other job on its nodes."),
+    _needs("--queue", metavar="NAME", help="Queue or partition to submit to."),
+    _needs(
+        "--exclusive",
+        is_flag=True,
+        default=None,
+        help="Do not share the nodes with other jobs.",
+    ),
     _files(
         "--input",
         "inputs",
         type=_path,
         multiple=True,
         metavar="PATH",
-        help="A file, folder or glob pattern that it finds in its working folder. Repeatable.",
+        help="File, folder or glob pattern to make available in the job's working directory. "
+        "Repeatable.",
     ),
-    _files("--flat", is_flag=True, default=None, help="Inputs go to the top of that folder."),
+    _files(
+        "--flat",
+        is_flag=True,
+        default=None,
+        help="Put all inputs directly into the working directory, without subfolders.",
+    ),
     _files(
         "--output",
         "outputs",
         multiple=True,
         metavar="PATTERN",
-        help="What it makes, as a glob pattern in its working folder. Repeatable.",
+        help="Glob pattern of files the job produces in its working directory; the job fails if "
+        "nothing matches. Repeatable.",
     ),
     _files(
         "--output-dir",
         type=_path,
         metavar="FOLDER",
-        help="Where outputs are brought. {index} in it is the job's number.",
+        help="Directory to collect the outputs in; {index} is the job number.",
     ),
-    _files("--stdin", type=_path, metavar="FILE", help="For its standard input."),
+    _files("--stdin", type=_path, metavar="FILE", help="File to read standard input from."),
     _files(
         "--stdout",
         type=_path,
         metavar="FILE",
-        help="For its standard output, with {index} as above; default: in the run's folder.",
+        help="File for standard output; may contain {index} (default: a file in the run's folder).",
     ),
-    _files("--stderr", type=_path, metavar="FILE", help="For its standard error, likewise."),
+    _files(
+        "--stderr",
+        type=_path,
+        metavar="FILE",
+        help="File for standard error; may contain {index} (default: a file in the run's folder).",
+    ),
     _many(
         "--count",
-        type=click.IntRange(min=1),
+        type=WholeNumber(1),
         metavar="N",
-        help="N jobs; the variable ANYBATCH_INDEX (0 to N-1) tells them apart.",
+        help="Run the command as N jobs. ANYBATCH_INDEX (0 to N-1) is the number of each job.",
     ),
     _many(
         "--each",
         type=click.File("rb"),
         metavar="FILE",
-        help="One job for each line of FILE (- is standard input). {} in the command is the "
-        "line; without {} it is the last word.",
+        help="Run one job for each line of FILE (- for standard input). {} in the command is "
+        "replaced by the line; if there is no {}, the line is appended as the last argument.",
     ),
     json_option,
     click.argument(
@@ -230,7 +254,7 @@ def _settings(assignments: Iterable[str], session: Session) -> dict[str, dict[st
 
 def _jobs(given: Mapping[str, Any], settings: Mapping[str, Mapping[str, Any]]) -> list[Job]:
     if given["count"] and given["each"]:
-        raise JobError("--count and --each exclude each other")
+        raise JobError("--count and --each cannot be used together")
     job = _overlaid(_basis(given), given, settings)
     if given["each"]:
         return list(for_each(job, given["each"]))
@@ -241,7 +265,9 @@ def _basis(given: Mapping[str, Any]) -> Job:
     if given["job_file"]:
         return read_job(given["job_file"], given["command"])
     if not given["command"]:
-        raise JobError("the command is empty; write it after the options: -- COMMAND...")
+        raise JobError(
+            "no command given; put it after the options, for example: anybatch run -- ./fit 7"
+        )
     return Job(given["command"])
 
 
@@ -274,10 +300,13 @@ def for_each(job: Job, file: BinaryIO) -> Iterator[Job]:
         JobError: the file is empty.
     """
     if isinstance(job.command, str):
-        raise JobError("--each needs a command of words; the job file's command is a script")
+        raise JobError(
+            "--each cannot be combined with a job file whose command is a script; "
+            "use a list of words"
+        )
     words = job.command if any(PLACE in word for word in job.command) else (*job.command, PLACE)
     text = file.read().decode("utf-8", "surrogateescape")
     if not text:
-        raise JobError("--each: the file is empty")
+        raise JobError("--each: the file is empty; it needs one line for each job")
     for line in text.removesuffix("\n").split("\n"):
         yield attrs.evolve(job, command=[word.replace(PLACE, line) for word in words])

@@ -17,6 +17,32 @@ if TYPE_CHECKING:
     Completion = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
 
+if TYPE_CHECKING:
+    _Integer = click.ParamType[int]
+else:
+    _Integer = click.ParamType  # generic since click 8.4
+
+
+class WholeNumber(_Integer):
+    """A whole number that is not too small.
+
+    Args:
+        minimum: the smallest that is allowed.
+    """
+
+    name = "integer"
+
+    def __init__(self, minimum: int) -> None:
+        self._minimum = minimum
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number that *value* spells."""
+        with contextlib.suppress(ValueError):
+            if (number := int(value)) >= self._minimum:
+                return number
+        self.fail(f"must be a whole number, {self._minimum} or more: {value!r}", param, ctx)
+
+
 def read_by(read: Callable[[str], Any]) -> Callback:
     """A callback for parameters that a function of the library reads, where one is given."""
 
@@ -39,7 +65,7 @@ def read_variable(text: str) -> tuple[str, str]:
     """
     name, equals, value = text.partition("=")
     if not equals:
-        raise ValueError(f"{text!r} sets nothing; write NAME=VALUE")
+        raise ValueError(f"invalid value {text!r}: expected NAME=VALUE")
     return name, value
 
 

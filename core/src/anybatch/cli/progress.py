@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections import Counter
@@ -16,12 +17,14 @@ if TYPE_CHECKING:
     from anybatch.model import State
     from anybatch.run import Run
 
-PAUSE = 3.0  #: seconds between two lines where there is no terminal
+PAUSE = 3.0  #: seconds between two lines if there is no bar
+SPARE = 3  #: columns that the bar leaves free: a `^C` in the last one would break the line
 
 
 def progress() -> Progress:
-    """What fits standard error."""
-    return Bar() if sys.stderr.isatty() else Progress()
+    """A bar if standard error can show one, else lines."""
+    animated = sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+    return Bar() if animated else Progress()
 
 
 class Progress:
@@ -118,16 +121,23 @@ class Bar(Progress):
 
 def _bar() -> Any:
     from rich.console import Console  # takes 100 ms
+    from rich.constrain import Constrain
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.table import Column
 
     console = Console(stderr=True, highlight=False, markup=False, emoji=False)
-    bar = Progress(
+
+    class Narrow(Progress):
+        def get_renderable(self) -> Constrain:
+            return Constrain(super().get_renderable(), max(console.width - SPARE, 1))
+
+    bar = Narrow(
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         TextColumn("{task.completed}/{task.total}", markup=False),
         TextColumn("{task.fields[counts]}", markup=False),
-        TimeElapsedColumn(),
+        TimeElapsedColumn(table_column=Column(min_width=7, no_wrap=True)),
         console=console,
         transient=True,
     )

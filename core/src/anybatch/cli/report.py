@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 MANY = 30  #: above so many jobs, equal ones share a line
 ROOM = 30  #: for the indices of such a line
+NARROW = 8  #: no column gets narrower than this
 
 # -- for programs
 
@@ -90,15 +91,24 @@ def _file_record(file: RenderedFile) -> dict[str, Any]:
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table as wide as the terminal; as wide as it needs to be where there is none."""
+    """Print a table that fits the terminal; without a terminal, one line for each row.
+
+    Nothing is cut: the first column (ids, names) keeps its width, other cells use more lines.
+    """
     from rich.console import Console  # takes 100 ms
     from rich.table import Table
 
-    width = None if sys.stdout.isatty() else 10_000
-    table = Table(*headings, box=None, pad_edge=False, header_style="bold")
+    fitting = None if sys.stdout.isatty() else 10_000
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    first, *others = headings
+    rows = list(rows)
+    longest = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
+    table.add_column(first, no_wrap=True, min_width=longest[0])
+    for heading, width in zip(others, longest[1:], strict=True):
+        table.add_column(heading, overflow="fold", min_width=min(width, NARROW))
     for row in rows:
         table.add_row(*row)
-    Console(width=width, highlight=False, markup=False, emoji=False).print(table)
+    Console(width=fitting, highlight=False, markup=False, emoji=False).print(table, crop=False)
 
 
 def print_overview(runs: Sequence[Run]) -> None:
@@ -124,7 +134,7 @@ def print_jobs(run: Run) -> None:
     jobs = run.jobs
     groups = _equal_jobs(jobs, run) if len(jobs) > MANY else [[job] for job in jobs]
     print_table(
-        ("INDEX", "ID", "STATE", "SYSTEM SAYS", "HOST", "TIME", "WHY"),
+        ("INDEX", "ID", "STATE", "NATIVE STATE", "HOST", "TIME", "REASON"),
         [_job_row(group, run) for group in groups],
     )
 
@@ -132,8 +142,8 @@ def print_jobs(run: Run) -> None:
 def _equal_jobs(jobs: Sequence[JobView], run: Run) -> list[list[JobView]]:
     order = list(State)
 
-    def key(job: JobView) -> tuple[int, str, str]:
-        return order.index(job.state), _said(job), _why(job, run)
+    def key(job: JobView) -> tuple[int, str]:
+        return order.index(job.state), _why(job, run)
 
     return [list(group) for _, group in groupby(sorted(jobs, key=key), key)]
 
@@ -144,7 +154,7 @@ def _job_row(group: Sequence[JobView], run: Run) -> tuple[str, ...]:
         str(first.index) if alone else _indices([job.index for job in group]),
         str(first.id or "") if alone else f"{first.id or ''} ...",
         first.state.value,
-        _said(first),
+        next(filter(None, map(_said, group)), ""),
         (first.host or "") if alone else "",
         _duration(first) if alone else "",
         _why(first, run),
@@ -179,7 +189,10 @@ def _duration(job: JobView) -> str:
 def not_submitted(run: Run) -> str:
     """What to tell of a run that has jobs nobody submits."""
     number = count_jobs(run.counts.get(State.NEW, 0))
-    return f"run {run.id}: {number} not submitted; `anybatch wait {run.id}` goes on"
+    is_not = "is not" if run.counts.get(State.NEW, 0) == 1 else "are not"
+    return (
+        f"run {run.id}: {number} {is_not} submitted yet; run `anybatch wait {run.id}` to continue"
+    )
 
 
 def headline(run: Run) -> str:

@@ -11,6 +11,7 @@ import click
 
 from anybatch.cli.base import INTERRUPTED, Command, count_jobs, print_json, say
 from anybatch.cli.interrupts import defer_interrupt, terminable
+from anybatch.cli.notices import announcement, warn_of_input
 from anybatch.cli.options import CONTEXT, job_options, prepare
 from anybatch.cli.report import not_submitted, plan_record, print_plan, run_record
 from anybatch.cli.waiting import await_runs, resume_hint, tell_failures
@@ -36,31 +37,32 @@ anybatch run -- python fit.py 7
 anybatch run --cores 4 --memory 2GiB --time 1h30m -- ./simulate --events 1000
 anybatch run --each samples.txt -- python fit.py --input {}""",
     exits={
-        0: "every job is done",
-        1: "a job is not done; of a single job its own exit code, 128+N after signal N",
-        2: "it cannot be done as asked; nothing was submitted",
-        INTERRUPTED: "Ctrl-C or SIGTERM",
+        0: "all jobs are done",
+        1: "a job failed; for a single job, its own exit code (128+N if killed by signal N)",
+        INTERRUPTED: "Ctrl-C or SIGTERM; the jobs continue",
     },
 )
 @click.option(
     "--terminate-on-interrupt",
     is_flag=True,
-    help="Ctrl-C or SIGTERM stops the jobs, instead of leaving them alone.",
+    help="Stop the jobs on Ctrl-C or SIGTERM. Without this option they continue.",
 )
 @job_options
 def run(terminate_on_interrupt: bool, as_json: bool, **given: Any) -> None:
-    """Submit jobs, wait for them, and exit like them.
+    """Submit jobs, wait for them, and exit with their status.
 
-    Of a single job, output and errors are printed when it has ended; of many it is told where
-    they are. Ctrl-C leaves the jobs alone.
+    The output of a single job is printed when it ends. With several jobs, the location of their
+    logs is printed instead. After Ctrl-C the jobs continue.
     """
     from anybatch.cli.progress import progress
 
     with terminable(), progress() as shown:
         session, jobs = prepare(given, shown.say)
+        warn_of_input(given, jobs[0])
         with session:
             with defer_interrupt() as late:
                 submitted = session.submit(jobs)
+                shown.say(announcement(given, session, submitted))
             outcomes = _await(session, submitted, shown, late, stop=terminate_on_interrupt)
             if as_json:
                 print_json(run_record(submitted))
@@ -79,15 +81,18 @@ def _await(
         if not stop:
             shown.say(resume_hint([run]))
         else:
-            shown.say(f"run {run.id}: {count_jobs(run.terminate())} told to stop")
+            shown.say(f"run {run.id}: stopping {count_jobs(run.terminate())}")
             await_runs(session, [run], shown)
         return None
 
 
 def _conclude(job: Job, run: Run, outcomes: Sequence[Outcome], *, copy: bool) -> None:
-    """Give the logs of a single job, say where those of many are; tell failures."""
+    """Print the logs of a single job, or say where those of several are; report failures."""
     if len(outcomes) > 1:
-        say(f"logs: {run.folder / 'logs'}, or: anybatch logs {run.id}:INDEX")
+        places = dict.fromkeys(
+            str(path or run.folder / "logs") for path in (job.stdout, job.stderr)
+        )
+        say(f"logs: {' and '.join(places)} (to print one: anybatch logs {run.id}:INDEX)")
     elif outcomes and copy:
         out, err = run.logs(0)
         if job.stdout is None:
@@ -124,18 +129,19 @@ anybatch submit -- python fit.py 7
 anybatch wait $(anybatch submit --count 100 -- ./simulate)
 anybatch submit --after 20261120-094725-64a26d -- ./merge""",
     exits={
-        0: "the jobs are submitted, or on record to be submitted by `anybatch wait`",
+        0: "the jobs were submitted, or recorded for `anybatch wait` to submit",
         1: "the batch system refused a job",
-        2: "it cannot be done as asked; nothing was submitted",
     },
 )
 @job_options
 def submit(as_json: bool, **given: Any) -> None:
-    """Submit jobs, print the run's id, and return at once."""
+    """Submit jobs, print the run ID, and return at once."""
     session, jobs = prepare(given, say)
+    warn_of_input(given, jobs[0])
     with session, terminable():
         with defer_interrupt() as late:
             submitted = session.submit(jobs)
+            say(announcement(given, session, submitted))
             if as_json:
                 print_json(run_record(submitted))
             else:
@@ -157,7 +163,10 @@ anybatch render --system slurm --count 100 -- ./simulate""",
 )
 @job_options
 def render(as_json: bool, **given: Any) -> None:
-    """Show the files and commands that `submit` would use. Nothing is written or submitted."""
+    """Show what `submit` would do, without doing it.
+
+    Prints every file that would be written and every command that would be run.
+    """
     session, jobs = prepare(given, say)
     plan = session.plan(jobs)
     rendered = [session.hooks.render(plan.system, one.submission) for one in plan.submissions]

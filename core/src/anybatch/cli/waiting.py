@@ -40,7 +40,7 @@ def tell_failures(outcomes: Sequence[Outcome]) -> None:
 
 
 def resume_hint(runs: Sequence[Run]) -> str:
-    """What to tell somebody who leaves jobs alone."""
-    goes = "goes" if len(runs) == 1 else "go"
+    """What to tell a user who stops waiting."""
     names = " ".join(run.id for run in runs)
-    return f"{names} {goes} on without this command; come back with: anybatch wait {names}"
+    continues = "run {} continues" if len(runs) == 1 else "runs {} continue"
+    return f"{continues.format(names)} in the background; reattach with: anybatch wait {names}"

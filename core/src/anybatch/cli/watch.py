@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal as signals
 import sys
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from anybatch.cli.interrupts import terminable
 from anybatch.cli.params import complete_active_run, complete_run
 from anybatch.cli.report import headline, not_submitted, print_jobs, print_overview, run_record
 from anybatch.cli.waiting import await_runs, resume_hint, tell_failures
+from anybatch.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from anybatch.run import Run
     from anybatch.session import Session
 
-NONE = "none of your runs is unfinished"
+NONE = "no active runs"
 
 
 @click.command(
@@ -31,17 +33,17 @@ anybatch status
 anybatch status 20261120-094725-64a26d
 anybatch status --json | jq '.[].jobs[] | select(.state == "failed")'""",
     exits={
-        0: "the states are shown; where a batch system cannot be reached, as last known",
-        2: "there is no such run",
+        0: "status shown (last known status if a batch system is unreachable)",
+        2: "no such run",
     },
 )
 @click.argument("names", metavar="[RUN]...", nargs=-1, shell_complete=complete_run)
 @json_option
 def status(names: tuple[str, ...], as_json: bool) -> None:
-    """Show how runs are now.
+    """Show the status of runs.
 
-    RUN is a run's id, or a part of it that no other run has. Without RUN: all of yours that
-    have not ended, a line for each.
+    RUN is a run ID or any unambiguous part of one. With RUN, each job is shown. Without RUN, all
+    your active runs are listed.
     """
     from anybatch.session import Session
 
@@ -78,10 +80,10 @@ def _print_each(runs: Sequence[Run]) -> None:
 anybatch wait
 anybatch wait 20261120-094725-64a26d && ./merge""",
     exits={
-        0: "every job is done",
+        0: "all jobs are done",
         1: "a job is not done",
-        2: "there is no such run",
-        INTERRUPTED: "Ctrl-C or SIGTERM; the jobs go on",
+        2: "no such run",
+        INTERRUPTED: "Ctrl-C or SIGTERM; the jobs continue",
     },
 )
 @click.argument("names", metavar="[RUN]...", nargs=-1, shell_complete=complete_active_run)
@@ -89,8 +91,8 @@ anybatch wait 20261120-094725-64a26d && ./merge""",
 def wait(names: tuple[str, ...], as_json: bool) -> None:
     """Wait until runs have ended.
 
-    What is not submitted yet is submitted. Without RUN: all of yours that have not ended.
-    Ctrl-C leaves the jobs alone.
+    Jobs that have not been submitted yet are submitted. Without RUN, waits for all your active
+    runs. After Ctrl-C the jobs continue.
     """
     from anybatch.cli.progress import progress
     from anybatch.session import Session
@@ -123,7 +125,7 @@ def _await(session: Session, runs: Sequence[Run], shown: Progress) -> list[Outco
     examples="""\
 anybatch terminate 20261120-094725-64a26d
 anybatch terminate 20261120-094725-64a26d:3 --signal USR1""",
-    exits={1: "the batch system could not be asked", 2: "there is no such run, job or signal"},
+    exits={1: "the batch system cannot be reached", 2: "no such run, job or signal"},
 )
 @click.argument(
     "names",
@@ -132,22 +134,44 @@ anybatch terminate 20261120-094725-64a26d:3 --signal USR1""",
     required=True,
     shell_complete=complete_active_run,
 )
-@click.option("--signal", metavar="NAME", help="Send this signal instead, for example USR1.")
+@click.option("--signal", metavar="NAME", help="Send this signal instead of stopping the jobs.")
 @json_option
 def terminate(names: tuple[str, ...], signal: str | None, as_json: bool) -> None:
-    """Stop jobs that have not ended, or send them a signal."""
+    """Stop jobs, or send them a signal.
+
+    Jobs that have ended are left alone.
+    """
     from anybatch.session import Session
 
     with Session(on_notice=say) as session:
         wanted = _targets(session, names)
-        name = signal and signal.upper().removeprefix("SIG")
+        name = signal and _signal_name(signal)
         told = {run: run.terminate(indices, name) for run, indices in wanted.items()}
     if as_json:
         print_json([{"run": run.id, "signalled": count} for run, count in told.items()])
     else:
-        what = f"sent {name}" if name else "told to stop"
         for run, count in told.items():
-            click.echo(f"run {run.id}: {count_jobs(count)} {what}")
+            click.echo(f"run {run.id}: {_effect(count, name)}")
+
+
+def _signal_name(text: str) -> str:
+    """`USR1` for `SIGusr1`, checked before any batch system is asked.
+
+    Raises:
+        UsageError: this machine knows no such signal.
+    """
+    known = [name.removeprefix("SIG") for name in signals.Signals.__members__]
+    name = text.upper().removeprefix("SIG")
+    if name not in known:
+        raise UsageError(f"unknown signal {text!r}{did_you_mean(name, known)}")
+    return name
+
+
+def _effect(count: int, signal: str | None) -> str:
+    """What `terminate` has done to a run."""
+    if not count:
+        return f"nothing to {'signal' if signal else 'stop'}: the jobs have ended"
+    return f"sent {signal} to {count_jobs(count)}" if signal else f"stopping {count_jobs(count)}"
 
 
 def _targets(session: Session, names: Sequence[str]) -> dict[Run, set[int] | None]:

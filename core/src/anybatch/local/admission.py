@@ -83,15 +83,17 @@ def admit(request: Request, machine: Machine, table: Table) -> Submitted:
 
 def _check_machine(request: Request) -> None:
     if request.nodes > 1:
-        raise Rejected(f"each job asks for {request.nodes} nodes, and local has this machine alone")
+        raise Rejected(f"each job needs {request.nodes} nodes, but `local` has only this machine")
     if request.gpus:
-        raise Rejected(f"each job asks for {request.gpus} GPUs, and local hands out none")
+        raise Rejected(
+            f"each job needs {request.gpus} GPU{'s' if request.gpus > 1 else ''}, but `local` "
+            f"does not manage GPUs"
+        )
 
 
 def _too_much(setting: str, asked: str, there: str) -> Rejected:
     return Rejected(
-        f"each job asks for {asked}, and local has {there}; "
-        f"ask for less, or raise the setting local.{setting}"
+        f"each job needs {asked}, but `local` has {there}; request less, or raise local.{setting}"
     )
 
 
@@ -99,6 +101,6 @@ def _check_after(request: Request, machine: Machine, table: Table) -> None:
     for native in request.after:
         if native not in table.jobs:
             raise Rejected(
-                f"job {native}, which is to be done first, is not known to local on "
-                f"{machine.name}; jobs are known there until a day after their run has ended"
+                f"job {native}, which must be done first, is unknown to `local` on "
+                f"{machine.name}; it forgets jobs a day after their run has ended"
             )

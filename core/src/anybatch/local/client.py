@@ -39,7 +39,7 @@ def ask(folder: StateFolder, question: dict[str, Any]) -> str:
             time.sleep(_PAUSE)
         else:
             return _checked(answer)
-    raise AnybatchError(f"the supervisor of local jobs does not answer; its log: {folder.log}")
+    raise AnybatchError(f"the supervisor of local jobs does not answer (log: {folder.log})")
 
 
 def _exchange(folder: StateFolder, request: bytes) -> bytes:

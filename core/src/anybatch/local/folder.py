@@ -61,6 +61,6 @@ def state_folder() -> StateFolder:
         folder.path.chmod(0o700)
         folder.log.open("ab").close()
     except OSError as error:
-        what = f"the state folder {str(folder.path)!r} cannot be written"
-        raise FolderError(f"{what}: {error.strerror}; XDG_STATE_HOME moves it") from error
+        what = f"cannot write to the state folder {str(folder.path)!r}"
+        raise FolderError(f"{what}: {error.strerror}; set XDG_STATE_HOME to use another") from error
     return folder

@@ -137,7 +137,7 @@ class Table:
         self._submissions: dict[str, Submission] = {}
         self._free: list[tuple[int, Submission]] = []
         self._dependents: dict[str, list[Submission]] = defaultdict(list)
-        self._doomed: list[Submission] = []
+        self._doomed: dict[Submission, str] = {}
         self._cores = 0
         self._memory = 0
 
@@ -171,7 +171,7 @@ class Table:
             return  # one that was forgotten was done: it would have ended the submission else
         submission.waits_for.add(native)
         if job.ended:
-            self._doomed.append(submission)
+            self._doomed.setdefault(submission, native)
         else:
             self._dependents[native].append(submission)
 
@@ -204,7 +204,7 @@ class Table:
 
     def _settle(self, submission: Submission, job: Job) -> None:
         if job.word is not Word.DONE:
-            self._doomed.append(submission)
+            self._doomed.setdefault(submission, job.id)
             return
         submission.waits_for.remove(job.id)
         if not submission.waits_for:
@@ -228,10 +228,15 @@ class Table:
             and self._memory + event.memory <= event.max_memory
         )
 
-    def take_doomed(self) -> list[Job]:
-        """Queued jobs that can never start, as one that they were to run after is not done."""
-        submissions, self._doomed = dict.fromkeys(self._doomed), []
-        return [job for s in submissions for job in s.jobs if job.word is Word.QUEUED]
+    def take_doomed(self) -> list[tuple[Job, str]]:
+        """Queued jobs that can never start, each with the id of the dependency that failed."""
+        doomed, self._doomed = self._doomed, {}
+        return [
+            (job, cause)
+            for submission, cause in doomed.items()
+            for job in submission.jobs
+            if job.word is Word.QUEUED
+        ]
 
     # -- questions
 

@@ -44,7 +44,9 @@ class Journal:
             try:
                 yield from_json(json.loads(line))
             except (ValueError, KeyError, TypeError) as error:
-                raise FolderError(f"{self._path}, line {number} is damaged: {error!r}") from error
+                raise FolderError(
+                    f"{self._path}, line {number} is damaged: {type(error).__name__}: {error}"
+                ) from error
 
     def append(self, *events: Event, flush: bool = False) -> None:
         """Write events; with *flush* they are on the disk afterwards."""

@@ -73,7 +73,7 @@ class Local(BatchSystem):
         """TERM, then KILL, or just the signal, to the process groups of the jobs."""
         known = [name.removeprefix("SIG") for name in signals.Signals.__members__]
         if signal is not None and signal not in known:
-            raise UsageError(f"there is no signal {signal!r}{did_you_mean(signal, known)}")
+            raise UsageError(f"unknown signal {signal!r}{did_you_mean(signal, known)}")
         ids = [native_id for batch in batches for native_id in batch.ids]
         command = render.terminate(ids, signal)
         # Home folders are shared, supervisors are not.
@@ -83,4 +83,6 @@ class Local(BatchSystem):
         run(self.host, command)
 
     def _elsewhere(self, what: str, place: str) -> str:
-        return f"{what} belongs to {place} and is known only there; this is {self.host.name}"
+        return (
+            f"{what} belongs to machine {place} and is known only there; this is {self.host.name}"
+        )

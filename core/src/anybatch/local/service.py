@@ -82,7 +82,7 @@ def _signal(supervisor: Supervisor, ids: Sequence[Any], name: str) -> int:
     try:
         number = signals.Signals[f"SIG{name}"]
     except KeyError:
-        raise ValueError(f"there is no signal {name!r}") from None
+        raise ValueError(f"unknown signal {name!r}") from None
     running = _known(supervisor, ids, Word.RUNNING)
     for job in running:
         processes.signal_script(job.pid, number)

@@ -1,4 +1,4 @@
-"""What can be set for `local`."""
+"""The settings of `local`."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ SETTINGS = (
     Setting(
         name="cores",
         kind=Kind.INTEGER,
-        help="Most cores in use at once, over all runs of this user; default: the machine's.",
+        help="Total number of cores that your running jobs may use (default: all of this machine).",
     ),
     Setting(
         name="memory",
         kind=Kind.SIZE,
-        help="Most memory promised at once to jobs that ask for some; default: the machine's.",
+        help="Total memory that your running jobs may request (default: all of this machine).",
     ),
     Setting(
         name="kill_wait",
         kind=Kind.DURATION,
         default="10s",
-        help="How long a job that is told to end (TERM) has until it is killed.",
+        help="Grace period between TERM and KILL when a job is stopped.",
     ),
 )

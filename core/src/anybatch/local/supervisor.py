@@ -88,8 +88,13 @@ class Supervisor:
     def start_jobs(self) -> None:
         """Start all that may start; give up on those that never may."""
         while doomed := self.table.take_doomed():
-            now, why = time.time(), "a job that it was to run after is not done"
-            self.record(*(Ended(j.id, now, Word.DEPENDENCY, message=why) for j in doomed))
+            now = time.time()
+            self.record(
+                *(
+                    Ended(job.id, now, Word.DEPENDENCY, message=f"job {cause} is not done")
+                    for job, cause in doomed
+                )
+            )
         while (job := self.table.next_to_start()) and self._start(job):
             pass
 
@@ -104,7 +109,7 @@ class Supervisor:
                 marker.unlink()
             if error.errno in _TRY_AGAIN:
                 return False
-            self._end(job, Word.NOT_STARTED, f"it cannot be started: {error}")
+            self._end(job, Word.NOT_STARTED, f"cannot start it: {error}")
             return True
         self.record(Started(job.id, time.time(), pid, processes.born(pid)))
         marker.unlink()
@@ -157,7 +162,7 @@ class Supervisor:
             self._end_unseen(job)
 
     def _end_unseen(self, job: Job) -> None:
-        why = "it ended while no supervisor was there to see how"
+        why = "ended while the supervisor was not running; exit status unknown"
         self._end(job, job.word_at_end(Word.GONE), why)
 
     def _end(self, job: Job, word: Word, message: str) -> None:

@@ -38,13 +38,16 @@ def resolve_inputs(
         for source in _matches(pattern, base, host):
             destination = _destination(source, base, job.flat)
             if destination in ("", "."):
-                raise JobError(f"input {pattern!r} is the folder that inputs are looked for in")
+                raise JobError(
+                    f"input {pattern!r} is the working directory itself; name files or folders "
+                    f"inside it"
+                )
             if placed.get(destination) == source:
-                notes.append(f"input {source} is named twice")
+                notes.append(f"input {source} is listed twice")
             elif destination in placed:
                 raise JobError(
-                    f"inputs {placed[destination]} and {source} would both become "
-                    f"{destination!r} in the working folder"
+                    f"inputs {placed[destination]} and {source} would have the same name, "
+                    f"{destination!r}, in the working directory"
                 )
             placed[destination] = source
     pairs = tuple((source, destination) for destination, source in placed.items())
@@ -56,7 +59,7 @@ def _matches(pattern: str, base: Path, host: Host) -> Sequence[str]:
     if os.path.lexists(path):
         return [path]
     if _MAGIC.isdisjoint(pattern):
-        raise JobError(f"input {pattern!r} is not there (looked for {path})")
+        raise JobError(f"input {pattern!r} does not exist (looked for {path})")
     found = [os.path.normpath(match) for match in host.glob(_below(base, pattern))]
     if not found:
         raise JobError(f"input {pattern!r} matches nothing in {base}")
@@ -99,6 +102,6 @@ def check_outputs(job: Job) -> None:
     for pattern in job.outputs:
         parts = PurePosixPath(pattern).parts
         if not parts or parts[0] == "/" or ".." in parts:
-            raise JobError(f"output {pattern!r} must be a path in the working folder")
+            raise JobError(f"output {pattern!r} must be a path inside the working directory")
         if "**" in pattern:
-            raise JobError(f"output {pattern!r}: '**' is not possible; name the folders")
+            raise JobError(f"output {pattern!r}: '**' is not supported; name the directories")

@@ -93,7 +93,7 @@ class Resolver:
         """
         workdir = self.absolute(job.workdir or ".")
         if INDEX not in workdir and not os.path.isdir(workdir):
-            raise JobError(f"workdir {workdir} is no folder")
+            raise JobError(f"workdir does not exist or is not a directory: {workdir}")
         check_outputs(job)
         inputs, notes = resolve_inputs(job, self._base, self._host)
         around = JobLayout(
@@ -128,7 +128,7 @@ class Resolver:
         settled = self._settled(job, group)
         for field, path in (("stdin", stdin), ("env_script", settled["env_script"])):
             if INDEX in path:
-                raise JobError(f"{field} {path}: {INDEX} is not possible where files travel")
+                raise JobError(f"{field} {path}: {INDEX} cannot be used when files are transferred")
         travels = {
             program_of(job): self._program(job, workdir),
             f"{REMOTE_RUN_DIR}/stdin": stdin,
@@ -175,7 +175,7 @@ class Resolver:
             return ""
         name = self.absolute(path)
         if INDEX not in name and not os.path.isfile(name):
-            raise JobError(f"{field} {name} is no file")
+            raise JobError(f"{field}: no such file: {name}")
         return name
 
 

@@ -6,7 +6,7 @@
         stage-in/  stage-out/  what the batch system moves, and where to (`transfer_layout.py`)
         submit-N...         what the plugin rendered
         journal-*.jsonl     what happened, a file for each writing process (`journal.py`)
-        start/  exit/       records that jobs leave by their names (`exits.py`)
+        start/  exit/       records that jobs leave by their names (`exit_records.py`)
         logs/               output of jobs
 
 The index is a folder of small files under the user's state folder, one for each run: `active`
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from anybatch.planning.plan import Plan
 
 FORMAT = 1
+_SHOWN = 5  #: runs that are named if a part of an ID matches several
 _FOLDERS = ("logs", "start", "exit")
 
 
@@ -90,8 +91,8 @@ def create(plan: Plan, host: Host) -> RunFile:
         host.remove(plan.folder)
         problem = error.strerror if isinstance(error, OSError) else error
         raise FolderError(
-            f"cannot make the run's folder {str(plan.folder)!r}: {problem}; nothing was "
-            f"submitted. The setting runs_dir puts run folders elsewhere."
+            f"cannot create the run folder {str(plan.folder)!r}: {problem}; nothing was "
+            f"submitted. Set runs_dir to put run folders elsewhere."
         ) from error
     return record
 
@@ -105,7 +106,15 @@ def _write(plan: Plan, record: RunFile, host: Host) -> None:
     for file in plan.files:
         host.write(file.path, file.text, file.mode)
     make_links(plan.links, host)
+    _hide_from_git(plan.folder, host)
     host.write(plan.folder / "run.json", json.dumps(_plain(record)))
+
+
+def _hide_from_git(folder: Path, host: Host) -> None:
+    """Keep logs and inherited variables out of `git add`, in a folder that is all ours."""
+    ours = next((one for one in folder.parents if one.name == ".anybatch"), None)
+    if ours is not None and not host.exists(ours / ".gitignore"):
+        host.write(ours / ".gitignore", "*\n")
 
 
 def _plain(record: RunFile) -> dict[str, Any]:
@@ -163,12 +172,15 @@ def read(
         restore_types: gives a plugin's settings, as read from JSON, their types back.
 
     Raises:
-        FolderError: the folder or its `run.json` cannot be read or makes no sense.
+        FolderError: the folder or its `run.json` cannot be read, or is damaged.
     """
     try:
         plain = json.loads(host.read(folder / "run.json"))
         if plain["format"] != FORMAT:
-            raise ValueError(f"format {plain['format']}, this anybatch knows {FORMAT}")
+            raise FolderError(
+                f"cannot read run {plain['run']}: it was written by another version of anybatch "
+                f"(format {plain['format']}; this version reads {FORMAT})"
+            )
         system = plain["system"]
 
         def restore(values: Mapping[str, Any]) -> Any:
@@ -187,10 +199,12 @@ def read(
         )
     except OSError as error:
         raise FolderError(
-            f"the run's folder {str(folder)!r} cannot be read: {error.strerror}"
+            f"cannot read the run folder {str(folder)!r}: {error.strerror}"
         ) from error
     except (ValueError, KeyError, TypeError, AttributeError, SettingError) as error:
-        raise FolderError(f"{str(folder / 'run.json')!r} makes no sense: {error!r}") from error
+        raise FolderError(
+            f"{str(folder / 'run.json')!r} is damaged: {type(error).__name__}: {error}"
+        ) from error
 
 
 class Index:
@@ -215,8 +229,8 @@ class Index:
             path.write_text(str(folder), "utf-8", "surrogateescape")
         except OSError as error:
             raise FolderError(
-                f"cannot remember the run in {str(path)!r}: {error.strerror}; nothing was "
-                f"submitted. XDG_STATE_HOME may name another state folder."
+                f"cannot register the run in {str(path)!r}: {error.strerror}; nothing was "
+                f"submitted. Set XDG_STATE_HOME to use another state folder."
             ) from error
 
     def end(self, run: str) -> None:
@@ -254,10 +268,12 @@ class Index:
         if len(found) == 1:
             return self.folder(found[0])
         if found:
-            raise RunNotFound(f"{name!r} could be any of the runs {', '.join(found[:5])}")
+            latest = ", ".join(sorted(found)[: -_SHOWN - 1 : -1])
+            which = "they are" if len(found) <= _SHOWN else "the latest are"
+            raise RunNotFound(f"{name!r} matches {len(found)} runs; {which} {latest}")
+        hint = did_you_mean(name, known).replace("; did", ". Did")
         raise RunNotFound(
-            f"there is no run {name!r}{did_you_mean(name, known)}; "
-            f"`anybatch status` lists those that are not finished"
+            f"no run matches {name!r}{hint or '.'} (`anybatch status` lists active runs)"
         )
 
     def _names(self, kind: str) -> list[str]:

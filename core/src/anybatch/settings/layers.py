@@ -117,7 +117,7 @@ def checked_layer(
         if table not in declared:
             if source == "call":
                 hint = did_you_mean(table, declared)
-                raise SettingError(f"{source}: there is no plugin {table!r}{hint}")
+                raise SettingError(f"{source}: no plugin named {table!r}{hint}")
             continue
         for key, value in values.items():
             name = spelt(declared[table], key)
@@ -139,11 +139,11 @@ def parse_assignment(text: str, settings: Settings) -> tuple[str, str, Any]:
     key, equals, value = text.partition("=")
     table, dot, rest = key.partition(".")
     if not equals:
-        raise SettingError(f"{text!r} sets nothing; write plugin.key=value")
+        raise SettingError(f"invalid value {text!r}: expected PLUGIN.KEY=VALUE")
     table, rest = (table, rest) if dot else (CORE, key)
     if table not in settings.declared:
         hint = did_you_mean(table, settings.declared)
-        raise SettingError(f"{text!r}: there is no plugin {table!r}{hint}")
+        raise SettingError(f"{text!r}: no plugin named {table!r}{hint}")
     name = spelt(settings.declared[table], rest)
     if name not in settings.declared[table]:
         hint = settings.declared[table].hint(rest)

@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 CORE = "anybatch"  #: the table of the core's own settings; in files they stand at the top
 CORE_SETTINGS = (
-    Setting(name="system", default="auto", help="Batch system; `auto` takes what is there."),
+    Setting(
+        name="system",
+        default="auto",
+        help="Batch system to use; `auto` selects the best one available.",
+    ),
     Setting(
         name="inherit_env",
         kind=Kind.LIST,
@@ -30,33 +34,33 @@ CORE_SETTINGS = (
             "LC_*",
             "TZ",
         ),
-        help="Variables (names or patterns) that jobs get from the submitting program; "
-        "`*` for all but what batch systems set themselves.",
+        help="Environment variables (names or patterns) that jobs inherit from the submitting "
+        "program. `*` means all except those that batch systems set.",
     ),
     Setting(
         name="runs_dir",
-        help="Where run folders go, seen by workers; default: `.anybatch/runs` beside "
-        "`anybatch.toml`, else in the current folder.",
+        help="Folder for run folders; the workers must see it. Default: `.anybatch/runs` beside "
+        "`anybatch.toml`, or in the current folder if there is no such file.",
     ),
     Setting(
         name="submit_timeout",
         kind=Kind.DURATION,
         default="2m",
-        help="How long a submit command may take before it is ended and looked into; a plugin may "
-        "add to it for each job.",
+        help="Time limit for a submit command. When it expires, anybatch checks whether the jobs "
+        "arrived. Plugins may add time for each job.",
     ),
     Setting(
         name="poll_interval",
         kind=Kind.DURATION,
         default="15s",
-        help="Shortest pause between two questions to the batch system in steady state; "
-        "it grows with the age of the jobs and the cost of the question.",
+        help="Minimum interval between status queries. The interval grows with the age of the jobs "
+        "and the cost of a query.",
     ),
     Setting(
         name="lost_after",
         kind=Kind.DURATION,
         default="2m",
-        help="How long a job may be unknown to everything asked before it counts as lost.",
+        help="Time after which a job that no source knows is declared lost.",
     ),
 )
 

@@ -39,7 +39,7 @@ def load_settings(hooks: Hooks, environ: Mapping[str, str], folder: Path) -> Set
         folder: where the search for `anybatch.toml` begins, upwards.
 
     Raises:
-        SettingError: an unknown name, a value that does not fit, a file that is no TOML.
+        SettingError: an unknown name, a value that does not fit, a file that is not TOML.
     """
     declared, site = _declarations(hooks)
     layers = list(_site_layers(hooks, declared, site))
@@ -93,7 +93,10 @@ def _declarations(
                 table, name = _split(record.name)
                 defaults.setdefault(table, {})[name] = record.value
             else:
-                plugins.plugin_error(plugin.name, f"anybatch_settings gave {record!r:.100}")
+                plugins.plugin_error(
+                    plugin.name,
+                    f"anybatch_settings must return Setting or SiteDefault, not {record!r:.100}",
+                )
         if defaults:
             site.append((plugin.name, defaults))
     return declared, site
@@ -108,9 +111,9 @@ def _read_file(path: Path, declared: Mapping[str, object]) -> dict[str, dict[str
     try:
         content = tomllib.loads(path.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingError(f"{path} is no valid TOML: {error}") from error
+        raise SettingError(f"{path} is not valid TOML: {error}") from error
     except OSError as error:
-        raise SettingError(f"{path} cannot be read: {error.strerror}") from error
+        raise SettingError(f"cannot read {path}: {error.strerror}") from error
     top = {name: value for name, value in content.items() if not isinstance(value, dict)}
     tables = {name: value for name, value in content.items() if isinstance(value, dict)}
     return {CORE: top, **tables} if top else tables

@@ -17,7 +17,7 @@ _LITERALS |= {"false": False, "no": False, "off": False, "0": False}
 
 
 def read_text(table: str, setting: Setting, text: str, source: str) -> Any:
-    """A setting's value from a text (environment, command line)."""
+    """The value of a setting from a text (environment, command line)."""
     value: Any = text
     if setting.kind is Kind.LIST:
         value = [part.strip() for part in text.split(",") if part.strip()]
@@ -43,7 +43,7 @@ def check(table: str, setting: Setting, value: Any, source: str) -> Any:
     """*value* as the plugin gets it.
 
     Raises:
-        SettingError: it does not fit the setting's kind.
+        SettingError: the value does not fit the kind of the setting.
     """
     name = setting.name if table == CORE else f"{table}.{setting.name}"
     try:
@@ -60,22 +60,29 @@ def _fit(setting: Setting, value: Any) -> Any:
     if setting.kind is Kind.LIST:
         value = [value] if isinstance(value, str) else value
         if not isinstance(value, (list, tuple)) or not all(isinstance(v, str) for v in value):
-            raise ValueError(f"{value!r} is no list of texts")
+            raise ValueError(f"{value!r} is not a list of strings")
         return tuple(_text(part) for part in value)
     if setting.kind is Kind.TABLE:
         if not isinstance(value, dict):
-            raise ValueError(f"{value!r} is no table")
+            raise ValueError(f"{value!r} is not a table")
         return {_text(str(key)): _text(str(part)) for key, part in value.items()}
     if not isinstance(value, _TYPES[setting.kind]) or (
         isinstance(value, bool) and setting.kind not in (Kind.FLAG, Kind.OPTION)
     ):
-        raise ValueError(f"{value!r} is no {setting.kind.value}")
+        raise ValueError(f"{value!r} is not {_A_KIND[setting.kind]}")
     if setting.choices and value not in setting.choices:
         hint = did_you_mean(str(value), setting.choices)
-        raise ValueError(f"{value!r} is none of {', '.join(setting.choices)}{hint}")
+        raise ValueError(f"{value!r} is not one of: {', '.join(setting.choices)}{hint}")
     return _text(value) if isinstance(value, str) else value
 
 
+_A_KIND = {
+    Kind.TEXT: "a string",
+    Kind.INTEGER: "an integer",
+    Kind.NUMBER: "a number",
+    Kind.FLAG: "true or false",
+    Kind.OPTION: "a string, a number, true or false",
+}
 _TYPES: dict[Kind, tuple[type, ...]] = {
     Kind.TEXT: (str,),
     Kind.INTEGER: (int,),
@@ -87,9 +94,11 @@ _TYPES: dict[Kind, tuple[type, ...]] = {
 
 def _text(value: str) -> str:
     if any(character in value for character in "\0\n\r"):
-        raise ValueError(f"{value!r} is more than one line; that could add a directive")
+        raise ValueError(f"{value!r} must be a single line (a line break could inject a directive)")
     try:
         value.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError as error:
-        raise ValueError(f"{value!r} holds half a character ({error.reason})") from None
+    except UnicodeEncodeError:
+        raise ValueError(
+            f"{value!r} contains an unpaired surrogate, which is not valid text"
+        ) from None
     return value

@@ -90,7 +90,7 @@ def program(command: str) -> str:
         SettingError: it is one.
     """
     if not command or command.startswith("-"):
-        raise SettingError(f"apptainer.command: {command!r} is no program")
+        raise SettingError(f"apptainer.command: {command!r} is not a program")
     return command
 
 
@@ -111,7 +111,7 @@ def image_word(image: str, inputs: Mapping[str, str], base_dir: Path) -> str:
         JobError: it could be taken for an option.
     """
     if image.startswith("-"):
-        raise JobError(f"apptainer: {image!r} is no image but an option")
+        raise JobError(f"apptainer: {image!r} is an option, not an image")
     if is_uri(image):
         return image
     path = absolute(image, base_dir)
@@ -147,6 +147,6 @@ def bind(mount: str, base_dir: Path) -> str:
     if not well_formed or NO_BIND.search(path) or NO_BIND.search(target):
         raise SettingError(
             f"apptainer.mounts: {mount!r} is not SRC, SRC:DST or SRC:DST:ro, with an absolute DST, "
-            f"no comma, no ^ and no blank or backslash at an end"
+            f"without a comma or ^, and without white space or a backslash at either end"
         )
     return ":".join([path, *([target] if rest else []), *options])

@@ -29,7 +29,7 @@ _FOREIGN = {
     "env_script": "",
     "setup": "",
     "inputs": "gbasf2.additional_files, gbasf2.input_dataset",
-    "outputs": "all that the steering file writes is an output",
+    "outputs": "the steering file, whose outputs are all collected",
     "stdin": "",
     "stdout": "gbasf2.download_logs",
     "stderr": "gbasf2.download_logs",
@@ -152,8 +152,8 @@ def check_unchanged(settings: Mapping[str, Any], host: Host) -> None:
     if not same:
         files = ", ".join(settings[name] for name in _FILES if settings[name])
         raise Rejected(
-            f"gbasf2: project {settings['project_name']} was planned with another text of {files} "
-            f"than is there now; submit the job again"
+            f"gbasf2: {files} changed after project {settings['project_name']} was planned; "
+            f"submit the job again"
         )
 
 
@@ -173,49 +173,49 @@ def _problems(job: Job, settings: Mapping[str, Any]) -> Iterator[str]:
     file = steering or pickled
     if isinstance(job.command, str) or job.command[0] != BASF2 or not file:
         yield (
-            "the grid runs basf2 and no other command: a job is `basf2 FILE`, with the steering "
-            "file as gbasf2.custom_steering_file, or made by anybatch_gbasf2.path_job"
+            "the grid runs only basf2: use the command `basf2 FILE` and set "
+            "gbasf2.custom_steering_file to FILE, or use anybatch_gbasf2.path_job"
         )
     elif steering and pickled:
-        yield "custom_steering_file and pickle_file are set; a project has one of them"
+        yield "custom_steering_file and pickle_file cannot be used together"
     elif job.command != (BASF2, file):
-        yield f"the command is {' '.join(job.command)!r}, and the file to be run {file!r}"
+        yield f"the command {' '.join(job.command)!r} does not run the file {file!r}"
     for name, instead in _FOREIGN.items():
         if getattr(job, name) != getattr(_ANY, name):
-            yield f"a job on the grid has no {name}" + (f"; there is: {instead}" if instead else "")
+            yield f"{name} is not supported on the grid" + (f"; use {instead}" if instead else "")
     datasets, listed = render.inputs(settings), settings["input_dslist"]
     if bool(datasets) == bool(listed):
-        yield "exactly one of input_dataset and input_dslist has to be set"
+        yield "set exactly one of input_dataset and input_dslist"
     if settings["proxy_group"] != "belle" and not settings["project_lpn_path"]:
-        yield "a group other than belle needs project_lpn_path, where its datasets go"
+        yield "groups other than belle need project_lpn_path, the folder for their datasets"
     for name in _WORDS:
         value = settings[name] or ()
         for text in (value,) if isinstance(value, str) else value:
             if text.startswith("-"):
-                yield f"{name} {text!r} begins with -, as options do"
+                yield f"{name} {text!r} must not start with -, as options do"
     least, most = settings["min_proxy_lifetime"], settings["proxy_lifetime"]
     if least >= most:
         yield (
-            f"no new proxy is good for min_proxy_lifetime, {least} h: it begins with "
-            f"proxy_lifetime, {most} h"
+            f"min_proxy_lifetime ({least} h) must be less than proxy_lifetime ({most} h), "
+            f"the lifetime of a new proxy"
         )
     if settings["priority"] not in (None, *range(11)):
-        yield f"priority {settings['priority']} is not one of 0 to 10"
+        yield f"priority must be between 0 and 10: {settings['priority']}"
     if settings["max_retries"] < 0:
-        yield f"max_retries {settings['max_retries']} is less than 0"
+        yield f"max_retries must be 0 or more: {settings['max_retries']}"
 
 
 def _existing(name: str, path: Path, host: Host) -> str:
     place = Path(os.path.normpath(path))
     if not host.exists(place):
-        raise UsageError(f"gbasf2.{name}: there is no file {place}")
+        raise UsageError(f"gbasf2.{name}: no such file: {place}")
     return str(place)
 
 
 def _release(host: Host) -> str:
     release = host.environ.get("BELLE2_RELEASE", "")
     if release in ("", "head"):
-        raise UsageError("gbasf2 needs a basf2 release: set gbasf2.release")
+        raise UsageError("gbasf2: the basf2 release is unknown; set gbasf2.release")
     return release
 
 

@@ -43,8 +43,9 @@ def render(submission: Submission) -> Rendered:
         return Rendered(command=command, extra_timeout=PER_JOB * submission.count)
     if submission.count != settings["jobs"]:
         raise UsageError(
-            f"gbasf2: project {project.name} has {settings['jobs']} jobs and stands for "
-            f"{submission.count} of this run: the same job is there twice"
+            f"gbasf2: project {project.name} has {settings['jobs']} jobs, but "
+            f"{submission.count} jobs "
+            f"of this run belong to it: the same job was given twice"
         )
     folder = submission.folder
     files = []

@@ -134,8 +134,9 @@ def _resources(resources: Resources) -> Iterator[tuple[str, Any]]:
     for name, asked in refused.items():
         if asked:
             raise UsageError(
-                f"htcondor: {name} cannot be asked for: a job has a slot of one machine, and pools "
-                f"have no queues. `requirements` or an attribute (`+Name`) says what the pool knows"
+                f"htcondor: {name} is not supported: a job has a slot of one machine, "
+                "and pools have "
+                f"no queues; use `requirements`, or an attribute that your pool knows (`+Name`)"
             )
     if (cores := resources.tasks * resources.cores) > 1:
         yield "request_cpus", cores
@@ -161,7 +162,9 @@ def _own(settings: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         elif name.startswith(("+", "MY.")):
             match = _ATTRIBUTE.fullmatch(name)
             if not match or match[2].lower() in _OURS:
-                raise UsageError(f"htcondor: {name!r} is no name of an attribute, or one of ours")
+                raise UsageError(
+                    f"htcondor: {name!r} is not a valid attribute name, or is reserved by anybatch"
+                )
             yield f"MY.{match[2]}", value
 
 
@@ -219,7 +222,7 @@ def _label(text: str) -> str:
 def _path(name: str, text: str) -> str:
     if _FILLED_IN.search(text):
         raise UsageError(
-            f"htcondor: {name} {text!r} holds `$$(` or `$(DOLLAR)`, which HTCondor fills in"
+            f"htcondor: {name} {text!r} contains `$$(` or `$(DOLLAR)`, which HTCondor would replace"
         )
     return escape(text)
 
@@ -230,10 +233,10 @@ def _value(name: str, value: Any) -> str:
         return "true" if value else "false"
     text = str(value)
     if any(character in text for character in "\0\n\r"):
-        raise UsageError(f"htcondor: the value of {name} is more than one line: {text!r}")
+        raise UsageError(f"htcondor: the value of {name} must be a single line: {text!r}")
     if text.endswith("\\") or text != text.strip():
         raise UsageError(
-            f"htcondor: the value of {name} ends with a backslash or begins or ends with a blank, "
-            f"which a submit description cannot hold: {text!r}"
+            f"htcondor: the value of {name} must not end with a backslash, or start or end with "
+            f"white space: {text!r}"
         )
     return text

@@ -69,7 +69,7 @@ _RERUNNING = (
     *("retry_request_memory_increase", "retry_request_memory_max", "retry_until"),
     *("success_exit_code", "undefined_retry_request_memory"),
 )
-MANAGED |= dict.fromkeys(_RERUNNING, "an exit code is a job's end; use the job's retry")
+MANAGED |= dict.fromkeys(_RERUNNING, "use the job's retry")
 
 SETTINGS = (
     *(
@@ -83,8 +83,9 @@ SETTINGS = (
         Setting(
             name=f"{prefix}*",
             kind=Kind.OPTION,
-            help=f"An attribute of the job, such as `{prefix}{name} = {value}`, as a ClassAd "
-            "expression: a text stands in double quotes.",
+            help=f"Any attribute of the job, for example `{prefix}{name} = {value}`. The "
+            "value is a "
+            "ClassAd expression, so a string needs double quotes.",
         )
         for prefix, name, value in (
             ("+", "JobFlavour", '"longlunch"'),
@@ -95,41 +96,43 @@ SETTINGS = (
         name="transfer",
         choices=("auto", "shared", "native"),
         default="auto",
-        help="Who moves files: `native`: HTCondor, to a scratch folder of the job; `shared`: "
-        "nobody, and jobs run only on machines of our FileSystemDomain; `auto`: native where a "
+        help="How jobs get their files: `native`: HTCondor copies them to a scratch folder "
+        "of the job; "
+        "`shared`: jobs run only on machines with your FileSystemDomain; `auto`: native if any "
         "machine of the pool has another FileSystemDomain.",
     ),
     Setting(
         name="on_held",
         choices=("wait", "release", "fail"),
         default="wait",
-        help="What becomes of a job that HTCondor holds: `wait`: it stays, and is shown with the "
-        "reason; `release`: it is released a few times; `fail`: it is removed and has failed. Jobs "
-        "over their time limit have always failed; one that a user holds always waits.",
+        help="What to do with held jobs: `wait`: leave them held; `release`: release them "
+        "a few times; "
+        "`fail`: remove them, as failed. Jobs over their time limit always fail; jobs that a user "
+        "holds always wait.",
     ),
     Setting(
         name="release_times",
         kind=Kind.INTEGER,
         default=3,
-        help="How often a job is released where `on_held` is `release`; after that it waits.",
+        help="How often a job is released if `on_held` is `release`. After that it stays held.",
     ),
     Setting(
         name="release_pause",
         kind=Kind.DURATION,
         default=timedelta(minutes=5),
-        help="How long a job is held at least before it is released.",
+        help="Minimum time that a job is held before it is released.",
     ),
     Setting(
         name="container",
         choices=("native",),
-        help="`native`: the pool runs a job that has a container in it (`container_image`), "
-        "instead of a wrapper such as Apptainer's.",
+        help="`native`: the pool runs the job in its container (`container_image`), instead of a "
+        "wrapper such as Apptainer.",
     ),
     Setting(
         name="late_from",
         kind=Kind.INTEGER,
         default=20_000,
-        help="Submissions with more jobs are materialized late: the queue holds `max_idle` idle "
-        "ones at a time.",
+        help="Submissions with more jobs than this are materialized late: the queue has at most "
+        "`max_idle` idle jobs at a time.",
     ),
 )

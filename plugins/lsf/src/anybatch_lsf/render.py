@@ -109,7 +109,7 @@ def _skipped(submission: Submission) -> set[str]:
     modern = Cluster.of(submission.limits.render_context).modern
     # Without a token a job that is not known to have arrived would be submitted again.
     if needed := sorted(skipped & ({"J", "Jd"} if modern else {"J"})):
-        raise UsageError(f"lsf: {needed[0]} cannot be skipped: jobs are found again by J and Jd")
+        raise UsageError(f"lsf: {needed[0]} cannot be skipped: anybatch uses it to find jobs")
     return skipped
 
 
@@ -124,14 +124,15 @@ def _copies(submission: Submission) -> Iterator[str]:
         return
     if submission.count > 1:
         raise UsageError(
-            "lsf: jobs of an array cannot bring back a file each. transfer = 'lsf' is for a whole "
-            "run, so that each job is submitted by itself: set it in anybatch.toml or with --set"
+            "lsf: transfer = 'lsf' must be set for a whole run, because the jobs of "
+            "an array cannot "
+            "return one file each: set it in anybatch.toml or with --set"
         )
     archives = Archives(submission.folder, submission.token)
     if not _CARRIED_BY_F.fullmatch(str(submission.folder)):
         raise UsageError(
-            f"lsf: `bsub -f` cannot carry the path of the run's folder, which may hold letters, "
-            f"digits and _+=,./- alone: {str(submission.folder)!r}. The setting runs_dir puts it "
+            f"lsf: `bsub -f` cannot copy from the run folder {str(submission.folder)!r}: its path "
+            f"may contain only letters, digits and _+=,./-. Set runs_dir to put run folders "
             f"elsewhere"
         )
     yield f"{archives.sent} > {archives.sent.name}"
@@ -182,7 +183,9 @@ def own_options(settings: Mapping[str, Any]) -> dict[str, Any]:
         if settings.get(name) is None:
             continue
         if letters in found and found[letters] != settings[name]:
-            raise UsageError(f"lsf: {name} and {letters} are the same option and differ")
+            raise UsageError(
+                f"lsf: {name} and {letters} are the same option, but have different values"
+            )
         found[letters] = settings[name]
     return found
 
@@ -221,7 +224,7 @@ def _resources(submission: Submission, cluster: Cluster) -> Iterator[tuple[str, 
         yield "W", format_time(resources.time)
     if resources.gpus:
         if not cluster.modern:
-            raise UsageError("lsf: this LSF is older than 10.1 and takes no GPUs (-gpu)")
+            raise UsageError("lsf: GPUs need LSF 10.1 or newer (bsub -gpu); this LSF is older")
         yield "gpu", f"num={-(-resources.gpus * resources.tasks // resources.nodes)}"
     if resources.queue is not None:
         yield "q", resources.queue
@@ -251,8 +254,9 @@ def _unit(submission: Submission, cluster: Cluster) -> str:
     unit: str | None = submission.settings.get("unit_for_limits") or cluster.unit
     if unit is None:
         raise UsageError(
-            "lsf: in which unit this cluster counts memory (LSF_UNIT_FOR_LIMITS) is neither in its "
-            "lsf.conf nor told by badmin; the setting lsf.unit_for_limits says it"
+            "lsf: the memory unit of this cluster is unknown: LSF_UNIT_FOR_LIMITS is "
+            "neither in its "
+            "lsf.conf nor reported by badmin; set lsf.unit_for_limits"
         )
     return unit
 
@@ -271,7 +275,7 @@ def format_time(duration: timedelta) -> str:
 def _line(name: str, value: Any) -> str:
     if name in FLAGS:
         if value is not True:
-            raise UsageError(f"lsf: {name} takes no value, but `true`: {value!r}")
+            raise UsageError(f"lsf: {name} is a flag; its only value is `true`, not {value!r}")
         return f"#BSUB -{name}"
     if value is True:  # what stands on the next line would be its value
         raise UsageError(f"lsf: {name} needs a value")
@@ -281,15 +285,15 @@ def _line(name: str, value: Any) -> str:
 def _value(name: str, value: str) -> str:
     """As bsub reads a directive: a value with blanks stands in quotes, which nothing escapes."""
     if any(ord(character) < 32 or ord(character) == 127 for character in value):
-        raise UsageError(f"lsf: the value of {name} is more than one line of text: {value!r}")
+        raise UsageError(f"lsf: the value of {name} must be a single line of text: {value!r}")
     if re.match(r"-[^0-9]", value):
-        raise UsageError(f"lsf: the value of {name} begins like an option: {value!r}")
+        raise UsageError(f"lsf: the value of {name} must not start like an option: {value!r}")
     if _PLAIN.fullmatch(value):
         return value
     mark = "'" if '"' in value else '"'
     if mark in value or "\\" in value or not value.strip():
         raise UsageError(
-            f"lsf: a #BSUB line cannot hold this value of {name}, which is empty or has a "
-            f"backslash or both kinds of quotes: {value!r}"
+            f"lsf: the value of {name} must not be empty, or contain a backslash or both kinds of "
+            f"quotes: {value!r}"
         )
     return f"{mark}{value}{mark}"

@@ -60,7 +60,7 @@ MANAGED = {
     "o": "use the job's stdout",
     "oo": "use the job's stdout",
     "pack": "submit several jobs",
-    "Q": "an exit code is a job's end; use the job's retry",
+    "Q": "use the job's retry",
     "w": "use the job's `after`",
     "yaml": "use the settings themselves",
     "Zs": "the script is spooled anyway",
@@ -79,39 +79,43 @@ SETTINGS = (
     Setting(
         name="max_array",
         kind=Kind.INTEGER,
-        help="Most jobs in one array; default: what the cluster allows (MAX_JOB_ARRAY_SIZE).",
+        help="Maximum number of jobs in one array (default: the limit of the cluster, "
+        "MAX_JOB_ARRAY_SIZE).",
     ),
     Setting(
         name="skip",
         kind=Kind.LIST,
         default=(),
-        help='Options that are never given to bsub, by letters; for example `skip = ["M"]`.',
+        help="Options, by their letters, that are never passed to bsub; for example `skip "
+        '= ["M"]`.',
     ),
     Setting(
         name="timeout",
         kind=Kind.DURATION,
         default=timedelta(minutes=1),
-        help="How long a command of LSF may take, bsub excepted (`submit_timeout`). Where LSF is "
-        "down they wait for ever.",
+        help="Time limit for LSF commands other than bsub (for bsub: `submit_timeout`). They would "
+        "wait forever if LSF is down.",
     ),
     Setting(
         name="transfer",
         choices=("shared", "lsf"),
         default="shared",
-        help="Who moves files: nobody, as all machines share them (`shared`), or LSF by `bsub -f` "
-        "(`lsf`). With `lsf` each job is submitted by itself.",
+        help="How jobs get their files: `shared`: all machines share a file system; `lsf`: "
+        "LSF copies "
+        "them (`bsub -f`), and each job is a submission of its own.",
     ),
     Setting(
         name="transfer_patience",
         kind=Kind.DURATION,
         default=timedelta(minutes=1),
-        help="Where LSF moves files: how long after a job's end nothing may come of what it brings "
-        "back, before that counts as lost.",
+        help="If LSF copies files: time after a job's end without further files after which the "
+        "missing ones are declared lost.",
     ),
     Setting(
         name="unit_for_limits",
         choices=("KB", "MB", "GB", "TB", "PB", "EB"),
-        help="LSF_UNIT_FOR_LIMITS of the cluster, where neither its lsf.conf nor `badmin` tells it "
-        "and jobs ask for memory or disk.",
+        help="LSF_UNIT_FOR_LIMITS of the cluster. Required for jobs that request memory or "
+        "disk, if "
+        "neither lsf.conf nor `badmin` tells it.",
     ),
 )

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 _PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./\[\]-]+")
 
 _NEEDED = {
-    "array": "one job would run in place of many",
-    "comment": "by it jobs are found again whose submission was not answered",
-    "dependency": "jobs would not wait for those that they are to run after",
+    "array": "only one of the jobs would run",
+    "comment": "anybatch uses it to find jobs whose submission got no reply",
+    "dependency": "jobs would not wait for their dependencies",
 }
 
 #: What sbatch sees of the environment, and with it the job, whose environment the job script
@@ -171,7 +171,7 @@ def _line(name: str, value: Any) -> str:
 def _value(name: str, value: str) -> str:
     """As sbatch reads a directive: in double quotes, backslash and quote escaped."""
     if any(character in value for character in "\0\n\r"):
-        raise UsageError(f"slurm: the value of {name} is more than one line: {value!r}")
+        raise UsageError(f"slurm: the value of {name} must be a single line: {value!r}")
     if _PLAIN.fullmatch(value):
         return value
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -46,13 +46,14 @@ SETTINGS = (
     Setting(
         name="max_array",
         kind=Kind.INTEGER,
-        help="Most jobs in one array; default: what the cluster allows (MaxArraySize).",
+        help="Maximum number of jobs in one array (default: the limit of the cluster, "
+        "MaxArraySize).",
     ),
     Setting(
         name="skip",
         kind=Kind.LIST,
         default=(),
-        help="Options that are never given to sbatch, because the site forbidden_names them; "
-        'for example `skip = ["mem"]`.',
+        help="Options that are never passed to sbatch, for example because the site refuses them: "
+        '`skip = ["mem"]`.',
     ),
 )
