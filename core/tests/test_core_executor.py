@@ -8,9 +8,9 @@ from concurrent.futures import wait as wait_for
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from anybatch.errors import JobFailed
 from anybatch.executor import Executor
 from anybatch.model import Job
+from anybatch.outcome import JobFailed
 from anybatch.testing import await_that
 
 from .toy import Toy, leave_record, local_host, plugins_of
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
 
-    from anybatch.model import Outcome
+    from anybatch.outcome import Outcome
     from anybatch.records import Submission
 
 pytestmark = pytest.mark.usefixtures("anybatch_home")

@@ -10,8 +10,9 @@ from typing import Any
 
 import attrs
 import pytest
-from anybatch.errors import JobError, JobFailed, PluginError, did_you_mean, shorten
-from anybatch.model import Job, JobId, Outcome, Reason, Resources, Retry, State, signal_name
+from anybatch.errors import JobError, PluginError, did_you_mean, shorten
+from anybatch.model import Job, Reason, Resources, Retry, State
+from anybatch.outcome import JobFailed, JobId, Outcome, signal_name
 from anybatch.ranges import read_ranges, spans, write_ranges
 from hypothesis import given
 from hypothesis import strategies as st

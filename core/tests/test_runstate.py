@@ -8,7 +8,8 @@ from typing import Any
 
 import attrs
 import pytest
-from anybatch.model import Job, Outcome, Reason, State
+from anybatch.model import Job, Reason, State
+from anybatch.outcome import Outcome
 from anybatch.ranges import write_ranges
 from anybatch.runs import store
 from anybatch.runs.journal import Journal

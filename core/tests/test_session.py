@@ -17,7 +17,6 @@ from anybatch.errors import (
     CommandTimeout,
     FolderError,
     JobError,
-    JobFailed,
     PluginError,
     RunNotFound,
     UsageError,
@@ -25,6 +24,7 @@ from anybatch.errors import (
 from anybatch.hookspecs import hookimpl
 from anybatch.host import Command
 from anybatch.model import Job, Reason, State
+from anybatch.outcome import JobFailed
 from anybatch.session import split_job_name
 from anybatch.testing import await_that
 

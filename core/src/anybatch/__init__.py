@@ -16,7 +16,6 @@ from anybatch.errors import (
     CommandError,
     FolderError,
     JobError,
-    JobFailed,
     PluginError,
     Rejected,
     RunNotFound,
@@ -25,7 +24,8 @@ from anybatch.errors import (
     UsageError,
 )
 from anybatch.hookspecs import hookimpl
-from anybatch.model import Job, JobId, Outcome, Reason, Resources, Retry, State
+from anybatch.model import Job, Reason, Resources, Retry, State
+from anybatch.outcome import JobFailed, JobId, Outcome
 
 if TYPE_CHECKING:
     from anybatch.executor import Executor

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
     from types import TracebackType
 
-    from anybatch.model import Job, Outcome
+    from anybatch.model import Job
+    from anybatch.outcome import Outcome
     from anybatch.run import Run as BlockingRun
 
 _SLICE = 0.5  #: seconds; how long a thread may wait on after its task was cancelled

@@ -14,7 +14,7 @@
     │   └── CommandFailed
     ├── Rejected              the batch system refused the submission for good
     ├── NotAccepted           the batch system refused to stop some jobs
-    └── JobFailed             `Future.result()` of a job that is not done
+    └── JobFailed             `Future.result()` of a job that is not done (in `outcome`)
 
 `UsageError` and `FolderError` are raised before anything is submitted. The command line then ends
 with exit code 2.
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from anybatch.host import Command, Completed
-    from anybatch.model import Outcome
 
 
 class AnybatchError(Exception):
@@ -114,18 +113,6 @@ class Rejected(AnybatchError):
 
 class NotAccepted(AnybatchError):
     """The batch system refused to stop some jobs, or to send them a signal."""
-
-
-class JobFailed(AnybatchError):
-    """A job that a program waited for is not done.
-
-    Attributes:
-        outcome: how it ended.
-    """
-
-    def __init__(self, outcome: Outcome) -> None:
-        super().__init__(outcome.describe())
-        self.outcome = outcome
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -7,14 +7,16 @@ import time
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
-from anybatch.errors import AnybatchError, JobFailed
+from anybatch.errors import AnybatchError
+from anybatch.outcome import JobFailed
 from anybatch.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from types import TracebackType
 
-    from anybatch.model import Job, Outcome
+    from anybatch.model import Job
+    from anybatch.outcome import Outcome
     from anybatch.run import Run
 
 #: Jobs given within so many seconds become one run, and so one submit command.

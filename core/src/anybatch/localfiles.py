@@ -72,7 +72,9 @@ class LocalFiles:
         try:
             path.mkdir(mode=mode, parents=True, exist_ok=True)
         except OSError as error:
-            raise FolderError(f"cannot create the folder {str(path)!r}: {error.strerror}") from error
+            raise FolderError(
+                f"cannot create the folder {str(path)!r}: {error.strerror}"
+            ) from error
 
     def append(self, path: Path, data: bytes, *, durable: bool = False) -> None:
         """See `Files.append`."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import enum
 import re
-import signal as signals
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -326,102 +325,3 @@ def _flaw(text: str) -> str:
     except UnicodeEncodeError as error:
         return f"an unpaired surrogate, which is not valid text ({text[error.start]!r})"
     return ""
-
-
-@attrs.frozen
-class JobId:
-    """The ID of a job in its batch system.
-
-    Attributes:
-        system: the plugin's name.
-        native_id: the ID as the system spells it; for an element of an array in full (`3505_7`).
-    """
-
-    system: str
-    native_id: str
-
-    def __str__(self) -> str:
-        return self.native_id
-
-
-@attrs.frozen(kw_only=True)
-class Outcome:
-    """How a job ended, and how that is known.
-
-    Attributes:
-        run, index: which job.
-        id: the ID in the batch system; None if it never had one.
-        state: done, failed, terminated or lost.
-        reason: why the job is not done; None for done.
-        exit_code: of the command; None if a signal killed it or it never ran.
-        signal: number of the signal that killed the command.
-        native_state: the last state in the system's own words.
-        message: what the system or the job script says about the end.
-        host: the machine the job ran on.
-        submitted, started, ended: times in UTC.
-        evidence: what the verdict is based on; for a lost job, every source that was asked.
-        stdout, stderr: the paths of its logs; the files may be missing if it never ran.
-        cpu_time: CPU time used, if the system accounts for it.
-        max_memory: peak resident memory in bytes, if the system accounts for it.
-        attempt: 0, or the number of the retry.
-    """
-
-    run: str
-    index: int
-    state: State
-    reason: Reason | None = None
-    id: JobId | None = None
-    exit_code: int | None = None
-    signal: int | None = None
-    native_state: str | None = None
-    message: str | None = None
-    host: str | None = None
-    submitted: datetime | None = None
-    started: datetime | None = None
-    ended: datetime | None = None
-    evidence: tuple[str, ...] = ()
-    stdout: Path
-    stderr: Path
-    cpu_time: timedelta | None = None
-    max_memory: int | None = None
-    attempt: int = 0
-
-    @property
-    def done(self) -> bool:
-        """Whether the job succeeded."""
-        return self.state is State.DONE
-
-    def describe(self) -> str:
-        """One line for people: which job, how it ended, why, and where to look next."""
-        text = f"job {self.run}:{self.index} {self.state.value}"
-        if why := self.why():
-            text += f": {why}"
-        if not self.done and not self._never_ran:
-            text += f" (log: {self.stderr})"
-        return text
-
-    def why(self) -> str:
-        """The reason for people: `exit code 3`, `SIGKILL`, `time limit`; empty for done."""
-        words = {
-            None: "",
-            Reason.EXIT_CODE: "" if self.exit_code is None else f"exit code {self.exit_code}",
-            Reason.SIGNAL: signal_name(self.signal),
-            Reason.TERMINATED: "",
-            Reason.LOST: "; ".join(self.evidence),
-        }.get(self.reason, self.reason.value.replace("_", " ") if self.reason else "")
-        return ": ".join(filter(None, (words, self.message)))
-
-    @property
-    def _never_ran(self) -> bool:
-        stopped = self.reason is Reason.TERMINATED and self.started is None
-        return stopped or self.reason in (Reason.REJECTED, Reason.DEPENDENCY)
-
-
-def signal_name(number: int | None) -> str:
-    """`SIGKILL` for 9; `signal 99` for a number without a name."""
-    if number is None:
-        return "a signal"
-    try:
-        return signals.Signals(number).name
-    except ValueError:
-        return f"signal {number}"

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import attrs
 
 from anybatch.errors import NotAccepted, RunNotFound, UsageError
-from anybatch.model import JobId, Outcome, Reason, State
+from anybatch.model import Reason, State
+from anybatch.outcome import JobId, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

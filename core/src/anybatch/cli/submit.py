@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from anybatch.cli.interrupts import DeferredInterrupt
     from anybatch.cli.progress import Progress
-    from anybatch.model import Job, Outcome
+    from anybatch.model import Job
+    from anybatch.outcome import Outcome
     from anybatch.run import Run
     from anybatch.session import Session
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from anybatch.cli.progress import Progress
-    from anybatch.model import Outcome
+    from anybatch.outcome import Outcome
     from anybatch.run import Run
     from anybatch.session import Session
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Mapping, Sequence
 
-    from anybatch.model import Outcome
+    from anybatch.outcome import Outcome
     from anybatch.plugins.calls import Hooks
     from anybatch.records import Batch, JobStatus
     from anybatch.runs.state import JobRecord, RunState

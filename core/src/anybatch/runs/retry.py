@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from anybatch.host import Host
-    from anybatch.model import Outcome
+    from anybatch.outcome import Outcome
     from anybatch.planning.plan import Planned
     from anybatch.runs.state import RunState
 

@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from anybatch.model import JobId, Outcome, Reason, State
+from anybatch.model import Reason, State
+from anybatch.outcome import JobId, Outcome
 from anybatch.planning.plan import Planned
 from anybatch.quoting import INDEX
 from anybatch.ranges import read_ranges, write_ranges

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING
 import attrs
 
 from anybatch.errors import AnybatchError, FolderError, Rejected, UsageError
-from anybatch.model import Outcome, Reason, State
+from anybatch.model import Reason, State
 from anybatch.runs.state import Phase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from anybatch.host import Host, Lease
+    from anybatch.outcome import Outcome
     from anybatch.planning.plan import Wait
     from anybatch.plugins.calls import Hooks
     from anybatch.records import Batch, Submission

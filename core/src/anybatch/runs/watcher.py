@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from anybatch.model import Outcome, Reason, State
+from anybatch.model import Reason, State
 from anybatch.records import Batch, JobStatus, Transfer
 from anybatch.runs.retry import plan_retries, to_be_retried
 from anybatch.runs.verdict import Evidence, Verdict, judge
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from anybatch.host import Host
+    from anybatch.outcome import Outcome
     from anybatch.runs.observation import RunObservation
     from anybatch.runs.state import JobRecord, RunState
     from anybatch.runs.submitter import Submitter
