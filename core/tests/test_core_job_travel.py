@@ -463,7 +463,7 @@ def test_start_records_tell_where_and_when(isolated: Path, shell: Shell) -> None
 
 def test_stdin_with_an_index_is_refused(isolated: Path) -> None:
     """It would have to be packed for each job."""
-    with pytest.raises(JobError, match=r"stdin .*not possible where files travel"):
+    with pytest.raises(JobError, match=r"stdin .*cannot be used when files are transferred"):
         plan(isolated, Job(["cat"], stdin="in-{index}"))
 
 

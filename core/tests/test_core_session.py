@@ -274,7 +274,7 @@ def test_after_names_runs_and_jobs(session: Session, toy: Toy) -> None:
 
 def test_after_a_run_that_is_not_there_is_refused(session: Session) -> None:
     """Nothing is submitted to wait for something unknown."""
-    with pytest.raises(RunNotFound, match="there is no run 'nope'"):
+    with pytest.raises(RunNotFound, match="no run matches 'nope'"):
         session.submit(Job(["true"], after="nope"))
 
 

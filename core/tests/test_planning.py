@@ -182,10 +182,10 @@ def test_log_files_stand_in_the_plan(isolated: Path, toy: Toy) -> None:
         ({"inputs": [""]}, JobError, "input ''"),
         ({"inputs": ["."]}, JobError, "input '.'"),
         ({"outputs": ["../x"]}, JobError, "output '../x'"),
-        ({"outputs": ["a/../../x"]}, JobError, "must be a path in the working folder"),
+        ({"outputs": ["a/../../x"]}, JobError, "must be a path inside the working directory"),
         ({"outputs": ["/etc/x"]}, JobError, "output '/etc/x'"),
         ({"outputs": [""]}, JobError, "output ''"),
-        ({"outputs": ["**/x"]}, JobError, "is not possible"),
+        ({"outputs": ["**/x"]}, JobError, "is not supported"),
         ({"settings": {"toy": {"partitoin": "x"}}}, SettingError, "partition"),
         ({"settings": {"toy": {"size": "much"}}}, SettingError, "size"),
         ({"after": [Job(TRUE)]}, JobError, "outside this submission"),
@@ -369,13 +369,13 @@ def test_an_input_named_twice_is_noted(tree: Path) -> None:
     """The same file under two patterns is staged once, and the user is told."""
     pairs, notes = inputs.resolve_inputs(Job(TRUE, inputs=["a.txt", "a*"]), tree, local_host())
     assert len(pairs) == 1
-    assert notes == (f"input {tree}/a.txt is named twice",)
+    assert notes == (f"input {tree}/a.txt is listed twice",)
 
 
 def test_two_inputs_of_one_name_are_refused(tree: Path) -> None:
     """Two files never take the same place without a word."""
     job = Job(TRUE, inputs=["a.txt", "sub/a.txt"], flat=True)
-    with pytest.raises(JobError, match=r"would both become 'a.txt'"):
+    with pytest.raises(JobError, match=r"would have the same name"):
         inputs.resolve_inputs(job, tree, local_host())
 
 
@@ -390,7 +390,7 @@ def test_notes_of_a_plan_are_told(tree: Path, toy: Toy) -> None:
     notices: list[str] = []
     with session_of(tree, toy, on_notice=notices.append) as session:
         session.submit([Job(TRUE, inputs=["a.txt", "a.txt"])] * 2)
-    assert notices == [f"input {tree}/a.txt is named twice"]
+    assert notices == [f"input {tree}/a.txt is listed twice"]
 
 
 # -- environment

@@ -422,7 +422,7 @@ def test_a_bad_job_costs_only_itself(executor: Executor) -> None:
     good, bad, other = (executor.submit(Job(TRUE, workdir=name)) for name in (None, "none", "."))
     assert good.result(timeout=60).done
     assert other.result(timeout=60).done
-    with pytest.raises(JobError, match="is no folder"):
+    with pytest.raises(JobError, match="is not a directory"):
         bad.result(timeout=60)
 
 
