@@ -537,7 +537,9 @@ def test_a_wrong_record_costs_only_itself(isolated: Path, records: tuple[object,
     """What is neither a setting nor a site's default is put on record, the rest holds."""
     plugins = plugins_of(toy=Toy(), site=Site(*records))
     settings = load_settings(Hooks(plugins), {}, isolated)
-    assert "anybatch_settings must return Setting or SiteDefault, not" in plugins.problems("site")[0]
+    assert (
+        "anybatch_settings must return Setting or SiteDefault, not" in plugins.problems("site")[0]
+    )
     assert settings.table("toy")["grace"] == timedelta(seconds=5)
     assert list(settings.table("site")) == [r.name for r in records if isinstance(r, Setting)]
 
