@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SOURCES = [ROOT / "core" / "src", *sorted(ROOT.glob("plugins/*/src"))]
+SOURCES += sorted(ROOT.glob("docs/examples/*/src"))
 
 
 def test_every_python_example_holds_under_mypy_strict(tmp_path: Path) -> None:
