@@ -103,7 +103,7 @@ class RunFolder:
     @property
     def names(self) -> list[str]:
         """The names of all exit records."""
-        return sorted(os.listdir(self.path / "exit"))
+        return sorted(os.listdir(self.path / "exit/0"))
 
     @property
     def record(self) -> ExitRecord:
@@ -120,10 +120,10 @@ class RunFolder:
         return record.phase, record.exit_code, record.signal, record.caught
 
     def out(self, index: int = 0) -> str:
-        return (self.path / "logs" / f"{index}.out").read_text("utf-8", "surrogateescape")
+        return (self.path / "logs/0" / f"{index}.out").read_text("utf-8", "surrogateescape")
 
     def err(self, index: int = 0) -> str:
-        return (self.path / "logs" / f"{index}.err").read_text("utf-8", "surrogateescape")
+        return (self.path / "logs/0" / f"{index}.err").read_text("utf-8", "surrogateescape")
 
 
 def write_run(

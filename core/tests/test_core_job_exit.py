@@ -80,10 +80,10 @@ def test_the_start_is_told_by_time_and_machine(isolated: Path, shell: Shell) -> 
     """A start record is named after job, attempt, restarts, seconds since 1970, and host."""
     run = write_run(isolated, shell, [Job(["true"]), Job(["true"])])
     run.run(1, restarts=4)
-    (name,) = (path.name for path in (run.path / "start").iterdir())
+    (name,) = (path.name for path in (run.path / "start/0").iterdir())
     index, attempt, restarts, seconds, host = name.split(".", 4)
     assert (index, attempt, restarts) == ("1", "0", "4")
-    changed = (run.path / "exit" / run.names[0]).stat().st_mtime
+    changed = (run.path / "exit/0" / run.names[0]).stat().st_mtime
     assert abs(changed - int(seconds)) < 60
     with open("/proc/sys/kernel/hostname") as file:
         assert host == file.read().strip()

@@ -76,7 +76,7 @@ def test_a_signal_that_all_processes_get_is_not_sent_again(
     run = write_run(isolated, shell, Job(["sh", "-c", f'echo "<$ab_signalled_all>"; {command}']))
     process = start(run, ab_signalled_all="1")
     send(process, name)
-    notes = run.path / "start"
+    notes = run.path / "start/0"
     await_that(lambda: any(f"caught {name}" in path.read_text() for path in notes.iterdir()))
     os.kill(int((isolated / "pid").read_text()), getattr(signal, f"SIG{name}"))
     assert process.wait(PATIENCE) == 3
@@ -196,7 +196,7 @@ def test_a_killed_script_leaves_no_record(isolated: Path, shell: Shell, start: S
     os.killpg(process.pid, signal.SIGKILL)
     assert process.wait(PATIENCE) == -9
     assert run.names == []
-    assert len(os.listdir(run.path / "start")) == 1
+    assert len(os.listdir(run.path / "start/0")) == 1
 
 
 def test_a_killed_command_is_told_from_one_that_exits_so(

@@ -95,7 +95,7 @@ class Away:
     @property
     def records(self) -> list[str]:
         """The exit records that came back, without their endings after the kind of end."""
-        return sorted(os.listdir(self.folder / "exit"))
+        return sorted(os.listdir(self.folder / "exit/0"))
 
     @property
     def said(self) -> str:
@@ -103,11 +103,11 @@ class Away:
         return (self.project.parent / "system").read_text("utf-8", "replace")
 
     def out(self, index: int = 0, attempt: str = "") -> str:
-        path = self.folder / "logs" / f"{index}{attempt}.out"
+        path = self.folder / "logs" / f"0{attempt}" / f"{index}.out"
         return path.read_text("utf-8", "surrogateescape")
 
     def err(self, index: int = 0) -> str:
-        return (self.folder / "logs" / f"{index}.err").read_text("utf-8", "surrogateescape")
+        return (self.folder / "logs/0" / f"{index}.err").read_text("utf-8", "surrogateescape")
 
 
 def plan(base: Path, jobs: Job | list[Job], **more: Any) -> Plan:
@@ -438,7 +438,7 @@ def test_logs_with_a_place_of_their_own_come_there(
         assert away.err() == "cried\n"
     else:
         assert "cried\n" in (isolated / errs).read_text()
-    assert not (away.folder / "logs/0.out").exists()
+    assert not (away.folder / "logs/0/0.out").exists()
 
 
 def test_nothing_else_comes_back(isolated: Path, shell: Shell) -> None:
@@ -454,7 +454,7 @@ def test_start_records_tell_where_and_when(isolated: Path, shell: Shell) -> None
     """And restarts are told apart."""
     away = write(isolated, shell, Job(["true"]))
     away.run(restarts=2)
-    [start] = os.listdir(away.folder / "start")
+    [start] = os.listdir(away.folder / "start/0")
     assert start.startswith("0.0.2.")
     record = parse_record(away.records[0])
     assert record is not None

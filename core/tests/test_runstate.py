@@ -253,13 +253,12 @@ def test_logs_have_a_place_for_each_attempt(state: RunState, attempt: int) -> No
     """Logs in the run's folder are told apart by index and attempt."""
     job = state.jobs[2]
     job.attempt = attempt
-    stem = f"2.{attempt}" if attempt else "2"
-    logs = state.folder / "logs"
-    assert state.logs(job) == (logs / f"{stem}.out", logs / f"{stem}.err")
+    logs = state.folder / "logs" / (f"0.{attempt}" if attempt else "0")
+    assert state.logs(job) == (logs / "2.out", logs / "2.err")
 
 
 def test_log_files_of_the_user_s_own(isolated: Path) -> None:
     """A log file that the user named is that file, with the number of the job in it."""
     state = new_state(isolated, Job(TRUE), Job(TRUE, stdout="{index}/o", stderr="e"))
     assert state.logs(state.jobs[1]) == (isolated / "1" / "o", isolated / "e")
-    assert state.logs(state.jobs[0])[0] == state.folder / "logs" / "0.out"
+    assert state.logs(state.jobs[0])[0] == state.folder / "logs/0/0.out"

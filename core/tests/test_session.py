@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import threading
 from concurrent.futures import CancelledError
@@ -27,6 +28,7 @@ from anybatch.model import Job, Reason, State
 from anybatch.outcome import JobFailed
 from anybatch.session import split_job_name
 from anybatch.testing import await_that
+from anybatch.worker.layout import JOBS
 
 from .toy import NOON, Toy, leave_record, local_host, plugins_of, said, session_of
 
@@ -183,6 +185,24 @@ def test_a_run_goes_on_in_another_session(start: Callable[..., Session]) -> None
     finish(run, 1)
     assert [outcome.done for outcome in again.wait(timeout=60)] == [True, True]
     assert start().attach(run.id).finished
+
+
+def test_a_run_that_has_ended_leaves_its_journal_and_logs(start: Callable[..., Session]) -> None:
+    """Records are removed when the journal has their verdicts, which tell as much."""
+    first, second = start(), start()
+    run = first.submit([Job(TRUE)] * (JOBS + 1))
+    watched = second.attach(run.id)
+    finish_and_see(run, JOBS)
+    assert sorted(os.listdir(run.folder / "exit")) == ["0"]
+    assert os.listdir(run.folder / "start") == ["0"]
+    await_that(lambda: watched.outcome(JOBS), watched.refresh)
+    for index in range(JOBS):
+        leave_record(run.folder, f"{index}.0.0.command.exit-0")
+    outcomes = run.wait(60)
+    assert os.listdir(run.folder / "exit") == os.listdir(run.folder / "start") == []
+    assert watched.wait(60) == outcomes
+    assert start().attach(run.id).outcomes == outcomes
+    assert all(outcome.done and outcome.host == "node1" for outcome in outcomes)
 
 
 def test_one_session_has_one_view_of_a_run(start: Callable[..., Session]) -> None:

@@ -19,6 +19,7 @@ from anybatch.records import Environment, Transfer
 from anybatch.runs import store
 from anybatch.runs.journal import Journal
 from anybatch.worker.exit_records import ExitFolder, ExitRecord, log_tail, parse_record
+from anybatch.worker.layout import JOBS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -27,6 +28,8 @@ from .toy import Toy, leave_record, local_host, session_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from anybatch.host import Listing
 
 TRUE = ["true"]
 
@@ -387,44 +390,85 @@ def test_any_name_is_a_record_or_none(name: str) -> None:
 
 @pytest.fixture
 def run_folder(tmp_path: Path) -> Path:
-    for name in ("start", "exit"):
-        (tmp_path / name).mkdir()
+    for name in ("start/0", "exit/0", "start/1", "exit/1"):
+        (tmp_path / name).mkdir(parents=True)
     return tmp_path
 
 
 def test_a_record_made_right_after_a_listing_is_seen(run_folder: Path) -> None:
     """Within one step of the file system's clock nothing is missed; each record comes once."""
-    folder = ExitFolder(run_folder)
-    assert folder.new() == []
+    folder = ExitFolder(run_folder, local_host())
+    assert folder.new([0]) == []
     for index in range(50):
         leave_record(run_folder, f"{index}.0.0.command.exit-0")
-        assert [record.index for record in folder.new()] == [index]
-    assert folder.new(thorough=True) == []
+        assert [record.index for record in folder.new([0])] == [index]
+    assert folder.new([0], thorough=True) == []
 
 
 def test_an_old_time_of_change_is_believed_until_a_thorough_look(run_folder: Path) -> None:
     """A folder that has not changed is not listed again, but by a thorough look."""
-    folder = ExitFolder(run_folder)
-    os.utime(folder.path, (1, 1))
-    assert folder.new() == []
+    folder = ExitFolder(run_folder, local_host())
+    os.utime(folder.path / "0", (1, 1))
+    assert folder.new([0]) == []
     leave_record(run_folder, "0.0.0.command.exit-0")
-    os.utime(folder.path, (1, 1))
-    assert folder.new() == []
-    assert [record.index for record in folder.new(thorough=True)] == [0]
+    os.utime(folder.path / "0", (1, 1))
+    assert folder.new([0]) == []
+    assert [record.index for record in folder.new([0], thorough=True)] == [0]
+
+
+class Counting(LocalHost):
+    """Notes which folders are listed."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+        self.listed: list[str] = []
+
+    def list_changed(self, folder: Path, since: int = -1) -> Listing | None:
+        listing = super().list_changed(folder, since)
+        if listing is not None:
+            self.listed.append(f"{folder.parent.name}/{folder.name}")
+        return listing
+
+
+def test_a_new_record_costs_the_listing_of_its_page(run_folder: Path) -> None:
+    """Of a run of many jobs only the page is listed in which something has changed."""
+    host = Counting()
+    folder = ExitFolder(run_folder, host)
+    for page in (0, 1):
+        os.utime(folder.path / str(page), (1, 1))
+    assert folder.new([0, 1]) == []
+    host.listed.clear()
+    leave_record(run_folder, f"{JOBS}.0.0.command.exit-0")
+    assert [record.index for record in folder.new([0, 1])] == [JOBS]
+    assert host.listed == ["exit/1"]
+    folder.start(JOBS, 0, 0)
+    assert host.listed == ["exit/1", "start/1"]
+
+
+def test_folded_records_are_gone_and_no_error(run_folder: Path) -> None:
+    """Whoever still looks at a page that another process has folded finds nothing there."""
+    folder, other = (ExitFolder(run_folder, local_host()) for _ in range(2))
+    leave_record(run_folder, "0.0.0.command.exit-0")
+    assert len(folder.new([0])) == 1
+    folder.fold(0)
+    assert not (run_folder / "exit/0").exists()
+    assert not (run_folder / "start/0").exists()
+    assert other.new([0]) == []
+    assert other.start(0, 0, 0) is None
 
 
 def test_a_folder_that_cannot_be_listed_is_an_error(tmp_path: Path) -> None:
     """Not being able to look is told, not taken for an empty folder."""
     with pytest.raises(FileNotFoundError):
-        ExitFolder(tmp_path).new()
+        ExitFolder(tmp_path, local_host()).new([0])
 
 
 def test_start_records_tell_host_and_time(run_folder: Path) -> None:
     """A start record tells where and when, for each attempt and restart on its own."""
-    folder = ExitFolder(run_folder)
-    (run_folder / "start" / ".nfs0001").touch()
-    (run_folder / "start" / "x.0.0.soon.node").touch()
-    (run_folder / "start" / "0.1.2.1767355200.node.example.org").touch()
+    folder = ExitFolder(run_folder, local_host())
+    (run_folder / "start/0" / ".nfs0001").touch()
+    (run_folder / "start/0" / "x.0.0.soon.node").touch()
+    (run_folder / "start/0" / "0.1.2.1767355200.node.example.org").touch()
     noon = datetime(2026, 1, 2, 12, tzinfo=timezone.utc)
     assert folder.start(0, 1, 2) == ("node.example.org", noon)
     assert folder.start(0, 1, 1) is None
@@ -433,19 +477,19 @@ def test_start_records_tell_host_and_time(run_folder: Path) -> None:
 
 def test_starts_are_looked_for_again_after_each_look(run_folder: Path) -> None:
     """A start that was not there is looked for again at the next look at the run."""
-    folder = ExitFolder(run_folder)
+    folder = ExitFolder(run_folder, local_host())
     assert folder.start(0, 0, 0) is None
     leave_record(run_folder, "0.0.0.command.exit-0", host="n")
-    folder.new()
+    folder.new([0])
     assert (folder.start(0, 0, 0) or ("",))[0] == "n"
 
 
 def test_the_end_is_when_the_record_was_made(run_folder: Path) -> None:
     """The time of a record's change is when the job ended."""
     leave_record(run_folder, "0.0.0.command.exit-0")
-    folder = ExitFolder(run_folder)
-    (record,) = folder.new()
-    os.utime(folder.path / record.name, (1_767_355_200, 1_767_355_200))
+    folder = ExitFolder(run_folder, local_host())
+    (record,) = folder.new([0])
+    os.utime(folder.path / "0" / record.name, (1_767_355_200, 1_767_355_200))
     assert folder.ended(record) == datetime(2026, 1, 2, 12, tzinfo=timezone.utc)
     assert folder.ended(attrs.evolve(record, name="gone")) is None
 
@@ -473,11 +517,11 @@ def test_the_end_is_when_the_record_was_made(run_folder: Path) -> None:
 def test_the_last_words_of_a_log(tmp_path: Path, log: bytes, words: str | None) -> None:
     """The last two lines with text in the last 4 kB, fit to be shown in one line."""
     (tmp_path / "log").write_bytes(log)
-    assert log_tail(tmp_path / "log") == words
+    assert log_tail(tmp_path / "log", local_host()) == words
 
 
 def test_a_log_that_is_no_file_has_no_last_words(tmp_path: Path) -> None:
     """A log that is gone, or a pipe that nobody writes to, costs no time and no error."""
     os.mkfifo(tmp_path / "pipe")
-    assert log_tail(tmp_path / "gone") is None
-    assert log_tail(tmp_path / "pipe") is None
+    assert log_tail(tmp_path / "gone", local_host()) is None
+    assert log_tail(tmp_path / "pipe", local_host()) is None

@@ -415,7 +415,7 @@ def test_a_dependency_without_an_id_is_waited_for(
     chained.scripted["submit"] = [TIMEOUT]
     session = start(plugins=plugins_of(toy=chained))
     run = session.submit(Job(TRUE))
-    (run.folder / "start" / "0.0.0.1767355200.node").touch()
+    (run.folder / "start/0" / "0.0.0.1767355200.node").touch()
     go_on(run, clock, 10)
     assert natives(run) == [""]
     late = session.submit(Job(TRUE, after=run))

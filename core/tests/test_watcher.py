@@ -323,13 +323,13 @@ def test_a_run_that_nobody_counts_outdates_the_record(
     run = start().submit(Job(TRUE))
     toy.answers["1.1"] = said(State.RUNNING)
     leave_record(run.folder, "0.0.0.command.exit-143.TERM")
-    os.utime(run.folder / "exit" / "0.0.0.command.exit-143.TERM", (1767355300, 1767355300))
-    (run.folder / "start" / "0.0.0.1767355301.node2").touch()
+    os.utime(run.folder / "exit/0" / "0.0.0.command.exit-143.TERM", (1767355300, 1767355300))
+    (run.folder / "start/0" / "0.0.0.1767355301.node2").touch()
     for _ in range(5):
         clock.now += PATIENCE
         poll(run)
     assert states(run) == [State.RUNNING]
-    (run.folder / "exit" / "0.0.0.command.exit-0").touch()
+    (run.folder / "exit/0" / "0.0.0.command.exit-0").touch()
     for one in (run, start().attach(run.id)):  # one sees both records at once
         poll(one)
         outcome = one.outcome(0)
@@ -343,7 +343,7 @@ def test_a_job_that_never_started_has_no_start_record(
     """`never_started` is an answer only about a job whose script left no trace."""
     run = session.submit([Job(TRUE)] * 2)
     toy.answers["1.1"] = toy.answers["1.2"] = said(State.FAILED, never_started=True)
-    (run.folder / "start" / "1.0.0.1767355200.node").touch()
+    (run.folder / "start/0" / "1.0.0.1767355200.node").touch()
     poll(run)
     clock.now += PATIENCE + 1
     poll(run)
@@ -609,7 +609,7 @@ def test_logs_are_where_the_system_has_them(
     assert outcome is not None
     assert (outcome.stdout, outcome.stderr) == (log, planned[1])
     assert run.jobs[0].stdout == log
-    assert run.logs(1)[0] == run.folder / "logs" / "1.out"
+    assert run.logs(1)[0] == run.folder / "logs/0/1.out"
     later = new_session("toy", plugins=plugins_of(toy=toy), host=local_host()).attach(run.id)
     assert later.logs(0) == (log, planned[1])
 
@@ -631,7 +631,7 @@ def test_a_retry_is_a_further_submission(
     assert again.token != toy.calls["submit"][0].token
     view = run.jobs[1]
     assert (view.state, view.attempt, str(view.id)) == (State.QUEUED, 1, "2.1")
-    assert view.stdout == run.folder / "logs" / "1.1.out"
+    assert view.stdout == run.folder / "logs/0.1/1.out"
     assert notices == [f"run {run.id}: retrying 1 job (attempt 2 of 2)"]
     leave_record(run.folder, "1.1.0.command.exit-0")
     look(run)

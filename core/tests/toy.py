@@ -24,6 +24,7 @@ from anybatch.records import (
     Transfer,
 )
 from anybatch.session import Session
+from anybatch.worker.layout import page_of_job
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -200,5 +201,6 @@ def session_of(folder: Path, toy: Toy, **more: Any) -> Session:
 def leave_record(run_folder: Path, name: str, *, host: str = "node1") -> None:
     """What the script of a job leaves: `0.0.0.command.exit-0`."""
     key = ".".join(name.split(".")[:3])
-    (run_folder / "start" / f"{key}.1767355200.{host}").touch()
-    (run_folder / "exit" / name).touch()
+    page = str(page_of_job(int(name.partition(".")[0])))
+    (run_folder / "start" / page / f"{key}.1767355200.{host}").touch()
+    (run_folder / "exit" / page / name).touch()

@@ -515,5 +515,5 @@ def test_only_kill_ends_the_packing(
     listed = subprocess.run(
         ["tar", "-tzf", str(brought)], capture_output=True, text=True, check=True
     ).stdout.split()
-    assert [name for name in listed if name.startswith("exit/0")] == [f"exit/0.0.0.{record}"]
+    assert [name for name in listed if name.startswith("exit/0/0")] == [f"exit/0/0.0.0.{record}"]
     assert "stage-out/0/x" in listed

@@ -93,7 +93,8 @@ class Engine:
             state.catch_up()
             state.take_changes()  # they are of the past
             state.take_restarted()
-            seen = RunObservation(ExitFolder(file.folder))
+            state.pages.take_ended()
+            seen = RunObservation(ExitFolder(file.folder, self._host))
             lease = self._host.lease(file.run)
             submitter = Submitter(
                 state,
@@ -170,11 +171,7 @@ class Engine:
         self._announce()
 
     def _look(self, systems: Collection[str] | None, asked: Collection[str] = ()) -> None:
-        """Read new exit records, and judge.
-
-        Args:
-            asked: these are asked next, so the judgement waits, and everything is read.
-        """
+        """Read new exit records, and judge; of those that are *asked* next, read everything."""
         for run in self._active(systems):
             self._guarded(run, lambda one: self._look_at(one, asked=one.system in asked))
 
@@ -184,7 +181,7 @@ class Engine:
                 with self.mutex:
                     run.watcher.catch_up()
             try:
-                found = run.seen.exits.new(thorough=asked)
+                found = run.seen.exits.new(run.state.pages.open, thorough=asked)
             except OSError as error:
                 trouble = f"cannot read {run.seen.exits.path}: {error.strerror}"
                 if trouble != run.seen.trouble:
@@ -198,6 +195,9 @@ class Engine:
                 if not asked:
                     run.watcher.judge()
                 self._settle(run)
+                ended = run.state.pages.take_ended()
+            for page in ended:
+                run.seen.exits.fold(page)
 
     def _settle(self, run: WatchedRun) -> None:
         """Tell observers what was applied to a run's state."""

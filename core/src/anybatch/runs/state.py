@@ -32,6 +32,7 @@ from anybatch.ranges import read_ranges, write_ranges
 from anybatch.records import Batch, JobStatus
 from anybatch.runs.serialization import from_plain, to_plain
 from anybatch.runs.store import plain_planned, read_planned
+from anybatch.worker.layout import Pages, log_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -118,6 +119,7 @@ class RunState:
         self.unfinished = file.count
         self._changes: list[tuple[JobRecord, State, State]] = []
         self._restarted: set[int] = set()
+        self.pages = Pages(file.count)
         self._journal = journal
         self._restore_types = restore_types
         self._stdout = _by_index(file.stdout, file.count)
@@ -160,13 +162,10 @@ class RunState:
         return out, err
 
     def _planned_logs(self, job: JobRecord) -> tuple[Path, Path]:
-        suffix = f".{job.attempt}" if job.attempt else ""
         names = (self._stdout[job.index], "out"), (self._stderr[job.index], "err")
-        default = self.folder / "logs"
+        default = self.folder / log_folder(job.index, job.attempt)
         out, err = (
-            Path(name.replace(INDEX, str(job.index)))
-            if name
-            else default / f"{job.index}{suffix}.{ending}"
+            Path(name.replace(INDEX, str(job.index))) if name else default / f"{job.index}.{ending}"
             for name, ending in names
         )
         return out, err
@@ -272,6 +271,7 @@ class RunState:
         self.counts[old] -= 1
         self.counts[state] += 1
         self.unfinished += old.final - state.final
+        self.pages.count(job.index, old.final - state.final)
         self._changes.append((job, old, state))
 
     def _add(self, planned: Planned) -> None:
@@ -292,7 +292,8 @@ class RunState:
         plain = [to_plain(outcome) for outcome in outcomes]
         for one in plain:
             one.pop("run")
-        self._journal.append({"e": "ended", "outcomes": plain})
+        # On the disk, because exit records are removed that tell the same.
+        self._journal.append({"e": "ended", "outcomes": plain}, durable=True)
         for outcome in outcomes:
             self._end(self.jobs[outcome.index], outcome)
 

@@ -32,6 +32,7 @@ from anybatch.planning.transfer_layout import make_links
 from anybatch.ranges import read_ranges, write_ranges
 from anybatch.records import Submission
 from anybatch.runs.serialization import from_plain, to_plain
+from anybatch.worker.layout import page_folders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 _SHOWN = 5  #: runs that are named if a part of an ID matches several
-_FOLDERS = ("logs", "start", "exit")
 
 
 @attrs.frozen(kw_only=True)
@@ -99,7 +99,9 @@ def create(plan: Plan, host: Host) -> RunFile:
 
 def _write(plan: Plan, record: RunFile, host: Host) -> None:
     host.make_folder(plan.folder)
-    for name in _FOLDERS:
+    for name in ("exit", "start", "logs"):
+        host.make_folder(plan.folder / name)
+    for name in page_folders(plan.count):
         host.make_folder(plan.folder / name)
     for folder in plan.folders:
         host.make_folder(folder, 0o777)  # some are of the user, for outputs

@@ -17,6 +17,8 @@ import attrs
 from anybatch.errors import AnybatchError, FolderError, Rejected, UsageError
 from anybatch.model import Reason, State
 from anybatch.runs.state import Phase
+from anybatch.worker.exit_records import start_names
+from anybatch.worker.layout import page_of_job
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -189,7 +191,9 @@ class Submitter:
 
     def _left_records(self, one: SubmissionState) -> bool:
         """Whether a job of it has run: then it was submitted, though nobody knows its ids."""
-        names = self._host.listdir(self._run.folder / "start")
+        starts = self._run.folder / "start"
+        pages = dict.fromkeys(page_of_job(index) for index in one.planned.indices)
+        names = [name for page in pages for name in start_names(self._host, starts / str(page))]
         keys = {f"{index}.{one.planned.attempt}" for index in one.planned.indices}
         return any(".".join(name.split(".", 2)[:2]) in keys for name in names)
 

@@ -238,7 +238,7 @@ class Watcher:
             host, at = started or (None, None)
             own: dict[str, Any] = {"host": host, "started": at, "ended": exits.ended(record)}
             if record.phase != "command" and record.caught is None:
-                own["message"] = log_tail(self._run.logs(job)[1])
+                own["message"] = log_tail(self._run.logs(job)[1], self._host)
             facts.update({n: value for n, value in own.items() if not facts.get(n)})
         return {name: value for name, value in facts.items() if value is not None}
 

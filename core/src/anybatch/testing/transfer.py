@@ -166,7 +166,7 @@ class TransferContract:
         assert [outcome.done for outcome in outcomes] == [True] * 3
         assert [outcome.attempt for outcome in outcomes] == [0, 1, 1]
         assert [_out(outcome) for outcome in outcomes] == ["", "1", "2"]
-        assert [Path(run.folder, "logs", f"{n}.out").read_text() for n in (1, 2)] == ["1", "2"]
+        assert [Path(run.folder, "logs/0", f"{n}.out").read_text() for n in (1, 2)] == ["1", "2"]
 
 
 def _is_taken(session: Session, name: str) -> bool:

@@ -1,14 +1,14 @@
 """Exit and start records: what jobs leave in their run's folder, read from file names.
 
-`exit/INDEX.ATTEMPT.RESTARTS.PHASE.exit-CODE[.CAUGHT]` (or `signal-NUMBER`); the record's time
-of change is when the job ended. `start/INDEX.ATTEMPT.RESTARTS.SECONDS.HOST` tells its start, in
-seconds since 1970.
+`exit/PAGE/INDEX.ATTEMPT.RESTARTS.PHASE.exit-CODE[.CAUGHT]` (or `signal-NUMBER`); the record's time
+of change is when the job ended. `start/PAGE/INDEX.ATTEMPT.RESTARTS.SECONDS.HOST` tells its start,
+in seconds since 1970. When all jobs of a page have ended, and the journal has their verdicts, the
+page's records are removed.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import time
 from datetime import datetime, timezone
@@ -16,8 +16,13 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from anybatch.worker.layout import page_of_job
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
+
+    from anybatch.host import Files
 
 _RECORD = re.compile(
     r"(?P<index>\d+)\.(?P<attempt>\d+)\.(?P<restarts>\d+)\.(?P<phase>[a-z_]+)"
@@ -73,59 +78,92 @@ def parse_record(name: str) -> ExitRecord | None:
     )
 
 
+@attrs.define
+class _Page:
+    """What was seen of a page.
+
+    Attributes:
+        changed: the time of change of its folder of exit records, in nanoseconds; -1: not settled.
+        seen: the names that were there.
+        starts_read: its start records were read since the last look.
+    """
+
+    changed: int = -1
+    seen: set[str] = attrs.field(factory=set)
+    starts_read: bool = False
+
+
 class ExitFolder:
     """The exit records of a run, read as they appear.
 
-    A listing is made only when the folder has changed. It is opened each time, because that is
-    what makes a network file system look again.
+    A page is listed only when its folder has changed.
+
+    Args:
+        run_folder: the run's folder.
+        files: where it is.
     """
 
-    def __init__(self, run_folder: Path) -> None:
+    def __init__(self, run_folder: Path, files: Files) -> None:
         self.path = run_folder / "exit"
         self._starts = run_folder / "start"
-        self._seen: set[str] = set()
-        self._changed = -1
+        self._files = files
+        self._pages: dict[int, _Page] = {}
         self._started: dict[str, tuple[str, datetime]] = {}
         self._again: set[str] = set()
-        self._starts_read = False
 
-    def new(self, *, thorough: bool = False) -> list[ExitRecord]:
+    def new(self, pages: Iterable[int], *, thorough: bool = False) -> list[ExitRecord]:
         """The records that were not there at the last call.
 
         Args:
-            thorough: list the folder even if its time of change is the same.
+            pages: those to be looked at.
+            thorough: list them even if their time of change is the same.
 
         Raises:
             OSError: the folder cannot be listed now.
         """
-        self._starts_read = False
-        descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+        found: list[ExitRecord] = []
+        for number in pages:
+            page = self._pages.setdefault(number, _Page())
+            page.starts_read = False
+            found += self._new_in(number, page, thorough=thorough)
+        return found
+
+    def _new_in(self, number: int, page: _Page, *, thorough: bool) -> list[ExitRecord]:
+        since = -1 if thorough else page.changed
         try:
-            changed = os.fstat(descriptor).st_mtime_ns
-            if changed == self._changed and not thorough:
-                return []
-            names = [name for name in os.listdir(descriptor) if name not in self._seen]
-        finally:
-            os.close(descriptor)
+            listing = self._files.list_changed(self.path / str(number), since)
+        except FileNotFoundError:
+            # Another process has seen the end of all jobs of the page, and has it on record.
+            self._files.list_changed(self.path)
+            return []
+        if listing is None:
+            return []
         # A file made within the clock's step of this listing would leave the time as it is.
-        settled = time.time_ns() - changed > _CLOCK_STEP
-        self._changed = changed if settled else -1
-        self._seen.update(names)
+        settled = time.time_ns() - listing.changed > _CLOCK_STEP
+        page.changed = listing.changed if settled else -1
+        names = [name for name in listing.names if name not in page.seen]
+        page.seen.update(names)
         return [record for record in map(parse_record, names) if record]
+
+    def fold(self, page: int) -> None:
+        """Remove the records of a page: the verdicts on all its jobs are in the journal."""
+        self._pages.pop(page, None)
+        for folder in (self.path, self._starts):
+            self._files.remove(folder / str(page))
 
     def ended(self, record: ExitRecord) -> datetime | None:
         """When the record was made."""
-        return _changed_at(self.path / record.name)
+        return self._files.changed_at(self.path / str(page_of_job(record.index)) / record.name)
 
     def start(self, index: int, attempt: int, restarts: int) -> tuple[str, datetime] | None:
         """The host and time of a job's last start; None: its script never ran.
 
-        The folder is listed once at most between two calls of `new`, for many jobs of a run may
-        never have started.
+        A page is listed once at most between two looks at it, for many of its jobs may never have
+        started.
         """
         key = f"{index}.{attempt}.{restarts}"
         if key not in self._started:
-            self._read_starts()
+            self._read_starts(page_of_job(index))
         return self._started.get(key)
 
     def restarted_uncounted(self, record: ExitRecord) -> bool:
@@ -133,20 +171,18 @@ class ExitFolder:
 
         Batch systems that run a job again without counting (LSF) give both runs the same key.
         """
-        self._read_starts()
+        self._read_starts(page_of_job(record.index))
         key = f"{record.index}.{record.attempt}.{record.restarts}"
         ended = self.ended(record) if key in self._again else None
         return ended is not None and self._started[key][1] > ended
 
-    def _read_starts(self) -> None:
-        if self._starts_read:
+    def _read_starts(self, number: int) -> None:
+        page = self._pages.setdefault(number, _Page())
+        if page.starts_read:
             return
-        self._starts_read = True
-        names: list[str] = []
-        with contextlib.suppress(OSError):
-            names = os.listdir(self._starts)
-        for name in names:
-            with contextlib.suppress(OSError, ValueError, OverflowError):  # no start record
+        page.starts_read = True
+        for name in start_names(self._files, self._starts / str(number)):
+            with contextlib.suppress(ValueError, OverflowError):  # no start record
                 index, attempt, restarts, seconds, host = name.split(".", 4)
                 started = datetime.fromtimestamp(int(seconds), timezone.utc)
                 self._take_start(f"{index}.{attempt}.{restarts}", host, started)
@@ -159,18 +195,24 @@ class ExitFolder:
             self._started[key] = (host, started)
 
 
-def log_tail(log: Path) -> str | None:
+def start_names(files: Files, folder: Path) -> tuple[str, ...]:
+    """The names of the start records in a page's folder, as far as it can be read."""
+    with contextlib.suppress(OSError):
+        if listing := files.list_changed(folder):
+            return listing.names
+    return ()
+
+
+def log_tail(log: Path, files: Files) -> str | None:
     """The last two lines of a job's error log as one, without the script's own name and job.
 
     They tell why the script failed before or after the command. A program's line that begins
     with FATAL goes before those that follow it. None: nothing can be read.
     """
     try:
-        if not log.is_file():
+        if not files.is_file(log):
             return None  # nobody may ever write to a pipe
-        with log.open("rb") as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL))
-            text = file.read().decode("utf-8", "replace")
+        text = files.read_from(log, -_TAIL).decode("utf-8", "replace")
     except OSError:
         return None
     *before, last = [line for line in map(_shown, text.splitlines()) if line] or [""]
@@ -181,10 +223,3 @@ def log_tail(log: Path) -> str | None:
 def _shown(line: str) -> str:
     plain = "".join(c if c.isprintable() else "?" for c in line.strip())
     return _SPEAKER.sub("", plain)
-
-
-def _changed_at(path: Path) -> datetime | None:
-    try:
-        return datetime.fromtimestamp(path.stat().st_mtime, timezone.utc)
-    except OSError:
-        return None

@@ -4,8 +4,8 @@
 # inside:  (in a child, or in the container) variables, env_script, env, setup, the command itself
 #
 # An exit record is an empty file whose name says it all, so making it is one step:
-#     exit/INDEX.ATTEMPT.RESTARTS.PHASE.exit-CODE[.SIGNAL CAUGHT BY THE SCRIPT]
-#     exit/INDEX.ATTEMPT.RESTARTS.PHASE.signal-NUMBER[...]
+#     exit/PAGE/INDEX.ATTEMPT.RESTARTS.PHASE.exit-CODE[.SIGNAL CAUGHT BY THE SCRIPT]
+#     exit/PAGE/INDEX.ATTEMPT.RESTARTS.PHASE.signal-NUMBER[...]
 
 LC_ALL=C # the shell's own words are read below, and its start is quicker
 # bash where it is there, because scripts to be sourced are written for it; any POSIX shell does.
@@ -43,11 +43,15 @@ ab_name_records() {
         ab_now=$(date +%s)
     fi
     ab_key=$ab_index.$ab_attempt.$ab_restarts
-    ab_start=$ab_run/start/$ab_key.$ab_now.$ab_host
+    ab_folder=$((ab_index / ab_jobs))
+    for ab_file in exit start; do # they are there already, unless the files of a job are moved
+        [ -d "$ab_run/$ab_file/$ab_folder" ] || mkdir -p -- "$ab_run/$ab_file/$ab_folder"
+    done
+    ab_start=$ab_run/start/$ab_folder/$ab_key.$ab_now.$ab_host
 }
 
 ab_record() { # PHASE exit|signal NUMBER
-    true >"$ab_run/exit/$ab_key.$1.$2-$3${ab_caught:+.$ab_caught}"
+    true >"$ab_run/exit/$ab_folder/$ab_key.$1.$2-$3${ab_caught:+.$ab_caught}"
 }
 
 # ---- inside
@@ -149,8 +153,8 @@ ab_exec() { # COMMAND...
 # ---- outside
 
 ab_open_logs() {
-    : "${ab_stdout:=$ab_run/logs/$ab_index$ab_log_suffix.out}"
-    : "${ab_stderr:=$ab_run/logs/$ab_index$ab_log_suffix.err}"
+    : "${ab_stdout:=$ab_run/logs/$ab_folder$ab_log_suffix/$ab_index.out}"
+    : "${ab_stderr:=$ab_run/logs/$ab_folder$ab_log_suffix/$ab_index.err}"
     for ab_log in "$ab_stdout" "$ab_stderr"; do
         [ -d "${ab_log%/*}" ] || mkdir -p -- "${ab_log%/*}" || return 1
         if [ "$ab_restarts" -eq 0 ]; then true >"$ab_log"; else true >>"$ab_log"; fi || return 1
@@ -325,7 +329,7 @@ ab_got_inside() { # whether the wrapper came so far as to run this script
 }
 
 ab_setup_was_recorded() {
-    for ab_file in "$ab_run/exit/$ab_key.setup."*; do
+    for ab_file in "$ab_run/exit/$ab_folder/$ab_key.setup."*; do
         [ -e "$ab_file" ] && return
     done
     return 1

@@ -17,6 +17,7 @@ import attrs
 from anybatch.quoting import INDEX, quote, quote_indexed, quote_pattern, quote_words
 from anybatch.ranges import PAGE
 from anybatch.records import WorkerPath
+from anybatch.worker.layout import JOBS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -135,6 +136,7 @@ def render_script(run: str, count: int, shared: Mapping[str, str]) -> str:
         f"ab_run_id={quote(run)}",
         f"ab_count={count}",
         f"ab_page={PAGE}",
+        f"ab_jobs={JOBS}",
         "",
         "ab_shared() {",
         *(f"    {text}" for text in shared.values()),
