@@ -99,7 +99,7 @@ def test_running_jobs_are_adopted(local: Local) -> None:
     assert own.native == "DONE"
     for status in adopted:
         assert (status.native_state, status.state, status.exit_code) == ("GONE", State.FAILED, None)
-        assert "no supervisor was there" in (status.message or "")
+        assert "while the supervisor was not running" in (status.message or "")
 
 
 def test_adopted_jobs_can_be_terminated(local: Local) -> None:
