@@ -42,13 +42,18 @@ def main() -> int:
     return 0
 
 
+def describe(run: Run) -> str:
+    """`10 jobs`, `1 job`."""
+    return f"{len(run)} job{'' if len(run) == 1 else 's'}"
+
+
 def watch(console: Console, runs: list[Run]) -> list[Outcome]:
     """Wait for all jobs under a progress bar; their outcomes."""
     bar = Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=console
     )
     with bar:
-        tasks = [bar.add_task(f"{len(run)} jobs", total=len(run)) for run in runs]
+        tasks = [bar.add_task(describe(run), total=len(run)) for run in runs]
         for run, task in zip(runs, tasks, strict=True):
             for _ in run.as_completed():
                 bar.advance(task)
@@ -62,7 +67,7 @@ def table(outcomes: list[Outcome]) -> Table:
         took = ""
         if outcome.started and outcome.ended:
             took = f"{(outcome.ended - outcome.started).total_seconds():.1f} s"
-        log = outcome.stdout.name if outcome.stdout else ""
+        log = outcome.stdout.name
         state = f"{outcome.state.value} {outcome.why()}".strip()
         name = f"{outcome.run}:{outcome.index}"
         made.add_row(name, str(outcome.id or ""), state, outcome.host or "", took, log)

@@ -185,6 +185,7 @@ WHY = [
     (Reason.REJECTED, {"message": "no such queue"}, "rejected: no such queue"),
     (Reason.SIGNAL, {}, "a signal"),
     (Reason.EXIT_CODE, {"message": "it crashed"}, "it crashed"),
+    (Reason.EXIT_CODE, {"exit_code": 127}, "exit code 127 (usually: command not found)"),
     (Reason.TERMINATED, {}, ""),
     (Reason.DEPENDENCY, {}, "dependency"),
     (Reason.LOST, {"evidence": ("no exit record", "not known")}, "no exit record; not known"),

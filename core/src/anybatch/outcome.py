@@ -88,7 +88,7 @@ class Outcome:
         """The reason for people: `exit code 3`, `SIGKILL`, `time limit`; empty for done."""
         words = {
             None: "",
-            Reason.EXIT_CODE: "" if self.exit_code is None else f"exit code {self.exit_code}",
+            Reason.EXIT_CODE: _exit_code(self.exit_code),
             Reason.SIGNAL: signal_name(self.signal),
             Reason.TERMINATED: "",
             Reason.LOST: "; ".join(self.evidence),
@@ -99,6 +99,12 @@ class Outcome:
     def _never_ran(self) -> bool:
         stopped = self.reason is Reason.TERMINATED and self.started is None
         return stopped or self.reason in (Reason.REJECTED, Reason.DEPENDENCY)
+
+
+def _exit_code(code: int | None) -> str:
+    """`exit code 3`; what shells mean by their own codes is said."""
+    hint = {126: " (usually: not executable)", 127: " (usually: command not found)"}
+    return "" if code is None else f"exit code {code}{hint.get(code, '')}"
 
 
 def signal_name(number: int | None) -> str:

@@ -97,7 +97,7 @@ def test_errors_of_the_option_parser(call: Call, words: list[str], message: str)
 
 
 def test_only_known_plugins_are_advised(call: Call) -> None:
-    """A misspelt name is not a package to install; the name of a plugin of this project is."""
+    """A misspelt name is never advised as a package: nobody owns it on the index."""
     assert "did you mean 'slurm'?" in call("submit", "--system", "slrm", "--", "true").stderr
     assert "pip install" not in call("submit", "--system", "slrm", "--", "true").stderr
     unloaded = call("submit", "--system", "nosuch", "--", "true").stderr

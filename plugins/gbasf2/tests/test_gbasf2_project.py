@@ -162,7 +162,7 @@ def test_a_failure_says_why_and_has_its_log(session: Session, grid: Grid, grid_h
     logs = run.folder / "logs" / project
     assert sorted(path.name for path in logs.iterdir()) == [str(700001 + i) for i in range(4)]
     assert outcomes[0].why() == "Application Finished With Errors, Exited With Status 3"
-    assert outcomes[0].describe().endswith(f"; its log: {logs}/700001/std.out")
+    assert outcomes[0].describe().endswith(f" (log: {logs}/700001/std.out)")
     assert len(list((grid_home / project).glob("sub*/*_job700004_*.root"))) == 1
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from anybatch.cli.base import say
+from anybatch.localhost import LocalHost
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -23,8 +23,8 @@ SPARE = 3  #: columns that the bar leaves free: a `^C` in the last one would bre
 
 def progress() -> Progress:
     """A bar if standard error can show one, else lines."""
-    animated = sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
-    return Bar() if animated else Progress()
+    kind = LocalHost().environ.get("TERM", "dumb")
+    return Bar() if sys.stderr.isatty() and kind != "dumb" else Progress()
 
 
 class Progress:

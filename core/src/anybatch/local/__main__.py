@@ -31,26 +31,32 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m anybatch.local", description=__doc__)
     commands = parser.add_subparsers(required=True)
 
-    submit = commands.add_parser("submit", help="hand over a request file; prints the jobs' ids")
+    submit = commands.add_parser("submit", help="submit a request file; prints the job IDs")
     submit.add_argument("file", type=Path)
     submit.set_defaults(run=_submit)
 
-    find = commands.add_parser("find", help="the ids of the jobs that carry a token")
+    find = commands.add_parser("find", help="print the IDs of the jobs that carry a token")
     find.add_argument("token")
     find.set_defaults(run=_find)
 
-    status = commands.add_parser("status", help="where jobs are; their ids on standard input")
+    status = commands.add_parser(
+        "status", help="print the status of jobs; reads their IDs from standard input"
+    )
     status.set_defaults(run=_status)
 
-    terminate = commands.add_parser("terminate", help="stop jobs; their ids on standard input")
-    terminate.add_argument("--signal", help="only send this signal (USR1)")
+    terminate = commands.add_parser(
+        "terminate", help="stop jobs; reads their IDs from standard input"
+    )
+    terminate.add_argument("--signal", help="send this signal instead, for example USR1")
     terminate.set_defaults(run=_terminate)
 
-    machine = commands.add_parser("machine", help="what this machine has")
+    machine = commands.add_parser("machine", help="print the cores and the memory of this machine")
     machine.set_defaults(run=_machine)
 
-    serve = commands.add_parser("serve", help="be the supervisor; others start it on demand")
-    serve.add_argument("--idle", type=float, default=10.0, help="ends after seconds of rest")
+    serve = commands.add_parser(
+        "serve", help="run the supervisor; the other commands start it on demand"
+    )
+    serve.add_argument("--idle", type=float, default=10.0, help="end after this many idle seconds")
     serve.set_defaults(run=_serve)
     return parser
 
