@@ -522,7 +522,7 @@ def test_what_is_no_job_for_the_grid_is_refused(
 def test_the_same_job_twice_is_refused(session: Session, grid: Grid) -> None:
     """A project is made once."""
     grid.dataset(2)
-    with pytest.raises(UsageError, match="the same job is there twice"):
+    with pytest.raises(UsageError, match="the same job was given twice"):
         session.submit([steering_job("steer.py")] * 2)
 
 

@@ -28,9 +28,9 @@ def test_the_example_gives_more_memory_to_those_that_need_it(
     lines = [line.split() for line in done.stdout.splitlines()]
     rounds = [line[2:] for line in lines if line[0] == "run"]
     assert rounds == [
-        ["6", "points", "with", "64", "MiB,", "1h"],
-        ["4", "points", "with", "128", "MiB,", "1h"],
-        ["2", "points", "with", "256", "MiB,", "1h"],
+        ["6", "points", "with", "64", "MiB,", "1h,", "queue", "long"],
+        ["4", "points", "with", "128", "MiB,", "1h,", "queue", "long"],
+        ["2", "points", "with", "256", "MiB,", "1h,", "queue", "long"],
     ]
     assert lines[-6:] == [
         *(["20", "0.5", "64", "MiB", "-10.0"], ["20", "1.0", "64", "MiB", "-20.0"]),

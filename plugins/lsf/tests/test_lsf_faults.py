@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -100,7 +101,7 @@ def test_a_job_over_its_time_is_over_its_time(
 def test_a_log_folder_that_vanished_is_a_failed_set_up(lsf: Session, cluster: Simulator) -> None:
     """The job never came to the first line of its script."""
     run = lsf.submit(Job(["true"], settings={"lsf": {"H": True}}))
-    (run.folder / "logs").rmdir()
+    shutil.rmtree(run.folder / "logs")
     cluster.run("bresume", native_id(run))
     [outcome] = run.wait(PATIENCE)
     assert (outcome.state, outcome.reason) == (State.FAILED, Reason.SETUP)

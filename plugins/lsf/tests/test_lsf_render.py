@@ -126,7 +126,7 @@ def test_an_old_lsf_gets_no_option_that_it_does_not_know() -> None:
     """The token is in the name there, and the folder is where bsub runs."""
     found = options(submission(cluster=OLD, count=2))
     assert found == {"J": f"{TOKEN}.fit[1-2]", "o": "/dev/null"}
-    with pytest.raises(UsageError, match=r"older than 10\.1"):
+    with pytest.raises(UsageError, match=r"GPUs need LSF 10\.1 or newer"):
         render(submission(cluster=OLD, resources=Resources(gpus=1)))
 
 

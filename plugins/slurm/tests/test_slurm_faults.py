@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,7 +52,7 @@ def test_a_log_folder_that_vanished_is_a_failed_set_up(
 ) -> None:
     """Slurm cannot open its output file (`0:53`): the job never came to its first line."""
     run = slurm.submit(Job(["true"], settings={"slurm": {"hold": True}}))
-    (run.folder / "logs").rmdir()
+    shutil.rmtree(run.folder / "logs")
     (run.folder / "logs").touch()  # newer versions make a folder that is missing
     tool("scontrol", "release", native_id(run))
     [outcome] = run.wait(PATIENCE)
