@@ -272,6 +272,8 @@ class JobStatus:
         never_started: the system concludes that the job ended before it was started; where the
             job has left a start record this is no answer.
         sole: the system is the only witness: its jobs leave no exit records to be waited for.
+        needs_record: the system says done of jobs that a signal has ended as well: where no exit
+            record comes, its done is no success.
     """
 
     state: State
@@ -292,6 +294,7 @@ class JobStatus:
     stderr: Path | None = None
     never_started: bool = False
     sole: bool = False
+    needs_record: bool = False
 
 
 @attrs.frozen(kw_only=True)

@@ -324,9 +324,10 @@ class Watcher:
         return Verdict(state=State.LOST, reason=Reason.LOST, evidence=asked)
 
     def _outcome(self, one: Watched, job: Tracked, verdict: Verdict) -> Outcome:
-        return one.state.outcome(
-            job, **attrs.asdict(verdict, recurse=False), **self._facts(one, job)
-        )
+        said = attrs.asdict(verdict, recurse=False)
+        if verdict.message is None:
+            del said["message"]
+        return one.state.outcome(job, **{**self._facts(one, job), **said})
 
     def _facts(self, one: Watched, job: Tracked) -> dict[str, Any]:
         """Host, times, use, words and logs, from the system and the job's own records and log."""
