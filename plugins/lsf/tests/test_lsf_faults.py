@@ -231,7 +231,7 @@ def test_auto_takes_the_cluster_that_answers(
     assert found.available
     assert found.details["default queue"] == "normal"
     assert found.details["largest array"] == "1000"
-    assert ("openlava" in found.reason) is (cluster.folder.name == "openlava")
+    assert ("OpenLava" in found.reason) is (cluster.folder.name == "openlava")
     cluster.fault("* down")
     found = look(**QUICK)
     assert (found.available, found.away) == (False, True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from anybatch import Reason, State
-from anybatch_lsf import parse
+from anybatch_lsf import life, parse
 from hypothesis import given
 from hypothesis import strategies as st
 from lsfsim.jobs import read_indices
@@ -229,7 +229,7 @@ Fri Nov 20 10:00:09: Exited;
 
 def test_the_long_form_is_read() -> None:
     """Reasons, codes and times; what the command's text holds is none of it."""
-    found = parse.read_long(LONG, "bjobs -l", NOW)
+    found = life.read_long(LONG, "bjobs -l", NOW)
     assert set(found) == {"771278", "5[2]", "6", "8"}
     one = found["771278"]
     assert facts(one) == (State.FAILED, Reason.TIME_LIMIT, None, 12)
@@ -300,7 +300,7 @@ def test_a_life_in_events(events: list[str], expected: tuple[Any, ...]) -> None:
     """What bhist tells; what came last counts."""
     lines = ["Submitted from host <h>, to Queue <s>, CWD </x>;", "Dispatched to <h>;", *events]
     text = "".join(f"Fri Nov 20 10:00:{n:02}: {line}\n" for n, line in enumerate(lines))
-    found = parse.read_long(f"\nJob <7>, User <ada>, Command <x>\n{text}", "bhist -l", NOW)
+    found = life.read_long(f"\nJob <7>, User <ada>, Command <x>\n{text}", "bhist -l", NOW)
     assert facts(found["7"]) == expected
 
 
@@ -322,7 +322,7 @@ Fri Nov 20 10:00:00: Submitted from host <h>, CWD </x>;
 Fri Nov 20 10:00:05: {line}
 Fri Nov 20 10:00:09: Completed <exit>.
 """
-    one = parse.read_long(text, "bacct -l", NOW)["5[2]"]
+    one = life.read_long(text, "bacct -l", NOW)["5[2]"]
     assert (one.state, one.never_started, one.host) == (State.FAILED, False, "h1")
     assert one.started == datetime(2026, 11, 20, 10, 0, 5, tzinfo=timezone.utc)
 
@@ -330,9 +330,9 @@ Fri Nov 20 10:00:09: Completed <exit>.
 def test_openlava_3_calls_a_job_by_its_id() -> None:
     """`Job Id <7>`, where others say `Job <7>`."""
     text = "Job Id <7>, Job Name <fit>, User <a>, Command <x>\nFri Nov 20 10:00:00: Exited with {}"
-    found = parse.read_long(text.format("exit code 7."), "bjobs -l", NOW)
+    found = life.read_long(text.format("exit code 7."), "bjobs -l", NOW)
     assert facts(found["7"]) == (State.FAILED, None, 7, None)
-    assert list(parse.long_descriptions(text)) == [("7", "fit", "")]
+    assert list(life.long_descriptions(text)) == [("7", "fit", "")]
 
 
 def test_a_time_that_would_be_to_come_is_of_last_year() -> None:
@@ -343,7 +343,7 @@ def test_a_time_that_would_be_to_come_is_of_last_year() -> None:
         text.format(2, "Fri Nov 20 11:00:00"),
         text.format(3, "Thu Dec 31 23:00:00 2020"),
     ]
-    found = parse.read_long("".join(texts), "bhist -l", NOW)
+    found = life.read_long("".join(texts), "bhist -l", NOW)
     years = {native: one.submitted and one.submitted.year for native, one in found.items()}
     assert years == {"1": 2025, "2": 2026, "3": 2020}
 
@@ -354,7 +354,7 @@ def test_the_year_is_that_of_the_clock_on_the_wall(monkeypatch: pytest.MonkeyPat
     time.tzset()
     now = datetime(2026, 12, 31, 23, 30, tzinfo=timezone.utc)
     text = "Job <1>, User <a>, Command <x>\nFri Jan  1 00:10:00: Submitted from host <h>;\n"
-    submitted = parse.read_long(text, "bhist -l", now)["1"].submitted
+    submitted = life.read_long(text, "bhist -l", now)["1"].submitted
     assert submitted == datetime(2026, 12, 31, 23, 10, tzinfo=timezone.utc)
 
 
@@ -370,7 +370,7 @@ Accounting information about this job:
      CPU_T     WAIT     TURNAROUND   STATUS     HOG_FACTOR    MEM    SWAP
       0.06        4             42     done         0.0015     2M     10M
 """
-    one = parse.read_long(text, "bacct -l", NOW)["7"]
+    one = life.read_long(text, "bacct -l", NOW)["7"]
     assert facts(one) == (State.DONE, None, 0, None)
     assert (one.cpu_time, one.max_memory) == (timedelta(seconds=0.06), 2 * 2**20)
 
@@ -477,10 +477,10 @@ def test_any_text_is_read_without_an_exception(text: str) -> None:
     found = {
         **parse.read_bjobs(text),
         **parse.read_table(text),
-        **parse.read_long(text, "bhist -l", NOW),
+        **life.read_long(text, "bhist -l", NOW),
     }
     assert set(found) <= {"7", "7[3]"} or all(name[0].isdecimal() for name in found)
-    list(parse.long_descriptions(text))
+    list(life.long_descriptions(text))
     parse.described("t", text)
     parse.read_version(text)
     parse.largest_array(parse.read_parameters(text))

@@ -13,10 +13,9 @@ import attrs
 from anybatch import hookimpl
 from anybatch.errors import CommandError, CommandFailed, Rejected, UsageError
 from anybatch.host import Command
-from anybatch.model import State
 from anybatch.records import Detection, Environment, JobStatus, Limits, Transfer
 
-from anybatch_lsf import parse, render, travel
+from anybatch_lsf import life, parse, render, states, travel
 from anybatch_lsf.settings import SETTINGS
 
 if TYPE_CHECKING:
@@ -96,6 +95,7 @@ def anybatch_limits(host: Host, settings: Mapping[str, Any]) -> Limits:
         modern=version.modern,
         unit=_unit(host, version, settings),
         per_task=parse.reserves_per_task(parameters),
+        openlava=version.openlava,
     )
     most = min(size, settings["max_array"] or size) if settings["transfer"] == "shared" else 1
     return Limits(array=most, facts=cluster.facts())
@@ -105,7 +105,7 @@ def anybatch_limits(host: Host, settings: Mapping[str, Any]) -> Limits:
 def anybatch_environment() -> Environment:
     """What LSF sets belongs to one job; where the cluster is does not."""
     return Environment(
-        scrub=("LSB_*", "LS_*", "LSF_*", "BSUB_*"),
+        scrub=("LSB_*", "LS_*", "LSF_*", "BSUB_*", "HOSTTYPE", "LSFUSER", "OPENLAVA_VERSION"),
         keep=("LSF_ENVDIR", "LSF_SERVERDIR", "LSF_BINDIR", "LSF_LIBDIR", "LSF_CONFDIR"),
     )
 
@@ -159,7 +159,7 @@ def anybatch_find(submission: Submission, host: Host) -> Sequence[str]:
     if not job:
         everything = ("-a", "-l", "-n", "0", "-u", host.user)
         kept = _ask(host, settings, "bhist", *everything, *which).stdout
-        for native, called, described in parse.long_descriptions(kept):
+        for native, called, described in life.long_descriptions(kept):
             if submission.token in (described.split(" ")[0], called.split(".")[0]):
                 job = native.partition("[")[0]
     return _ids(submission, job, host) if job else []
@@ -197,6 +197,8 @@ def _answers(ids: Sequence[str], settings: Mapping[str, Any], host: Host) -> dic
         missing = [native for native in ids if native not in found]
         if missing and host.which(program):
             found = {**_long(program, missing, settings, host), **found}
+    if version.openlava:
+        found = {native: states.distrusted(status) for native, status in found.items()}
     return {native: found[native] for native in ids if native in found}
 
 
@@ -212,21 +214,18 @@ def _bjobs(ids: Sequence[str], settings: Mapping[str, Any], host: Host) -> dict[
 def _plain_bjobs(
     ids: Sequence[str], settings: Mapping[str, Any], host: Host
 ) -> dict[str, JobStatus]:
-    """The table, then for those that have failed the long form, which tells how."""
+    """The table; of those that have ended the long form, which tells how, and their past.
+
+    Only that tells who has sent a signal, and whether a job is to run again.
+    """
     table = parse.read_table(_ask(host, settings, "bjobs", "-a", "-w", *_which(ids, host)).stdout)
-    failed = {native for native in ids if native in table and table[native].native == "EXIT"}
-    if not failed:
+    ended = [native for native in ids if native in table and table[native].state.final]
+    if not ended:
         return table
-    long = _long("bjobs", sorted(failed), settings, host)
-    # Its old form does not tell who has sent a signal.
-    signalled = [
-        native
-        for native, one in long.items()
-        if one.signal is not None and one.state is State.FAILED and one.reason is None
-    ]
-    if signalled and host.which("bhist"):
-        long |= _long("bhist", signalled, settings, host)
-    return {**{native: table[native] for native in table if native not in failed}, **long}
+    listed = {**table, **_long("bjobs", ended, settings, host)}
+    logged = _long("bhist", ended, settings, host) if host.which("bhist") else {}
+    now = datetime.now(timezone.utc)
+    return {**listed, **{n: states.settled(listed[n], logged[n], now) for n in logged}}
 
 
 def _long(
@@ -239,7 +238,7 @@ def _long(
         some = words[start : start + MOST_IDS]
         answer = _ask(host, settings, program, "-l", *options, *some)
         now = datetime.now(timezone.utc)
-        found |= parse.read_long(answer.stdout, f"{program} -l", now)
+        found |= life.read_long(answer.stdout, f"{program} -l", now)
     return {native: found[native] for native in ids if native in found}
 
 
