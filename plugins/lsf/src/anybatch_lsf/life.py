@@ -261,12 +261,12 @@ _Meaning = Callable[[_Life, datetime, "re.Match[str]"], None]
 _SENTENCES: tuple[tuple[re.Pattern[str], _Meaning], ...] = tuple(
     (_sentence(pattern), meaning)
     for pattern, meaning in {
-        r"(?:dispatched|started|the batch job command is started)\b[^<]*<([^>]*)>": _Life.begin,
-        r"starting\b|running with": _Life.proceed,
+        r"(?:dispatched|started|the batch job command is started)[^<]*<([^>]*)>": _Life.begin,
+        "starting|running with": _Life.proceed,
         "running|resumed": _Life.go_on,
         "done successfully|completed <done>": _Life.end_well,
         "exited; job will be requeued": _Life.end_for_now,
-        r"exited\b|completed <exit>": _Life.end,
+        "exited|completed <exit>": _Life.end,
         "sbatchd startup; kill zombie job": _Life.end_remnant,
         "unknown": _Life.lose,
         "termination request issued|execution host unavailable": _Life.lose_killed,
@@ -276,7 +276,7 @@ _SENTENCES: tuple[tuple[re.Pattern[str], _Meaning], ...] = tuple(
         "job is being requeued|kill & requeue action|migration requested": _Life.requeue,
         r"(\w+) termination action": _Life.act,
         "pending|requeued|job requeued": _Life.wait,
-        r"submitted[^<]*<[^>]*> (?:with|on) hold\b": _Life.hold,
+        r"submitted[^<]*<[^>]*> (?:with|on) hold": _Life.hold,
         "suspended by (?:the )?user or administrator while pending": _Life.hold,
         "suspended( by)?": _Life.suspend,
         "waiting": _Life.queue_up,

@@ -196,7 +196,8 @@ def read_table(stdout: str) -> dict[str, JobStatus]:
             job, word, rest = match.groups()
             index = _INDEX.search(rest)
             words = rest.split()
-            host = words[1] if len(words) > 5 else ""  # from, on, name, month, day, time
+            # From, on, name, month, day, time; what is pending is on nothing, or on `-`.
+            host = words[1] if len(words) > 5 and word not in ("PEND", "PSUSP") else ""
             name = native(job, index[1] if index else "")
             found[name] = status_of("bjobs", Said(word=word, host=host))
     return found
