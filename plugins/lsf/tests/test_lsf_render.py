@@ -15,7 +15,7 @@ from anybatch_lsf.render import Cluster, format_time, job_name, render
 from anybatch_lsf.settings import FLAGS, MANAGED, NAMES, OPTIONS, SETTINGS
 from hypothesis import given
 from hypothesis import strategies as st
-from lsfsim.commands import directives, read_options
+from lsfsim.submission import directives, read_options
 
 TOKEN = "ab-20261120-094725-64a26d-0"
 TABLE = {setting.name: setting.default for setting in SETTINGS}
