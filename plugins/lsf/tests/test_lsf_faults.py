@@ -407,6 +407,18 @@ while :; do sleep 0.1; done
     assert (outcome.reason, outcome.exit_code) == (Reason.EXIT_CODE, 4)
 
 
+def test_a_requeued_job_runs_again_on_lsf(
+    make_cluster: Callable[..., Simulator], new_session: Callable[..., Session]
+) -> None:
+    """It waits again at once, and its second run is what counts."""
+    cluster = make_cluster(dialect="lsf")
+    script = "if [ -e ran ]; then exit 4; fi; trap 'touch ran; exit 0' INT; touch ready-0; "
+    run = begun(new_session("lsf"), f"{script} while :; do sleep 0.1; done")
+    cluster.run("brequeue", native_id(run))
+    [outcome] = run.wait(PATIENCE)
+    assert (outcome.reason, outcome.exit_code) == (Reason.EXIT_CODE, 4)
+
+
 @pytest.mark.parametrize(
     ("fault", "killed", "reason"),
     [

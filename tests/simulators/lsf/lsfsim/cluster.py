@@ -10,34 +10,16 @@ import os
 import pickle
 import signal
 import socket
-import subprocess
 import time
 from typing import TYPE_CHECKING, Any
 
-from lsfsim import longform, openlava, processes
+from lsfsim import longform, processes
+from lsfsim.execution import Execution
 from lsfsim.jobs import AWAY, Job, Spec
-from lsfsim.workers import Worker
+from lsfsim.settings import DEFAULTS
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-#: What a cluster is like where its `simulator.json` does not say otherwise.
-DEFAULTS: dict[str, Any] = {
-    "dialect": "lsf",  # or openlava
-    "version": "10.1.0.12",  # of LSF
-    "slots": 16,
-    "queues": ["normal", "short", "long"],  # the first is the default
-    "max_array": 1000,  # MAX_JOB_ARRAY_SIZE
-    "clean_period": 3600,  # CLEAN_PERIOD: seconds that bjobs knows of a finished job
-    "terminate_interval": 10,  # JOB_TERMINATE_INTERVAL: seconds from INT to TERM to KILL
-    "round": 10,  # MBD_SLEEP_TIME of OpenLava: seconds to the next round of scheduling
-    "grace": 600,  # of OpenLava: seconds from USR2 at the run limit to QUIT and what follows
-    "hidden": [],  # folders that are empty on the host that jobs run on
-    "tmp": "",  # a folder that this host has as its /tmp; empty: ours
-    "copies_late": False,  # a job is DONE or EXIT before its files (-f) are copied back
-    "minute": 60,  # seconds; less of them let run limits pass sooner
-    "idle": 60,  # seconds without jobs and requests after which the daemon ends
-}
 
 
 class Cluster:
@@ -54,7 +36,7 @@ class Cluster:
         self.host = socket.gethostname()
         self.jobs: dict[int, dict[int, Job]] = {}
         self.last = 0
-        self._worker = Worker(self.settings["hidden"], self.settings["tmp"])
+        self._execution = Execution(self)
         self._running: dict[int, Job] = {}
         self._copying: dict[int, Job] = {}
         self._pending: dict[str, Job] = {}
@@ -130,67 +112,12 @@ class Cluster:
         return not spec.at_once or running < spec.at_once
 
     def _start(self, job: Job) -> None:
-        spec = job.spec
-        cwd = self._worker.begins(spec.cwd)
-        output = subprocess.DEVNULL
-        if spec.options.get("o", "/dev/null") != "/dev/null":
-            output = os.open(
-                self._spooled(job, "out"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600
-            )
-        self._spooled(job, "code").unlink(missing_ok=True)
-        try:
-            process = subprocess.Popen(
-                self._words(job, cwd),
-                cwd=cwd if os.path.isdir(cwd) else "/",
-                env=self._environment(job),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-        finally:
-            if output >= 0:
-                os.close(output)
-        process.returncode = 0  # it is waited for by us
-        job.pid, job.state, job.started = process.pid, "RUN", time.time()
+        begun = self._execution.start(job)
         self._running[job.pid] = job
         job.tell(job.started, longform.placed(self, job, "Dispatched"))
         job.tell(job.started, f"Starting (Pid {job.pid});")
         if self.old:
-            job.tell(job.started, longform.running(job, cwd))
-
-    def _words(self, job: Job, cwd: str) -> list[str]:
-        """What copies a job's files to it, then becomes the job, and what is around it."""
-        words = self._worker.words(job.spec.script, cwd)
-        copies = [copy for copy in job.spec.copies if copy.there]
-        if copies:
-            lines = self._worker.bring(copies, cwd, self.user, old=self.old)
-            words = ["/bin/sh", "-c", "\n".join([*lines, 'exec "$@"']), "start", *words]
-        return openlava.around(words, str(self._spooled(job, "code"))) if self.old else words
-
-    def _spooled(self, job: Job, what: str) -> Path:
-        return self.folder / "spool" / f"{job.spec.number}.{job.index}.{what}"
-
-    def _environment(self, job: Job) -> dict[str, str]:
-        spec = job.spec
-        own = {
-            "LSB_JOBID": str(spec.number),
-            "LSB_JOBINDEX": str(job.index),
-            "LSB_JOBNAME": job.name,
-            "LSB_QUEUE": spec.queue,
-            "LSB_HOSTS": " ".join([self.host] * spec.slots),
-            "LSB_MCPU_HOSTS": f"{self.host} {spec.slots}",
-            "LSB_SUB_HOST": spec.host,
-            "LS_SUBCWD": spec.cwd,
-            "LSB_OUTPUTFILE": spec.options.get("o", ""),
-            "LSF_ENVDIR": str(self.folder),
-            **(openlava.environment(job, spec.script) if self.old else {}),
-        }
-        if spec.options.get("env") == "none":
-            path = "/usr/local/bin:/usr/bin:/bin"
-            home = os.path.expanduser("~")
-            return {"HOME": home, "USER": self.user, "LOGNAME": self.user, "PATH": path, **own}
-        return {**spec.env, **own}
+            job.tell(job.started, longform.running(job, begun))
 
     def kill(self, job: Job, why: str, *, signal_name: str = "KILL") -> None:
         """INT, TERM, KILL, some time apart; a job that waits has ended at once.
@@ -363,7 +290,7 @@ class Cluster:
     def _ended(self, job: Job, status: int, used: Any) -> None:
         job.cpu, job.memory = used.ru_utime + used.ru_stime, max(job.memory, used.ru_maxrss)
         if self.old:
-            end = openlava.read_end(status, str(self._spooled(job, "code")))
+            end = self._execution.read_end(job, status)
             if end is None and processes.of_job(job.pid, processes.every()):
                 job.remnant = True
                 return
@@ -380,24 +307,11 @@ class Cluster:
         """It has ended; files are copied back, and everybody is told."""
         del self._running[job.pid]
         job.killing = []
-        copies = [copy for copy in job.spec.copies if copy.back]
-        if copies:
-            cwd = self._worker.begins(job.spec.cwd)
-            self._copy(job, self._worker.fetch(copies, cwd, self.user))
-        if not copies or self.settings["copies_late"]:
+        copying = self._execution.copy_back(job)
+        if copying:
+            self._copying[copying] = job
+        if not copying or self.settings["copies_late"]:
             self._finish(job)
-
-    def _copy(self, job: Job, lines: list[str]) -> None:
-        """Copy files back; why one does not come LSF says in a mail."""
-        process = subprocess.Popen(
-            ["/bin/sh", "-c", "\n".join(lines)],
-            env={"PATH": os.environ.get("PATH", os.defpath), "LSF_ENVDIR": str(self.folder)},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        process.returncode = 0  # it is waited for by us
-        self._copying[process.pid] = job
 
     def _finish(self, job: Job) -> None:
         """What everybody may know from now on."""
@@ -415,8 +329,7 @@ class Cluster:
             job.tell(job.ended, "Post job process done successfully;")
         if job.reason and not self.old:
             job.tell(job.ended, f"Completed <exit>; {job.reason};")
-        if job.spec.options.get("o", "/dev/null") != "/dev/null":
-            self._report(job)
+        self._execution.report(job)
         if job.again and self.old:
             self._requeued[job.id] = job
         elif job.again:
@@ -427,21 +340,6 @@ class Cluster:
         job.start_over(job.again)
         self._pending[job.id] = job
 
-    def _report(self, job: Job) -> None:
-        """The mail that goes before a job's output."""
-        target = fill_in(job.spec.options["o"], job)
-        report = (
-            f"Sender: LSF System <{self.user}@{self.host}>\n"
-            f"Subject: Job {job.id}: <{job.name}> {'Done' if job.state == 'DONE' else 'Exited'}\n\n"
-            f"{longform.how_it_ended(self, job)}\n\nThe output (if any) follows:\n\n"
-        )
-        path = os.path.join(job.spec.cwd, target)
-        output = self._spooled(job, "out")
-        # Where it cannot be written LSF sends a mail.
-        with contextlib.suppress(OSError), open(path, "ab") as file:
-            file.write(report.encode() + output.read_bytes())
-        output.unlink(missing_ok=True)
-
     def stop(self) -> None:
         """Kill whatever still runs."""
         processes.end_descendants(os.getpid())
@@ -451,10 +349,3 @@ class Cluster:
         new = self._kept.with_suffix(".new")
         new.write_bytes(pickle.dumps((self.last, self.jobs)))
         new.replace(self._kept)
-
-
-def fill_in(path: str, job: Job) -> str:
-    """A path with %J and %I."""
-    return os.path.expanduser(
-        path.replace("%J", str(job.spec.number)).replace("%I", str(job.index))
-    )

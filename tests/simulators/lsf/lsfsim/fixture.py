@@ -24,7 +24,7 @@ class Simulator:
     Args:
         folder: made; LSF_ENVDIR of the cluster.
         configuration: lines of lsf.conf.
-        settings: what differs from `lsfsim.cluster.DEFAULTS`.
+        settings: what differs from `lsfsim.settings.DEFAULTS`.
     """
 
     def __init__(self, folder: Path, configuration: str = "", **settings: Any) -> None:
