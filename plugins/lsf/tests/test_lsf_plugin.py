@@ -712,6 +712,20 @@ def test_a_job_that_is_to_run_again_has_not_ended(lsid: Completed, end: str) -> 
 
 
 @OLD
+def test_a_job_that_is_purged_between_two_questions_is_asked_of_the_log(lsid: Completed) -> None:
+    """The table alone does not tell how it ended."""
+    jobs = {"7": ("EXIT", "", "", "h1"), "9": JOBS["9"]}
+    host = script(
+        lsid,
+        (ASKS[lsid], listed(lsid, jobs)),
+        (LONG_OLD, gone("7")),
+        (f"{BHIST} 7", Completed(0, life("7", events=EXITED))),
+    )
+    found = status(host, "7", "9")
+    assert (found["7"].exit_code, found["9"].state) == (7, State.HELD)
+
+
+@OLD
 def test_a_job_that_should_have_run_again_long_ago_has_ended(lsid: Completed) -> None:
     """No round of scheduling takes a quarter of an hour; nobody waits for ever."""
     again = ["Signal <REQUEUE_PEND> requested by user or administrator <alice>;", *EXITED]

@@ -214,18 +214,16 @@ def _bjobs(ids: Sequence[str], settings: Mapping[str, Any], host: Host) -> dict[
 def _plain_bjobs(
     ids: Sequence[str], settings: Mapping[str, Any], host: Host
 ) -> dict[str, JobStatus]:
-    """The table; of those that have ended the long form, which tells how, and their past.
-
-    Only that tells who has sent a signal, and whether a job is to run again.
-    """
+    """The table; of what has ended the long form (how), and the past (by whom; to run again?)."""
     table = parse.read_table(_ask(host, settings, "bjobs", "-a", "-w", *_which(ids, host)).stdout)
-    ended = [native for native in ids if native in table and table[native].state.final]
+    ended = {native: None for native in ids if native in table and table[native].state.final}
     if not ended:
         return table
-    listed = {**table, **_long("bjobs", ended, settings, host)}
-    logged = _long("bhist", ended, settings, host) if host.which("bhist") else {}
+    long = _long("bjobs", list(ended), settings, host)
+    logged = _long("bhist", list(long), settings, host) if long and host.which("bhist") else {}
     now = datetime.now(timezone.utc)
-    return {**listed, **{n: states.settled(listed[n], logged[n], now) for n in logged}}
+    long |= {native: states.settled(long[native], logged[native], now) for native in logged}
+    return {**{native: table[native] for native in table if native not in ended}, **long}
 
 
 def _long(
