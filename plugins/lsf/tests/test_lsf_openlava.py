@@ -285,6 +285,16 @@ def test_a_name_longer_than_a_line_is_read_whole(version: str) -> None:
     assert name == listed == "n" * 200
 
 
+@pytest.mark.parametrize(("version", "name"), captures("bhist-J|bhist-J-glob"))
+def test_jobs_are_found_in_the_log_by_name(version: str, name: str) -> None:
+    """All elements, each with its index in id and name."""
+    found = list(life.long_descriptions(read(version, name).stdout))
+    assert len(found) == len(life.read_long(read(version, name).stdout, "bhist -l", NOW)) > 3
+    for native, called, _ in found:
+        assert re.fullmatch(r"arr\w*" if "glob" in name else "arr", called.partition("[")[0])
+        assert native.partition("[")[2] == called.partition("[")[2] != ""
+
+
 # -- bsub, bkill, bparams, lsid
 
 #: What bsub refuses, and in which words.
