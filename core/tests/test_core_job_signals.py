@@ -53,7 +53,9 @@ def start(isolated: Path) -> Iterator[Start]:
         process.wait(PATIENCE)
 
 
-@pytest.mark.parametrize("name", ["TERM", "USR1", "USR2", "HUP", "ALRM", "XCPU"])
+@pytest.mark.parametrize(
+    "name", ["TERM", "USR1", "USR2", "HUP", "ALRM", "ABRT", "PIPE", "XCPU", "XFSZ"]
+)
 def test_a_signal_that_the_command_handles(
     isolated: Path, shell: Shell, start: Start, name: str
 ) -> None:
@@ -97,7 +99,7 @@ def test_signals_of_the_keyboard(isolated: Path, shell: Shell, start: Start, nam
     assert run.how == ("command", None, getattr(signal, f"SIG{name}").value, name)
 
 
-@pytest.mark.parametrize("name", ["TERM", "USR1"])
+@pytest.mark.parametrize("name", ["TERM", "USR1", "PIPE", "XFSZ", "VTALRM", "PROF"])
 def test_a_signal_that_ends_the_command(
     isolated: Path, shell: Shell, start: Start, name: str
 ) -> None:
@@ -229,7 +231,7 @@ def test_what_the_set_up_starts_does_not_confuse_the_verdict(isolated: Path, she
     assert run.how == ("command", 137, None, None)
 
 
-@pytest.mark.parametrize("name", ["VTALRM", "PROF", "SEGV"])
+@pytest.mark.parametrize("name", ["ILL", "SYS", "SEGV"])
 def test_a_signal_that_ends_the_script_itself_is_no_success(
     isolated: Path, shell: Shell, start: Start, name: str
 ) -> None:

@@ -21,6 +21,7 @@ STATUSES: dict[str, JobStatus | None] = {
     "held": said(State.HELD),
     "running": said(State.RUNNING),
     "done": said(State.DONE, exit_code=0),
+    "perhaps done": said(State.DONE, exit_code=0, needs_record=True),
     "exit 3": said(State.FAILED, exit_code=3),
     "signal 9": said(State.FAILED, signal=9),
     "failed": said(State.FAILED),
@@ -49,6 +50,7 @@ OPEN = {
         "held": "- - -",
         "running": "- - -",
         "done": "- done done",
+        "perhaps done": "- signal|setup terminated",
         "exit 3": "- exit_code|setup terminated",
         "signal 9": "- signal terminated",
         "failed": "- signal|setup terminated",
@@ -64,6 +66,7 @@ OPEN = {
         "held": "- - -",
         "running": "- signal terminated",
         "done": "signal signal terminated",
+        "perhaps done": "signal signal terminated",
         "exit 3": "signal signal terminated",
         "signal 9": "signal signal terminated",
         "failed": "signal signal terminated",
@@ -79,6 +82,7 @@ OPEN = {
         "held": "- - -",
         "running": "- exit_code terminated",
         "done": "exit_code exit_code terminated",
+        "perhaps done": "exit_code exit_code terminated",
         "exit 3": "exit_code exit_code terminated",
         "signal 9": "exit_code exit_code terminated",
         "failed": "exit_code exit_code terminated",
@@ -94,6 +98,7 @@ OPEN = {
         "held": "- - -",
         "running": "- stage_in terminated",
         "done": "stage_in stage_in terminated",
+        "perhaps done": "stage_in stage_in terminated",
         "exit 3": "stage_in stage_in terminated",
         "signal 9": "stage_in stage_in terminated",
         "failed": "stage_in stage_in terminated",
@@ -109,6 +114,7 @@ OPEN = {
         "held": "- - -",
         "running": "- done terminated",
         "done": "done done done",
+        "perhaps done": "done done done",
         "memory": "out_of_memory out_of_memory out_of_memory",
         "time": "time_limit time_limit time_limit",
         "node": "node_failure node_failure node_failure",
@@ -232,6 +238,7 @@ ANSWERS = st.builds(
     exit_code=st.none() | st.integers(0, 255),
     signal=st.none() | st.integers(1, 31),
     restarts=st.integers(0, 2),
+    needs_record=st.booleans(),
 )
 EVIDENCE = st.builds(
     Evidence,
@@ -316,3 +323,21 @@ def test_a_system_that_is_the_only_witness_is_believed_at_once() -> None:
     done = said(State.DONE, authoritative=True)
     assert word(Evidence(status=done, may_wait=True)) == "done"
     assert word(Evidence(status=attrs.evolve(done, authoritative=False), may_wait=True)) == "-"
+
+
+def test_done_of_a_system_that_cannot_tell_needs_a_record() -> None:
+    """Without one the outcome says what is missing, and has no exit code of the system's."""
+    done = said(State.DONE, "DONE", exit_code=0, needs_record=True)
+    verdict = judge(Evidence(status=done, started=True, may_wait=False))
+    assert verdict is not None
+    assert (verdict.state, verdict.reason) == (State.FAILED, Reason.SIGNAL)
+    assert (verdict.exit_code, verdict.signal) == (None, None)
+    assert verdict.message == "toystat says DONE, but the job has left no exit record"
+    assert verdict.evidence == ("toystat: DONE", "no exit record")
+
+
+@given(evidence=EVIDENCE.filter(lambda one: bool(one.status and one.status.needs_record)))
+def test_no_success_without_a_record_where_the_system_cannot_tell(evidence: Evidence) -> None:
+    """Whatever else there is."""
+    verdict = judge(attrs.evolve(evidence, record=None))
+    assert verdict is None or verdict.state is not State.DONE

@@ -293,6 +293,8 @@ class JobStatus:
         never_started: the system concludes that the job ended before it was started. If the job
             has left a start record, this answer is not believed.
         authoritative: the system's answer is all there will be; its jobs write no exit records.
+        needs_record: the system also says done of jobs that a signal has ended. Without an exit
+            record, its done is not a success.
     """
 
     state: State = attrs.field(validator=is_told)
@@ -313,6 +315,7 @@ class JobStatus:
     stderr: Path | None = None
     never_started: bool = False
     authoritative: bool = False
+    needs_record: bool = False
 
     def __attrs_post_init__(self) -> None:
         if self.never_started and self.state is State.DONE:

@@ -56,7 +56,7 @@ def make_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ca
     made: list[Simulator] = []
 
     def make(configuration: str = "", **settings: Any) -> Simulator:
-        quick = {"terminate_interval": 1, "minute": 1, "idle": 20}
+        quick = {"terminate_interval": 1, "minute": 1, "idle": 20, "round": 1, "grace": 2}
         folder = tmp_path / f"cluster-{len(made)}"
         made.append(Simulator(folder, configuration, **{**quick, **settings}))
         return enter(made[-1], monkeypatch)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
 import shutil
+import signal as signals
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +17,7 @@ from anybatch.testing import native_id, waiting
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from anybatch import Session
+    from anybatch import Run, Session
     from lsfsim.fixture import Simulator
 
 PATIENCE = 180
@@ -121,7 +123,8 @@ def test_a_cluster_that_is_away_changes_no_state(
     submitted = patient.submit([Job(["sh", "-c", WAIT_FOR_GO])] * 3)
     await_that(lambda: submitted.counts == {State.RUNNING: 3}, submitted.refresh)
     notices.clear()
-    cluster.fault("* down")
+    # OpenLava's lsid does not wait, and speaks to another daemon.
+    cluster.fault("bjobs down" if cluster.folder.name == "openlava" else "* down")
     run = new_session("lsf").attach(submitted.id)
     run.refresh()
     assert run.counts == {State.RUNNING: 3}
@@ -233,7 +236,7 @@ def test_auto_takes_the_cluster_that_answers(
     assert found.available
     assert found.details["default queue"] == "normal"
     assert found.details["largest array"] == "1000"
-    assert ("openlava" in found.reason) is (cluster.folder.name == "openlava")
+    assert ("OpenLava" in found.reason) is (cluster.folder.name == "openlava")
     cluster.fault("* down")
     found = look(**QUICK)
     assert (found.available, found.unreachable) == (False, True)
@@ -298,3 +301,156 @@ def _end_of(index: int) -> tuple[str, int | None, int | None]:
         return "kill -9 $$; sleep 60", None, 9
     code = (130, 143, 1, 77, 255)[number % 5]
     return f"exit {code}", code, None
+
+
+# -- what OpenLava says otherwise
+
+#: Nothing that a shell hears ends it, and the job script waits for it.
+DEAF = "trap '' QUIT INT TERM USR2; touch ready-$ANYBATCH_INDEX; while :; do sleep 0.1; done"
+
+
+@pytest.fixture
+def openlava(make_cluster: Callable[..., Simulator]) -> Simulator:
+    """An OpenLava of this test's own."""
+    return make_cluster(dialect="openlava")
+
+
+def begun(session: Session, script: str, **facts: Any) -> Run:
+    """A job that is known to run."""
+    run = session.submit(Job(["sh", "-c", script], **facts))
+    await_that(lambda: Path("ready-0").exists() and run.counts == {State.RUNNING: 1}, run.refresh)
+    return run
+
+
+def listed_word(cluster: Simulator, run: Run) -> str:
+    """What bjobs calls the state of a job."""
+    [_, row] = cluster.run("bjobs", "-a", "-w", native_id(run)).stdout.splitlines()
+    return row.split()[2]
+
+
+def look_without_patience(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if all that may still come had been waited for."""
+    with monkeypatch.context() as patched:
+        patched.setattr("anybatch.runs.watcher.PATIENCE", 0.0)
+        for _ in range(3):
+            run.refresh()
+
+
+@pytest.mark.parametrize("signal", ["PIPE", "XFSZ", "XCPU", "QUIT"])
+def test_a_signal_that_openlava_takes_for_success_is_told(
+    openlava: Simulator, new_session: Callable[..., Session], signal: str
+) -> None:
+    """It says DONE; the job script has seen the signal and left a record of it."""
+    run = begun(new_session("lsf"), "touch ready-0; exec sleep 300")
+    openlava.run("bkill", "-s", signal, native_id(run))
+    [outcome] = run.wait(PATIENCE)
+    number = getattr(signals, f"SIG{signal}").value
+    assert (outcome.state, outcome.reason, outcome.signal) == (State.FAILED, Reason.SIGNAL, number)
+    assert listed_word(openlava, run) == "DONE"
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_job_that_was_killed_and_is_done_for_openlava_is_not_done(
+    openlava: Simulator, new_session: Callable[..., Session], ours: bool
+) -> None:
+    """QUIT has ended the shell whose exit code counts, KILL the script before it left a record."""
+    run = begun(new_session("lsf"), DEAF)
+    if ours:
+        run.terminate(signal="QUIT")
+        run.terminate()
+    else:
+        openlava.run("bkill", "-s", "QUIT", native_id(run))
+        openlava.run("bkill", native_id(run))
+    [outcome] = run.wait(PATIENCE)
+    assert listed_word(openlava, run) == "DONE"
+    reason = Reason.TERMINATED if ours else Reason.SIGNAL
+    assert (outcome.state.value, outcome.reason) == ("terminated" if ours else "failed", reason)
+    assert outcome.exit_code is None
+    assert outcome.message
+    assert "says DONE, but the job has left no exit record" in outcome.message
+
+
+def test_a_job_that_is_deaf_and_over_its_time_is_not_done(
+    openlava: Simulator, new_session: Callable[..., Session]
+) -> None:
+    """OpenLava sends USR2, after its grace QUIT, INT, TERM and KILL, and says DONE."""
+    run = begun(new_session("lsf"), DEAF, resources=Resources(time="1m"))
+    [outcome] = run.wait(PATIENCE)
+    assert listed_word(openlava, run) == "DONE"
+    assert (outcome.state, outcome.reason) == (State.FAILED, Reason.SIGNAL)
+
+
+@pytest.mark.parametrize("end", ["exit 0", "exit 5", "kill -INT $$"])
+def test_a_requeued_job_is_judged_by_its_second_run(
+    openlava: Simulator,
+    new_session: Callable[..., Session],
+    monkeypatch: pytest.MonkeyPatch,
+    end: str,
+) -> None:
+    """While OpenLava shows it as DONE or EXIT it is queued, and its first record counts no more."""
+    script = f"""
+if [ -e ran ]; then touch ran-again; while ! [ -e go ]; do sleep 0.1; done; exit 4; fi
+trap 'touch ran; trap - INT; {end}' INT
+touch ready-0
+while :; do sleep 0.1; done
+"""
+    run = begun(new_session("lsf"), script)
+    openlava.fault("mbatchd idle")
+    openlava.run("brequeue", native_id(run))
+    await_that(lambda: listed_word(openlava, run) in ("DONE", "EXIT"))
+    await_that(lambda: run.counts == {State.QUEUED: 1}, run.refresh)
+    look_without_patience(run, monkeypatch)
+    assert run.counts == {State.QUEUED: 1}
+    openlava.fault()
+    await_that(lambda: Path("ran-again").exists())
+    await_that(lambda: run.counts == {State.RUNNING: 1}, run.refresh)
+    Path("go").touch()
+    [outcome] = run.wait(PATIENCE)
+    assert (outcome.reason, outcome.exit_code) == (Reason.EXIT_CODE, 4)
+
+
+def test_a_requeued_job_runs_again_on_lsf(
+    make_cluster: Callable[..., Simulator], new_session: Callable[..., Session]
+) -> None:
+    """It waits again at once, and its second run is what counts."""
+    cluster = make_cluster(dialect="lsf")
+    script = "if [ -e ran ]; then exit 4; fi; trap 'touch ran; exit 0' INT; touch ready-0; "
+    run = begun(new_session("lsf"), f"{script} while :; do sleep 0.1; done")
+    cluster.run("brequeue", native_id(run))
+    [outcome] = run.wait(PATIENCE)
+    assert (outcome.reason, outcome.exit_code) == (Reason.EXIT_CODE, 4)
+
+
+@pytest.mark.parametrize(
+    ("fault", "killed", "reason"),
+    [
+        ("sbatchd lost", False, None),
+        ("sbatchd crashed", False, Reason.NODE_FAILURE),
+        ("sbatchd lost", True, Reason.TERMINATED),
+        ("sbatchd crashed", True, Reason.TERMINATED),
+    ],
+)
+def test_a_host_that_is_lost_and_comes_back(
+    openlava: Simulator,
+    new_session: Callable[..., Session],
+    monkeypatch: pytest.MonkeyPatch,
+    fault: str,
+    killed: bool,
+    reason: Reason | None,
+) -> None:
+    """Nothing is decided while it is away; then a job goes on, or is known to have ended."""
+    run = begun(new_session("lsf"), WAIT_FOR_GO)
+    openlava.fault(fault)
+    await_that(lambda: listed_word(openlava, run) == "UNKWN")
+    if killed:
+        openlava.run("bkill", native_id(run))
+        await_that(lambda: listed_word(openlava, run) == "ZOMBI")
+    look_without_patience(run, monkeypatch)
+    assert run.counts == {State.RUNNING: 1}
+    openlava.fault()
+    if not killed:
+        Path("go").touch()
+    [outcome] = run.wait(PATIENCE)
+    assert outcome.reason is reason
+    if killed:
+        assert outcome.message == f"killed by {getpass.getuser()}"

@@ -1,24 +1,24 @@
 """From what LSF's commands print to records.
 
-None of it was captured here. Where a table says "documented" it is IBM's manual for LSF 10.1, or
-what was seen of OpenLava 2.2.1 and of LSF at sites.
+Where a table says "documented" it is IBM's manual for LSF 10.1, or what was seen of LSF at sites;
+other sentences are those of OpenLava's sources. What a real OpenLava printed is read in
+`test_lsf_openlava.py`.
 """
 
 from __future__ import annotations
 
 import time
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from anybatch import Reason, State
-from anybatch_lsf import parse
+from anybatch.records import JobStatus
+from anybatch_lsf import life, parse
+from anybatch_lsf.states import settled
 from hypothesis import given
 from hypothesis import strategies as st
 from lsfsim.jobs import read_indices
-
-if TYPE_CHECKING:
-    from anybatch.records import JobStatus
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=timezone.utc)
 
@@ -124,6 +124,7 @@ ROWS = [
     ),
     ("1|0|EXIT|-|TERM_CWD_NOTEXIST: x|-|-|-", "1", (State.FAILED, Reason.SETUP, None, None)),
     ("1|0|EXIT|9|TERM_NEW: x|h1|-|-", "1", (State.FAILED, None, 9, None)),
+    ("1|0|EXIT|130|TERM_REQUEUE_OWNER: x|h1|-|-", "1", (State.QUEUED, None, None, None)),
 ]
 
 
@@ -167,7 +168,7 @@ def test_descriptions_are_found_by_their_first_word() -> None:
 
 # -- bjobs -w
 
-#: As OpenLava 2.2.1 prints it: the index only in the name, EXEC_HOST empty while pending.
+#: The index is only in the name; EXEC_HOST is `-` while pending, or empty in the narrow table.
 TABLE = """\
 JOBID   USER    STAT  QUEUE      FROM_HOST   EXEC_HOST   JOB_NAME   SUBMIT_TIME
 101     root    DONE  normal     host        host        fit        Nov 20 10:01
@@ -189,7 +190,7 @@ def test_the_table_is_read() -> None:
         "103[1]": (State.QUEUED, None),
         "103[2]": (State.RUNNING, "host"),
         "104": (State.HELD, None),
-        "105": (State.RUNNING, None),
+        "105": (State.RUNNING, "host"),
     }
 
 
@@ -229,7 +230,7 @@ Fri Nov 20 10:00:09: Exited;
 
 def test_the_long_form_is_read() -> None:
     """Reasons, codes and times; what the command's text holds is none of it."""
-    found = parse.read_long(LONG, "bjobs -l", NOW)
+    found = life.read_long(LONG, "bjobs -l", NOW)
     assert set(found) == {"771278", "5[2]", "6", "8"}
     one = found["771278"]
     assert facts(one) == (State.FAILED, Reason.TIME_LIMIT, None, 12)
@@ -240,6 +241,13 @@ def test_the_long_form_is_read() -> None:
     assert found["5[2]"].state is State.RUNNING
     assert (found["6"].state, found["6"].host) == (State.FAILED, "h3")
     assert (found["8"].state, found["8"].never_started) == (State.TERMINATED, True)
+
+
+ADA = "requested by user or administrator <ada>;"
+REQUEUED = "Pending: Job has been requeued;"
+AWAY = "Unknown; unable to reach the execution host;"
+UNREACHABLE = "Termination request issued; but unable to reach the execution host;"
+ZOMBIE = "sbatchd startup; kill ZOMBIE job. The CPU time used is unknown;"
 
 
 @pytest.mark.parametrize(
@@ -294,13 +302,100 @@ def test_the_long_form_is_read() -> None:
             ],
             (State.FAILED, None, 3, None),
         ),
+        # Of who is to run it again, before and after its end:
+        ([f"Signal <REQUEUE_PEND> {ADA}", "Exited by signal 2."], (State.QUEUED, None, None, None)),
+        ([f"Signal <REQUEUE_PSUSP> {ADA}", "Exited by signal 2."], (State.HELD, None, None, None)),
+        ([f"Signal <REQUEUE_PSUSP> {ADA}", "Exited.", REQUEUED], (State.HELD, None, None, None)),
+        (
+            [
+                f"Signal <REQUEUE_PSUSP> {ADA}",
+                "Exited.",
+                REQUEUED,
+                "Pending: Waiting for x: 1 host;",
+            ],
+            (State.QUEUED, None, None, None),
+        ),
+        (["Exited by signal 2.", f"Signal <REQUEUE_PEND> {ADA}"], (State.QUEUED, None, None, None)),
+        ([f"Signal <REQUEUE_PEND> {ADA}", "Done successfully."], (State.QUEUED, None, None, None)),
+        ([f"Signal <SIG_KILL_REQUEUE> {ADA}", "Exited."], (State.QUEUED, None, None, None)),
+        (["Exited; job will be requeued and rerun;"], (State.QUEUED, None, None, None)),
+        (["Job is being requeued;", "Exited with exit code 3."], (State.QUEUED, None, None, None)),
+        (
+            [
+                f"Migration {ADA}",
+                "Migration checkpoint initiated (actpid 7);",
+                "Exited by signal 9.",
+            ],
+            (State.QUEUED, None, None, None),
+        ),
+        (
+            ["Kill & Requeue action initiated (actpid 7);", "Exited by signal 9."],
+            (State.QUEUED, None, None, None),
+        ),
+        (
+            [
+                "Exited by signal 2.",
+                "Completed <exit>; TERM_REQUEUE_OWNER: job killed and requeued",
+            ],
+            (State.QUEUED, None, None, None),
+        ),
+        (
+            [f"Signal <REQUEUE_PEND> {ADA}", f"Signal <KILL> {ADA}", "Exited by signal 2."],
+            (State.TERMINATED, None, None, 2),
+        ),
+        (
+            [f"Signal <KILL> {ADA}", f"Signal <REQUEUE_PEND> {ADA}", "Exited by signal 2."],
+            (State.QUEUED, None, None, None),
+        ),
+        # Who has ended it, by name or number:
+        ([f"Signal <SIGTERM> {ADA}", "Exited by signal 15."], (State.TERMINATED, None, None, 15)),
+        ([f"Signal <9> {ADA}", "Exited by signal 9."], (State.TERMINATED, None, None, 9)),
+        ([f"Signal <DELETEJOB> {ADA}", "Exited by signal 9."], (State.TERMINATED, None, None, 9)),
+        ([f"Delete {ADA}", "Exited."], (State.TERMINATED, None, None, None)),
+        ([f"[3] delete {ADA}", "[3] Exited."], (State.TERMINATED, None, None, None)),
+        ([f"Signal <1> {ADA}", "Exited by signal 1."], (State.FAILED, None, None, 1)),
+        ([f"Signal <TERMX> {ADA}", "Exited by signal 1."], (State.FAILED, None, None, 1)),
+        (
+            ["RUNLIMIT termination action initiated (actpid 7);", "Exited with exit code 143."],
+            (State.FAILED, Reason.TIME_LIMIT, None, 15),
+        ),
+        (
+            ["MEMLIMIT termination action initiated (actpid 7);", "Exited by signal 9."],
+            (State.FAILED, Reason.OUT_OF_MEMORY, None, 9),
+        ),
+        # A host that is lost:
+        (
+            ["Exited. The CPU time used is unknown;"],
+            (State.FAILED, Reason.NODE_FAILURE, None, None),
+        ),
+        ([AWAY, "Exited;"], (State.FAILED, Reason.NODE_FAILURE, None, None)),
+        ([AWAY, ZOMBIE], (State.FAILED, Reason.NODE_FAILURE, None, None)),
+        ([AWAY, "Execution host unavailable; job is killed;"], (State.RUNNING, None, None, None)),
+        (
+            [AWAY, "Execution host unavailable; job is killed;", ZOMBIE],
+            (State.FAILED, Reason.NODE_FAILURE, None, None),
+        ),
+        ([AWAY, UNREACHABLE], (State.RUNNING, None, None, None)),
+        ([AWAY, UNREACHABLE, ZOMBIE], (State.TERMINATED, None, None, None)),
+        ([AWAY, "Running;", "Exited by signal 9."], (State.FAILED, None, None, 9)),
+        (["Done successfully.", ZOMBIE], (State.DONE, None, 0, None)),
+        (["Exited with exit code 3.", ZOMBIE], (State.FAILED, None, 3, None)),
+        # Neither ends nor anything that is known:
+        (["Suspended by the user or administrator;"], (State.RUNNING, None, None, None)),
+        (["Suspended: Host load exceeded threshold;"], (State.RUNNING, None, None, None)),
+        (["Suspended by the user or administrator while pending;"], (State.HELD, None, None, None)),
+        (["Waiting;"], (State.QUEUED, None, None, None)),
+        (["Done successfully.", "Post job process failed;"], (State.DONE, None, 0, None)),
+        (["Done successfully.", "Running with execution home </x>;"], (State.DONE, None, 0, None)),
+        (["Eaten by a bear;"], (State.RUNNING, None, None, None)),
+        ([f"Message <TERM_OWNER> {ADA}", "Exited by signal 9."], (State.FAILED, None, None, 9)),
     ],
 )
 def test_a_life_in_events(events: list[str], expected: tuple[Any, ...]) -> None:
     """What bhist tells; what came last counts."""
     lines = ["Submitted from host <h>, to Queue <s>, CWD </x>;", "Dispatched to <h>;", *events]
     text = "".join(f"Fri Nov 20 10:00:{n:02}: {line}\n" for n, line in enumerate(lines))
-    found = parse.read_long(f"\nJob <7>, User <ada>, Command <x>\n{text}", "bhist -l", NOW)
+    found = life.read_long(f"\nJob <7>, User <ada>, Command <x>\n{text}", "bhist -l", NOW)
     assert facts(found["7"]) == expected
 
 
@@ -322,7 +417,7 @@ Fri Nov 20 10:00:00: Submitted from host <h>, CWD </x>;
 Fri Nov 20 10:00:05: {line}
 Fri Nov 20 10:00:09: Completed <exit>.
 """
-    one = parse.read_long(text, "bacct -l", NOW)["5[2]"]
+    one = life.read_long(text, "bacct -l", NOW)["5[2]"]
     assert (one.state, one.never_started, one.host) == (State.FAILED, False, "h1")
     assert one.started == datetime(2026, 11, 20, 10, 0, 5, tzinfo=timezone.utc)
 
@@ -330,9 +425,9 @@ Fri Nov 20 10:00:09: Completed <exit>.
 def test_openlava_3_calls_a_job_by_its_id() -> None:
     """`Job Id <7>`, where others say `Job <7>`."""
     text = "Job Id <7>, Job Name <fit>, User <a>, Command <x>\nFri Nov 20 10:00:00: Exited with {}"
-    found = parse.read_long(text.format("exit code 7."), "bjobs -l", NOW)
+    found = life.read_long(text.format("exit code 7."), "bjobs -l", NOW)
     assert facts(found["7"]) == (State.FAILED, None, 7, None)
-    assert list(parse.long_descriptions(text)) == [("7", "fit", "")]
+    assert list(life.long_descriptions(text)) == [("7", "fit", "")]
 
 
 def test_a_time_that_would_be_to_come_is_of_last_year() -> None:
@@ -343,7 +438,7 @@ def test_a_time_that_would_be_to_come_is_of_last_year() -> None:
         text.format(2, "Fri Nov 20 11:00:00"),
         text.format(3, "Thu Dec 31 23:00:00 2020"),
     ]
-    found = parse.read_long("".join(texts), "bhist -l", NOW)
+    found = life.read_long("".join(texts), "bhist -l", NOW)
     years = {native: one.submitted and one.submitted.year for native, one in found.items()}
     assert years == {"1": 2025, "2": 2026, "3": 2020}
 
@@ -354,7 +449,7 @@ def test_the_year_is_that_of_the_clock_on_the_wall(monkeypatch: pytest.MonkeyPat
     time.tzset()
     now = datetime(2026, 12, 31, 23, 30, tzinfo=timezone.utc)
     text = "Job <1>, User <a>, Command <x>\nFri Jan  1 00:10:00: Submitted from host <h>;\n"
-    submitted = parse.read_long(text, "bhist -l", now)["1"].submitted
+    submitted = life.read_long(text, "bhist -l", now)["1"].submitted
     assert submitted == datetime(2026, 12, 31, 23, 10, tzinfo=timezone.utc)
 
 
@@ -370,7 +465,7 @@ Accounting information about this job:
      CPU_T     WAIT     TURNAROUND   STATUS     HOG_FACTOR    MEM    SWAP
       0.06        4             42     done         0.0015     2M     10M
 """
-    one = parse.read_long(text, "bacct -l", NOW)["7"]
+    one = life.read_long(text, "bacct -l", NOW)["7"]
     assert facts(one) == (State.DONE, None, 0, None)
     assert (one.cpu_time, one.max_memory) == (timedelta(seconds=0.06), 2 * 2**20)
 
@@ -386,6 +481,7 @@ Accounting information about this job:
         ("Welcome!\nPlatform LSF 9.1.3.0, Jul 04 2014", (9, 1, 3, 0), False, False),
         ("Platform LSF HPC 7.0.3.108010, Jun  4 2008", (7, 0, 3, 108010), False, False),
         ("openlava 2.2, Mar 10 2014", (2, 2), False, False),
+        ("openlava project 3.0, Jan 1 2015", (3, 0), False, False),
         ("OpenLava 3.3.3, Jan 1 2016", (3, 3, 3), False, False),
     ],
 )
@@ -477,10 +573,31 @@ def test_any_text_is_read_without_an_exception(text: str) -> None:
     found = {
         **parse.read_bjobs(text),
         **parse.read_table(text),
-        **parse.read_long(text, "bhist -l", NOW),
+        **life.read_long(text, "bhist -l", NOW),
     }
     assert set(found) <= {"7", "7[3]"} or all(name[0].isdecimal() for name in found)
-    list(parse.long_descriptions(text))
+    list(life.long_descriptions(text))
     parse.described("t", text)
     parse.read_version(text)
     parse.largest_array(parse.read_parameters(text))
+
+
+# -- what both tell
+
+
+def test_the_log_of_events_is_not_believed_where_it_knows_less() -> None:
+    """Of a job whose start it has lost, bjobs knows better; of one that runs since, it does."""
+    now = NOW
+    early, late = now - timedelta(minutes=2), now - timedelta(minutes=1)
+
+    def said(state: State, **facts: Any) -> JobStatus:
+        return JobStatus(state=state, native_state="X", source="x", **facts)
+
+    listed = said(State.FAILED, exit_code=3, started=early, ended=late)
+    assert settled(listed, said(State.TERMINATED, never_started=True), now) is listed
+    assert settled(listed, said(State.RUNNING, started=early), now) is listed
+    again = said(State.RUNNING, started=late)
+    assert settled(listed, again, now) is again
+    queued = said(State.QUEUED)
+    assert settled(listed, queued, now) is queued
+    assert settled(listed, queued, now + timedelta(hours=1)) is listed

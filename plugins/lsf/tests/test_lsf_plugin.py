@@ -7,6 +7,7 @@ OpenLava 2.2.1 was seen to print it.
 from __future__ import annotations
 
 import json
+import time
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -151,7 +152,7 @@ def test_a_cluster_is_described() -> None:
 def test_openlava_is_described() -> None:
     """It knows no `bparams -a`, and no unit."""
     found = detect(("lsid", LAVA), LAVA_BPARAMS)
-    assert (found.available, found.version, found.reason) == (True, "2.2", "openlava 2.2")
+    assert (found.available, found.version, found.reason) == (True, "2.2", "OpenLava 2.2")
     assert found.details == {
         **{"cluster": "cluster1", "default queue": "normal"},
         **{"largest array": "1000", "unit for limits": "the default", "files": "shared"},
@@ -630,15 +631,21 @@ def _row(native_id: str, stat: str, code: str, why: str, host: str) -> str:
     return f"{job:<7} alice   {stat:<5} normal     h0          {where:<11} {name} Nov 20 10:00\n"
 
 
-def life(*ids: str, events: Iterable[str]) -> str:
+def ended_now() -> str:
+    """The minute that it is, as commands print it."""
+    return time.strftime("%a %b %e %H:%M")
+
+
+def life(*ids: str, events: Iterable[str], day: str = "Fri Nov 20 10:00") -> str:
     """The long form of jobs with these events."""
     begin = "Submitted from host <h0>, to Queue <normal>, CWD </runs/one>;"
     lines = [begin, "Dispatched to <h1>;", *events]
-    told = "".join(f"Fri Nov 20 10:00:{n:02}: {line}\n" for n, line in enumerate(lines))
+    told = "".join(f"{day}:{n:02}: {line}\n" for n, line in enumerate(lines))
     blocks = (f"Job <{name}>, Job Name <fit>, User <alice>, Command <x>\n{told}\n" for name in ids)
     return f"{'-' * 78}\n\n".join(blocks)
 
 
+DONE = ["Done successfully. The CPU time used is 0.1 seconds."]
 EXITED = ["Exited with exit code 7. The CPU time used is 0.1 seconds."]
 SIGNALLED = ["Exited with exit code 137. The CPU time used is 0.1 seconds."]
 LONG_OLD = "bjobs -l -a"
@@ -699,15 +706,74 @@ def test_reasons_of_ends_are_told(lsid: Completed) -> None:
 
 
 @OLD
-def test_an_old_cluster_is_asked_once_more_about_what_has_failed(lsid: Completed) -> None:
-    """Its table does not tell how."""
-    long = Completed(0, life("8[2]", events=EXITED))
-    host = script(lsid, (ASKS[lsid], listed(lsid, JOBS)), (LONG_OLD, long))
+def test_an_old_cluster_is_asked_twice_more_about_what_has_ended(lsid: Completed) -> None:
+    """Its table does not tell how, and its long form not whether that is the end."""
+    long = Completed(0, life("8[1]", events=DONE) + life("8[2]", events=EXITED))
+    host = script(lsid, (ASKS[lsid], listed(lsid, JOBS)), (LONG_OLD, long), (BHIST, long))
     found = status(host, *JOBS)
     assert {native_id: one.state for native_id, one in found.items()} == KNOWN
     assert found["8[2]"].exit_code == 7
     assert host.ran[1].argv[-3:] == ("7", "8", "9")
-    assert host.ran[2].argv == ("bjobs", "-l", "-a", "8[2]")
+    assert host.ran[2].argv == ("bjobs", "-l", "-a", "8[1-2]")
+    assert host.ran[3].argv == ("bhist", "-l", "-a", "-n", "0", "8[1-2]")
+
+
+@OLD
+@pytest.mark.parametrize("end", ["DONE", "EXIT"])
+def test_a_job_that_is_to_run_again_has_not_ended(lsid: Completed, end: str) -> None:
+    """It is listed as ended until the next round of scheduling; only its past tells."""
+    last = DONE if end == "DONE" else SIGNALLED
+    again = ["Signal <REQUEUE_PEND> requested by user or administrator <alice>;", *last]
+    now = ended_now()
+    begun = [*again, "Pending: Job has been requeued;", "Dispatched to <h1>;"]
+    for past, state in ((again, State.QUEUED), (begun, State.RUNNING)):
+        host = script(
+            lsid,
+            (ASKS[lsid], listed(lsid, {"7": (end, "", "", "h1")})),
+            (LONG_OLD, Completed(0, life("7", events=last, day=now))),
+            (BHIST, Completed(0, life("7", events=past, day=now))),
+        )
+        assert states(host, "7") == {"7": state}
+
+
+@OLD
+def test_a_job_that_is_purged_between_two_questions_is_asked_of_the_log(lsid: Completed) -> None:
+    """The table alone does not tell how it ended."""
+    jobs = {"7": ("EXIT", "", "", "h1"), "9": JOBS["9"]}
+    host = script(
+        lsid,
+        (ASKS[lsid], listed(lsid, jobs)),
+        (LONG_OLD, gone("7")),
+        (f"{BHIST} 7", Completed(0, life("7", events=EXITED))),
+    )
+    found = status(host, "7", "9")
+    assert (found["7"].exit_code, found["9"].state) == (7, State.HELD)
+
+
+@OLD
+def test_a_job_that_should_have_run_again_long_ago_has_ended(lsid: Completed) -> None:
+    """No round of scheduling takes a quarter of an hour; nobody waits for ever."""
+    again = ["Signal <REQUEUE_PEND> requested by user or administrator <alice>;", *EXITED]
+    host = script(
+        lsid,
+        (ASKS[lsid], listed(lsid, {"7": ("EXIT", "", "", "h1")})),
+        (LONG_OLD, Completed(0, life("7", events=EXITED))),
+        (BHIST, Completed(0, life("7", events=again))),
+    )
+    assert states(host, "7") == {"7": State.FAILED}
+
+
+@ALL
+def test_done_is_no_success_by_itself_on_openlava_alone(lsid: Completed) -> None:
+    """It says so of jobs that a signal has ended, in its table, its log and its long form."""
+    jobs = {"7": ("DONE", "", "", "h1")}
+    long = Completed(0, life("7", events=DONE))
+    more = [(LONG_OLD, long), (BHIST, long)] if lsid in (NINE, LAVA) else []
+    one = status(script(lsid, (ASKS[lsid], listed(lsid, jobs)), *more), "7")["7"]
+    assert (one.state, one.needs_record) == (State.DONE, lsid is LAVA)
+    gone_since = (ASKS[lsid], listed(lsid, {}, unknown=("7",)))
+    one = status(script(lsid, gone_since, (BHIST, long)), "7")["7"]
+    assert (one.state, one.needs_record) == (State.DONE, lsid is LAVA)
 
 
 @OLD
@@ -716,7 +782,8 @@ def test_an_old_cluster_is_asked_who_has_sent_a_signal(lsid: Completed) -> None:
     jobs = {"8[1]": JOBS["8[2]"], "8[2]": JOBS["8[2]"], "8[3]": JOBS["8[2]"]}
     killed = ["Signal <KILL> requested by user or administrator <root>;", *SIGNALLED]
     long = life("8[1]", events=EXITED) + life("8[2]", "8[3]", events=SIGNALLED)
-    past = life("8[2]", events=SIGNALLED) + life("8[3]", events=killed)
+    past = life("8[1]", events=EXITED) + life("8[2]", events=SIGNALLED)
+    past += life("8[3]", events=killed)
     host = script(
         lsid,
         (ASKS[lsid], listed(lsid, jobs)),
@@ -728,7 +795,8 @@ def test_an_old_cluster_is_asked_who_has_sent_a_signal(lsid: Completed) -> None:
         *(State.FAILED, State.FAILED, State.TERMINATED)
     ]
     assert [found[native_id].signal for native_id in jobs] == [None, 9, 9]
-    assert host.ran[-1].argv[-1] == "8[2-3]"
+    assert found["8[3]"].message == "killed by root"
+    assert host.ran[-1].argv[-1] == "8[1-3]"
 
 
 @ALL
@@ -824,7 +892,9 @@ def test_a_part_of_an_answer_is_none(lsid: Completed) -> None:
 def test_an_answer_about_ended_jobs_is_one_whatever_the_exit_status(lsid: Completed) -> None:
     """LSB_BJOBS_CONSISTENT_EXIT_CODE: 255 where no job is unfinished."""
     answer = attrs.evolve(listed(lsid, {"7": ("DONE", "", "", "h1")}), returncode=255)
-    assert states(script(lsid, (ASKS[lsid], answer)), "7") == {"7": State.DONE}
+    long = Completed(255, life("7", events=DONE))
+    more = [(LONG_OLD, long), (BHIST, long)] if lsid in (NINE, LAVA) else []
+    assert states(script(lsid, (ASKS[lsid], answer), *more), "7") == {"7": State.DONE}
     for trouble in (
         attrs.evolve(answer, returncode=-9),
         attrs.evolve(answer, stderr="User permission denied\n"),
@@ -849,8 +919,9 @@ def test_an_unknown_id_and_a_banner_spoil_no_answer(lsid: Completed) -> None:
 @ALL
 def test_a_half_written_answer_is_no_wrong_one(lsid: Completed) -> None:
     """Wherever it breaks off, what is told of a job is right, or nothing is told of it."""
-    # An old cluster would be asked once more about what has failed.
-    jobs = {name: job for name, job in JOBS.items() if lsid in (JSON, TEXT) or job[0] != "EXIT"}
+    # An old cluster would be asked once more about what has ended.
+    ended = () if lsid in (JSON, TEXT) else ("DONE", "EXIT")
+    jobs = {name: job for name, job in JOBS.items() if job[0] not in ended}
     whole = listed(lsid, jobs).stdout
     for end in range(len(whole)):
         cut = (ASKS[lsid], Completed(0, whole[:end]))
@@ -1040,4 +1111,5 @@ def test_what_lsf_sets_for_a_job_is_not_inherited() -> None:
     host = ScriptedHost()
     found = LSF(host).anybatch_environment(Job(["true"]), table(), "lsf", Path("/"))
     assert {"LSB_*", "LS_*", "LSF_*"} <= set(found.scrub)
+    assert {"HOSTTYPE", "LSFUSER", "OPENLAVA_VERSION"} <= set(found.scrub)
     assert {"LSF_ENVDIR", "LSF_SERVERDIR", "LSF_BINDIR", "LSF_LIBDIR"} <= set(found.keep)

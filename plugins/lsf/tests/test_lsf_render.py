@@ -15,7 +15,7 @@ from anybatch_lsf.render import Cluster, format_time, job_name, render
 from anybatch_lsf.settings import FLAGS, MANAGED, NAMES, OPTIONS, SETTINGS
 from hypothesis import given
 from hypothesis import strategies as st
-from lsfsim.commands import directives, read_options
+from lsfsim.submission import directives, read_options
 
 TOKEN = "ab-20261120-094725-64a26d-0"
 TABLE = {setting.name: setting.default for setting in SETTINGS}
@@ -338,6 +338,57 @@ def test_any_name_is_one_of_lsf(name: str, old: bool, count: int) -> None:
     assert len(job_name(one)) < 255
 
 
+@pytest.mark.parametrize("name", ["J", "job_name"])
+@given(own=TEXTS.filter(bool) | st.from_regex(r"[a-z0-9._:+@=,-]{1,250}", fullmatch=True))
+def test_a_name_of_the_users_own_is_carried_or_refused(name: str, own: str) -> None:
+    """What is asked for by `J` is never something else; on OpenLava it follows the token."""
+    try:
+        found = options(submission({name: own}))["J"]
+    except UsageError:
+        with pytest.raises(UsageError):
+            options(submission({name: own}, OLD))
+        return
+    assert found == own
+    assert options(submission({name: own}, OLD))["J"] == f"{TOKEN}.{own}"
+
+
+@pytest.mark.parametrize("own", ["proj-sub:1", "a+b=c@d,e", "x" * 200])
+def test_a_usual_name_is_carried(own: str) -> None:
+    """As it is."""
+    assert options(submission({"J": own}))["J"] == own
+
+
+@pytest.mark.parametrize("own", ["fit[1-3]%5", "two words", "a*", "a/b", "x" * 201, "-x"])
+def test_a_name_that_cannot_be_carried_is_refused(own: str) -> None:
+    """With what it may hold."""
+    with pytest.raises(UsageError, match="J is the name of a job"):
+        render(submission({"J": own}))
+
+
+LAVA = Cluster(modern=False, unit="", openlava=True)
+
+
+@pytest.mark.parametrize("name", ["M", "memory_limit", "D", "S", "v"])
+def test_a_limit_that_openlava_would_make_another_is_refused(name: str) -> None:
+    """It cuts kilobytes to 32 bits, silently."""
+    assert f"#BSUB -{name[:1].upper() if name[1:] else name} 2147483647\n" in script(
+        submission({name: 2**31 - 1}, LAVA)
+    )
+    with pytest.raises(UsageError, match=r"2147483648 KB\. OpenLava takes at most 2147483647 KB"):
+        render(submission({name: 2**31}, LAVA))
+    assert "2147483648" in script(submission({name: 2**31}))
+
+
+def test_more_memory_than_openlava_can_limit_is_refused() -> None:
+    """2 TiB, unless the limit is skipped; a reservation is in megabytes."""
+    need = Resources(memory="90000 GiB")
+    with pytest.raises(UsageError, match="94371840000 KB"):
+        render(submission(cluster=LAVA, resources=need))
+    found = options(submission({"skip": ["M"]}, LAVA, resources=need))
+    assert found["R"] == "rusage[mem=92160000]"
+    assert options(submission(cluster=KILOBYTES, resources=need))["M"] == "94371840000"
+
+
 @given(TEXTS)
 def test_a_description_stands_behind_the_token(words: str) -> None:
     """The token is a word of its own, whatever the user adds."""
@@ -354,6 +405,7 @@ def test_a_description_stands_behind_the_token(words: str) -> None:
         modern=st.booleans(),
         unit=st.sampled_from([None, "", "KB", "GB"]),
         per_task=st.booleans(),
+        openlava=st.booleans(),
     )
 )
 def test_what_is_known_of_a_cluster_travels(cluster: Cluster) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from anybatch import Reason, State
-from anybatch_lsf.states import DOUBTFUL, STATES, TERMINATIONS
+from anybatch_lsf.states import DOUBTFUL, REQUEUED, STATES, TERMINATIONS
 from lsfsim.jobs import TERMINATIONS as SIMULATED
 
 MANUAL = (
@@ -27,7 +27,8 @@ def test_what_is_no_end_is_no_end(word: str) -> None:
 
 def test_a_reason_goes_with_a_state() -> None:
     """What a person has ended is terminated, what a limit has ended has failed."""
-    assert set(SIMULATED) <= set(TERMINATIONS)
+    assert set(SIMULATED) <= {*TERMINATIONS, *REQUEUED}
+    assert not REQUEUED & set(TERMINATIONS)
     for word, (state, reason) in TERMINATIONS.items():
         assert word.startswith("TERM_")
         assert state in (State.TERMINATED, State.FAILED)

@@ -65,6 +65,7 @@ class Verdict:
 
     Attributes:
         state, reason, exit_code, signal: as in `Outcome`.
+        message: what only the whole of the evidence says.
         evidence: what it rests on.
     """
 
@@ -72,6 +73,7 @@ class Verdict:
     reason: Reason | None = None
     exit_code: int | None = None
     signal: int | None = None
+    message: str | None = None
     evidence: tuple[str, ...] = ()
 
 
@@ -124,7 +126,11 @@ def _by_status(evidence: Evidence, record: ExitRecord | None, status: JobStatus)
     facts: dict[str, Any] = {"evidence": (*sources, *_said(status))}
     facts["exit_code"] = record.exit_code if record else status.exit_code
     facts["signal"] = record.signal if record else status.signal
-    if status.state is State.DONE and (record is None or record.exit_code == 0):
+    if record is None and status.state is State.DONE and status.needs_record:
+        said = f"{status.source} says {status.native_state}, but the job has left no exit record"
+        facts = {"message": said, "evidence": (*facts["evidence"], "no exit record")}
+        facts |= {"exit_code": None, "signal": None}
+    elif status.state is State.DONE and (record is None or record.exit_code == 0):
         return Verdict(state=State.DONE, **{**facts, "exit_code": 0})
     if status.state is State.TERMINATED:
         return Verdict(state=State.TERMINATED, reason=status.reason or Reason.TERMINATED, **facts)

@@ -223,7 +223,10 @@ class Watcher:
         return Verdict(state=State.LOST, reason=Reason.LOST, evidence=asked)
 
     def _outcome(self, job: JobRecord, verdict: Verdict) -> Outcome:
-        return self._run.outcome(job, **attrs.asdict(verdict, recurse=False), **self._facts(job))
+        said = attrs.asdict(verdict, recurse=False)
+        if verdict.message is None:
+            del said["message"]
+        return self._run.outcome(job, **{**self._facts(job), **said})
 
     def _facts(self, job: JobRecord) -> dict[str, Any]:
         """Host, times, use, words and logs, from the system and the job's own records and log."""

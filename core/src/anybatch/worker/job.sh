@@ -394,7 +394,7 @@ ab_submission=$1 ab_task=$2 ab_restarts=${3:-0} ab_mark=${4-}
 # Set by systems that send a signal to all processes of a job: the command has got it already.
 ab_all_get_it=${ab_signalled_all-}
 unset ab_signalled_all
-ab_signals='HUP INT QUIT ALRM USR1 USR2 XCPU TERM'
+ab_signals='HUP INT QUIT ABRT PIPE ALRM USR1 USR2 XCPU XFSZ VTALRM PROF TERM'
 ab_phase=setup ab_child='' ab_files='' ab_caught='' ab_status=0 ab_log_suffix='' ab_line=''
 ab_nl='
 '

@@ -12,11 +12,10 @@ import attrs
 from anybatch.commands import missing_tools, run
 from anybatch.errors import CommandError, CommandFailed, Rejected, UsageError
 from anybatch.host import Command
-from anybatch.model import State
 from anybatch.records import Detection, Environment, JobStatus, Limits, Transfer
 from anybatch.system import BatchSystem
 
-from anybatch_lsf import file_transfer, parse, render
+from anybatch_lsf import file_transfer, life, parse, render, states
 from anybatch_lsf.settings import SETTINGS
 
 if TYPE_CHECKING:
@@ -101,6 +100,7 @@ class LSF(BatchSystem):
             modern=version.modern,
             unit=self._unit(settings["timeout"]),
             per_task=parse.reserves_per_task(parameters),
+            openlava=version.openlava,
         )
         most = min(size, settings["max_array"] or size) if settings["transfer"] == "shared" else 1
         return Limits(array=most, render_context=cluster.render_context())
@@ -110,7 +110,7 @@ class LSF(BatchSystem):
     ) -> Environment:
         """What LSF sets belongs to one job; where the cluster is does not."""
         return Environment(
-            scrub=("LSB_*", "LS_*", "LSF_*", "BSUB_*"),
+            scrub=("LSB_*", "LS_*", "LSF_*", "BSUB_*", "HOSTTYPE", "LSFUSER", "OPENLAVA_VERSION"),
             keep=("LSF_ENVDIR", "LSF_SERVERDIR", "LSF_BINDIR", "LSF_LIBDIR", "LSF_CONFDIR"),
         )
 
@@ -158,7 +158,7 @@ class LSF(BatchSystem):
         if not job:
             everything = ("-a", "-l", "-n", "0", "-u", user)
             kept = self._ask(timeout, "bhist", *everything, *which).stdout
-            for native_id, called, described in parse.long_descriptions(kept):
+            for native_id, called, described in life.long_descriptions(kept):
                 if submission.token in (described.split(" ")[0], called.split(".")[0]):
                     job = native_id.partition("[")[0]
         return _ids(submission, job) if job else []
@@ -180,6 +180,8 @@ class LSF(BatchSystem):
             missing = [native_id for native_id in ids if native_id not in found]
             if missing and self.host.which(program):
                 found = {**self._long(program, missing, timeout), **found}
+        if self._version(timeout).openlava:
+            found = {native_id: states.distrusted(status) for native_id, status in found.items()}
         return {native_id: found[native_id] for native_id in ids if native_id in found}
 
     def _bjobs(self, ids: Sequence[str], timeout: timedelta) -> dict[str, JobStatus]:
@@ -192,22 +194,18 @@ class LSF(BatchSystem):
         return parse.read_bjobs(answer.stdout)
 
     def _plain_bjobs(self, ids: Sequence[str], timeout: timedelta) -> dict[str, JobStatus]:
-        """The table, then for those that have failed the long form, which tells how."""
+        """The table; of what has ended the long form (how), and the past (by whom; again?)."""
         answer = self._ask(timeout, "bjobs", "-a", "-w", *self._which(ids))
         table = parse.read_table(answer.stdout)
-        failed = {one for one in ids if one in table and table[one].native_state == "EXIT"}
-        if not failed:
+        ended = {one: None for one in ids if one in table and table[one].state.final}
+        if not ended:
             return table
-        long = self._long("bjobs", sorted(failed), timeout)
-        # Its old form does not tell who has sent a signal.
-        signalled = [
-            native_id
-            for native_id, one in long.items()
-            if one.signal is not None and one.state is State.FAILED and one.reason is None
-        ]
-        if signalled and self.host.which("bhist"):
-            long |= self._long("bhist", signalled, timeout)
-        return {**{one: table[one] for one in table if one not in failed}, **long}
+        long, logged = self._long("bjobs", list(ended), timeout), {}
+        if long and self.host.which("bhist"):
+            logged = self._long("bhist", list(long), timeout)
+        now = datetime.now(timezone.utc)
+        long |= {one: states.settled(long[one], logged[one], now) for one in logged}
+        return {**{one: table[one] for one in table if one not in ended}, **long}
 
     def _long(self, program: str, ids: Sequence[str], timeout: timedelta) -> dict[str, JobStatus]:
         options = {"bjobs": ("-a",), "bhist": ("-a", "-n", "0"), "bacct": ()}[program]
@@ -217,7 +215,7 @@ class LSF(BatchSystem):
             some = words[start : start + MOST_IDS]
             answer = self._ask(timeout, program, "-l", *options, *some)
             now = datetime.now(timezone.utc)
-            found |= parse.read_long(answer.stdout, f"{program} -l", now)
+            found |= life.read_long(answer.stdout, f"{program} -l", now)
         return {native_id: found[native_id] for native_id in ids if native_id in found}
 
     def _which(self, ids: Sequence[str]) -> tuple[str, ...]:

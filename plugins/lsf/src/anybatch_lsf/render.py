@@ -29,6 +29,10 @@ _PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
 #: What a job's name may not hold: `[` begins an array, and others mean something to `bjobs -J`.
 _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9._-]+")
 _MOST_IN_A_NAME = 200
+#: What bsub, `bjobs -J` and the table of bjobs carry as it is.
+_OWN_NAME = re.compile(r"[A-Za-z0-9._:+@=,][A-Za-z0-9._:+@=,-]*")
+#: Options of OpenLava in KB that it cuts to 32 bits (as of 4.0), and the most that it takes.
+_KILOBYTES, _MOST_KILOBYTES = ("C", "D", "F", "M", "S", "v"), 2**31 - 1
 #: What stands in a shell's quotes, after a machine's name and `:`, on its way through `bsub -f`.
 _CARRIED_BY_F = re.compile(r"[A-Za-z0-9_+=,./-]+")
 #: Where a job begins that sees none of our folders. All machines have it, and clean it up.
@@ -58,16 +62,19 @@ class Cluster:
         modern: LSF 10.1 or newer, which knows `-env`, `-cwd`, `-Jd`, `-gpu` and `bjobs -o`.
         unit: LSF_UNIT_FOR_LIMITS; empty: it is not set; None: nobody could tell.
         per_task: RESOURCE_RESERVE_PER_TASK: memory is reserved for each slot.
+        openlava: it is OpenLava.
     """
 
     modern: bool = True
     unit: str | None = None
     per_task: bool = False
+    openlava: bool = False
 
     def render_context(self) -> dict[str, str]:
         """All of it as texts."""
         unit = {} if self.unit is None else {"unit": self.unit}
-        return {"modern": str(self.modern), "per_task": str(self.per_task), **unit}
+        flags = {"modern": self.modern, "per_task": self.per_task, "openlava": self.openlava}
+        return {**{name: str(value) for name, value in flags.items()}, **unit}
 
     @classmethod
     def of(cls, facts: Mapping[str, str]) -> Cluster:
@@ -76,6 +83,7 @@ class Cluster:
             modern=facts.get("modern") != "False",
             unit=facts.get("unit"),
             per_task=facts.get("per_task") == "True",
+            openlava=facts.get("openlava") == "True",
         )
 
 
@@ -87,6 +95,8 @@ def render(submission: Submission, timeout: timedelta = timedelta(minutes=2)) ->
         for name, value in dict(_options(submission)).items()
         if value is not False and name not in skipped
     }
+    if Cluster.of(submission.limits.render_context).openlava:
+        _check_kilobytes(options)
     lines = ["#!/bin/sh", *(_line(name, value) for name, value in options.items())]
     lines += [_line("f", value) for value in _copies(submission)]
     return Rendered(
@@ -111,6 +121,16 @@ def _skipped(submission: Submission) -> set[str]:
     if needed := sorted(skipped & ({"J", "Jd"} if modern else {"J"})):
         raise UsageError(f"lsf: {needed[0]} cannot be skipped: anybatch uses it to find jobs")
     return skipped
+
+
+def _check_kilobytes(options: Mapping[str, Any]) -> None:
+    for name in _KILOBYTES:
+        value = str(options.get(name, ""))
+        if value.isdecimal() and int(value) > _MOST_KILOBYTES:
+            raise UsageError(
+                f"lsf: {name} is {value} KB. OpenLava takes at most {_MOST_KILOBYTES} KB (2 TiB), "
+                f"and makes another limit of more: ask for less"
+            )
 
 
 def travels(submission: Submission) -> bool:
@@ -164,9 +184,19 @@ def _start_here(submission: Submission) -> Iterator[str]:
 
 
 def job_name(submission: Submission) -> str:
-    """What LSF calls the job; where it has no description, the token comes first."""
+    """What LSF calls the job; where it has no description, the token comes first.
+
+    Raises:
+        UsageError: the user's own name (`J`) would have to be changed.
+    """
     own = own_options(submission.settings).get("J")
-    name = _NOT_IN_A_NAME.sub("_", str(own or submission.name))[:_MOST_IN_A_NAME]
+    if own and not (_OWN_NAME.fullmatch(str(own)) and len(str(own)) <= _MOST_IN_A_NAME):
+        raise UsageError(
+            f"lsf: J is the name of a job: {own!r}. It may hold letters, digits and ._:+@=,- and "
+            f"{_MOST_IN_A_NAME} of them at most; jobs of equal directives are an array by "
+            f"themselves"
+        )
+    name = str(own or _NOT_IN_A_NAME.sub("_", submission.name)[:_MOST_IN_A_NAME])
     if not Cluster.of(submission.limits.render_context).modern:
         return f"{submission.token}.{name}"
     return f"_{name[1:]}" if name.startswith("-") else name

@@ -1,4 +1,4 @@
-"""LSF's words for where a job is, and for why it was ended.
+"""LSF's words for where a job is, and for why it was ended, and what they come to. Pure.
 
 https://www.ibm.com/docs/en/spectrum-lsf/10.1.0?topic=execution-about-job-states
 https://www.ibm.com/docs/en/spectrum-lsf/10.1.0?topic=jobs-termination-reasons-displayed-by-bacct-bhist-bjobs
@@ -6,7 +6,19 @@ https://www.ibm.com/docs/en/spectrum-lsf/10.1.0?topic=jobs-termination-reasons-d
 
 from __future__ import annotations
 
+import re
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import attrs
 from anybatch.model import Reason, State
+from anybatch.records import JobStatus
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+#: No round of scheduling takes longer (MBD_SLEEP_TIME; a minute by default).
+LONGEST_ROUND = timedelta(minutes=15)
 
 #: Every word of the manual. A word that is not here is kept and counts as running: not known.
 STATES: dict[str, State] = {
@@ -58,8 +70,6 @@ TERMINATIONS: dict[str, tuple[State, Reason | None]] = {
     "TERM_PROCESSLIMIT": (State.FAILED, None),
     "TERM_RC": (State.FAILED, Reason.NODE_FAILURE),
     "TERM_REMOVE_HUNG_JOB": (State.TERMINATED, None),
-    "TERM_REQUEUE_ADMIN": (State.TERMINATED, None),
-    "TERM_REQUEUE_OWNER": (State.TERMINATED, None),
     "TERM_RMS": (State.FAILED, Reason.NODE_FAILURE),
     "TERM_RUNLIMIT": (State.FAILED, Reason.TIME_LIMIT),
     "TERM_SLURM": (State.FAILED, Reason.NODE_FAILURE),
@@ -69,3 +79,94 @@ TERMINATIONS: dict[str, tuple[State, Reason | None]] = {
     "TERM_WINDOW": (State.FAILED, Reason.TIME_LIMIT),
     "TERM_ZOMBIE": (State.FAILED, Reason.NODE_FAILURE),
 }
+
+#: It has ended to be run again (`brequeue`), and bjobs has not put it back among the others yet.
+REQUEUED = frozenset({"TERM_REQUEUE_ADMIN", "TERM_REQUEUE_OWNER"})
+
+TERM = re.compile(r"\bTERM_[A-Z_]+")
+
+
+@attrs.frozen(kw_only=True)
+class Said:
+    """What a command tells of a job.
+
+    Attributes:
+        word: its state.
+        code, signal: how it ended; shells have 128 and a signal for a code.
+        why: text with a word of `TERMINATIONS`, or empty.
+        host: where it runs; `?`: it runs, nobody tells where; empty: it does not run yet.
+        ended_by: what else tells how it was ended: state, reason and message.
+    """
+
+    word: str
+    code: int | None = None
+    signal: int | None = None
+    why: str = ""
+    host: str = ""
+    ended_by: tuple[State, Reason | None, str] | None = None
+
+
+def status_of(source: str, said: Said) -> JobStatus:
+    """The status that words come to."""
+    place = None if said.host in ("", "-") else said.host
+    status = JobStatus(
+        state=STATES.get(said.word, State.RUNNING),
+        native_state=said.word,
+        source=source,
+        message=DOUBTFUL.get(said.word),
+        host=place.split(":")[0].split("*")[-1] if place and place != "?" else None,
+    )
+    if status.state is State.FAILED or (status.state is State.DONE and said.code):
+        return _failed(status, said, ran=place is not None)
+    if status.state is State.DONE:
+        return attrs.evolve(status, exit_code=0)
+    return status
+
+
+def _failed(status: JobStatus, said: Said, *, ran: bool) -> JobStatus:
+    term = TERM.search(said.why)
+    if term and term[0] in REQUEUED:
+        return attrs.evolve(status, state=State.QUEUED, message=said.why)
+    state, reason = TERMINATIONS.get(term[0] if term else "", (State.FAILED, None))
+    message = said.why or None
+    if said.ended_by and not message:
+        state, reason, message = said.ended_by
+    code, signal = said.code or None, said.signal
+    if signal is None and code is not None and 128 < code <= 128 + 64:
+        # The job script itself never ends so without a record, which is then believed.
+        signal, code = code - 128, None
+    never_started = code is None and signal is None and not ran
+    if never_started and reason is None:
+        state = State.TERMINATED  # killed while it was pending
+    return attrs.evolve(
+        status,
+        state=state,
+        reason=reason,
+        message=message,
+        exit_code=code,
+        signal=signal,
+        never_started=never_started,
+    )
+
+
+def distrusted(status: JobStatus) -> JobStatus:
+    """What OpenLava says, whose DONE may be the end of a job that a signal has ended.
+
+    Up to 4.0 its res takes the exit code of a shell that a signal has ended, and that is 0
+    (lsf/res/res.handler.c).
+    """
+    return attrs.evolve(status, needs_record=True) if status.state is State.DONE else status
+
+
+def settled(listed: JobStatus, logged: JobStatus, now: datetime) -> JobStatus:
+    """The status of a job that bjobs lists as ended, and of which bhist knows the past as well.
+
+    OpenLava shows a job that is to run again as EXIT or DONE until its next round of scheduling.
+    """
+    if logged.state.final:
+        return listed if logged.never_started and not listed.never_started else logged
+    if logged.state in (State.QUEUED, State.HELD):
+        forgotten = listed.ended is not None and now - listed.ended > LONGEST_ROUND
+        return listed if forgotten else logged
+    begun_again = logged.started and listed.ended and logged.started >= listed.ended
+    return logged if begun_again else listed

@@ -24,7 +24,7 @@ class Simulator:
     Args:
         folder: made; LSF_ENVDIR of the cluster.
         configuration: lines of lsf.conf.
-        settings: what differs from `lsfsim.mbatchd.DEFAULTS`.
+        settings: what differs from `lsfsim.settings.DEFAULTS`.
     """
 
     def __init__(self, folder: Path, configuration: str = "", **settings: Any) -> None:
@@ -32,16 +32,14 @@ class Simulator:
         folder.mkdir(parents=True)
         (folder / "lsf.conf").write_text(f"LSF_ENVDIR={folder}\n{configuration}")
         (folder / "simulator.json").write_text(json.dumps(settings))
+        self._openlava = settings.get("dialect") == "openlava"
 
     @property
     def environment(self) -> dict[str, str]:
         """Variables that lead commands to it."""
-        path = os.environ["PATH"]
-        own = str(BIN)
-        return {
-            "LSF_ENVDIR": str(self.folder),
-            "PATH": path if own in path.split(":") else f"{own}:{path}",
-        }
+        others = [one for one in os.environ["PATH"].split(":") if not one.startswith(str(BIN))]
+        own = [str(BIN)] if self._openlava else [str(BIN / "lsf"), str(BIN)]
+        return {"LSF_ENVDIR": str(self.folder), "PATH": ":".join([*own, *others])}
 
     def run(self, *argv: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run a command, behind the back of whoever uses the cluster."""
@@ -81,10 +79,12 @@ class Simulator:
 @contextlib.contextmanager
 def clusters(base: Path) -> Iterator[dict[str, Simulator]]:
     """A cluster of each dialect; nothing of them is left running afterwards."""
-    quick = {"terminate_interval": 1, "minute": 1, "idle": 20}
+    quick = {"terminate_interval": 1, "minute": 1, "idle": 20, "round": 1, "grace": 2}
     made = {
         "lsf": Simulator(base / "lsf", "LSF_UNIT_FOR_LIMITS=MB\n", dialect="lsf", **quick),
-        "openlava": Simulator(base / "openlava", dialect="openlava", **quick),
+        "openlava": Simulator(
+            base / "openlava", "LSB_MEMLIMIT_ENFORCE=y\n", dialect="openlava", **quick
+        ),
     }
     try:
         yield made

@@ -7,24 +7,17 @@ import re
 import time
 from typing import TYPE_CHECKING
 
-from lsfsim import commands
+from lsfsim.jobs import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lsfsim.cluster import Cluster
     from lsfsim.jobs import Job
-    from lsfsim.mbatchd import Cluster
-
-_WRAPPED = " " * 21
-_WIDTH = 79
 
 
 def _minute(seconds: float) -> str:
     return time.strftime("%b %e %H:%M", time.localtime(seconds)) if seconds else ""
-
-
-def _second(seconds: float) -> str:
-    return time.strftime("%a %b %e %H:%M:%S", time.localtime(seconds))
 
 
 def _exec_host(job: Job) -> str:
@@ -62,7 +55,7 @@ def _asked(text: str) -> tuple[list[str], str]:
     names = [name.partition(":")[0].lower() for name in names]
     for name in names:
         if name not in FIELDS:
-            raise commands.Refused(f"bjobs: Invalid field name: {name}")
+            raise Refused(f"bjobs: Invalid field name: {name}")
     return names, match[1] if match else " "
 
 
@@ -83,23 +76,43 @@ def as_json(cluster: Cluster, jobs: list[Job], unknown: list[str], text: str) ->
     return json.dumps(answer, indent=2) + "\n"
 
 
-def table(jobs: list[Job], *, wide: bool) -> str:
+#: Columns of the table, and how wide they are.
+_TABLE = {
+    **{"JOBID": 7, "USER": 7, "STAT": 5, "QUEUE": 10, "FROM_HOST": 11, "EXEC_HOST": 11},
+    **{"JOB_NAME": 10, "SUBMIT_TIME": 12},
+}
+
+
+def table(cluster: Cluster, jobs: list[Job], *, wide: bool) -> str:
     """`bjobs`, or `bjobs -w` where nothing is cut."""
-    widths = (7, 7, 5, 10, 11, 11, 10, 12)
-    heading = (
-        *("JOBID", "USER", "STAT", "QUEUE", "FROM_HOST", "EXEC_HOST", "JOB_NAME", "SUBMIT_TIME"),
-    )
-    rows = [heading]
+    rows = [tuple(_TABLE)]
+    more: dict[int, list[str]] = {}
     for job in jobs:
         names = ("jobid", "user", "stat", "queue", "from_host", "exec_host", "job_name")
         values = [FIELDS[name](job) for name in names]
-        if job.finished and not job.pid:
+        if cluster.old:
+            values[1] = values[1] if wide else values[1][:7]
+            values[5] = _old_host(job, wide=wide)
+            if not wide and job.pid:
+                more[len(rows)] = [job.spec.host] * (job.spec.slots - 1)
+        elif job.finished and not job.pid:
             values[5] = "-"
         rows.append((*values, _minute(job.submitted)))
-    return "".join(
-        " ".join(_cell(value, width, wide) for value, width in zip(row, widths, strict=True)) + "\n"
-        for row in rows
-    )
+    lines = []
+    for number, row in enumerate(rows):
+        cells = (
+            _cell(value, width, wide) for value, width in zip(row, _TABLE.values(), strict=True)
+        )
+        lines.append(" ".join(cells).rstrip() if cluster.old else " ".join(cells))
+        lines += [f"{' ' * 45}{host}" for host in more.get(number, [])]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _old_host(job: Job, *, wide: bool) -> str:
+    """Hosts as OpenLava shows them: one for each slot; `-` stands somewhere in the middle."""
+    if not job.pid:
+        return "   -" if wide or job.finished else ""
+    return ":".join([job.spec.host] * (job.spec.slots if wide else 1))
 
 
 def _cell(value: str, width: int, wide: bool) -> str:
@@ -108,70 +121,18 @@ def _cell(value: str, width: int, wide: bool) -> str:
     return f"{value:<{width}}"
 
 
-def long(program: str, cluster: Cluster, jobs: list[Job]) -> str:
-    """`-l` of bjobs, bhist and bacct."""
-    blocks = ["".join(_wrap(line) for line in _long(program, cluster, job)) for job in jobs]
-    line = f"{'-' * 78}\n"
-    head = f"\nAccounting information about jobs that are:\n\n{line}" if program == "bacct" else ""
-    return head + "\n" + f"{line}\n".join(blocks)
-
-
-def _long(program: str, cluster: Cluster, job: Job) -> list[str]:
-    spec = job.spec
-    facts = [f"Job <{job.id}>", f"Job Name <{job.name}>", f"User <{spec.user}>"]
-    facts += ["Project <default>"]
-    if program != "bhist":
-        facts += [f"Status <{job.state}>", f"Queue <{spec.queue}>"]
-    if "Jd" in spec.options:
-        facts += [f"Job Description <{spec.options['Jd']}>"]
-    facts += [f"Command <{spec.command}>"]
-    lines = [", ".join(facts)]
-    if program == "bhist":
-        lines += [f"{_second(when)}: {text}" for when, text in job.events]
-        names = "  PEND     PSUSP    RUN      USUSP    SSUSP    UNKWN    TOTAL"
-        return [*lines, "", "Summary of time in seconds spent in various states", names, ""]
-    where = f"Submitted from host <{spec.host}>, CWD <{spec.cwd}>;"
-    lines += [f"{_second(job.submitted)}: {where}"]
-    if job.pid:
-        doing = "Started" if program == "bjobs" else "Dispatched"
-        lines += [f"{_second(job.started)}: {placed(cluster, job, doing)}"]
-    if job.finished:
-        ended = f"{_second(job.ended)}: "
-        if program == "bjobs":
-            used = f" The CPU time used is {job.cpu:.1f} seconds." if job.pid else ""
-            lines += [f"{ended}{commands.how_it_ended(cluster, job)}{used}"]
-        reason = "" if cluster.old or not job.reason else f"; {job.reason}"
-        done = "done" if job.state == "DONE" else "exit"
-        if program == "bacct" or reason:
-            lines += [f"{ended}Completed <{done}>{reason}."]
-    if program == "bacct":
-        lines += ["", "Accounting information about this job:"]
-        lines += ["     CPU_T     WAIT     TURNAROUND   STATUS     HOG_FACTOR    MEM    SWAP"]
-        wait = max(0, round((job.started or job.ended) - job.submitted))
-        around = round(job.ended - job.submitted)
-        memory = f"{job.memory // 1024}M"
-        status = "done" if job.state == "DONE" else "exit"
-        lines += [
-            f"{job.cpu:10.2f} {wait:8} {around:14} {status:>8} {0:14.4f} {memory:>6} {'0M':>7}"
-        ]
-    return lines
-
-
-def placed(cluster: Cluster, job: Job, doing: str) -> str:
-    """The sentence on where a job is started."""
-    host = job.spec.host
-    if cluster.old:
-        return f"{doing} {'on' if doing == 'Started' else 'to'} <{host}>;"
-    slots = f"Allocated {job.spec.slots} Slot(s) on Host(s) <{host}>"
-    return f"{doing} 1 Task(s) on Host(s) <{host}>, {slots};"
-
-
-def _wrap(line: str) -> str:
-    """As LSF does: a line that is full goes on in the next one, in the middle of a word."""
-    first, rest = line[:_WIDTH], line[_WIDTH:]
-    step = _WIDTH - len(_WRAPPED)
-    parts = [rest[start : start + step] for start in range(0, len(rest), step)]
-    return "".join(f"{part}\n" for part in (first, *(f"{_WRAPPED}{part}" for part in parts)))
+def arrays(jobs: list[Job]) -> str:
+    """`bjobs -A` of OpenLava."""
+    head = "JOBID    ARRAY_SPEC  OWNER   NJOBS PEND DONE  RUN EXIT SSUSP USUSP PSUSP"
+    rows = [head]
+    for number in dict.fromkeys(job.spec.number for job in jobs if job.index):
+        mine = [job for job in jobs if job.spec.number == number]
+        spec = mine[0].spec
+        states = ("PEND", "DONE", "RUN", "EXIT", "SSUSP", "USUSP", "PSUSP")
+        counts = [sum(job.state == state for job in mine) for state in states]
+        cells = "".join(f"{n:5}" for n in counts[:4]) + "".join(f"{n:6}" for n in counts[4:])
+        rows.append(f"{number:<8} {spec.options['J']:>8} {spec.user:>8} {len(mine):7}{cells}")
+    return "".join(f"{row}\n" for row in rows)
 
 
 def summary(jobs: list[Job]) -> str:

@@ -17,8 +17,15 @@ TERMINATIONS = {
     "TERM_RUNLIMIT": "job killed after reaching LSF run time limit",
     "TERM_FORCE_OWNER": "job killed by owner without time for cleanup",
     "TERM_EXTERNAL_SIGNAL": "job killed by a signal external to LSF",
+    "TERM_REQUEUE_OWNER": "job killed and requeued by owner",
+    "TERM_ZOMBIE": "job exited while LSF is not available",
 }
 FINISHED = ("DONE", "EXIT")
+AWAY = ("UNKWN", "ZOMBI")
+
+
+class Refused(Exception):
+    """What a command prints on standard error before it gives up."""
 
 
 @dataclass
@@ -59,6 +66,9 @@ class Job:
     why: str = ""
     cpu: float = 0.0
     memory: int = 0  # kB
+    again: str = ""  # the state that follows on this run, as the job is to run again
+    forgotten: bool = False  # its host went away, and nobody knows how it ended
+    remnant: bool = False  # of OpenLava: its outer shell has gone, and others of it have not
     killing: list[tuple[float, int]] = field(default_factory=list)  # signals to come, and when
     events: list[tuple[float, str]] = field(default_factory=list)  # for bhist
 
@@ -85,6 +95,14 @@ class Job:
     def tell(self, when: float, text: str) -> None:
         """Write down what has happened."""
         self.events.append((when, text))
+
+    def start_over(self, state: str) -> None:
+        """It waits again, as if it had not run."""
+        self.state, self.again, self.why = state, "", ""
+        self.pid, self.code, self.signal = 0, 0, 0
+        self.started = self.ended = 0.0
+        self.forgotten = self.remnant = False
+        self.killing = []
 
 
 def read_indices(text: str) -> tuple[int, ...]:
