@@ -175,13 +175,13 @@ class Engine:
         for run in self._active(systems):
             self._guarded(run, lambda one: self._look_at(one, asked=one.system in asked))
 
-    def _look_at(self, run: WatchedRun, *, asked: bool = False) -> None:
+    def _look_at(self, run: WatchedRun, *, asked: bool = False, thorough: bool = False) -> None:
         with run.looking:  # another thread may be at it
             if asked:
                 with self.mutex:
                     run.watcher.catch_up()
             try:
-                found = run.seen.exits.new(run.state.pages.open, thorough=asked)
+                found = run.seen.exits.new(run.state.pages.open, thorough=asked or thorough)
             except OSError as error:
                 trouble = f"cannot read {run.seen.exits.path}: {error.strerror}"
                 if trouble != run.seen.trouble:
@@ -227,8 +227,9 @@ class Engine:
         with self.mutex:
             run.watcher.take_answers(answered)
             self._settle(run)
-        # A plugin may have fetched records, to be judged with its answer.
-        self._look_at(run)
+        # A plugin may have fetched records, to be judged with its answer. tar (1.34) leaves the
+        # time of change of a folder as it was, so they are looked for whatever that says.
+        self._look_at(run, thorough=True)
 
     def _guarded(self, run: WatchedRun, action: Callable[[WatchedRun], None]) -> None:
         """Do something with a run; what its folder cannot take costs only this run."""

@@ -14,7 +14,7 @@ ab_pack() {
 }
 
 ab_not_brought() { # the command has succeeded, and what it made does not come
-    for ab_record in exit/*.command.exit-0; do
+    for ab_record in exit/*/*.command.exit-0; do
         [ ! -e "$ab_record" ] || mv "$ab_record" "${ab_record%command.exit-0}stage_out.exit-1"
     done
 }
