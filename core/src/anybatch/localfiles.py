@@ -78,7 +78,7 @@ class LocalFiles:
 
     def append(self, path: Path, data: bytes, *, durable: bool = False) -> None:
         """See `Files.append`."""
-        new = durable and not path.exists()
+        new = not path.exists()  # a later durable line would not tell that its folder is not
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
             if os.write(descriptor, data) < len(data):

@@ -150,27 +150,21 @@ class Watcher:
 
     def judge(self) -> None:
         """Conclude what the evidence allows; each verdict is on record before it is believed."""
-        now = time.monotonic()
-        verdicts = self._verdicts(now)
-        if not verdicts:
+        outcomes = list(self._outcomes(time.monotonic()))
+        if not outcomes:
             return
-        # Another process may have seen the same end, and have run the job again.
+        # Another process may have seen the same end, and have run the job again or removed its
+        # records. It wrote the journal before, so this is read after them.
         self.catch_up()
-        outcomes = [
-            self._outcome(job, verdict)
-            for job, attempt, verdict in verdicts
-            if job.attempt == attempt and not job.state.final
-        ]
+        outcomes = [one for one in outcomes if self._is_open(one)]
         if outcomes:
             self._conclude(outcomes)
 
-    def _verdicts(self, now: float) -> list[tuple[JobRecord, int, Verdict]]:
-        found = []
+    def _outcomes(self, now: float) -> Iterator[Outcome]:
         for job in self._suspects():
             verdict = judge(self._evidence(job, now)) or self._lost(job, now)
             if verdict:
-                found.append((job, job.attempt, verdict))
-        return found
+                yield self._outcome(job, verdict)
 
     def _suspects(self) -> list[JobRecord]:
         """The jobs that may have ended."""

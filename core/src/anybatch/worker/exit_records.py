@@ -108,6 +108,7 @@ class ExitFolder:
         self._starts = run_folder / "start"
         self._files = files
         self._pages: dict[int, _Page] = {}
+        self._found: list[ExitRecord] = []
         self._started: dict[str, tuple[str, datetime]] = {}
         self._again: set[str] = set()
 
@@ -119,13 +120,13 @@ class ExitFolder:
             thorough: list them even if their time of change is the same.
 
         Raises:
-            OSError: the folder cannot be listed now.
+            OSError: a page cannot be listed now; what others had comes at the next call.
         """
-        found: list[ExitRecord] = []
         for number in pages:
             page = self._pages.setdefault(number, _Page())
             page.starts_read = False
-            found += self._new_in(number, page, thorough=thorough)
+            self._found += self._new_in(number, page, thorough=thorough)
+        found, self._found = self._found, []
         return found
 
     def _new_in(self, number: int, page: _Page, *, thorough: bool) -> list[ExitRecord]:
@@ -146,10 +147,19 @@ class ExitFolder:
         return [record for record in map(parse_record, names) if record]
 
     def fold(self, page: int) -> None:
-        """Remove the records of a page: the verdicts on all its jobs are in the journal."""
+        """Remove the records of a page: the verdicts on all its jobs are in the journal.
+
+        A start record without an exit record stays: its script may still run, and has its notes
+        there, without which it passes no signal on.
+        """
         self._pages.pop(page, None)
-        for folder in (self.path, self._starts):
-            self._files.remove(folder / str(page))
+        exits, starts = self.path / str(page), self._starts / str(page)
+        ended = {_key(name) for name in start_names(self._files, exits)}
+        names = start_names(self._files, starts)
+        gone = [name for name in names if _key(name) in ended]
+        for path in [starts] if len(gone) == len(names) else [starts / name for name in gone]:
+            self._files.remove(path)
+        self._files.remove(exits)
 
     def ended(self, record: ExitRecord) -> datetime | None:
         """When the record was made."""
@@ -193,6 +203,11 @@ class ExitFolder:
             self._again.add(key)
         if not known or known[1] < started:
             self._started[key] = (host, started)
+
+
+def _key(name: str) -> str:
+    """Job, attempt and restarts of a record, as its name has them."""
+    return ".".join(name.split(".", 3)[:3])
 
 
 def start_names(files: Files, folder: Path) -> tuple[str, ...]:

@@ -79,7 +79,7 @@ ab_must() { # STATUS; no `||` stands after what is checked, for that would switc
 ab_setup_failed() { # STATUS; 0: it left the shell
     trap - EXIT
     echo "anybatch: job $ab_index: ended with status $1: $ab_doing" >&2
-    ab_record setup exit "$1"
+    true >"$ab_run/exit/$ab_folder/$ab_key.setup-$1"
     [ "$1" -ne 0 ] || exit 1
     exit "$1"
 }
@@ -328,11 +328,13 @@ ab_got_inside() { # whether the wrapper came so far as to run this script
     esac
 }
 
-ab_setup_was_recorded() {
-    for ab_file in "$ab_run/exit/$ab_folder/$ab_key.setup."*; do
-        [ -e "$ab_file" ] && return
+ab_record_setup() { # if it has failed; inside only notes it, for a record is a job's last word
+    for ab_file in "$ab_run/exit/$ab_folder/$ab_key.setup-"*; do
+        [ -e "$ab_file" ] || return 1
+        ab_caught=''
+        ab_record setup exit "${ab_file##*-}"
+        rm -f -- "$ab_file"
     done
-    return 1
 }
 
 ab_finish() { # at every exit; the command's end is recorded by ab_main
@@ -359,7 +361,7 @@ ab_main() { # COMMAND...
         [ "$ab_status" -ne 0 ] || ab_status=1
         exit "$ab_status"
     fi
-    if [ "$ab_status" -ne 0 ] && ab_setup_was_recorded; then
+    if [ "$ab_status" -ne 0 ] && ab_record_setup; then
         trap - EXIT
         exit "$ab_status"
     fi
