@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,15 +30,7 @@ NOW = datetime(2026, 11, 28, 12, tzinfo=timezone.utc)
 SETTINGS_TABLE = {setting.name: setting.default for setting in SETTINGS}
 VERSIONS = ("2.2", "4.0")
 
-
-@pytest.fixture(autouse=True)
-def _utc(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Commands print local times."""
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
+pytestmark = pytest.mark.usefixtures("utc")
 
 
 def captures(pattern: str) -> list[tuple[str, str]]:

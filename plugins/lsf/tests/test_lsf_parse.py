@@ -22,15 +22,7 @@ from lsfsim.jobs import read_indices
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=timezone.utc)
 
-
-@pytest.fixture(autouse=True)
-def _utc(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Commands print local times."""
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
+pytestmark = pytest.mark.usefixtures("utc")
 
 
 def facts(one: JobStatus) -> tuple[Any, ...]:
