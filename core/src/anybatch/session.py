@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -159,7 +158,7 @@ class Session:
         try:
             self._index.add(file.run, file.folder)
         except FolderError:
-            shutil.rmtree(file.folder, ignore_errors=True)
+            self.host.remove(file.folder)
             raise
         watched = self._open(file)
         run = self._run_of(watched)

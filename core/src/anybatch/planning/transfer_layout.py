@@ -1,16 +1,6 @@
 """What travels with jobs where the batch system moves their files (`Transfer.SYSTEM`).
 
-It lies ready in the run's folder, as folders of links that are laid out as a job's scratch
-folder is to be, so that nothing is copied before it travels and no layout is lost:
-
-    stage-in/common/.anybatch/     the job script, scripts given as text, folders to come back
-    stage-in/tasks-N.P/.anybatch/  page P of the task lines of submission N
-    stage-in/K/                    a set of files that a job needs
-    stage-out/K -> FOLDER          where outputs and logs with a place of their own belong
-
-The contents of the first, of one of the second and of one of the third go to the job's scratch
-folder. What the job leaves in the folders `RETURNED_DIRS` there comes to those of the same name
-in the run's folder.
+`anybatch.transfer` tells plugins how it is laid out.
 """
 
 from __future__ import annotations

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from anybatch.records import Batch, JobStatus
     from anybatch.runs.store import Index, RunFile
 
+    _Answered = list[tuple[Batch, Mapping[str, JobStatus | None]]]
+
 CLOSE_PATIENCE = 3.0  #: seconds
 
 
@@ -213,17 +215,13 @@ class Engine:
             answers = self._questions.ask(system, [batch for _, batch in asked])
             if answers is None:
                 return
+            answered: dict[str, _Answered] = {run.state.id: [] for run in runs}
+            for (run, batch), answer in zip(asked, answers, strict=True):
+                answered[run.state.id].append((batch, answer))
             for run in runs:
-                mine = [
-                    (batch, answer)
-                    for (one, batch), answer in zip(asked, answers, strict=True)
-                    if one is run
-                ]
-                self._guarded(run, partial(self._take, answered=mine))
+                self._guarded(run, partial(self._take, answered=answered[run.state.id]))
 
-    def _take(
-        self, run: WatchedRun, answered: list[tuple[Batch, Mapping[str, JobStatus | None]]]
-    ) -> None:
+    def _take(self, run: WatchedRun, answered: _Answered) -> None:
         with self.mutex:
             run.watcher.take_answers(answered)
             self._settle(run)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from anybatch.records import Change
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from anybatch.model import State
     from anybatch.plugins.calls import Hooks
@@ -34,8 +34,10 @@ class Observers:
         self._changes: Queue[tuple[Change, list[str]] | None] = Queue()
         self._thread: threading.Thread | None = None
 
-    def take(self, run: RunState, changes: Iterable[tuple[JobRecord, State, State]]) -> None:
+    def take(self, run: RunState, changes: Sequence[tuple[JobRecord, State, State]]) -> None:
         """Tell of changes of a run's jobs, soon; call it in the order of the changes."""
+        if not changes:
+            return  # as after most looks, which are many
         names = [one.name for one in self._hooks.plugins.plugins_for(run.file.system, HOOK)]
         if not names:
             return

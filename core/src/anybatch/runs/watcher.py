@@ -69,6 +69,9 @@ class Watcher:
             FolderError: it cannot be read.
         """
         self._run.catch_up()
+        self._forget_restarted()
+
+    def _forget_restarted(self) -> None:
         for index in self._run.take_restarted():
             self._seen.forget(index)  # what was seen is of the attempt before
 
@@ -264,8 +267,7 @@ class Watcher:
             jobs = "1 job" if count == 1 else f"{count} jobs"
             most = planned.retry.times + 1
             self._on_notice(f"run {self._run.id}: retrying {jobs} (attempt {attempt} of {most})")
-        for index in self._run.take_restarted():
-            self._seen.forget(index)
+        self._forget_restarted()
 
 
 def _newly_held(job: JobRecord, status: JobStatus) -> bool:

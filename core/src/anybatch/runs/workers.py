@@ -21,17 +21,7 @@ class Workers:
         """Do *work* in a thread, unless the last work of this name goes on."""
         running = self._threads.get(name)
         if running is None or not running.is_alive():
-            thread = threading.Thread(
-                target=self._run, args=(work,), name=f"anybatch-{name}", daemon=True
-            )
-            thread.start()
-            self._threads[name] = thread
-
-    def _run(self, work: Callable[[], None]) -> None:
-        try:
-            work()
-        except BaseException as error:
-            self._errors.append(error)
+            self._threads[name] = _start(work, self._errors, f"anybatch-{name}")
 
     def all_at_once(self, works: Sequence[Callable[[], None]]) -> None:
         """Do all of *works*, side by side, and return when all are done.
@@ -43,17 +33,7 @@ class Workers:
             works[0]()
             return
         errors: list[BaseException] = []
-
-        def run(work: Callable[[], None]) -> None:
-            try:
-                work()
-            except BaseException as error:
-                errors.append(error)
-
-        threads = [threading.Thread(target=run, args=(one,), daemon=True) for one in works]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
+        for thread in [_start(work, errors) for work in works]:
             thread.join()
         if errors:
             raise errors[0]
@@ -66,11 +46,24 @@ class Workers:
     def wait(self, timeout: float) -> bool:
         """Wait for all; whether they ended within *timeout* seconds."""
         deadline = time.monotonic() + timeout
-        for thread in tuple(self._threads.values()):
-            if thread is not threading.current_thread():
-                thread.join(max(0.0, deadline - time.monotonic()))
-        return not any(
-            thread.is_alive()
-            for thread in self._threads.values()
-            if thread is not threading.current_thread()
-        )
+        this = threading.current_thread()
+        others = [thread for thread in tuple(self._threads.values()) if thread is not this]
+        for thread in others:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        return not any(thread.is_alive() for thread in others)
+
+
+def _start(
+    work: Callable[[], None], errors: list[BaseException], name: str | None = None
+) -> threading.Thread:
+    """Do *work* in a thread, which leaves its error in *errors*."""
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=run, name=name, daemon=True)
+    thread.start()
+    return thread
