@@ -163,6 +163,22 @@ def test_every_name_of_a_file_is_staged(
         assert (base / str(index) / "brought" / made).read_bytes() == raw(text)
 
 
+def test_two_stars_within_a_name_are_one(isolated: Path, shell: Shell) -> None:
+    """`a**b` is no folder of any depth: it matches like `a*b`, and names a file of that name."""
+    base = fresh(isolated)
+    for name in ("work", "brought"):
+        (base / name).mkdir()
+    outputs = ["x**y", "**z.txt"]
+    job = Job(
+        "touch xay 'x**y' az.txt",
+        workdir=base / "work",
+        outputs=outputs,
+        output_dir=base / "brought",
+    )
+    run_all(write_run(base, shell, [job]), 1)
+    assert {path.name for path in (base / "brought").iterdir()} >= {"x**y", "az.txt"}
+
+
 #: Writes the words that it was wrapped around with, then runs what follows.
 WRAPPER = """
 here=$1 count=$2

@@ -97,11 +97,12 @@ def check_outputs(job: Job) -> None:
     """That every output pattern stays in the working folder.
 
     Raises:
-        JobError: an absolute path, `..`, or `**`, which a shell does not know.
+        JobError: an absolute path, `..`, or a folder `**`, which a shell does not know. Within a
+            name (`a**b`) two stars mean what one means.
     """
     for pattern in job.outputs:
         parts = PurePosixPath(pattern).parts
         if not parts or parts[0] == "/" or ".." in parts:
             raise JobError(f"output {pattern!r} must be a path inside the working directory")
-        if "**" in pattern:
+        if "**" in parts:
             raise JobError(f"output {pattern!r}: '**' is not supported; name the directories")
