@@ -256,6 +256,33 @@ def test_finished_runs_leave_the_list(session: Session) -> None:
 # -- after
 
 
+def test_labels_stay_with_the_jobs(start: Callable[..., Session]) -> None:
+    """A later session reads each job's labels, as they were written."""
+    odd = {"campaign": "mc26 é=$x", "site.part-of_it": ""}
+    jobs = [Job(["true"], labels=odd), TRUE, Job(["true"], labels={"campaign": "b"})]
+    run = start().submit(jobs)
+    assert len(run.submissions) == 1
+    assert [job.labels for job in start().attach(run.id).jobs] == [odd, {}, {"campaign": "b"}]
+
+
+def test_runs_are_found_by_a_label(start: Callable[..., Session]) -> None:
+    """A run is found by a label of any of its jobs: by name, or by name and value."""
+    first = start().submit([TRUE, Job(["true"], labels={"a": "1", "b": "x=y"})])
+    second = start().submit(Job(["true"], labels={"a": "2"}))
+    start().submit(TRUE)
+    found = {
+        label: {run.id for run in start().runs(label=label)}
+        for label in ("a", "a=1", "b=x=y", "a=", "c")
+    }
+    assert found == {
+        "a": {first.id, second.id},
+        "a=1": {first.id},
+        "b=x=y": {first.id},
+        "a=": set(),
+        "c": set(),
+    }
+
+
 def test_after_names_runs_and_jobs(session: Session, toy: Toy) -> None:
     """A job may wait for a run, a run's id, or one job of it, and is submitted after them."""
     first = session.submit([TRUE, TRUE])

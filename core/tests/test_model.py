@@ -13,7 +13,7 @@ import pytest
 from anybatch.errors import JobError, PluginError, did_you_mean, shorten
 from anybatch.model import Job, Reason, Resources, Retry, State
 from anybatch.outcome import JobFailed, JobId, Outcome, signal_name
-from anybatch.ranges import read_ranges, spans, write_ranges
+from anybatch.ranges import by_index, read_ranges, spans, write_ranges
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -56,6 +56,13 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"env": {"A": "x\udbff"}}, "env: the value of 'A' contains an unpaired surrogate"),
     ({"command": "echo \ud800"}, "command contains an unpaired surrogate"),
     ({"outputs": ["a", "\ud800"]}, "outputs contains an unpaired surrogate"),
+    ({"labels": {"": "x"}}, "labels: '' is not a valid name"),
+    ({"labels": {"a=b": "x"}}, "labels: 'a=b' is not a valid name"),
+    ({"labels": {"a\n": "x"}}, "is not a valid name"),
+    ({"labels": {1: "x"}}, "labels: 1 is not a valid name"),
+    ({"labels": {"a": 1}}, "labels: the value of 'a' must be a string, not int: 1"),
+    ({"labels": {"a": "x\ny"}}, "labels: the value of 'a' must be a single line"),
+    ({"labels": {"a": "\0"}}, "labels: the value of 'a' contains a NUL character"),
 ]
 
 
@@ -253,6 +260,12 @@ def test_signals_have_names(number: int, name: str) -> None:
 def test_ranges_come_back(numbers: list[int]) -> None:
     """Any numbers in any order are read as they were written."""
     assert read_ranges(write_ranges(numbers)) == numbers
+
+
+@given(st.lists(st.sampled_from("ab")))
+def test_spans_come_back(values: list[str]) -> None:
+    """The values are read as they were written; what no span names is None."""
+    assert by_index(spans(values), len(values) + 1) == [*values, None]
 
 
 @given(st.lists(st.sampled_from("ab")))

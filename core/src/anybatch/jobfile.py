@@ -148,6 +148,7 @@ JOB_KEYS: Mapping[str, Check] = {
     "settings": _TABLES,
     "after": _TEXTS,
     "retry": _RETRY,
+    "labels": _TABLE,
 }
 
 RESOURCE_KEYS: Mapping[str, Check] = {

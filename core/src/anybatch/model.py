@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_LABEL = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
 _SHELL_OWNED = frozenset({"BASHOPTS", "BASH_VERSINFO", "EUID", "PPID", "SHELLOPTS", "UID", "_"})
 
 
@@ -220,6 +221,7 @@ class Job:
         settings: settings of plugins for this job: `{"slurm": {"qos": "long"}}`.
         after: jobs (of the same submission), runs, or run IDs that must be done first.
         retry: how often, or when, the job is run again if it fails.
+        labels: free texts by name, kept with the job; `Session.runs` finds runs by them.
 
     Raises:
         JobError: the description is not a valid job: no command, a NUL character, an invalid
@@ -248,6 +250,7 @@ class Job:
         default=(), converter=_many, kw_only=True
     )
     retry: Retry = attrs.field(default=Retry(), converter=_retry, kw_only=True)
+    labels: Mapping[str, str] = attrs.field(factory=dict, converter=_variables, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
         if isinstance(self.command, str):
@@ -255,7 +258,7 @@ class Job:
         else:
             problem = _check_words(self.command)
         problem = problem or _check_name(self.name) or _check_env(self.env)
-        problem = problem or _check_texts(self)
+        problem = problem or _check_texts(self) or _check_labels(self.labels)
         if problem:
             raise JobError(problem)
 
@@ -292,6 +295,23 @@ def _check_env(env: Mapping[str, str]) -> str:
             return f"env: the value of {name!r} must be a string, not {kind}: {value!r}"
         if flaw := _flaw(value):
             return f"env: the value of {name!r} contains {flaw}"
+    return ""
+
+
+def _check_labels(labels: Mapping[str, str]) -> str:
+    for name, value in labels.items():
+        if not isinstance(name, str) or not _LABEL.fullmatch(name):
+            return (
+                f"labels: {name!r} is not a valid name; use letters, digits and . _ - "
+                f"(first a letter)"
+            )
+        if not isinstance(value, str):
+            kind = type(value).__name__
+            return f"labels: the value of {name!r} must be a string, not {kind}: {value!r}"
+        if "\n" in value:
+            return f"labels: the value of {name!r} must be a single line: {value!r}"
+        if flaw := _flaw(value):
+            return f"labels: the value of {name!r} contains {flaw}"
     return ""
 
 

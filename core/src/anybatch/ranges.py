@@ -43,6 +43,15 @@ def spans(values: Sequence[T]) -> list[tuple[str, T]]:
     return found
 
 
+def by_index(found: Iterable[tuple[str, T]], count: int) -> Sequence[T | None]:
+    """The inverse of `spans`: *count* values; None where none is named."""
+    values: list[T | None] = [None] * count
+    for indices, value in found:
+        for index in read_ranges(indices):
+            values[index] = value
+    return values
+
+
 #: Jobs in a page of a run's task lines; bash reads so many lines in 0.1 ms, 100,000 in 40 ms.
 PAGE = 200
 

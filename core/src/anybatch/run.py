@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -30,6 +31,7 @@ class JobView:
     run: str
     index: int
     name: str
+    labels: Mapping[str, str]
     id: JobId | None
     state: State
     reason: Reason | None
@@ -76,6 +78,12 @@ class Run:
     def finished(self) -> bool:
         """Whether every job has its verdict, as last seen."""
         return self.watched.state.finished
+
+    def has_label(self, label: str) -> bool:
+        """Whether any job has the label: `NAME=VALUE`, or `NAME` for any value."""
+        name, equals, value = label.partition("=")
+        tables = (table for _, table in self.watched.state.file.labels)
+        return any(name in table and (not equals or table[name] == value) for table in tables)
 
     @property
     def unattended(self) -> bool:
@@ -132,6 +140,7 @@ class Run:
             run=self.id,
             index=job.index,
             name=submission.name,
+            labels=state.labels(job),
             id=state.id_of(job),
             state=job.state,
             native_state=job.native_state,

@@ -252,8 +252,13 @@ class Session:
             run.logs(index)
         return run, index
 
-    def runs(self) -> list[Run]:
-        """This user's runs that may still change, oldest first; what hinders one is said."""
+    def runs(self, *, label: str | None = None) -> list[Run]:
+        """This user's runs that may still change, oldest first; what hinders one is said.
+
+        Args:
+            label: only those with a job that has this label: `NAME=VALUE`, or `NAME` for any
+                value.
+        """
         found = []
         for name in self._index.active():
             try:
@@ -263,7 +268,7 @@ class Session:
                     self._index.forget(name)
                 else:
                     self.on_notice(f"run {name}: {error}")
-        return found
+        return found if label is None else [run for run in found if run.has_label(label)]
 
     # -- watching
 

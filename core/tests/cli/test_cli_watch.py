@@ -57,6 +57,19 @@ def test_status_lists_what_is_not_finished(call: Call) -> None:
     call("terminate", open_one)
 
 
+def test_status_finds_runs_by_label(call: Call) -> None:
+    """With --label only runs are shown that have a job with it, and JSON tells the labels."""
+    wanted = submit(call, "--label", "campaign=mc26", "--label", "part=1", "--", "sleep", "60")
+    other = submit(call, "--", "sleep", "60")
+    result = call("status", "--label", "campaign=mc26")
+    assert wanted in result.stdout
+    assert other not in result.stdout
+    [run] = json.loads(call("status", "--label", "part", "--json").stdout)
+    assert run["jobs"][0]["labels"] == {"campaign": "mc26", "part": "1"}
+    assert json.loads(call("status", wanted, other, "--label", "part=2", "--json").stdout) == []
+    call("terminate", wanted, other)
+
+
 def test_no_run_is_active(call: Call) -> None:
     """If nothing is unfinished, `status` and `wait` say so and are content."""
     assert call("status").stdout == "no active runs\n"

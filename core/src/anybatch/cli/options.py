@@ -92,6 +92,14 @@ _OPTIONS: tuple[Decorator, ...] = (
     ),
     _job("--container", metavar="IMAGE", help="Run the command in this container image."),
     _job(
+        "--label",
+        "labels",
+        callback=read_by(read_variable),
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="Label the jobs; `anybatch status --label` finds them again. Repeatable.",
+    ),
+    _job(
         "--set",
         "assignments",
         shell_complete=complete_assignment,
@@ -272,7 +280,14 @@ def _basis(given: Mapping[str, Any]) -> Job:
 
 
 #: What an option replaces as a whole; the other fields are merged.
-_REPLACED = attrs.fields_dict(Job).keys() - {"command", "resources", "env", "settings", "retry"}
+_REPLACED = attrs.fields_dict(Job).keys() - {
+    "command",
+    "resources",
+    "env",
+    "labels",
+    "settings",
+    "retry",
+}
 
 
 def _overlaid(job: Job, given: Mapping[str, Any], settings: Mapping[str, Mapping[str, Any]]) -> Job:
@@ -283,6 +298,7 @@ def _overlaid(job: Job, given: Mapping[str, Any], settings: Mapping[str, Mapping
         job,
         resources=attrs.evolve(job.resources, **_chosen(given, attrs.fields_dict(Resources))),
         env={**job.env, **dict(given["env"])},
+        labels={**job.labels, **dict(given["labels"])},
         settings={**job.settings, **tables},
         retry=attrs.evolve(job.retry, **retry),
         **_chosen(given, _REPLACED),

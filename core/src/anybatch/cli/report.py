@@ -42,6 +42,7 @@ def run_record(run: Run) -> dict[str, Any]:
 def _job_record(job: JobView) -> dict[str, Any]:
     return {
         "index": job.index,
+        "labels": dict(job.labels),
         "id": None if job.id is None else str(job.id),
         "state": job.state.value,
         "reason": job.reason and job.reason.value,

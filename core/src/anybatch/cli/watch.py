@@ -37,9 +37,14 @@ anybatch status --json | jq '.[].jobs[] | select(.state == "failed")'""",
         2: "no such run",
     },
 )
+@click.option(
+    "--label",
+    metavar="NAME[=VALUE]",
+    help="Only runs with a job that has this label.",
+)
 @click.argument("names", metavar="[RUN]...", nargs=-1, shell_complete=complete_run)
 @json_option
-def status(names: tuple[str, ...], as_json: bool) -> None:
+def status(names: tuple[str, ...], label: str | None, as_json: bool) -> None:
     """Show the status of runs.
 
     RUN is a run ID or any unambiguous part of one. With RUN, each job is shown. Without RUN, all
@@ -48,7 +53,7 @@ def status(names: tuple[str, ...], as_json: bool) -> None:
     from anybatch.session import Session
 
     with Session(on_notice=say) as session:
-        runs = _runs(session, names)
+        runs = _runs(session, names, label)
         session.poll(runs)
         if as_json:
             print_json([run_record(run) for run in runs])
@@ -63,9 +68,12 @@ def status(names: tuple[str, ...], as_json: bool) -> None:
                 say(not_submitted(run))
 
 
-def _runs(session: Session, names: Sequence[str]) -> list[Run]:
+def _runs(session: Session, names: Sequence[str], label: str | None = None) -> list[Run]:
     """Those named, each once; all that are not finished where none is."""
-    return list(dict.fromkeys(map(session.attach, names))) if names else session.runs()
+    if not names:
+        return session.runs(label=label)
+    named = dict.fromkeys(map(session.attach, names))
+    return [run for run in named if label is None or run.has_label(label)]
 
 
 def _print_each(runs: Sequence[Run]) -> None:

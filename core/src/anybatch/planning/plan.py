@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -56,6 +57,7 @@ class Plan:
         submissions: what will be handed over, one submit command each.
         stdout, stderr: log files by runs of jobs (`("0-9", "out-{index}")`); empty text: in
             the run's folder.
+        labels: of jobs, likewise.
         files: the job script, the task files and scripts given as text.
         folders, links: further folders and links that are made.
         notes: what a user may want to know, such as inputs named twice.
@@ -70,6 +72,7 @@ class Plan:
     submissions: tuple[Planned, ...]
     stdout: tuple[tuple[str, str], ...]
     stderr: tuple[tuple[str, str], ...]
+    labels: tuple[tuple[str, Mapping[str, str]], ...]
     files: tuple[RenderedFile, ...] = attrs.field(repr=False)
     folders: tuple[Path, ...] = ()
     links: tuple[Link, ...] = attrs.field(default=(), repr=False)

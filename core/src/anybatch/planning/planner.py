@@ -97,6 +97,7 @@ class Planner:
             submissions=tuple(planned),
             stdout=tuple(spans([self._resolver.log(job.stdout) for job in jobs])),
             stderr=tuple(spans([self._resolver.log(job.stderr) for job in jobs])),
+            labels=tuple(spans([job.labels for job in jobs])),
             files=(RenderedFile(work.folder / "job.sh", script, 0o700), *tables.files()),
             folders=tuple(tables.folders()),
             links=tuple(tables.links()),

@@ -28,7 +28,7 @@ from anybatch.model import Reason, State
 from anybatch.outcome import JobId, Outcome
 from anybatch.planning.plan import Planned
 from anybatch.quoting import INDEX
-from anybatch.ranges import read_ranges, write_ranges
+from anybatch.ranges import by_index, read_ranges, write_ranges
 from anybatch.records import Batch, JobStatus
 from anybatch.runs.serialization import from_plain, to_plain
 from anybatch.runs.store import plain_planned, read_planned
@@ -122,8 +122,9 @@ class RunState:
         self.pages = Pages(file.count)
         self._journal = journal
         self._restore_types = restore_types
-        self._stdout = _by_index(file.stdout, file.count)
-        self._stderr = _by_index(file.stderr, file.count)
+        self._stdout = by_index(file.stdout, file.count)
+        self._stderr = by_index(file.stderr, file.count)
+        self._labels = by_index(file.labels, file.count)
         for planned in file.submissions:
             self._add(planned)
 
@@ -153,6 +154,10 @@ class RunState:
     def submitted_at(self, job: JobRecord) -> datetime | None:
         """When the job was handed to the batch system."""
         return datetime.fromtimestamp(job.submitted, timezone.utc) if job.submitted else None
+
+    def labels(self, job: JobRecord) -> Mapping[str, str]:
+        """The labels that the job was described with."""
+        return self._labels[job.index] or {}
 
     def logs(self, job: JobRecord) -> tuple[Path, Path]:
         """Where the job's output and errors go (the latest attempt's), or have gone."""
@@ -335,12 +340,3 @@ class RunState:
             reason=reason,
             **{**known, **facts},
         )
-
-
-def _by_index(spans: Iterable[tuple[str, str]], count: int) -> Sequence[str]:
-    values = [""] * count
-    for indices, value in spans:
-        if value:
-            for index in read_ranges(indices):
-                values[index] = value
-    return values

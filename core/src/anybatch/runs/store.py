@@ -18,6 +18,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,7 +36,7 @@ from anybatch.runs.serialization import from_plain, to_plain
 from anybatch.worker.layout import page_folders
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from anybatch.host import Host
     from anybatch.planning.plan import Plan
@@ -49,7 +50,8 @@ class RunFile:
     """A run as it was planned: the content of `run.json`.
 
     Attributes:
-        run, system, folder, base, created, count, submissions, stdout, stderr: as in `Plan`.
+        run, system, folder, base, created, count, submissions, stdout, stderr, labels: as in
+            `Plan`.
         host, user: where and by whom it was submitted.
     """
 
@@ -62,6 +64,7 @@ class RunFile:
     submissions: tuple[Planned, ...]
     stdout: tuple[tuple[str, str], ...]
     stderr: tuple[tuple[str, str], ...]
+    labels: tuple[tuple[str, Mapping[str, str]], ...]
     host: str
     user: str
 
@@ -82,6 +85,7 @@ def create(plan: Plan, host: Host) -> RunFile:
         submissions=plan.submissions,
         stdout=plan.stdout,
         stderr=plan.stderr,
+        labels=plan.labels,
         host=host.name,
         user=host.user,
     )
@@ -127,6 +131,7 @@ def _plain(record: RunFile) -> dict[str, Any]:
         "created": record.created.isoformat(),
         "stdout": record.stdout,
         "stderr": record.stderr,
+        "labels": record.labels,
         "submissions": [plain_planned(one) for one in record.submissions],
     }
 
@@ -195,6 +200,7 @@ def read(
             created=datetime.fromisoformat(plain["created"]),
             stdout=tuple((indices, name) for indices, name in plain["stdout"]),
             stderr=tuple((indices, name) for indices, name in plain["stderr"]),
+            labels=tuple((indices, table) for indices, table in plain["labels"]),
             submissions=tuple(
                 read_planned(one, plain["run"], folder, restore) for one in plain["submissions"]
             ),
