@@ -239,6 +239,10 @@ ANSWERS = st.builds(
     signal=st.none() | st.integers(1, 31),
     restarts=st.integers(0, 2),
     needs_record=st.booleans(),
+).flatmap(
+    lambda one: st.booleans().map(
+        lambda late: attrs.evolve(one, undelivered=late and one.state is not State.DONE)
+    )
 )
 EVIDENCE = st.builds(
     Evidence,
@@ -341,3 +345,46 @@ def test_no_success_without_a_record_where_the_system_cannot_tell(evidence: Evid
     """Whatever else there is."""
     verdict = judge(attrs.evolve(evidence, record=None))
     assert verdict is None or verdict.state is not State.DONE
+
+
+ARRIVED = parse_record("0.0.0.command.exit-0")
+
+
+@pytest.mark.parametrize(
+    ("status", "terminated", "expected"),
+    [
+        (said(State.TERMINATED, undelivered=True), False, "terminated"),
+        (said(State.TERMINATED, undelivered=True), True, "terminated"),
+        (said(State.FAILED, reason=Reason.HELD, undelivered=True), False, "held"),
+        (said(State.FAILED, undelivered=True), False, "stage_out"),
+        (said(State.FAILED, undelivered=True), True, "terminated"),
+        (said(State.TERMINATED), False, "done"),
+    ],
+)
+def test_a_record_proves_no_files(status: JobStatus, terminated: bool, expected: str) -> None:
+    """The command ended with 0, and the system gave the job up before its files had arrived."""
+    for may_wait in (True, False):
+        evidence = Evidence(
+            record=ARRIVED,
+            status=status,
+            terminated=terminated,
+            started=True,
+            transferred=True,
+            may_wait=may_wait,
+        )
+        assert word(evidence) == expected
+
+
+@given(evidence=EVIDENCE.filter(lambda one: bool(one.status and one.status.undelivered)))
+def test_no_success_where_files_have_not_arrived(evidence: Evidence) -> None:
+    """Unless the system is still at it, and moves no files of the job."""
+    status = evidence.status
+    if status and (status.state.final or evidence.transferred):
+        verdict = judge(evidence)
+        assert verdict is None or verdict.state is not State.DONE
+
+
+def test_a_job_that_is_done_has_delivered() -> None:
+    """A status that says both is the plugin's fault."""
+    with pytest.raises(ValueError, match="has not delivered its files cannot be done"):
+        said(State.DONE, undelivered=True)

@@ -295,6 +295,9 @@ class JobStatus:
         authoritative: the system's answer is all there will be; its jobs write no exit records.
         needs_record: the system also says done of jobs that a signal has ended. Without an exit
             record, its done is not a success.
+        undelivered: the system moves the job's files, and has ended the job before all of them
+            had arrived. An exit record proves that the command has ended, not that its files
+            are here: it makes no success then.
     """
 
     state: State = attrs.field(validator=is_told)
@@ -316,10 +319,12 @@ class JobStatus:
     never_started: bool = False
     authoritative: bool = False
     needs_record: bool = False
+    undelivered: bool = False
 
     def __attrs_post_init__(self) -> None:
-        if self.never_started and self.state is State.DONE:
-            raise ValueError("a job that never started cannot be done")
+        if self.state is State.DONE and (self.never_started or self.undelivered):
+            why = "never started" if self.never_started else "has not delivered its files"
+            raise ValueError(f"a job that {why} cannot be done")
 
 
 @attrs.frozen(kw_only=True)

@@ -83,7 +83,8 @@ def judge(evidence: Evidence) -> Verdict | None:
     if record and _restarted(record, status):
         record = None  # of a run of the job that the system has begun anew
     final = status is not None and status.state.final
-    if record and record.conclusive and (final or not evidence.transferred):
+    undelivered = status is not None and final and status.undelivered
+    if record and record.conclusive and (final or not evidence.transferred) and not undelivered:
         return _by_record(record, status)
     if status and final:
         return _by_status(evidence, record, status)
@@ -151,6 +152,8 @@ def _why(evidence: Evidence, facts: dict[str, Any], status: JobStatus) -> Reason
         return status.reason
     if facts["signal"] is not None:
         return Reason.SIGNAL
+    if status.undelivered and facts["exit_code"] == 0:
+        return Reason.STAGE_OUT  # the command did its part
     if evidence.record or evidence.started:
         return Reason.EXIT_CODE if facts["exit_code"] else Reason.SIGNAL
     return Reason.SETUP  # the script itself never came to its first line
