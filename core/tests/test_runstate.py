@@ -10,6 +10,7 @@ import attrs
 import pytest
 from anybatch.model import Job, Reason, State
 from anybatch.outcome import Outcome
+from anybatch.planning.plan import token
 from anybatch.ranges import write_ranges
 from anybatch.runs import store
 from anybatch.runs.journal import Journal
@@ -90,7 +91,8 @@ def play(state: RunState, event: tuple[Any, ...]) -> None:
         now = now if now.final else State.DONE
         state.record_ended([state.outcome(j, now, reason, message=text, ended=NOON) for j in jobs])
     elif not any(state.jobs[index].state.final for index in planned.indices):
-        again = attrs.evolve(planned.submission, number=len(state.submissions), token="ab-again")
+        again = attrs.evolve(planned.submission, number=len(state.submissions))
+        again = attrs.evolve(again, token=token(state.id, again.number))
         state.record_retry(
             attrs.evolve(planned, submission=again, waits=(), attempt=planned.attempt + 1)
         )

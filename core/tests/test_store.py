@@ -7,12 +7,11 @@ import json
 import os
 import resource
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
 import pytest
-from anybatch.errors import FolderError, RunNotFound
+from anybatch.errors import FolderAway, FolderError
 from anybatch.localhost import LocalHost
 from anybatch.model import Job, Resources, Retry
 from anybatch.records import Environment, Transfer
@@ -28,6 +27,7 @@ from .toy import Toy, leave_record, local_host, session_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from anybatch.host import Listing
 
@@ -116,7 +116,11 @@ def test_a_place_for_outputs_that_cannot_be_made_leaves_no_run_behind(isolated: 
     [
         lambda plain: plain.pop("system"),
         lambda plain: plain.update(created="yesterday"),
-        lambda plain: plain["submissions"][0]["submission"].update(fromthefuture=1),
+        lambda plain: plain["submissions"][0]["submission"].update(token="ab-other-0"),
+        lambda plain: plain.update(run="other"),
+        lambda plain: plain.update(count=2),
+        lambda plain: plain.update(count=10**30, stdout=[]),
+        lambda plain: plain["submissions"][0].update(indices="0-99999999999"),
         lambda plain: plain["submissions"][0]["submission"].update(resources={"cores": "many"}),
         lambda plain: plain["submissions"][0].update(indices=7),
         lambda plain: plain["submissions"][0].update(retry={"times": -1}),
@@ -157,7 +161,7 @@ def test_a_broken_run_file_is_told(isolated: Path, toy: Toy, text: str) -> None:
 
 def test_a_folder_that_is_gone_is_told(isolated: Path, toy: Toy) -> None:
     """A run whose folder was removed is a `FolderError` that names the folder."""
-    with pytest.raises(FolderError, match=r"cannot read the run folder '.*gone': No such file"):
+    with pytest.raises(FolderAway, match=r"run folder '.*gone' is away: No such file"):
         store.read(isolated / "gone", local_host(), session_of(isolated, toy)._restore_types)
 
 
@@ -199,81 +203,6 @@ def test_files_are_read_as_they_were_written(tmp_path: Path, text: str) -> None:
     host = LocalHost({})
     host.write(tmp_path / "file", text)
     assert raw(host.read(tmp_path / "file")) == raw(text)
-
-
-# -- the index
-
-
-@pytest.fixture
-def index(tmp_path: Path) -> store.Index:
-    made = store.Index(tmp_path / "index")
-    made.add("20260102-120000-aaaaaa", Path("/one"))
-    made.add("20260102-130000-bbbbbb", Path("/two \udcff"))
-    return made
-
-
-def test_runs_are_known_by_id_and_by_part_of_it(index: store.Index) -> None:
-    """A run is found by its id or by a part that no other has, whatever its folder is called."""
-    assert index.folder("20260102-120000-aaaaaa") == Path("/one")
-    assert index.folder("bbb") == Path("/two \udcff")
-    assert index.active() == ["20260102-120000-aaaaaa", "20260102-130000-bbbbbb"]
-
-
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("20260102", "matches 2 runs; they are .*bbbbbb, .*aaaaaa"),
-        ("20260102-120000-aaaaab", "Did you mean '20260102-120000-aaaaaa'"),
-        ("nonsense", r"no run matches 'nonsense'\. \("),
-        ("", "no run matches ''"),
-    ],
-)
-def test_names_that_are_no_run(index: store.Index, name: str, text: str) -> None:
-    """A name that fits no run or several is told, with what was perhaps meant."""
-    with pytest.raises(RunNotFound, match=text):
-        index.folder(name)
-
-
-def test_ended_runs_are_still_known(index: store.Index) -> None:
-    """A run that has ended is no longer active, and is found as before."""
-    index.end("20260102-120000-aaaaaa")
-    index.end("20260102-120000-aaaaaa")
-    assert index.active() == ["20260102-130000-bbbbbb"]
-    assert index.folder("aaaaaa") == Path("/one")
-    assert index.known() == ["20260102-130000-bbbbbb", "20260102-120000-aaaaaa"]
-
-
-def test_an_empty_index_is_no_error(tmp_path: Path) -> None:
-    """A user without runs has none, and ending or forgetting what is not there is nothing."""
-    empty = store.Index(tmp_path / "none")
-    empty.end("x")
-    empty.forget("x")
-    assert empty.active() == empty.known() == []
-
-
-def test_runs_whose_folder_is_gone_are_forgotten(isolated: Path, toy: Toy) -> None:
-    """A run whose folder the user removed is dropped from the index, the others are listed."""
-    session = session_of(isolated, toy)
-    gone, kept = session.submit(Job(TRUE)), session.submit(Job(TRUE))
-    session.close()
-    gone.folder.rename(isolated / "away")
-    for _ in range(2):
-        assert [run.id for run in session_of(isolated, toy).runs()] == [kept.id]
-    assert store.Index().active() == [kept.id]
-
-
-def test_a_run_that_makes_no_sense_hinders_no_other(isolated: Path, toy: Toy) -> None:
-    """What hinders one run is said, and the others are listed."""
-    session = session_of(isolated, toy)
-    broken, kept = session.submit(Job(TRUE)), session.submit(Job(TRUE))
-    session.close()
-    (broken.folder / "run.json").write_text("{}")
-    notices: list[str] = []
-    assert [run.id for run in session_of(isolated, toy, on_notice=notices.append).runs()] == [
-        kept.id
-    ]
-    assert len(notices) == 1
-    assert notices[0].startswith(f"run {broken.id}: ")
 
 
 # -- journals

@@ -7,6 +7,7 @@
     │   ├── UnknownSystem     no such batch system, or `auto` found none
     │   └── RunNotFound       no such run
     ├── FolderError           a file or folder that anybatch needs cannot be written or read
+    │   └── FolderAway        a run's folder cannot be seen now; it may come back
     ├── PluginError           a plugin raised an error or returned a wrong answer
     ├── CommandError          a command of the batch system failed
     │   ├── CommandNotFound
@@ -56,6 +57,10 @@ class RunNotFound(UsageError):
 
 class FolderError(AnybatchError):
     """A file or folder that anybatch needs cannot be read or written."""
+
+
+class FolderAway(FolderError):
+    """A run's folder cannot be seen now: moved, not mounted, no permission. It may come back."""
 
 
 class PluginError(AnybatchError):

@@ -100,7 +100,11 @@ class Files(Protocol):
     """
 
     def read(self, path: Path) -> str:
-        """The text of a file (UTF-8, other bytes kept as surrogates); OSError if unreadable."""
+        """The text of a plain file (UTF-8, other bytes kept as surrogates).
+
+        Raises:
+            OSError: it cannot be read, it is no plain file, or it is larger than 2 GiB.
+        """
 
     def write(self, path: Path, text: str, mode: int = 0o600) -> None:
         """Write a file in one step (temporary file, then rename). Missing folders are made.
@@ -131,14 +135,24 @@ class Files(Protocol):
 
     # -- what runs need of their folders
 
-    def make_folder(self, path: Path, mode: int = 0o700) -> None:
+    def make_folder(self, path: Path, mode: int = 0o777) -> None:
         """Make a folder, and those above it, as the umask allows; one that is there stays.
-
-        Args:
-            mode: of the folder itself; by default it is its owner's alone.
 
         Raises:
             FolderError: it cannot be made.
+        """
+
+    def make_private(self, path: Path) -> None:
+        """Make a folder that is its owner's alone, whatever the umask; one that is there stays.
+
+        Raises:
+            FolderError: it cannot be made, or what is there is not believed (`distrust`).
+        """
+
+    def distrust(self, path: Path) -> str:
+        """Why a folder and what is in it are not believed; an empty text: they are.
+
+        Others own it, others can write to it, or it is a link, which may lead anywhere.
         """
 
     def append(self, path: Path, data: bytes, *, durable: bool = False) -> None:

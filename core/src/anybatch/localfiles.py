@@ -7,11 +7,16 @@ import errno
 import glob
 import os
 import shutil
+import stat
 from datetime import datetime, timezone
 from pathlib import Path
 
 from anybatch.errors import FolderError
 from anybatch.host import Listing
+from anybatch.ownership import distrust
+
+_MOST = 2**31  #: bytes of a file that is read into memory
+_READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC  #: nobody may ever write to a pipe
 
 
 class LocalFiles:
@@ -19,16 +24,17 @@ class LocalFiles:
 
     def read(self, path: Path) -> str:
         """See `Host.read`."""
-        return path.read_bytes().decode("utf-8", "surrogateescape")
+        return self.read_from(path, 0).decode("utf-8", "surrogateescape")
 
     def write(self, path: Path, text: str, mode: int = 0o600) -> None:
         """See `Host.write`."""
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make_private(path.parent)
             new = path.with_name(f".new-{os.urandom(4).hex()}")
             try:
-                descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+                descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
                 with open(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
+                    os.fchmod(descriptor, mode)  # whatever the umask
                     file.write(text)
                 new.rename(path)
             except BaseException:
@@ -40,7 +46,7 @@ class LocalFiles:
     def link(self, path: Path, target: str) -> None:
         """See `Host.link`."""
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make_private(path.parent)
             with contextlib.suppress(FileExistsError):
                 path.symlink_to(target)
         except OSError as error:
@@ -67,7 +73,7 @@ class LocalFiles:
 
     # -- what runs need of their folders
 
-    def make_folder(self, path: Path, mode: int = 0o700) -> None:
+    def make_folder(self, path: Path, mode: int = 0o777) -> None:
         """See `Files.make_folder`."""
         try:
             path.mkdir(mode=mode, parents=True, exist_ok=True)
@@ -76,11 +82,31 @@ class LocalFiles:
                 f"cannot create the folder {str(path)!r}: {error.strerror}"
             ) from error
 
+    def make_private(self, path: Path) -> None:
+        """See `Files.make_private`."""
+        try:
+            _make_private(path)
+            why = self.distrust(path)
+        except OSError as error:
+            raise FolderError(
+                f"cannot create the folder {str(path)!r}: {error.strerror}"
+            ) from error
+        if why:
+            raise FolderError(f"{str(path)!r} is not used: {why}")
+
+    def distrust(self, path: Path) -> str:
+        """See `Files.distrust`."""
+        return distrust(path)
+
     def append(self, path: Path, data: bytes, *, durable: bool = False) -> None:
         """See `Files.append`."""
         new = not path.exists()  # a later durable line would not tell that its folder is not
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+        descriptor = os.open(path, flags | os.O_CLOEXEC, 0o600)
         try:
+            _check_plain(descriptor, path)
+            if new:
+                os.fchmod(descriptor, 0o600)  # whatever the umask
             if os.write(descriptor, data) < len(data):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             if durable:
@@ -92,8 +118,12 @@ class LocalFiles:
 
     def read_from(self, path: Path, start: int) -> bytes:
         """See `Files.read_from`."""
-        with open(path, "rb") as file:
-            file.seek(start if start >= 0 else max(0, os.fstat(file.fileno()).st_size + start))
+        with open(os.open(path, _READ), "rb") as file:
+            size = _check_plain(file.fileno(), path)
+            start = start if start >= 0 else max(0, size + start)
+            if size - start > _MOST:
+                raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
+            file.seek(start)
             return file.read()
 
     def list_changed(self, folder: Path, since: int = -1) -> Listing | None:
@@ -124,6 +154,26 @@ class LocalFiles:
                 shutil.rmtree(path, ignore_errors=True)
             else:
                 path.unlink()
+
+
+def _make_private(folder: Path) -> None:
+    """Make a folder, and those above it, for their owner alone, whatever the umask."""
+    if folder.is_dir():
+        return
+    _make_private(folder.parent)
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+        folder.chmod(0o700)
+    if not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+
+
+def _check_plain(descriptor: int, path: Path) -> int:
+    """The size of a plain file that is open; a pipe or a device has none and is not read."""
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return status.st_size
 
 
 def _sync_folder(folder: Path) -> None:

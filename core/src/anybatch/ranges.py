@@ -22,8 +22,11 @@ def write_ranges(numbers: Iterable[int]) -> str:
     return ",".join(f"{a}-{b}" if b > a else f"{a}" for a, b in parts)
 
 
-def read_ranges(text: str) -> list[int]:
+def read_ranges(text: str, below: int | None = None) -> list[int]:
     """The inverse of `write_ranges`.
+
+    Args:
+        below: all numbers must be.
 
     Raises:
         ValueError: the text is none of its results.
@@ -31,7 +34,10 @@ def read_ranges(text: str) -> list[int]:
     numbers: list[int] = []
     for part in text.split(",") if text else []:
         first, _, last = part.partition("-")
-        numbers.extend(range(int(first), int(last or first) + 1))
+        begin, end = int(first), int(last or first) + 1
+        if begin >= end or (below is not None and end > below):
+            raise ValueError(f"invalid range {part:.50}")
+        numbers.extend(range(begin, end))
     return numbers
 
 

@@ -86,6 +86,11 @@ class Run:
         return any(name in table and (not equals or table[name] == value) for table in tables)
 
     @property
+    def broken(self) -> Exception | None:
+        """Why it cannot be watched any more: its folder is gone, its disk is full; None: it can."""
+        return self.watched.broken
+
+    @property
     def unattended(self) -> bool:
         """Whether jobs wait to be submitted and no other process on this machine is at it."""
         return self.watched.submitter.pending and self.watched.submitter.may_submit()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from anybatch.detection import choose
-from anybatch.errors import FolderError, JobError, RunNotFound, UnknownSystem
+from anybatch.errors import AnybatchError, FolderError, JobError, RunNotFound, UnknownSystem
 from anybatch.localhost import LocalHost
 from anybatch.model import Job
 from anybatch.planning.expansion import expand, read_waits
@@ -19,6 +19,7 @@ from anybatch.plugins.registry import Plugins, load_plugins
 from anybatch.run import Run
 from anybatch.runs import store
 from anybatch.runs.engine import Engine
+from anybatch.runs.index import Index
 from anybatch.settings.schema import SettingsSchema
 from anybatch.settings.sources import load_settings, project_file
 from anybatch.settings.values import check
@@ -45,6 +46,9 @@ class Session:
         host: stands in for this machine.
         plugins: stand in for those that are installed.
         on_notice: called with each notice ("cannot reach slurm ..."); default: they are dropped.
+
+    Attributes:
+        unreadable: the runs that the last call of `runs` left out, and why.
 
     Raises:
         UsageError: an unknown setting, or a system that is not installed.
@@ -75,7 +79,8 @@ class Session:
         self.on_notice = on_notice or (lambda text: None)
         self._name = system or str(self.settings.core("system"))
         self._system: str | None = None
-        self._index = store.Index()
+        self._index = Index()
+        self.unreadable: dict[str, AnybatchError] = {}
         self._known: WeakValueDictionary[str, Run] = WeakValueDictionary()
         self._engine = Engine(
             self.hooks,
@@ -253,21 +258,28 @@ class Session:
         return run, index
 
     def runs(self, *, label: str | None = None) -> list[Run]:
-        """This user's runs that may still change, oldest first; what hinders one is said.
+        """This user's runs that may still change, oldest first.
+
+        What hinders one is said once, and is in `unreadable`. Such a run keeps its place.
 
         Args:
             label: only those with a job that has this label: `NAME=VALUE`, or `NAME` for any
                 value.
+
+        Raises:
+            FolderError: the index cannot be read, or is not this user's alone.
         """
+        before, self.unreadable = self.unreadable, {}
         found = []
         for name in self._index.active():
             try:
                 found.append(self.attach(name))
             except (FolderError, UnknownSystem) as error:
-                if not self._index.folder(name).exists():
-                    self._index.forget(name)
-                else:
+                self.unreadable[name] = error
+                if str(error) != str(before.get(name)):
                     self.on_notice(f"run {name}: {error}")
+            except RunNotFound:
+                continue  # it was removed a moment ago
         return found if label is None else [run for run in found if run.has_label(label)]
 
     # -- watching

@@ -205,7 +205,7 @@ def test_a_run_folder_that_makes_no_sense(call: Call) -> None:
     result = call("logs", run)
     assert result.exit_code == 2
     assert "run.json' is damaged: " in result.stderr
-    assert "tokken" in result.stderr
+    assert "token" in result.stderr
 
 
 # -- terminate

@@ -83,13 +83,13 @@ def _one_of(names: Callable[[], Iterable[str]]) -> Completion:
 
 
 def _active_runs() -> Iterable[str]:
-    from anybatch.runs.store import Index
+    from anybatch.runs.index import Index
 
     return Index().active()
 
 
 def _known_runs() -> Iterable[str]:
-    from anybatch.runs.store import Index
+    from anybatch.runs.index import Index
 
     return Index().known()
 

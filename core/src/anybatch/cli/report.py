@@ -11,13 +11,15 @@ import click
 
 from anybatch.cli.base import count_jobs
 from anybatch.cli.progress import write_counts
+from anybatch.errors import FolderAway
 from anybatch.model import State
 from anybatch.ranges import write_ranges
 from anybatch.units import format_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from anybatch.errors import AnybatchError
     from anybatch.planning.plan import Plan
     from anybatch.records import Rendered, RenderedFile
     from anybatch.run import JobView, Run
@@ -112,8 +114,8 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     Console(width=fitting, highlight=False, markup=False, emoji=False).print(table, crop=False)
 
 
-def print_overview(runs: Sequence[Run]) -> None:
-    """A line for each run."""
+def print_overview(runs: Sequence[Run], unreadable: Mapping[str, AnybatchError]) -> None:
+    """A line for each run, those last that cannot be read now."""
     now = datetime.now(timezone.utc)
     print_table(
         ("RUN", "SYSTEM", "NAME", "AGE", "JOBS"),
@@ -126,8 +128,18 @@ def print_overview(runs: Sequence[Run]) -> None:
                 write_counts(run.counts),
             )
             for run in runs
-        ],
+        ]
+        + [(name, "", "", "", _short(error)) for name, error in unreadable.items()],
     )
+
+
+def _short(error: AnybatchError) -> str:
+    return "away" if isinstance(error, FolderAway) else "unreadable"
+
+
+def unreadable_record(name: str, error: AnybatchError) -> dict[str, Any]:
+    """A run that cannot be read now."""
+    return {"run": name, "problem": str(error), "away": isinstance(error, FolderAway), "jobs": []}
 
 
 def print_jobs(run: Run) -> None:

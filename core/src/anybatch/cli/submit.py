@@ -110,6 +110,8 @@ def _copy(log: Path, stream: BinaryIO) -> None:
 
 
 def _exit_code(outcomes: Sequence[Outcome]) -> int:
+    if not outcomes:
+        return 1  # the run cannot be watched any more, as was told
     if len(outcomes) > 1 or outcomes[0].done:
         return int(any(not outcome.done for outcome in outcomes))
     return _failed_like(outcomes[0])

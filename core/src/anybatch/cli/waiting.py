@@ -18,14 +18,17 @@ SHOWN = 20  #: failures are told one by one up to so many
 
 
 def await_runs(session: Session, runs: Sequence[Run], progress: Progress) -> list[Outcome]:
-    """The outcomes of all jobs, when all have ended; progress and failures are shown."""
+    """The outcomes of all jobs, when all have ended; progress and failures are shown.
+
+    A run that cannot be watched any more is left out, and hinders no other.
+    """
 
     def ready() -> bool:
         progress.update(runs)
-        return all(run.finished for run in runs)
+        return all(run.finished or run.broken for run in runs)
 
     session.wait_until(ready)
-    outcomes = [outcome for run in runs for outcome in run.wait()]
+    outcomes = [outcome for run in runs if run.finished for outcome in run.wait()]
     progress.finish(runs)
     return outcomes
 

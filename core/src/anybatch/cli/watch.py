@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal as signals
 import sys
+from itertools import starmap
 from typing import TYPE_CHECKING
 
 import click
@@ -11,7 +12,14 @@ import click
 from anybatch.cli.base import INTERRUPTED, Command, count_jobs, json_option, print_json, say
 from anybatch.cli.interrupts import terminable
 from anybatch.cli.params import complete_active_run, complete_run
-from anybatch.cli.report import headline, not_submitted, print_jobs, print_overview, run_record
+from anybatch.cli.report import (
+    headline,
+    not_submitted,
+    print_jobs,
+    print_overview,
+    run_record,
+    unreadable_record,
+)
 from anybatch.cli.waiting import await_runs, resume_hint, tell_failures
 from anybatch.errors import UsageError, did_you_mean
 
@@ -56,11 +64,12 @@ def status(names: tuple[str, ...], label: str | None, as_json: bool) -> None:
         runs = _runs(session, names, label)
         session.poll(runs)
         if as_json:
-            print_json([run_record(run) for run in runs])
+            others = starmap(unreadable_record, session.unreadable.items())
+            print_json([*map(run_record, runs), *others])
         elif names:
             _print_each(runs)
-        elif runs:
-            print_overview(runs)
+        elif runs or session.unreadable:
+            print_overview(runs, session.unreadable)
         else:
             click.echo(NONE)
         for run in runs:
@@ -113,7 +122,8 @@ def wait(names: tuple[str, ...], as_json: bool) -> None:
         tell_failures(outcomes or [])
     if outcomes is None:
         sys.exit(INTERRUPTED)
-    sys.exit(int(any(not outcome.done for outcome in outcomes)))
+    broken = any(run.broken for run in runs)  # told when it broke
+    sys.exit(int(broken or any(not outcome.done for outcome in outcomes)))
 
 
 def _await(session: Session, runs: Sequence[Run], shown: Progress) -> list[Outcome] | None:

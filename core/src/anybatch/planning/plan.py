@@ -79,6 +79,11 @@ class Plan:
     notes: tuple[str, ...] = ()
 
 
+def token(run: str, number: int) -> str:
+    """What the jobs of a run's submission are found by."""
+    return f"ab-{run}-{number}"
+
+
 def new_run_id(now: datetime) -> str:
     """A run's id: readable, in order of time, never used before."""
     return f"{now:%Y%m%d-%H%M%S}-{os.urandom(3).hex()}"

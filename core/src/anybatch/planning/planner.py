@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from anybatch.errors import JobError
 from anybatch.planning.job_environment import inherited, merge
 from anybatch.planning.paths import JobGroup, Resolver
-from anybatch.planning.plan import Plan, Planned, Wait, new_run_id
+from anybatch.planning.plan import Plan, Planned, Wait, new_run_id, token
 from anybatch.planning.task_files import RunDraft, TaskFiles
 from anybatch.ranges import spans
 from anybatch.records import (
@@ -168,7 +168,7 @@ class Planner:
             number = first + start // size
             transfer_sets = tables.add(number, group, [(index, jobs[index]) for index in indices])
             submission = Submission(
-                token=f"ab-{work.run}-{number}",
+                token=token(work.run, number),
                 run=work.run,
                 number=number,
                 folder=work.folder,

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from anybatch.host import Host
     from anybatch.plugins.calls import Hooks
     from anybatch.records import Batch, JobStatus
-    from anybatch.runs.store import Index, RunFile
+    from anybatch.runs.index import Index
+    from anybatch.runs.store import RunFile
 
     _Answered = list[tuple[Batch, Mapping[str, JobStatus | None]]]
 
@@ -233,12 +234,13 @@ class Engine:
         """Do something with a run; what its folder cannot take costs only this run."""
         try:
             action(run)
-        except FolderError as error:
+        except Exception as error:
             with self.mutex:
                 run.broken = error
                 self._runs.pop(run.state.id, None)
                 run.lease.drop()
-            self._on_notice(f"run {run.state.id} cannot be watched any more: {error}")
+            why = str(error) if isinstance(error, FolderError) else repr(error)
+            self._on_notice(f"run {run.state.id} cannot be watched any more: {why}")
             self.wake()
 
     def _announce(self) -> None:

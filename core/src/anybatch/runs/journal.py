@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from anybatch.errors import FolderError
+from anybatch.errors import FolderAway, FolderError
+from anybatch.runs.events import read_event
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from anybatch.host import Files
-
-Event = dict[str, Any]
+    from anybatch.runs.events import Event
 
 
 class Journal:
@@ -36,6 +36,7 @@ class Journal:
         self._own = folder / f"journal-{writer}.jsonl"
         self._read_to: dict[str, int] = {}
         self._torn = False
+        self._damage: FolderError | None = None
 
     def append(self, event: Event, *, durable: bool = False) -> None:
         """Write one event.
@@ -62,8 +63,11 @@ class Journal:
         """What other processes wrote since the last call; at first what all wrote, in order.
 
         Raises:
-            FolderError: the folder cannot be read.
+            FolderAway: the folder cannot be read now.
+            FolderError: a line is damaged; at each call again.
         """
+        if self._damage:
+            raise self._damage
         events: list[Event] = []
         try:
             listing = self._files.list_changed(self._folder)
@@ -71,24 +75,40 @@ class Journal:
                 if name.startswith("journal-") and (self._folder / name) != self._own:
                     events += self._new_lines(name)
         except OSError as error:
-            raise FolderError(
-                f"cannot read the journal in {str(self._folder)!r}: {error.strerror}"
+            raise FolderAway(
+                f"cannot read the journal in {str(self._folder)!r}: {error.strerror or error}; the "
+                f"run can be read again when the folder is back"
             ) from error
         return sorted(events, key=lambda event: float(event["t"]))
+
+    def refuse(self, event: Event, error: Exception) -> FolderError:
+        """The error for an event that cannot be, which this journal gives from now on."""
+        problem = f"{event['e']} at {event['t']}: {type(error).__name__}: {error!s:.500}"
+        self._damage = FolderError(
+            f"the journal in {str(self._folder)!r} is damaged: {problem}; if a newer anybatch has "
+            f"written it, use that"
+        )
+        return self._damage
 
     def _new_lines(self, name: str) -> Iterator[Event]:
         start = self._read_to.get(name, 0)
         # What follows the last line break is torn, or still being written.
         for line in self._files.read_from(self._folder / name, start).split(b"\n")[:-1]:
+            try:
+                event = read_event(_parsed(line))
+            except ValueError as error:
+                where = f"{str(self._folder / name)!r} is damaged at byte {start}"
+                raise FolderError(
+                    f"the journal {where}: {error}; if a newer anybatch has written it, use that"
+                ) from error
             start += len(line) + 1
-            yield from _parsed(line)
+            if event is not None:
+                yield event
         self._read_to[name] = start
 
 
-def _parsed(line: bytes) -> Iterator[Event]:
+def _parsed(line: bytes) -> object:
     try:
-        event = json.loads(line)
-    except ValueError:
-        return  # a line torn by a crash, then written on after it
-    if isinstance(event, dict) and "t" in event and "e" in event:
-        yield event
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None  # torn by a crash, then written on after it

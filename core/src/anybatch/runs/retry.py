@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from anybatch.planning.plan import token
 from anybatch.planning.transfer_layout import make_links, page_links
 from anybatch.records import Transfer
 from anybatch.worker.script import next_attempt
@@ -57,7 +58,7 @@ def plan_retries(run: RunState, outcomes: Iterable[Outcome], host: Host) -> Iter
             submission=attrs.evolve(
                 planned.submission,
                 number=number,
-                token=f"ab-{run.id}-{number}",
+                token=token(run.id, number),
                 count=len(indices),
                 transfer_sets=_parcels(planned, indices),
                 previous_ids=tuple(run.jobs[index].native_id or "" for index in indices),

@@ -37,7 +37,8 @@ from anybatch.worker.layout import Pages, log_folder
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from anybatch.runs.journal import Event, Journal
+    from anybatch.runs.events import Event
+    from anybatch.runs.journal import Journal
     from anybatch.runs.store import RunFile
 
 
@@ -209,9 +210,16 @@ class RunState:
         self._apply(event)
 
     def catch_up(self) -> None:
-        """Apply what other processes wrote to the journal."""
+        """Apply what other processes wrote to the journal.
+
+        Raises:
+            FolderError: it cannot be read, or makes no sense; at each call again.
+        """
         for event in self._journal.read():
-            self._apply(event)
+            try:
+                self._apply(event)
+            except Exception as error:  # it is about a job or submission that there is not
+                raise self._journal.refuse(event, error) from error
 
     def _apply(self, event: Event) -> None:
         apply = getattr(self, f"_on_{event['e']}", None)
@@ -243,12 +251,12 @@ class RunState:
         self.submissions[event["s"]].phase = Phase.REFUSED
 
     def _on_retry(self, event: Event) -> None:
-        planned = read_planned(event["planned"], self.id, self.folder, self._restore_types)
+        planned = read_planned(event["planned"], self.file, self._restore_types)
         if planned.submission.number == len(self.submissions):
             self._add(planned)
 
     def _on_state(self, event: Event) -> None:
-        for index in read_ranges(event["jobs"]):
+        for index in read_ranges(event["jobs"], below=len(self.jobs)):
             job = self.jobs[index]
             if job.state.final:
                 continue  # another process had the verdict already
@@ -256,7 +264,7 @@ class RunState:
             self._move(job, State(event["state"]))
 
     def _on_terminate(self, event: Event) -> None:
-        for index in read_ranges(event["jobs"]):
+        for index in read_ranges(event["jobs"], below=len(self.jobs)):
             self.jobs[index].terminated = True
 
     def _on_ended(self, event: Event) -> None:

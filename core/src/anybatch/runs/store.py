@@ -1,4 +1,4 @@
-"""Run folders on disk, and the index that finds them again.
+"""Run folders on disk. `index.py` finds them again.
 
     .anybatch/runs/RUN/
         run.json            what the run is; written once, before anything is submitted
@@ -9,30 +9,27 @@
         start/  exit/       records that jobs leave by their names (`exit_records.py`)
         logs/               output of jobs
 
-The index is a folder of small files under the user's state folder, one for each run: `active`
-for runs that may still change, `ended` for the others.
+What is in a run's folder is believed only where nobody else can write to it.
 """
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import json
-import os
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
-import platformdirs
 
-from anybatch.errors import FolderError, RunNotFound, SettingError, did_you_mean
+from anybatch.errors import FolderAway, FolderError
 from anybatch.model import Retry
-from anybatch.planning.plan import Planned
+from anybatch.planning.plan import Planned, token
 from anybatch.planning.transfer_layout import make_links
 from anybatch.ranges import read_ranges, write_ranges
 from anybatch.records import Submission
-from anybatch.runs.serialization import from_plain, to_plain
+from anybatch.runs.serialization import from_plain, read_path, read_time, to_plain, write_path
 from anybatch.worker.layout import page_folders
 
 if TYPE_CHECKING:
@@ -42,7 +39,9 @@ if TYPE_CHECKING:
     from anybatch.planning.plan import Plan
 
 FORMAT = 1
-_SHOWN = 5  #: runs that are named if a part of an ID matches several
+_MOST = 10_000_000  #: jobs of a run; more are a damaged number
+#: A folder that is there, with something else in the place of a file.
+_NO_FILE = frozenset({errno.EINVAL, errno.EFBIG, errno.EISDIR, errno.ELOOP})
 
 
 @attrs.frozen(kw_only=True)
@@ -102,18 +101,27 @@ def create(plan: Plan, host: Host) -> RunFile:
 
 
 def _write(plan: Plan, record: RunFile, host: Host) -> None:
-    host.make_folder(plan.folder)
-    for name in ("exit", "start", "logs"):
-        host.make_folder(plan.folder / name)
+    for folder in _own_folders(plan.folder):
+        host.make_private(folder)
     for name in page_folders(plan.count):
-        host.make_folder(plan.folder / name)
+        host.make_private(plan.folder / name)
     for folder in plan.folders:
-        host.make_folder(folder, 0o777)  # some are of the user, for outputs
+        if plan.folder in folder.parents:
+            host.make_private(folder)
+        else:
+            host.make_folder(folder)  # the user's, for outputs
     for file in plan.files:
         host.write(file.path, file.text, file.mode)
     make_links(plan.links, host)
     _hide_from_git(plan.folder, host)
     host.write(plan.folder / "run.json", json.dumps(_plain(record)))
+
+
+def _own_folders(folder: Path) -> list[Path]:
+    """A run's folder, the one of run folders, and `.anybatch` where they are in it."""
+    names = [one.name for one in folder.parents]
+    above = names.index(".anybatch") if ".anybatch" in names else 0
+    return [*reversed(folder.parents[: above + 1]), folder]
 
 
 def _hide_from_git(folder: Path, host: Host) -> None:
@@ -127,7 +135,7 @@ def _plain(record: RunFile) -> dict[str, Any]:
     return {
         "format": FORMAT,
         **{name: getattr(record, name) for name in ("run", "system", "count", "host", "user")},
-        "base": str(record.base),
+        "base": write_path(record.base),
         "created": record.created.isoformat(),
         "stdout": record.stdout,
         "stderr": record.stderr,
@@ -153,20 +161,40 @@ def plain_planned(planned: Planned) -> dict[str, Any]:
 
 def read_planned(
     plain: Mapping[str, Any],
-    run: str,
-    folder: Path,
+    file: RunFile,
     restore_types: Callable[[Mapping[str, Any]], Any],
 ) -> Planned:
-    """The inverse of `plain_planned`."""
-    fields = {**plain["submission"], "run": run, "folder": str(folder)}
+    """The inverse of `plain_planned`, for a further submission of a run.
+
+    Raises:
+        ValueError, TypeError, KeyError, AttributeError, AnybatchError: it makes no sense.
+    """
+    return _read_planned(plain, file.run, file.folder, file.count, restore_types)
+
+
+def _read_planned(
+    plain: Mapping[str, Any],
+    run: str,
+    folder: Path,
+    count: int,
+    restore_types: Callable[[Mapping[str, Any]], Any],
+) -> Planned:
+    fields = {**plain["submission"], "run": run, "folder": write_path(folder)}
     settings = fields.pop("settings", {})
     submission = from_plain(fields, Submission)
+    # What is looked up, or run again, under a wrong token would run twice.
+    if submission.token != token(run, submission.number):
+        raise ValueError(f"{submission.token!r:.100} is not the token of {submission.number}")
+    indices = tuple(read_ranges(plain["indices"], below=min(count, _MOST)))
+    sets = len(submission.transfer_sets)
+    if len(indices) != submission.count or sets not in (0, 1, len(indices)):
+        raise ValueError(f"submission {submission.number} has not {submission.count} jobs")
     return Planned(
         submission=attrs.evolve(submission, settings=restore_types(settings)),
-        indices=tuple(read_ranges(plain["indices"])),
-        waits=tuple((name, index) for name, index in plain["waits"]),
+        indices=indices,
+        waits=tuple((_text(name), _index(index)) for name, index in plain["waits"]),
         retry=from_plain(plain["retry"], Retry),
-        attempt=plain["attempt"],
+        attempt=_whole(plain["attempt"]),
     )
 
 
@@ -179,113 +207,104 @@ def read(
         restore_types: gives a plugin's settings, as read from JSON, their types back.
 
     Raises:
-        FolderError: the folder or its `run.json` cannot be read, or is damaged.
+        FolderAway: the folder cannot be seen now.
+        FolderError: it is not believed, or its `run.json` is damaged.
     """
+    path = folder / "run.json"
     try:
-        plain = json.loads(host.read(folder / "run.json"))
-        if plain["format"] != FORMAT:
-            raise FolderError(
-                f"cannot read run {plain['run']}: it was written by another version of anybatch "
-                f"(format {plain['format']}; this version reads {FORMAT})"
-            )
-        system = plain["system"]
-
-        def restore(values: Mapping[str, Any]) -> Any:
-            return restore_types(system, values)
-
-        return RunFile(
-            **{name: plain[name] for name in ("run", "system", "count", "host", "user")},
-            folder=folder,
-            base=Path(plain["base"]),
-            created=datetime.fromisoformat(plain["created"]),
-            stdout=tuple((indices, name) for indices, name in plain["stdout"]),
-            stderr=tuple((indices, name) for indices, name in plain["stderr"]),
-            labels=tuple((indices, table) for indices, table in plain["labels"]),
-            submissions=tuple(
-                read_planned(one, plain["run"], folder, restore) for one in plain["submissions"]
-            ),
-        )
+        why = host.distrust(folder)
+        text = "" if why else host.read(path)
     except OSError as error:
-        raise FolderError(
-            f"cannot read the run folder {str(folder)!r}: {error.strerror}"
+        if error.errno in _NO_FILE:
+            raise FolderError(f"{str(path)!r} is damaged: {error.strerror}") from error
+        raise FolderAway(
+            f"the run folder {str(folder)!r} is away: {error.strerror or error}; the run keeps "
+            f"its place and can be read again when the folder is back (to forget the run: "
+            f"anybatch clean {folder.name})"
         ) from error
-    except (ValueError, KeyError, TypeError, AttributeError, SettingError) as error:
+    if why:
+        raise FolderError(f"the run folder {str(folder)!r} is not believed: {why}")
+    try:
+        return _read(json.loads(text), folder, restore_types)
+    except FolderError:
+        raise
+    except Exception as error:  # anything may stand there
         raise FolderError(
-            f"{str(folder / 'run.json')!r} is damaged: {type(error).__name__}: {error}"
+            f"{str(path)!r} is damaged: {type(error).__name__}: {error!s:.500}"
         ) from error
 
 
-class Index:
-    """Where this user's runs are.
-
-    Args:
-        folder: of the index; default: `runs` in platformdirs' user state folder.
-    """
-
-    def __init__(self, folder: Path | None = None) -> None:
-        self._folder = folder or platformdirs.user_state_path("anybatch") / "runs"
-
-    def add(self, run: str, folder: Path) -> None:
-        """Remember a run, before anything is submitted.
-
-        Raises:
-            FolderError: the state folder cannot be written.
-        """
-        path = self._folder / "active" / run
-        try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            path.write_text(str(folder), "utf-8", "surrogateescape")
-        except OSError as error:
-            raise FolderError(
-                f"cannot register the run in {str(path)!r}: {error.strerror}; nothing was "
-                f"submitted. Set XDG_STATE_HOME to use another state folder."
-            ) from error
-
-    def end(self, run: str) -> None:
-        """Note that the run will not change any more. Best effort: it is only slower without."""
-        ended = self._folder / "ended"
-        with contextlib.suppress(OSError):
-            ended.mkdir(mode=0o700, exist_ok=True)
-            (self._folder / "active" / run).rename(ended / run)
-
-    def active(self) -> list[str]:
-        """The runs that may still change, oldest first."""
-        return self._names("active")
-
-    def known(self) -> list[str]:
-        """All runs, those that may still change first."""
-        return self._names("active") + self._names("ended")
-
-    def forget(self, run: str) -> None:
-        """Drop a run whose folder is gone."""
-        with contextlib.suppress(OSError):
-            (self._folder / "active" / run).unlink()
-
-    def folder(self, name: str) -> Path:
-        """The folder of the run *name*: its id, or a part of it that only one run has.
-
-        Raises:
-            RunNotFound: none or several have it.
-        """
-        for kind in ("active", "ended"):
-            with contextlib.suppress(OSError):
-                text = (self._folder / kind / name).read_text("utf-8", "surrogateescape")
-                return Path(text)
-        known = self.known()
-        found = [run for run in known if name and name in run]
-        if len(found) == 1:
-            return self.folder(found[0])
-        if found:
-            latest = ", ".join(sorted(found)[: -_SHOWN - 1 : -1])
-            which = "they are" if len(found) <= _SHOWN else "the latest are"
-            raise RunNotFound(f"{name!r} matches {len(found)} runs; {which} {latest}")
-        hint = did_you_mean(name, known).replace("; did", ". Did")
-        raise RunNotFound(
-            f"no run matches {name!r}{hint or '.'} (`anybatch status` lists active runs)"
+def _read(
+    plain: Any, folder: Path, restore_types: Callable[[str, Mapping[str, Any]], Any]
+) -> RunFile:
+    if plain["format"] != FORMAT:
+        raise FolderError(
+            f"cannot read run {plain['run']!s:.50}: it was written by another version of anybatch "
+            f"(format {plain['format']!s:.50}; this version reads {FORMAT})"
         )
+    run, system, count = _text(plain["run"]), _text(plain["system"]), _whole(plain["count"])
+    if run != folder.name:
+        raise ValueError(f"it is of the run {run:.50}")
+    if not count:
+        raise ValueError("it has no jobs")
 
-    def _names(self, kind: str) -> list[str]:
-        try:
-            return sorted(os.listdir(self._folder / kind))
-        except OSError:
-            return []
+    def restore(values: Mapping[str, Any]) -> Any:
+        return restore_types(system, values)
+
+    submissions = tuple(
+        _read_planned(one, run, folder, count, restore) for one in plain["submissions"]
+    )
+    if [one.submission.number for one in submissions] != list(range(len(submissions))):
+        raise ValueError("its submissions are not numbered 0, 1, 2, ...")
+    if sorted(index for one in submissions for index in one.indices) != [*range(min(count, _MOST))]:
+        raise ValueError(f"its submissions have not {count} jobs")
+    if any(
+        name == run and (index or 0) >= count for one in submissions for name, index in one.waits
+    ):
+        raise ValueError("a job waits for one that there is not")
+    return RunFile(
+        run=run,
+        system=system,
+        count=count,
+        host=_text(plain["host"]),
+        user=_text(plain["user"]),
+        folder=folder,
+        base=read_path(plain["base"]),
+        created=read_time(plain["created"]),
+        stdout=_logs(plain["stdout"], count),
+        stderr=_logs(plain["stderr"], count),
+        labels=_labels(plain["labels"], count),
+        submissions=submissions,
+    )
+
+
+def _logs(plain: Any, count: int) -> tuple[tuple[str, str], ...]:
+    spans = tuple((_text(indices), _text(name)) for indices, name in plain)
+    for indices, _ in spans:
+        read_ranges(indices, below=count)
+    return spans
+
+
+def _labels(plain: Any, count: int) -> tuple[tuple[str, Mapping[str, str]], ...]:
+    spans = tuple((_text(indices), table) for indices, table in plain)
+    for indices, table in spans:
+        read_ranges(indices, below=count)
+        for name, label in table.items():
+            _text(name), _text(label)
+    return spans
+
+
+def _text(plain: Any) -> str:
+    if not isinstance(plain, str):
+        raise TypeError(f"{plain!r:.100} is no text")
+    return plain
+
+
+def _whole(plain: Any) -> int:
+    if not isinstance(plain, int) or isinstance(plain, bool) or plain < 0:
+        raise TypeError(f"{plain!r:.100} is no whole number")
+    return plain
+
+
+def _index(plain: Any) -> int | None:
+    return None if plain is None else _whole(plain)

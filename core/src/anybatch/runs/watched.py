@@ -6,7 +6,6 @@ import threading
 
 import attrs
 
-from anybatch.errors import FolderError
 from anybatch.host import Lease
 from anybatch.runs.observation import RunObservation
 from anybatch.runs.state import RunState
@@ -32,7 +31,7 @@ class WatchedRun:
     submitter: Submitter
     watcher: Watcher
     looking: threading.Lock = attrs.field(factory=threading.Lock)
-    broken: FolderError | None = None
+    broken: Exception | None = None
     accounted: bool = False
 
     @property

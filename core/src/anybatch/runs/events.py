@@ -1,0 +1,113 @@
+"""Events as journals hold them: which fields each has, and what to do with those that are odd.
+
+Further kinds and further fields are of later versions, and passed over. So is a word of a batch
+system's (`state`) that makes no sense, which only tells something. Whatever else decides what is
+submitted or how a job ended: where it makes no sense, the journal is damaged.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from anybatch.model import Reason, State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Event = dict[str, Any]
+
+
+def read_event(plain: Any) -> Event | None:
+    """An event, with every field in its shape; None: it tells this version nothing.
+
+    Raises:
+        ValueError: it makes no sense.
+    """
+    if not isinstance(plain, dict) or not isinstance(plain.get("e"), str):
+        return None  # torn by a crash, then written on after it
+    fields = _FIELDS.get(plain["e"])
+    if fields is None:
+        return plain if _is_time(plain.get("t")) else None
+    wrong = [name for name, fits in fields.items() if not fits(plain.get(name))]
+    if not wrong:
+        return _understood(plain) if plain["e"] == "ended" else plain
+    if plain["e"] == "state":
+        return None
+    raise ValueError(f"{plain['e']} has {wrong[0]} {plain.get(wrong[0])!r:.100}")
+
+
+def _understood(event: Event) -> Event:
+    """Verdicts without the reasons that this version does not know; their words stay."""
+    return {**event, "outcomes": [_without_strange_reason(one) for one in event["outcomes"]]}
+
+
+def _without_strange_reason(outcome: dict[str, Any]) -> dict[str, Any]:
+    reason = outcome.get("reason")
+    if reason is None or reason in _REASONS:
+        return outcome
+    words = (str(word)[:1000] for word in (reason, outcome.get("message")) if word)
+    return {**outcome, "reason": None, "message": ": ".join(words)}
+
+
+_STATES = frozenset(state.value for state in State)
+_REASONS = [reason.value for reason in Reason]  # what is looked up may be unhashable
+
+
+def _is_time(value: Any) -> bool:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number and abs(value) < 1e12 and math.isfinite(value)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_text_or_none(value: Any) -> bool:
+    return value is None or isinstance(value, str)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_text, value))
+
+
+def _is_state(value: Any) -> bool:
+    return isinstance(value, str) and value in _STATES
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def _are_outcomes(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(one, dict)
+        and _is_number(one.get("index"))
+        and _is_number(one.get("attempt", 0))
+        and one.get("state") in ("done", "failed", "terminated", "lost")
+        for one in value
+    )
+
+
+_FIELDS: dict[str, dict[str, Callable[[Any], bool]]] = {
+    kind: {"t": _is_time, **fields}
+    for kind, fields in {
+        "submitting": {"s": _is_number, "until": _is_time},
+        "submitted": {"s": _is_number, "ids": _are_texts},
+        "not_found": {"s": _is_number},
+        "refused": {"s": _is_number},
+        "retry": {"planned": _is_table},
+        "state": {
+            "jobs": _is_text,
+            "state": _is_state,
+            "native_state": _is_text_or_none,
+            "message": _is_text_or_none,
+        },
+        "terminate": {"jobs": _is_text},
+        "ended": {"outcomes": _are_outcomes},
+    }.items()
+}

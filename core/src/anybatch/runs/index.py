@@ -1,0 +1,157 @@
+"""The index: where this user's runs are.
+
+A folder of small files under the user's state folder, one for each run, with the path of the
+run's folder: `active` for runs that may still change, `ended` for the others. A run leaves it by
+`remove` alone: that its folder cannot be seen now tells nothing of the run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+import platformdirs
+
+from anybatch.errors import FolderError, RunNotFound, did_you_mean
+from anybatch.localfiles import LocalFiles
+from anybatch.ownership import distrust
+
+_SHOWN = 5  #: runs that are named if a part of an ID matches several
+_KINDS = ("active", "ended")
+_LONGEST = 65_536  #: bytes of a path; Linux takes 4,096
+
+
+class Index:
+    """Where this user's runs are.
+
+    Args:
+        folder: of the index; default: `runs` in platformdirs' user state folder.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder or platformdirs.user_state_path("anybatch") / "runs"
+        self._files = LocalFiles()
+
+    def add(self, run: str, folder: Path) -> None:
+        """Remember a run, before anything is submitted.
+
+        Raises:
+            FolderError: the state folder cannot be written, or is not this user's alone.
+        """
+        path = self._folder / "active" / run
+        try:
+            for one in (self._folder.parent, self._folder, path.parent):
+                self._files.make_private(one)
+            text = os.fsencode(folder).decode("utf-8", "surrogateescape")
+            self._files.write(path, text)
+        except FolderError as error:
+            raise FolderError(
+                f"cannot register the run in the state folder: {error}; nothing was submitted. "
+                f"Set XDG_STATE_HOME to use another state folder."
+            ) from error
+
+    def end(self, run: str) -> None:
+        """Note that the run will not change any more. Best effort: it is only slower without."""
+        ended = self._folder / "ended"
+        with contextlib.suppress(OSError, FolderError):
+            self._files.make_private(ended)
+            (self._folder / "active" / run).rename(ended / run)
+
+    def remove(self, run: str) -> None:
+        """Drop a run, as its user wants.
+
+        Raises:
+            FolderError: the state folder cannot be written.
+        """
+        for kind in _KINDS:
+            path = self._folder / kind / run
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                raise FolderError(f"cannot remove {str(path)!r}: {error.strerror}") from error
+
+    def active(self) -> list[str]:
+        """The runs that may still change, oldest first.
+
+        Raises:
+            FolderError: the index cannot be read, or is not this user's alone.
+        """
+        return self._names("active")
+
+    def known(self) -> list[str]:
+        """All runs, those that may still change first.
+
+        Raises:
+            FolderError: the index cannot be read, or is not this user's alone.
+        """
+        return self._names("active") + self._names("ended")
+
+    def folder(self, name: str) -> Path:
+        """The folder of the run *name*: its id, or a part of it that only one run has.
+
+        Raises:
+            RunNotFound: none or several have it.
+            FolderError: the index or the run's entry cannot be read, or is not believed.
+        """
+        if self._has(name):
+            return self._read(name)
+        known = self.known()
+        found = [run for run in known if name and name in run]
+        if len(found) == 1:
+            return self._read(found[0])
+        if found:
+            latest = ", ".join(sorted(found)[: -_SHOWN - 1 : -1])
+            which = "they are" if len(found) <= _SHOWN else "the latest are"
+            raise RunNotFound(f"{name!r} matches {len(found)} runs; {which} {latest}")
+        hint = did_you_mean(name, known).replace("; did", ". Did")
+        raise RunNotFound(
+            f"no run matches {name!r}{hint or '.'} (`anybatch status` lists active runs)"
+        )
+
+    def _has(self, name: str) -> bool:
+        """Whether there is an entry of this very name; without listing all of them."""
+        plain = name and not name.startswith(".") and not {"/", "\0"} & set(name)
+        return bool(plain) and any(os.path.lexists(self._folder / k / name) for k in _KINDS)
+
+    def _read(self, run: str) -> Path:
+        """What an entry tells; it may be anything that somebody has put there."""
+        for kind in _KINDS:
+            self._check(kind)
+            path = self._folder / kind / run
+            try:
+                why = distrust(path)
+                data = b"" if why else self._files.read_from(path, -_LONGEST)
+            except FileNotFoundError:
+                if path.is_symlink():
+                    raise _bad_entry(path, "it is a link that leads nowhere") from None
+                continue  # it has ended meanwhile
+            except OSError as error:
+                raise _bad_entry(path, str(error.strerror)) from error
+            if why or not data.startswith(b"/") or b"\0" in data or len(data) == _LONGEST:
+                raise _bad_entry(path, why or "it holds no path")
+            return Path(os.fsdecode(data))
+        raise RunNotFound(f"no run matches {run!r}. (`anybatch status` lists active runs)")
+
+    def _names(self, kind: str) -> list[str]:
+        try:
+            self._check(kind)
+            names = os.listdir(self._folder / kind)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise FolderError(
+                f"cannot read the index of runs in {str(self._folder / kind)!r}: {error.strerror}"
+            ) from error
+        return sorted(name for name in names if not name.startswith("."))  # others are half written
+
+    def _check(self, kind: str) -> None:
+        """See that nobody else can put an entry there."""
+        for folder in (self._folder.parent, self._folder, self._folder / kind):
+            with contextlib.suppress(FileNotFoundError):
+                if why := distrust(folder):
+                    raise FolderError(f"the index of runs in {str(folder)!r} is not used: {why}")
+
+
+def _bad_entry(path: Path, why: str) -> FolderError:
+    return FolderError(f"the entry {str(path)!r} in the index of runs cannot be used: {why}")

@@ -1,0 +1,332 @@
+"""The index of a user's runs, and what is odd in it or in the folders that it leads to."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from anybatch.errors import FolderAway, FolderError, RunNotFound
+from anybatch.model import Job
+from anybatch.runs.index import Index
+
+from .toy import Toy, session_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from anybatch.run import Run
+    from anybatch.session import Session
+
+JOB = Job(["true"])
+ONE, TWO = "20260102-120000-aaaaaa", "20260102-130000-bbbbbb"
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Index:
+    made = Index(tmp_path / "state" / "index")
+    made.add(ONE, Path("/one"))
+    made.add(TWO, Path("/two \udcff"))
+    return made
+
+
+def test_runs_are_known_by_id_and_by_part_of_it(index: Index) -> None:
+    """A run is found by its id or by a part that no other has, whatever its folder is called."""
+    assert index.folder(ONE) == Path("/one")
+    assert index.folder("bbb") == Path("/two \udcff")
+    assert index.active() == [ONE, TWO]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("20260102", "matches 2 runs; they are .*bbbbbb, .*aaaaaa"),
+        ("20260102-120000-aaaaab", "Did you mean '20260102-120000-aaaaaa'"),
+        ("nonsense", r"no run matches 'nonsense'\. \("),
+        ("", "no run matches ''"),
+        (".", r"no run matches '\.'"),
+        ("..", r"no run matches '\.\.'"),
+        (f"../active/{ONE}", "no run matches"),
+        ("../../../../../../etc/passwd", "no run matches"),
+        ("a\0b", "no run matches"),
+    ],
+)
+def test_names_that_are_no_run(index: Index, name: str, text: str) -> None:
+    """A name that fits no run or several is told, with what was perhaps meant."""
+    with pytest.raises(RunNotFound, match=text):
+        index.folder(name)
+
+
+def test_ended_runs_are_still_known(index: Index) -> None:
+    """A run that has ended is no longer active, and is found as before."""
+    index.end(ONE)
+    index.end(ONE)
+    assert index.active() == [TWO]
+    assert index.folder("aaaaaa") == Path("/one")
+    assert index.known() == [TWO, ONE]
+
+
+def test_a_run_is_removed_by_its_user(index: Index) -> None:
+    """It is known no more, whether it had ended or not; twice is as good as once."""
+    index.end(ONE)
+    for run in (ONE, TWO, TWO):
+        index.remove(run)
+    assert index.known() == []
+
+
+def test_an_empty_index_is_no_error(tmp_path: Path) -> None:
+    """A user without runs has none, and ending or removing what is not there is nothing."""
+    empty = Index(tmp_path / "none")
+    empty.end("x")
+    empty.remove("x")
+    assert empty.active() == empty.known() == []
+
+
+def test_what_is_half_written_is_no_run(index: Index, tmp_path: Path) -> None:
+    """A process that was killed while it made an entry leaves no run behind."""
+    (tmp_path / "state/index/active/.new-0123").write_text("/half")
+    assert index.active() == [ONE, TWO]
+
+
+# -- folders that are away
+
+
+@pytest.fixture
+def start(isolated: Path, toy: Toy) -> Iterator[Callable[..., Session]]:
+    """Opens sessions, which are closed with the test."""
+    with contextlib.ExitStack() as stack:
+        yield lambda **more: stack.enter_context(session_of(isolated, toy, **more))
+
+
+@pytest.fixture
+def runs(isolated: Path, toy: Toy) -> tuple[Run, Run]:
+    """Two runs that nobody watches."""
+    with session_of(isolated, toy) as session:
+        return session.submit(JOB), session.submit(JOB)
+
+
+def test_a_folder_that_is_away_keeps_its_run(
+    start: Callable[..., Session], isolated: Path, runs: tuple[Run, Run]
+) -> None:
+    """Looking forgets no run: it is told as away, once a session, and comes back as it was."""
+    gone, kept = runs
+    gone.folder.rename(isolated / "away")
+    notices: list[str] = []
+    session = start(on_notice=notices.append)
+    for _ in range(3):
+        assert [run.id for run in session.runs()] == [kept.id]
+    assert isinstance(session.unreadable[gone.id], FolderAway)
+    [notice] = notices
+    assert notice.startswith(f"run {gone.id}: the run folder {str(gone.folder)!r} is away: ")
+    assert f"anybatch clean {gone.id}" in notice
+    (isolated / "away").rename(gone.folder)
+    assert {run.id for run in session.runs()} == {gone.id, kept.id}
+    assert not session.unreadable
+
+
+def test_a_parent_that_cannot_be_entered_keeps_its_runs(
+    start: Callable[..., Session], isolated: Path, runs: tuple[Run, Run]
+) -> None:
+    """A file where the folder of run folders was, as a stale mount point may be, loses no run."""
+    above = runs[0].folder.parent
+    above.rename(isolated / "away")
+    above.touch()
+    session = start()
+    assert session.runs() == []
+    assert set(session.unreadable) == {run.id for run in runs}
+    above.unlink()
+    (isolated / "away").rename(above)
+    assert len(session.runs()) == len(runs)
+
+
+# -- odd entries, and odd things in a run's folder
+
+
+def _socket(path: Path) -> None:
+    above = os.open(path.parent, os.O_RDONLY)
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(f"/proc/self/fd/{above}/{path.name}")  # a socket's path must be short
+    os.close(above)
+
+
+def _sparse(path: Path) -> None:
+    path.touch()
+    os.truncate(path, 2**40)
+
+
+ODD: dict[str, Callable[[Path], object]] = {
+    "empty file": Path.touch,
+    "folder": Path.mkdir,
+    "pipe": os.mkfifo,
+    "socket": _socket,
+    "link to nothing": lambda path: path.symlink_to("nowhere"),
+    "link to itself": lambda path: path.symlink_to(path.name),
+    "link to a device": lambda path: path.symlink_to("/dev/zero"),
+    "link to a folder": lambda path: path.symlink_to("/"),
+    "huge file": _sparse,
+    "bytes": lambda path: path.write_bytes(bytes(range(256))),
+    "a relative path": lambda path: path.write_text("runs/x"),
+    "a path that is too long": lambda path: path.write_text("/x" * 9999),
+    "a path with NUL": lambda path: path.write_bytes(b"/a\0b"),
+    "JSON nested deeply": lambda path: path.write_text("[" * 100_000),
+    "a number of many digits": lambda path: path.write_text("9" * 10_000),
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_an_odd_entry_costs_only_itself(
+    start: Callable[..., Session], runs: tuple[Run, Run], odd: str
+) -> None:
+    """Whatever stands in the index, it is named once, and never waited for."""
+    state = Path(os.environ["XDG_STATE_HOME"]) / "anybatch/runs/active"
+    ODD[odd](state / "20260101-000000-000000")
+    notices: list[str] = []
+    session = start(on_notice=notices.append)
+    for _ in range(2):
+        assert {run.id for run in session.runs()} == {run.id for run in runs}
+    assert [notice.count("20260101-000000-000000") > 0 for notice in notices] == [True]
+
+
+@pytest.mark.parametrize("odd", [*ODD, "missing"])
+@pytest.mark.parametrize("name", ["run.json", "journal-x.jsonl"])
+def test_odd_files_in_a_run_folder_cost_only_that_run(
+    start: Callable[..., Session], runs: tuple[Run, Run], name: str, odd: str
+) -> None:
+    """Whatever stands in the place of a run's own files, other runs go on, and nothing blocks."""
+    bad, good = runs
+    path = bad.folder / name
+    path.unlink(missing_ok=True)
+    if odd != "missing":
+        ODD[odd](path)
+    session = start()
+    found = {run.id for run in session.runs()}
+    harmless = name != "run.json" and odd not in (
+        *("folder", "pipe", "socket", "huge file"),
+        *("link to nothing", "link to itself", "link to a device", "link to a folder"),
+    )
+    assert found == ({bad.id, good.id} if harmless else {good.id})
+    assert isinstance(session.unreadable.get(bad.id), FolderError) == (not harmless)
+
+
+# -- whose they are
+
+STRANGER = 12345  #: no user of this machine
+
+as_root = pytest.mark.parametrize(
+    "stranger", [STRANGER] if os.geteuid() == 0 else [], ids=["of a stranger"]
+)
+
+
+@as_root
+@pytest.mark.parametrize("where", ["anybatch", "anybatch/runs", "anybatch/runs/active"])
+def test_an_index_of_somebody_else_is_not_believed(
+    start: Callable[..., Session], toy: Toy, runs: tuple[Run, Run], where: str, stranger: int
+) -> None:
+    """Who owns a folder of the index could put any run there; the owner is named."""
+    os.chown(Path(os.environ["XDG_STATE_HOME"]) / where, stranger, 0)
+    session = start()
+    for ask in (
+        session.runs,
+        lambda: session.attach(runs[0].id),
+        lambda: session.submit(JOB),
+    ):
+        with pytest.raises(FolderError, match=rf"it belongs to user {stranger}, not to you"):
+            ask()
+    assert len(toy.calls["submit"]) == len(runs)
+
+
+@pytest.mark.parametrize("where", ["anybatch", "anybatch/runs", "anybatch/runs/active"])
+def test_an_index_that_others_can_write_is_not_believed(
+    start: Callable[..., Session], runs: tuple[Run, Run], where: str
+) -> None:
+    """Nothing runs from it before its user has closed it; how is said."""
+    os.chmod(Path(os.environ["XDG_STATE_HOME"]) / where, 0o777)
+    session = start()
+    for ask in (
+        session.runs,
+        lambda: session.attach(runs[0].id),
+        lambda: session.submit(JOB),
+    ):
+        with pytest.raises(FolderError, match=r"everybody can write to it \(mode 0777\); chmod"):
+            ask()
+
+
+@as_root
+@pytest.mark.parametrize("what", ["entry", "folder", "link"])
+def test_a_run_of_somebody_else_is_not_believed(
+    start: Callable[..., Session], isolated: Path, runs: tuple[Run, Run], what: str, stranger: int
+) -> None:
+    """Neither an entry that another made, nor a folder or link that another put in its place."""
+    bad, good = runs
+    entry = Path(os.environ["XDG_STATE_HOME"]) / "anybatch/runs/active" / bad.id
+    path = entry if what == "entry" else bad.folder
+    if what == "link":
+        bad.folder.rename(isolated / bad.id)
+        bad.folder.symlink_to(isolated / bad.id)
+    os.chown(path, stranger, 0, follow_symlinks=False)
+    session = start()
+    assert [run.id for run in session.runs()] == [good.id]
+    assert f"belongs to user {stranger}, not to you" in str(session.unreadable[bad.id])
+
+
+def test_a_run_folder_that_others_can_write_is_not_believed(
+    start: Callable[..., Session], runs: tuple[Run, Run]
+) -> None:
+    """Its job script could be anybody's."""
+    bad, good = runs
+    bad.folder.chmod(0o777)
+    session = start()
+    assert [run.id for run in session.runs()] == [good.id]
+    assert "is not believed: everybody can write" in str(session.unreadable[bad.id])
+
+
+def test_a_run_folder_in_the_place_of_another_is_not_believed(
+    start: Callable[..., Session], isolated: Path, runs: tuple[Run, Run]
+) -> None:
+    """The folder of a run holds that run, also where all folders are this user's."""
+    bad, good = runs
+    bad.folder.rename(isolated / "kept")
+    bad.folder.symlink_to(good.folder)
+    session = start()
+    assert [run.id for run in session.runs()] == [good.id]
+    assert "run.json' is damaged" in str(session.unreadable[bad.id])
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o002, 0o022, 0o077, 0o777])
+def test_folders_are_private_whatever_the_umask(
+    start: Callable[..., Session], isolated: Path, umask: int
+) -> None:
+    """What anybatch makes for itself is its user's alone, and its user can read it."""
+    before = os.umask(umask)
+    try:
+        session = start()
+        run = session.submit(JOB)
+        again = [one.id for one in start().runs()]
+    finally:
+        os.umask(before)
+    assert again == [run.id]
+    state = Path(os.environ["XDG_STATE_HOME"])
+    for top in (isolated / ".anybatch", state):
+        for path in (top, *top.rglob("*")):
+            mode = stat.S_IMODE(path.lstat().st_mode)
+            if path.is_dir():
+                assert mode == 0o700, path
+            else:
+                assert mode in (0o600, 0o700), path
+
+
+@as_root
+def test_run_folders_are_not_made_in_the_folder_of_somebody_else(
+    start: Callable[..., Session], isolated: Path, toy: Toy, stranger: int
+) -> None:
+    """Who owns `.anybatch/runs` could replace a run's script; nothing is left or submitted."""
+    (isolated / ".anybatch/runs").mkdir(parents=True)
+    os.chown(isolated / ".anybatch/runs", stranger, 0)
+    with pytest.raises(FolderError, match=r"belongs to .* nothing was submitted\. Set runs_dir"):
+        start().submit(JOB)
+    assert list((isolated / ".anybatch/runs").iterdir()) == []
+    assert not toy.calls["submit"]
