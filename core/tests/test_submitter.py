@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from anybatch.errors import CommandFailed, CommandTimeout, Rejected, UsageError
+from anybatch.errors import CommandFailed, CommandTimeout, NotSubmitted, Rejected, UsageError
 from anybatch.host import Command, Completed
 from anybatch.model import Job, Reason, Resources, State
+from anybatch.records import Limits
 from anybatch.runs.submitter import PAUSES, SETTLE
 
 from .toy import Clock, Toy, leave_record, local_host, plugins_of, said
@@ -116,6 +117,34 @@ def test_jobs_that_appear_late_are_found(
     go_on(run, clock, 10)
     assert natives(run) == ["1.1"]
     assert len(toy.calls["submit"]) == 1
+
+
+def test_jobs_are_awaited_as_long_as_their_request_may_be_on_its_way(
+    start: Callable[..., Session], toy: Toy, clock: Clock
+) -> None:
+    """Nothing is submitted again before the time that the system names, and late jobs are found."""
+    toy.scripted["limits"] = [Limits(late_arrival=timedelta(seconds=60))]
+    toy.scripted["submit"] = [TIMEOUT]
+    run = start().submit(Job(TRUE))
+    go_on(run, clock, 55)
+    assert len(toy.calls["submit"]) == 1
+    toy.take(toy.calls["submit"][0])
+    go_on(run, clock, 60)
+    assert natives(run) == ["1.1"]
+    assert len(toy.calls["submit"]) == 1
+
+
+def test_what_was_certainly_not_taken_is_submitted_again_without_a_look_up(
+    start: Callable[..., Session], toy: Toy, clock: Clock, notices: list[str]
+) -> None:
+    """The system's words are shown, and after a pause the same is tried again."""
+    toy.scripted["submit"] = [NotSubmitted("your 10 jobs are the most that you may have")]
+    run = start().submit(Job(TRUE))
+    assert run.counts == {State.NEW: 1}
+    assert "the most that you may have" in notices[-1]
+    go_on(run, clock, 2)
+    assert natives(run) == ["1.1"]
+    assert toy.calls["find"] == []
 
 
 def test_a_look_up_that_fails_is_no_answer(

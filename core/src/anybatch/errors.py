@@ -14,6 +14,7 @@
     │   ├── CommandTimeout
     │   └── CommandFailed
     ├── Rejected              the batch system refused the submission for good
+    ├── NotSubmitted          it did not take the submission for now
     ├── NotAccepted           the batch system refused to stop some jobs
     └── JobFailed             `Future.result()` of a job that is not done (in `outcome`)
 
@@ -114,6 +115,10 @@ class CommandFailed(CommandError):
 
 class Rejected(AnybatchError):
     """The batch system refused a submission permanently: a second try would be refused, too."""
+
+
+class NotSubmitted(AnybatchError):
+    """The batch system certainly did not take a submission, for a reason that may pass."""
 
 
 class NotAccepted(AnybatchError):

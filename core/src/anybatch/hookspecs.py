@@ -236,15 +236,15 @@ def anybatch_submit(  # type: ignore[empty-body]
 ) -> Sequence[str]:
     """Run what was rendered; its files are written already.
 
-    Called once for each submission, after its token was put on record. An error other than
-    `Rejected` leaves open whether there are jobs now: the core calls `anybatch_find` before it
-    calls this hook again.
+    Called once for each submission, after its token was put on record. Another error than those
+    below leaves open whether there are jobs: `anybatch_find` is then called before this again.
 
     Returns:
         The native ids of the jobs of tasks 1..count, in this order.
 
     Raises:
         Rejected: the system refused for good (unknown queue, impossible request).
+        NotSubmitted: it certainly took nothing, and may later (a limit on the number of jobs).
         CommandError: anything else that went wrong.
 
     Example:
@@ -259,8 +259,8 @@ def anybatch_find(  # type: ignore[empty-body]
 ) -> Sequence[str]:
     """The native ids of the jobs that carry this submission's token.
 
-    Called after a submit command that failed, timed out, or whose caller died, before
-    anything is submitted again. An empty answer is believed when it comes twice, seconds apart.
+    Called after a submit command that failed, timed out, or whose caller died, before anything is
+    submitted again. An empty answer is believed when it holds for `Limits.late_arrival`.
 
     Returns:
         The ids of tasks 1..count, in this order, also of jobs that have ended; empty: the system

@@ -173,12 +173,15 @@ class Limits:
     Attributes:
         array: the most jobs that one submit command takes.
         dependencies: whether it can start jobs after others by itself.
+        late_arrival: how long after a submit command that failed its jobs may still appear,
+            because the request is on its way. Only then are they taken as not submitted.
         render_context: what else was asked of the system because `anybatch_render` needs it,
             such as the unit of memory; kept with each submission.
     """
 
     array: int = attrs.field(default=1, validator=[is_a(int), attrs.validators.ge(1)])
     dependencies: bool = attrs.field(default=False, validator=is_a(bool))
+    late_arrival: timedelta = attrs.field(default=timedelta(0), validator=is_a(timedelta))
     render_context: Mapping[str, str] = attrs.field(factory=dict, validator=is_table)
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from anybatch.errors import AnybatchError, FolderError, Rejected, UsageError
+from anybatch.errors import AnybatchError, FolderError, NotSubmitted, Rejected, UsageError
 from anybatch.model import Reason, State
 from anybatch.runs.state import Phase
 from anybatch.worker.exit_records import start_names
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 #: Pauses before a submit command that failed is tried again; then it is left for later.
 PAUSES = (1.0, 3.0, 9.0)
-#: Seconds between the two look-ups after which a submission is certainly not there.
+#: Seconds between the two look-ups after which a submission is certainly not there, where the
+#: system names no longer time.
 SETTLE = 4.0
 
 
@@ -176,17 +177,19 @@ class Submitter:
         return True
 
     def _settled(self, one: SubmissionState) -> bool:
-        """Whether it was not found twice, some time apart.
+        """Whether it was not found for as long as its request may be on its way.
 
         A command may have given up on a busy system that still has its request in a queue.
         """
         now = time.monotonic()
-        number = one.planned.submission.number
-        first = self._not_found_since.setdefault(number, now)
-        if now - first < SETTLE:
-            self._not_before = first + SETTLE
+        submission = one.planned.submission
+        settle = max(SETTLE, submission.limits.late_arrival.total_seconds())
+        first = self._not_found_since.setdefault(submission.number, now)
+        left = first + settle - now
+        if left > 0:
+            self._not_before = now + min(left, max(SETTLE, settle / 4))
             return False
-        del self._not_found_since[number]
+        del self._not_found_since[submission.number]
         return True
 
     def _left_records(self, one: SubmissionState) -> bool:
@@ -201,6 +204,10 @@ class Submitter:
         submission = attrs.evolve(one.planned.submission, after=after)
         try:
             self._submitted(one, self._hand_over(submission))
+        except NotSubmitted:
+            with self._mutex:
+                self._run.record("not_found", durable=True, s=submission.number)
+            raise
         except (Rejected, UsageError) as error:
             with self._mutex:
                 self._refuse(one, Reason.REJECTED, str(error), State.FAILED)
