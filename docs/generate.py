@@ -290,6 +290,11 @@ def settings_page() -> Iterator[str]:
         "`anybatch.toml` (the nearest in the current folder or above it), the environment, and "
         "the call itself (`--set`, `Session(settings=...)`, `Job.settings`)."
     )
+    yield (
+        "A settings file can name programs that are run. So it is read only if the file and its "
+        "folder belong to you or root and nobody else can write to them. Another file is named in "
+        "a notice and not read, unless `trust` names it or a folder above it."
+    )
     yield _ways()
     yield _table(("kind", "what is written"), _kinds())
     for name, declared in declared_settings().items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from anybatch.plugins.calls import Hooks
 from anybatch.records import Kind, Setting, SiteDefault
 from anybatch.settings.layers import Settings, Value, parse_assignment
 from anybatch.settings.schema import CORE_SETTINGS
-from anybatch.settings.sources import load_settings, project_file
+from anybatch.settings.sources import load_settings
 from anybatch.settings.values import check, read_text
 from hypothesis import given
 from hypothesis import strategies as st
@@ -152,6 +153,107 @@ def test_every_default_of_the_core_fits(isolated: Path) -> None:
 # -- Files ----------------------------------------------------------------------------------
 
 
+def give(path: Path, mode: int, owner: int | None = None) -> None:
+    """Change a file's mode, and its owner where this process can."""
+    path.chmod(mode)
+    if owner is not None:
+        os.chown(path, owner, -1)
+
+
+STRANGER = 12345  #: no user of this machine
+AS_ROOT = [STRANGER] if os.geteuid() == 0 else []
+
+
+@pytest.mark.parametrize(
+    ("what", "mode", "owner", "why"),
+    [
+        ("anybatch.toml", 0o666, None, "everybody can write to it (mode 0666)"),
+        (".", 0o777, None, "its folder {}: everybody can write to it (mode 0777)"),
+        *[
+            ("anybatch.toml", 0o644, one, f"it belongs to user {one}, not to you")
+            for one in AS_ROOT
+        ],
+        *[(".", 0o755, one, f"it belongs to user {one}, not to you") for one in AS_ROOT],
+    ],
+)
+def test_a_file_that_others_could_have_written_is_not_read(
+    isolated: Path, what: str, mode: int, owner: int | None, why: str
+) -> None:
+    """It could name any command. Who owns it is said, and how to trust it; then it is read."""
+    write_project(isolated, "[toy]\npartition = 'theirs'\n")
+    file = isolated / "anybatch.toml"
+    give(isolated / what, mode, owner)
+    notices: list[str] = []
+    plugins = Hooks(plugins_of(toy=Toy()))
+    settings = load_settings(plugins, {}, isolated, notices.append)
+    assert settings.table("toy")["partition"] is None
+    assert (settings.files, settings.project) == ((), None)
+    [notice] = notices
+    assert notice.startswith(f"{file} is not read: ")
+    assert why.format(isolated) in notice
+    assert f"ANYBATCH_TRUST={file}" in notice
+    for trusted in (file, isolated, isolated.parent):
+        again = load_settings(
+            plugins, {"ANYBATCH_TRUST": f"{trusted},/x"}, isolated, notices.append
+        )
+        assert again.table("toy")["partition"] == "theirs"
+        assert again.project == file
+    for other in (isolated / "b", "anybatch.toml", ".", "", f"{isolated}x"):
+        load_settings(plugins, {"ANYBATCH_TRUST": str(other)}, isolated, notices.append)
+        assert notices.pop() == notice
+
+
+def test_files_are_trusted_in_the_user_s_own_file_only(isolated: Path) -> None:
+    """Else a file could say of itself that it is to be trusted."""
+    write_user(isolated, f"trust = ['{isolated}']\n")
+    write_project(isolated, "[toy]\npartition = 'ours'\n")
+    isolated.chmod(0o777)
+    assert load(isolated).table("toy")["partition"] == "ours"
+    write_project(isolated, f"trust = ['{isolated}']\n")
+    with pytest.raises(SettingError, match=r"trust can only be set in .*config"):
+        load(isolated)
+
+
+def test_the_user_s_file_is_read_only_from_its_user(isolated: Path) -> None:
+    """A folder of settings that everybody can write to is no one's."""
+    file = write_user(isolated, "[toy]\npartition = 'mine'\n")
+    file.parent.chmod(0o777)
+    notices: list[str] = []
+    settings = load_settings(Hooks(plugins_of(toy=Toy())), {}, isolated, notices.append)
+    assert settings.table("toy")["partition"] is None
+    assert [f"{file} is not read" in notice for notice in notices] == [True]
+
+
+def test_what_is_not_trusted_hides_nothing_above_it(isolated: Path) -> None:
+    """Somebody's file in a folder for everybody neither counts nor stands in the way."""
+    write_project(isolated, "[toy]\npartition = 'mine'\n")
+    shared = isolated / "shared"
+    shared.mkdir()
+    (shared / "anybatch.toml").write_text("[toy]\npartition = 'theirs'\n")
+    shared.chmod(0o777)
+    settings = load(shared)
+    assert settings.table("toy")["partition"] == "mine"
+    assert settings.project == isolated / "anybatch.toml"
+
+
+def test_a_file_of_one_s_own_is_read_in_a_folder_with_the_sticky_bit(isolated: Path) -> None:
+    """In /tmp nobody can replace what belongs to somebody else."""
+    write_project(isolated, "[toy]\npartition = 'mine'\n")
+    isolated.chmod(0o1777)
+    assert load(isolated).table("toy")["partition"] == "mine"
+
+
+def test_a_link_is_what_it_leads_to(isolated: Path) -> None:
+    """A link of one's own into a folder that others can write is not believed."""
+    shared = isolated.parent / "shared"
+    shared.mkdir()
+    (shared / "anybatch.toml").write_text("[toy]\npartition = 'theirs'\n")
+    (isolated / "anybatch.toml").symlink_to(shared / "anybatch.toml")
+    assert load(isolated).table("toy")["partition"] == "theirs"
+    shared.chmod(0o777)
+    assert load(isolated).table("toy")["partition"] is None
+
+
 def test_the_nearest_project_file_upwards_holds(isolated: Path) -> None:
     """Only the nearest file is read; those further up count for nothing."""
     deep = isolated / "a/b/c"
@@ -161,7 +263,7 @@ def test_the_nearest_project_file_upwards_holds(isolated: Path) -> None:
     near = isolated / "a/anybatch.toml"
     near.write_text("[toy]\npartition = 'near'\n")
     (isolated / "a/b/anybatch.toml").mkdir()
-    assert project_file(deep) == near
+    assert load(deep).project == near
     assert load(deep).table("toy")["partition"] == "near"
     assert load(deep).table("toy")["size"] is None
 

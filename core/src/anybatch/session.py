@@ -21,7 +21,7 @@ from anybatch.runs import store
 from anybatch.runs.engine import Engine
 from anybatch.runs.index import Index
 from anybatch.settings.schema import SettingsSchema
-from anybatch.settings.sources import load_settings, project_file
+from anybatch.settings.sources import load_settings
 from anybatch.settings.values import check
 
 if TYPE_CHECKING:
@@ -74,9 +74,9 @@ class Session:
         disabled = host.environ.get("ANYBATCH_DISABLED_PLUGINS", "")
         self.plugins = plugins or load_plugins(host, (name.strip() for name in disabled.split(",")))
         self.hooks = Hooks(self.plugins)
-        layers = load_settings(self.hooks, host.environ, self.folder)
-        self.settings: Settings = layers.with_layer("call", settings or {})
         self.on_notice = on_notice or (lambda text: None)
+        layers = load_settings(self.hooks, host.environ, self.folder, self.on_notice)
+        self.settings: Settings = layers.with_layer("call", settings or {})
         self._name = system or str(self.settings.core("system"))
         self._system: str | None = None
         self._index = Index()
@@ -175,7 +175,7 @@ class Session:
         """Where the folders of new runs go."""
         if named := self.settings.core("runs_dir"):
             return Path(os.path.normpath(self.folder / named))
-        project = project_file(self.folder)
+        project = self.settings.project
         return (project.parent if project else self.folder) / ".anybatch" / "runs"
 
     def _expand(self, job: Job) -> list[Job]:

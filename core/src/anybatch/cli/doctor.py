@@ -135,9 +135,7 @@ def _folder(check: str, path: Path, advice: str) -> Finding:
 
 
 def _settings(session: Session) -> Finding:
-    from anybatch.settings.sources import settings_files
-
-    files = [str(path) for path in settings_files(session.folder)]
+    files = [str(path) for path in session.settings.files]
     found = f"read from {' and '.join(files)}" if files else "no settings file found"
     return Finding("settings", True, found)
 

@@ -13,6 +13,7 @@ from anybatch.settings.values import check, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from anybatch.records import Setting
 
@@ -39,10 +40,21 @@ class Settings:
     Args:
         declared: the settings that each plugin declares, by its name.
         layers: sources, lowest first, values checked.
+        files: the settings files that were read.
+        project: the one of the project.
     """
 
-    def __init__(self, declared: Mapping[str, SettingsSchema], layers: Iterable[Layer]):
+    def __init__(
+        self,
+        declared: Mapping[str, SettingsSchema],
+        layers: Iterable[Layer],
+        *,
+        files: tuple[Path, ...] = (),
+        project: Path | None = None,
+    ):
         self.declared = declared
+        self.files = files
+        self.project = project
         self._layers = tuple(layers)
         self._tables: dict[str, dict[str, Any]] = {}
 
@@ -83,7 +95,7 @@ class Settings:
             return self
         layer = self._checked(source, tables)
         layers = [layer, *self._layers] if lowest else [*self._layers, layer]
-        return Settings(self.declared, layers)
+        return Settings(self.declared, layers, files=self.files, project=self.project)
 
     def _checked(self, source: str, tables: Mapping[str, Mapping[str, Any]]) -> Layer:
         return checked_layer(self.declared, source, tables)

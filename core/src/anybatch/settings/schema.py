@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 CORE = "anybatch"  #: the table of the core's own settings; in files they stand at the top
+TRUST = "trust"  #: the setting that names files of others that are believed
 CORE_SETTINGS = (
     Setting(
         name="system",
@@ -61,6 +62,13 @@ CORE_SETTINGS = (
         kind=Kind.DURATION,
         default="2m",
         help="Time after which a job that no source knows is declared lost.",
+    ),
+    Setting(
+        name=TRUST,
+        kind=Kind.LIST,
+        default=(),
+        help="Settings files, or folders with such files, that are read although others can write "
+        "them. Only in your own settings file or the environment.",
     ),
 )
 

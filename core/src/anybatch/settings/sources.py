@@ -2,19 +2,26 @@
 
 Lowest to highest: plugin default, site plugin, user file, project file, environment, the
 call's own. Tables are merged key by key and never changed in place.
+
+Settings name commands that are run. So a file is read only where nobody but this user and root
+could have written it, or where the user trusts it by name (`trust`).
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import platformdirs
 
 from anybatch.errors import SettingError, did_you_mean
+from anybatch.ownership import distrust
 from anybatch.records import Setting, SiteDefault
 from anybatch.settings.layers import Layer, Settings, checked_layer, spelt
-from anybatch.settings.schema import CORE, CORE_SETTINGS, SettingsSchema, same_name
+from anybatch.settings.schema import CORE, CORE_SETTINGS, TRUST, SettingsSchema, same_name
 from anybatch.settings.values import read_text
 
 if sys.version_info >= (3, 11):
@@ -23,36 +30,80 @@ else:
     import tomli as tomllib
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from anybatch.plugins.calls import Hooks
 
 PROJECT_FILE = "anybatch.toml"
 
 
-def load_settings(hooks: Hooks, environ: Mapping[str, str], folder: Path) -> Settings:
+def load_settings(
+    hooks: Hooks,
+    environ: Mapping[str, str],
+    folder: Path,
+    on_notice: Callable[[str], None] = lambda text: None,
+) -> Settings:
     """All layers but the call's own.
 
     Args:
         environ: where `ANYBATCH_*` variables are looked up.
         folder: where the search for `anybatch.toml` begins, upwards.
+        on_notice: told of files that are not read, because others could have written them.
 
     Raises:
         SettingError: an unknown name, a value that does not fit, a file that is not TOML.
     """
     declared, site = _declarations(hooks)
     layers = list(_site_layers(hooks, declared, site))
-    for path in settings_files(folder):
-        layers.append(checked_layer(declared, str(path), _read_file(path, declared)))
-    layers.append(_environment_layer(declared, environ))
-    return Settings(declared, layers)
+    environment = _environment_layer(declared, environ)
+    user = Settings(declared, [environment]).core(TRUST)
+    if path := _trusted([user_file()], user, on_notice):
+        layers.append(_file_layer(path, declared))
+    trusted = Settings(declared, [*layers, environment]).core(TRUST)
+    if project := _trusted((one / PROJECT_FILE for one in _upwards(folder)), trusted, on_notice):
+        layers.append(_file_layer(project, declared))
+        if TRUST in layers[-1].tables.get(CORE, {}):
+            raise SettingError(f"{project}: {TRUST} can only be set in {user_file()}")
+    files = tuple(one for one in (path, project) if one)
+    return Settings(declared, [*layers, environment], files=files, project=project)
 
 
-def settings_files(folder: Path) -> list[Path]:
-    """The files that are there to be read, lowest first: the user's, the project's."""
-    user_file = platformdirs.user_config_path("anybatch") / PROJECT_FILE
-    return [path for path in (user_file, project_file(folder)) if path and path.is_file()]
+def user_file() -> Path:
+    """The file with the user's own settings, whether it is there or not."""
+    return platformdirs.user_config_path("anybatch") / PROJECT_FILE
+
+
+def _upwards(folder: Path) -> tuple[Path, ...]:
+    return (folder, *folder.parents)
+
+
+def _trusted(
+    paths: Iterable[Path], trusted: Iterable[str], on_notice: Callable[[str], None]
+) -> Path | None:
+    """The first of the files that is there and is believed; of those before it, why not."""
+    for path in paths:
+        with contextlib.suppress(OSError):  # it went away, or its folder cannot be entered
+            if path.is_file():
+                why = _distrust(path, trusted)
+                if not why:
+                    return path
+                on_notice(
+                    f"{path} is not read: {why}. If you trust it, add it to `{TRUST}` in "
+                    f"{user_file()}, or set ANYBATCH_{TRUST.upper()}={path}"
+                )
+    return None
+
+
+def _distrust(path: Path, trusted: Iterable[str]) -> str:
+    """Why a settings file is not believed; an empty text: it is."""
+    there = path.resolve()
+    named = map(os.path.expanduser, trusted)
+    names = {Path(name).resolve() for name in named if os.path.isabs(name)}
+    if names & {there, *path.parents, *there.parents}:
+        return ""
+    folders = {one: distrust(one) for one in (path.parent, there.parent)}
+    in_folders = (f"its folder {one}: {why}" for one, why in folders.items() if why)
+    return distrust(path) or next(in_folders, "")
 
 
 def _site_layers(
@@ -66,14 +117,6 @@ def _site_layers(
             yield checked_layer(declared, f"plugin {name}", tables)
         except SettingError as error:
             hooks.plugins.plugin_error(name, str(error))
-
-
-def project_file(folder: Path) -> Path | None:
-    """The nearest `anybatch.toml` in *folder* or above it."""
-    for candidate in (folder, *folder.parents):
-        if (candidate / PROJECT_FILE).is_file():
-            return candidate / PROJECT_FILE
-    return None
 
 
 def _declarations(
@@ -105,6 +148,10 @@ def _declarations(
 def _split(name: str) -> tuple[str, str]:
     table, dot, key = name.partition(".")
     return (table, key) if dot else (CORE, name)
+
+
+def _file_layer(path: Path, declared: Mapping[str, SettingsSchema]) -> Layer:
+    return checked_layer(declared, str(path), _read_file(path, declared))
 
 
 def _read_file(path: Path, declared: Mapping[str, object]) -> dict[str, dict[str, Any]]:
