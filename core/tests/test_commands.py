@@ -54,7 +54,7 @@ def test_an_answer_that_cannot_be_parsed_is_an_error(error: type[Exception]) -> 
     def parse(text: str) -> str:
         raise error(text)
 
-    with pytest.raises(CommandFailed, match="makes no sense: hello"):
+    with pytest.raises(CommandFailed, match="cannot understand its output: hello"):
         read(ScriptedHost(("tstat", Completed(0, "hello"))), COMMAND, parse)
 
 

@@ -71,7 +71,7 @@ def test_a_plugin_is_listed_with_its_hooks() -> None:
     [
         (plugin(anybatch_statsu=lambda ids: {}), "did you mean 'anybatch_status'"),
         (plugin(anybatch_detect=lambda hots: None), "anybatch_detect"),
-        (object(), "it defines no hooks; did you forget @hookimpl?"),
+        (object(), "defines no hooks; did you forget @hookimpl?"),
         (type("Unmarked", (), {"anybatch_detect": lambda self: None})(), "not marked"),
     ],
 )
@@ -118,8 +118,8 @@ def test_calls_about_a_job_reach_no_other_system() -> None:
         ("tyo", "did you mean 'toy'.*installed: toy"),
         ("slurm", "to install it: pip install anybatch-slurm"),
         ("slrum", "did you mean 'slurm'"),
-        ("watch", "there is no batch system 'watch'"),
-        ("broken", "plugin 'broken' cannot be used: it defines no hooks"),
+        ("watch", "no batch system named 'watch'"),
+        ("broken", "plugin 'broken' cannot be used: defines no hooks"),
     ],
 )
 def test_a_system_that_is_none_is_explained(name: str, text: str) -> None:
@@ -200,7 +200,7 @@ def test_an_error_on_purpose_is_the_callers() -> None:
 def test_an_answer_of_another_type_is_a_fault(answer: Any) -> None:
     """Nothing is taken but what the hook is to answer; the error says what came instead."""
     plugins = plugins_of(one=detect(answer))
-    with pytest.raises(PluginError, match="instead of a Detection"):
+    with pytest.raises(PluginError, match="it must return a Detection"):
         Hooks(plugins).detect("one", {}, choosing=False)
     assert len(plugins.problems("one")) == 1
 
@@ -233,7 +233,7 @@ def test_an_answer_about_jobs_fits_the_batches(hook: str, answer: Any) -> None:
     toy = plugin(**{f"anybatch_{hook}": lambda batches: answer})
     hooks = Hooks(plugins_of(one=toy))
     more = (None,) if hook == "terminate" else ()
-    with pytest.raises(PluginError, match=f"anybatch_{hook}.* answered"):
+    with pytest.raises(PluginError, match=f"anybatch_{hook}.* returned"):
         getattr(hooks, hook)("one", [BATCH], *more)
 
 
@@ -294,11 +294,15 @@ async def _later(self: Any) -> None: ...
     ("name", "made", "problem"),
     [
         ("half", Half, "abstract"),
-        ("some", plugin(anybatch_submit=lambda: []), "it submits jobs, but has no anybatch_"),
+        (
+            "some",
+            plugin(anybatch_submit=lambda: []),
+            "but not anybatch_",
+        ),
         (
             "wrong",
             plugin(anybatch_status=lambda jobs: []),
-            "no argument 'jobs'; it may take batches",
+            "no parameter 'jobs'; allowed are: batches",
         ),
         ("later", type("Later", (), {"anybatch_detect": _later})(), "asynchronous"),
         ("anybatch", Toy(), "reserved"),

@@ -74,7 +74,7 @@ def test_a_system_can_keep_out_of_auto(isolated: Path) -> None:
     plugins = plugins_of(a=here(None), b=here(0))
     assert chosen(isolated, plugins) == "b"
     assert chosen(isolated, plugins, "a") == "a"
-    assert "no batch system is usable here" in refusal(isolated, plugins_of(a=here(None)))
+    assert "no batch system is available here" in refusal(isolated, plugins_of(a=here(None)))
 
 
 class Slow(Toy):
@@ -98,10 +98,10 @@ def test_a_system_that_is_away_is_not_replaced(isolated: Path) -> None:
     """A login node is no stand-in for its cluster: the error names what is usable instead."""
     away = gone("its controller is down", unreachable=True, priority=50)
     assert refusal(isolated, plugins_of(big=away, small=here(0), tiny=here(1))) == (
-        "big is set up here, but its controller is down. Try again later, or name a system "
-        "(usable now: small, tiny)"
+        "big is configured here, but its controller is down. Try again later, or name "
+        "another system (available now: small, tiny)"
     )
-    assert "(usable now: none)" in refusal(isolated, plugins_of(big=away))
+    assert "(available now: none)" in refusal(isolated, plugins_of(big=away))
 
 
 def test_a_better_system_is_taken_though_a_lesser_one_is_away(isolated: Path) -> None:
@@ -115,8 +115,8 @@ def test_a_better_system_is_taken_though_a_lesser_one_is_away(isolated: Path) ->
     [
         (ValueError("no sense"), "anybatch_detect raised ValueError: no sense"),
         (CommandError(Command(["sinfo"]), "no answer"), "sinfo: no answer"),
-        ("yes", "anybatch_detect answered 'yes'"),
-        (lambda: None, "anybatch_detect answered None"),
+        ("yes", "anybatch_detect returned 'yes'"),
+        (lambda: None, "anybatch_detect returned None"),
     ],
 )
 def test_a_detection_that_fails_means_not_available(
@@ -134,11 +134,11 @@ def test_a_detection_that_fails_means_not_available(
 def test_nothing_usable_tells_every_reason(isolated: Path) -> None:
     """The error lists what each system said."""
     assert refusal(isolated, plugins_of(b=gone("no qsub"), a=gone("no sbatch"))) == (
-        "no batch system is usable here (a: no sbatch; b: no qsub)"
+        "no batch system is available here (a: no sbatch; b: no qsub)"
     )
     assert (
         refusal(isolated, Plugins(local_host()))
-        == "no batch system is usable here (none installed)"
+        == "no batch system is available here (none installed)"
     )
 
 
@@ -151,7 +151,7 @@ def test_a_system_asked_for_by_name_is_not_asked(isolated: Path) -> None:
 def test_a_misspelt_name_gets_a_hint(isolated: Path) -> None:
     """The nearest system is offered, with those installed."""
     assert refusal(isolated, plugins_of(slurm=here(), lsf=here()), "slrum") == (
-        "there is no batch system 'slrum'; did you mean 'slurm'? (installed: lsf, slurm)"
+        "no batch system named 'slrum'; did you mean 'slurm'? (installed: lsf, slurm)"
     )
 
 
@@ -164,7 +164,7 @@ def test_a_plugin_that_is_no_system_cannot_be_chosen(isolated: Path) -> None:
             return None
 
     plugins = plugins_of(observer=Observer(), toy=here())
-    assert "there is no batch system 'observer'" in refusal(isolated, plugins, "observer")
+    assert "no batch system named 'observer'" in refusal(isolated, plugins, "observer")
     found = detect(Hooks(plugins), load_settings(Hooks(plugins), {}, isolated))
     assert list(found) == ["toy"]
 
@@ -223,10 +223,10 @@ def test_an_alias_is_not_used_unless_named(isolated: Path) -> None:
 @pytest.mark.parametrize(
     ("answer", "error", "text"),
     [
-        (None, UnknownSystem, "there is no batch system 'box'"),
-        (Alias(system="gone"), UnknownSystem, "there is no batch system 'gone'"),
-        (Alias(system="box"), UnknownSystem, "there is no batch system 'box'"),
-        ("toy", PluginError, "anybatch_alias answered 'toy'"),
+        (None, UnknownSystem, "no batch system named 'box'"),
+        (Alias(system="gone"), UnknownSystem, "no batch system named 'gone'"),
+        (Alias(system="box"), UnknownSystem, "no batch system named 'box'"),
+        ("toy", PluginError, "anybatch_alias returned 'toy'"),
     ],
 )
 def test_an_alias_that_leads_nowhere(
@@ -261,8 +261,8 @@ class Misspelt:
 @pytest.mark.parametrize(
     ("name", "module", "text"),
     [
-        ("odd", Misspelt(), "implements 'anybatch_submitt', which is not a hook; did you mean"),
-        ("odd", object(), "it defines no hooks; did you forget @hookimpl?"),
+        ("odd", Misspelt(), "'anybatch_submitt' is not a hook; did you mean"),
+        ("odd", object(), "defines no hooks; did you forget @hookimpl?"),
         ("anybatch", Toy(), "the name 'anybatch' is reserved for the core's own settings"),
     ],
 )

@@ -656,5 +656,5 @@ def test_a_wrong_answer_costs_only_its_plugin(isolated: Path) -> None:
 
     plugins = plugins_of(toy=Toy(), wrong=Wrong())
     settings = load_settings(Hooks(plugins), {}, isolated)
-    assert plugins.problems("wrong") == ["anybatch_settings answered 5 instead of a sequence"]
+    assert plugins.problems("wrong") == ["anybatch_settings returned 5; it must return a sequence"]
     assert settings.table("toy")["grace"] == timedelta(seconds=5)

@@ -69,7 +69,7 @@ def test_the_rest_is_as_given_or_plain() -> None:
 def test_a_plugin_that_is_installed_has_a_name() -> None:
     """Its own settings, and no others."""
     assert "cores" in submission("local").settings
-    with pytest.raises(UnknownSystem, match="no batch system 'nosuch'"):
+    with pytest.raises(UnknownSystem, match="no batch system named 'nosuch'"):
         submission("nosuch")
 
 

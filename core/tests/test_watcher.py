@@ -187,7 +187,7 @@ def test_a_job_that_nothing_knows_is_lost_after_a_while(
     assert (outcome.state, outcome.reason) == (State.LOST, Reason.LOST)
     assert outcome.evidence == (
         f"no exit record in {run.folder}/exit",
-        "toy has not known job 1.1 for 120 s; the last word was 'R'",
+        "toy has not reported job 1.1 for 120 s (last seen as 'R')",
     )
 
 

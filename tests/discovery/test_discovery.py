@@ -116,25 +116,25 @@ PLUGINS = {
 TWINS = "the name 'twin' is claimed by ab-twin-one 1.0 and ab-twin-two 1.0; uninstall one of them"
 #: By distribution: what `anybatch systems` says of it.
 CULPRITS = {
-    "ab-unimportable": "it cannot be imported: ModuleNotFoundError: No module named 'no_such_lib",
-    "ab-syntax": "it cannot be imported: SyntaxError: ",
-    "ab-exits": "it cannot be imported: SystemExit: 3",
-    "ab-no-class": "it defines no hooks",
+    "ab-unimportable": "cannot be imported: ModuleNotFoundError: No module named 'no_such_lib",
+    "ab-syntax": "cannot be imported: SyntaxError: ",
+    "ab-exits": "cannot be imported: SystemExit: 3",
+    "ab-no-class": "defines no hooks",
     "ab-not-made": "OSError: no (",
-    "ab-bad-name": "the name 'bad-name' must be lower-case letters, digits and _",
+    "ab-bad-name": "the name 'bad-name' may only contain lower-case letters, digits and _",
     "ab-twin-one": TWINS,
     "ab-twin-two": TWINS,
-    "ab-misspelt": "it implements 'anybatch_statsu', which is not a hook; did you mean 'anybatch_s",
+    "ab-misspelt": "'anybatch_statsu' is not a hook; did you mean 'anybatch_s",
     "ab-unmarked": "anybatch_submit is not marked with hookimpl",
     "ab-abstract": "Can't instantiate abstract class System",
-    "ab-incomplete": "it submits jobs, but has no anybatch_render",
-    "ab-asynchronous": "anybatch_find is asynchronous; hooks are plain functions",
-    "ab-wrong-parameter": "anybatch_detect has no argument 'machine'; it may take host, settings, ",
+    "ab-incomplete": "implements anybatch_submit, but not anybatch_render",
+    "ab-asynchronous": "anybatch_find is asynchronous; hooks must be plain functions",
+    "ab-wrong-parameter": "anybatch_detect has no parameter 'machine'; allowed are: host, ",
     "ab-settings-raise": "anybatch_settings raised RuntimeError: no settings",
     "ab-settings-exit": "anybatch_settings raised SystemExit",
-    "ab-settings-rubbish": "anybatch_settings answered 5 instead of a sequence",
+    "ab-settings-rubbish": "anybatch_settings returned 5; it must return a sequence",
     "ab-detect-raise": "anybatch_detect raised ZeroDivisionError: division by zero",
-    "ab-detect-rubbish": "anybatch_detect answered 'yes' instead of a Detection",
+    "ab-detect-rubbish": "anybatch_detect returned 'yes'; it must return a Detection",
 }
 
 
@@ -243,7 +243,7 @@ def test_a_detection_that_raises_is_no_choice(python: Path, anybatch_home: Path)
 @pytest.mark.parametrize(
     ("name", "problem"),
     [
-        ("unimportable", "it cannot be imported: ModuleNotFoundError"),
+        ("unimportable", "cannot be imported: ModuleNotFoundError"),
         ("twin", "ab-twin-one 1.0 and ab-twin-two 1.0"),
         ("misspelt", "did you mean 'anybatch_status'"),
     ],
@@ -325,5 +325,5 @@ def test_a_status_that_is_rubbish_is_no_verdict(
     state, said = ran.stdout.split("\n", 1)
     assert state == "['queued'] [None]"
     distribution = f"ab-{kind}".replace("_", "-")
-    assert f"{kind} cannot be asked; keeping the last known states" in said
+    assert f"cannot query {kind}; keeping the last known states" in said
     assert f"plugin '{kind}' ({distribution} 1.0): anybatch_status" in said

@@ -56,7 +56,7 @@ def read(host: Host, command: Command, parse: Callable[[str], Answer]) -> Answer
     try:
         return parse(completed.stdout)
     except (ValueError, KeyError, TypeError) as error:
-        raise CommandFailed(command, completed, "the answer makes no sense") from error
+        raise CommandFailed(command, completed, "cannot understand its output") from error
 
 
 def missing_tools(host: Host, names: Iterable[str]) -> Detection | None:

@@ -58,13 +58,13 @@ def choose(name: str, hooks: Hooks, settings: Settings) -> str:
     }
     if not wanted:
         reasons = "; ".join(f"{n}: {answer.reason}" for n, answer in answers.items())
-        raise UnknownSystem(f"no batch system is usable here ({reasons or 'none installed'})")
+        raise UnknownSystem(f"no batch system is available here ({reasons or 'none installed'})")
     best = max(sorted(wanted), key=lambda n: wanted[n][0])
     _, answer = wanted[best]
     if answer.unreachable:
         others = ", ".join(n for n, (_, one) in wanted.items() if one.available)
         raise UnknownSystem(
-            f"{best} is set up here, but {answer.reason}. Try again later, or name a "
-            f"system (usable now: {others or 'none'})"
+            f"{best} is configured here, but {answer.reason}. Try again later, or name "
+            f"another system (available now: {others or 'none'})"
         )
     return best

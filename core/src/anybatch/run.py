@@ -128,7 +128,8 @@ class Run:
 
     def _job(self, index: int) -> JobRecord:
         if not 0 <= index < len(self):
-            raise RunNotFound(f"run {self.id} has no job {index}, only 0 to {len(self) - 1}")
+            has = "only job 0" if len(self) == 1 else f"jobs 0 to {len(self) - 1}"
+            raise RunNotFound(f"run {self.id} has no job {index!r:.20}; it has {has}")
         return self.watched.state.jobs[index]
 
     def _view(self, job: JobRecord) -> JobView:

@@ -131,8 +131,8 @@ class Session:
         made, waits = expand(listed, read_waits(listed, self._wait), self._expand)
         if require_one_job_each and len(made) != len(listed):
             raise JobError(
-                f"{self.system} makes {len(made)} jobs of {len(listed)}, and one future cannot "
-                f"stand for several; submit them as a run"
+                f"{self.system} makes {len(made)} jobs of {len(listed)}, but a future stands for "
+                f"one job; use Session.submit instead"
             )
         planner = Planner(
             self.system,
@@ -338,7 +338,7 @@ def split_job_name(text: str) -> tuple[str, int | None]:
     """
     name, colon, index = text.partition(":")
     if colon and not index.isdecimal():
-        raise RunNotFound(f"{text!r} names no job; write RUN or RUN:INDEX")
+        raise RunNotFound(f"invalid job {text!r}: expected RUN or RUN:INDEX")
     return name, int(index) if colon else None
 
 

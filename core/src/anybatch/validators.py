@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def to_texts(value: object) -> tuple[Any, ...]:
     """A tuple from a sequence; a single text would be taken apart into letters."""
     if isinstance(value, str) or not isinstance(value, Iterable):
-        raise TypeError(f"a sequence is needed, not {value!r:.100}")
+        raise TypeError(f"expected a sequence, not {value!r:.100}")
     return tuple(value)
 
 
@@ -26,7 +26,7 @@ def all_are(*kinds: type) -> Any:
     def check(_: object, attribute: attrs.Attribute[Any], values: Iterable[object]) -> None:
         for value in values:
             if not isinstance(value, kinds):
-                raise TypeError(f"{attribute.name} must not hold {value!r:.100}")
+                raise TypeError(f"{attribute.name} must not contain {value!r:.100}")
 
     return check
 
@@ -36,7 +36,7 @@ def is_table(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
     if not isinstance(value, Mapping) or not all(
         isinstance(word, str) for pair in value.items() for word in pair
     ):
-        raise TypeError(f"{attribute.name} must be a table of texts, not {value!r:.100}")
+        raise TypeError(f"{attribute.name} must be a table of strings, not {value!r:.100}")
 
 
 def is_aware(_: object, attribute: attrs.Attribute[Any], value: datetime | None) -> None:

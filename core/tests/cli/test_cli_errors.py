@@ -101,7 +101,7 @@ def test_only_known_plugins_are_advised(call: Call) -> None:
     assert "did you mean 'slurm'?" in call("submit", "--system", "slrm", "--", "true").stderr
     assert "pip install" not in call("submit", "--system", "slrm", "--", "true").stderr
     unloaded = call("submit", "--system", "nosuch", "--", "true").stderr
-    assert "there is no batch system 'nosuch'" in unloaded
+    assert "no batch system named 'nosuch'" in unloaded
     assert "pip install" not in unloaded
 
 
@@ -120,7 +120,7 @@ def test_a_job_that_the_run_does_not_have(call: Call) -> None:
     for command in ("logs", "terminate"):
         result = call(command, f"{run}:1")
         assert result.exit_code == 2
-        assert "has no job 1, only 0 to 0" in result.stderr
+        assert "has no job 1; it has only job 0" in result.stderr
 
 
 def test_a_settings_file_with_a_mistake(call: Call, home: Path) -> None:

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.system
 
 FEW = settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
 JOB_KEYS = {"index", "id", "state", "reason", "exit_code", "signal", "native_state", "host"}
-JOB_KEYS |= {"submitted", "started", "ended", "stdout", "stderr"}
+JOB_KEYS |= {"submitted", "started", "ended", "stdout", "stderr", "labels"}
 ECHO = "import os, sys; os.write(1, b'\\0'.join(map(os.fsencode, sys.argv[1:])))"
 lines = st.lists(
     st.binary(max_size=20).map(lambda line: line.replace(b"\n", b"").replace(b"\0", b""))

@@ -222,6 +222,14 @@ def test_terminating_a_run(call: Call) -> None:
     assert call("terminate", run).stdout == f"run {run}: nothing to stop: the jobs have ended\n"
 
 
+def test_cancel_is_another_name(call: Call) -> None:
+    """`anybatch cancel` is `terminate`, and the help of both says so."""
+    run = submit(call, "--", "sleep", "60")
+    assert call("cancel", run).stdout == f"run {run}: stopping 1 job\n"
+    assert call("cancel", "--help").stdout == call("terminate", "--help").stdout
+    assert "also: cancel" in call("--help").stdout
+
+
 def test_terminating_some_jobs(call: Call) -> None:
     """With an index only that job is told, once however often it is named."""
     run = submit(call, "--count", "3", "--", "sleep", "60")

@@ -340,7 +340,7 @@ def test_job_does_not_run_after_failure(local: Local) -> None:
 
 def test_unknown_dependency(local: Local) -> None:
     """A job that is to run after one that nobody knows is refused."""
-    with pytest.raises(Rejected, match=r"job 99\.1"):
+    with pytest.raises(Rejected, match=r"dependency 99\.1"):
         local.submit(after=("99.1@" + local.host.name,))
 
 
@@ -381,7 +381,7 @@ def test_another_machine_cannot_answer(local: Local) -> None:
         lambda: local.terminate(ids),
         lambda: local.plugin.anybatch_find(one),
     ):
-        with pytest.raises(CommandError, match="is known only there; this is elsewhere"):
+        with pytest.raises(CommandError, match="but this is elsewhere; run the command there"):
             ask()
     local.host.name = ids[0].partition("@")[2]
 

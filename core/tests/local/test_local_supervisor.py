@@ -258,7 +258,7 @@ def test_rubbish_does_no_harm(local: Local) -> None:
     file.write_text('{"token": 1}')
     status, stderr = run(local, "submit", str(file))
     assert status == 1
-    assert "not understood" in stderr
+    assert "invalid request" in stderr
     assert local.supervisor == pid
 
 

@@ -418,7 +418,7 @@ def test_a_future_stands_for_a_whole_project(grid: Grid, grid_home: Path) -> Non
     grid.dataset(2)
     with Executor("gbasf2") as executor:
         several = executor.submit(steering_job("steer.py"))
-        assert "one future" in str(several.exception(240))
+        assert "a future stands for one job" in str(several.exception(240))
         assert not grid.state()["names"]
         assert executor.submit(steering_job("steer.py", jobs=1)).result(240).done
 

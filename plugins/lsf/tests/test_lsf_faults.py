@@ -250,7 +250,7 @@ def test_auto_chooses_no_stand_in_for_a_cluster_that_is_away(
 ) -> None:
     """A login node is none."""
     cluster.fault("lsid fail lsid: ls_getentityinfo() failed: LIM is down; try later")
-    with pytest.raises(UnknownSystem, match="lsf is set up here"):
+    with pytest.raises(UnknownSystem, match="lsf is configured here"):
         assert new_session("auto").system
 
 

@@ -99,7 +99,8 @@ class _Anybatch(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command that is called, with a hint where there is no such."""
+        """The command that is called, also by another name, with a hint where there is none."""
+        args = [ALIASES.get(args[0], args[0]), *args[1:]]
         if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
             hint = did_you_mean(args[0], self.commands)
             raise click.UsageError(f"unknown command {args[0]!r}{hint}", ctx)
@@ -121,6 +122,7 @@ Submit, watch and stop batch jobs on any batch system.
 Example: anybatch run --cores 4 -- python fit.py 7
 Help on a command: anybatch COMMAND --help. Version: anybatch --version.
 """
+ALIASES = {"cancel": "terminate"}
 _COMMANDS = {
     "Jobs": (submit.run, submit.submit, submit.render),
     "Runs": (watch.status, watch.wait, logs.logs, watch.terminate),

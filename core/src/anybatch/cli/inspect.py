@@ -37,7 +37,7 @@ anybatch systems --no-detect --json""",
 def systems(no_detect: bool, as_json: bool) -> None:
     """List batch systems and other plugins.
 
-    Shows what is installed, what works here and why, and what is broken.
+    Shows which plugins are installed, which work here and why, and which are broken.
     """
     from anybatch.detection import detect
     from anybatch.session import Session

@@ -98,7 +98,7 @@ anybatch wait
 anybatch wait 20261120-094725-64a26d && ./merge""",
     exits={
         0: "all jobs are done",
-        1: "a job is not done",
+        1: "at least one job is not done",
         2: "no such run",
         INTERRUPTED: "Ctrl-C or SIGTERM; the jobs continue",
     },
@@ -155,9 +155,9 @@ anybatch terminate 20261120-094725-64a26d:3 --signal USR1""",
 @click.option("--signal", metavar="NAME", help="Send this signal instead of stopping the jobs.")
 @json_option
 def terminate(names: tuple[str, ...], signal: str | None, as_json: bool) -> None:
-    """Stop jobs, or send them a signal.
+    """Stop jobs, or send them a signal (also: cancel).
 
-    Jobs that have ended are left alone.
+    Jobs that have ended are left alone. `anybatch cancel` is the same command.
     """
     from anybatch.session import Session
 

@@ -101,6 +101,6 @@ def _check_after(request: Request, machine: Machine, table: Table) -> None:
     for native in request.after:
         if native not in table.jobs:
             raise Rejected(
-                f"job {native}, which must be done first, is unknown to `local` on "
-                f"{machine.name}; it forgets jobs a day after their run has ended"
+                f"dependency {native} is unknown to `local` on {machine.name}, which forgets "
+                f"jobs a day after their run has ended"
             )

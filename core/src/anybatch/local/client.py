@@ -50,7 +50,7 @@ def _exchange(folder: StateFolder, request: bytes) -> bytes:
         with connection.makefile("rb") as file:
             answer = file.read()
     if not answer.endswith(b"\n"):
-        raise ConnectionResetError("the supervisor ended before its answer did")
+        raise ConnectionResetError("the supervisor ended in the middle of its answer")
     return answer
 
 

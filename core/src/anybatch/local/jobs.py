@@ -146,7 +146,7 @@ class Table:
     @singledispatchmethod
     def apply(self, event: Event) -> None:
         """Take note of *event*."""
-        raise TypeError(f"{event!r} is no event")
+        raise TypeError(f"{event!r} is not an event")
 
     @apply.register
     def _booted(self, event: Booted) -> None:

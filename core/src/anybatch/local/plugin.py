@@ -84,5 +84,6 @@ class Local(BatchSystem):
 
     def _elsewhere(self, what: str, place: str) -> str:
         return (
-            f"{what} belongs to machine {place} and is known only there; this is {self.host.name}"
+            f"{what} belongs to machine {place}, but this is {self.host.name}; "
+            f"run the command there"
         )

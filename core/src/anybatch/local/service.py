@@ -33,7 +33,7 @@ def reply(supervisor: Supervisor, question: bytes) -> bytes:
     except Rejected as error:
         answer = {"rejected": str(error)}
     except ValueError as error:  # a client that was killed while it wrote, or none of ours
-        answer = {"error": f"not understood: {error}"}
+        answer = {"error": f"invalid request: {error}"}
     return json.dumps(answer, separators=(",", ":")).encode() + b"\n"
 
 
@@ -56,7 +56,7 @@ def _submit(supervisor: Supervisor, fields: dict[str, Any]) -> list[str]:
     try:
         request = converter.structure(fields, Request)
     except (KeyError, TypeError) as error:
-        raise ValueError(f"request: {error!r}") from error
+        raise ValueError(f"{error!r}") from error
     if supervisor.table.find(request.token) is None:
         event = admit(request, supervisor.machine, supervisor.table)
         supervisor.record(event, flush=True)

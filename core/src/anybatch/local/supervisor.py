@@ -66,7 +66,7 @@ class Supervisor:
         rebooted = self.table.boot != boot
         for job in list(self.table.running.values()):
             if rebooted:
-                self._end(job, Word.NODE_FAILURE, "the machine went down while it ran")
+                self._end(job, Word.NODE_FAILURE, "the machine went down while the job ran")
             elif processes.runs(job.pid, job.born):
                 self._adopted.append(job)
             else:
@@ -91,7 +91,12 @@ class Supervisor:
             now = time.time()
             self.record(
                 *(
-                    Ended(job.id, now, Word.DEPENDENCY, message=f"job {cause} is not done")
+                    Ended(
+                        job.id,
+                        now,
+                        Word.DEPENDENCY,
+                        message=f"dependency failed: job {cause} is not done",
+                    )
                     for job, cause in doomed
                 )
             )
@@ -109,7 +114,7 @@ class Supervisor:
                 marker.unlink()
             if error.errno in _TRY_AGAIN:
                 return False
-            self._end(job, Word.NOT_STARTED, f"cannot start it: {error}")
+            self._end(job, Word.NOT_STARTED, f"cannot start the job: {error}")
             return True
         self.record(Started(job.id, time.time(), pid, processes.born(pid)))
         marker.unlink()

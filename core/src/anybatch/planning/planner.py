@@ -73,7 +73,7 @@ class Planner:
             UsageError: a job or setting that cannot be; nothing was written.
         """
         if not jobs:
-            raise JobError("there is no job to submit")
+            raise JobError("no jobs to submit")
         now = datetime.now(timezone.utc)
         run = new_run_id(now)
         work = RunDraft(run, runs / run, len(jobs))

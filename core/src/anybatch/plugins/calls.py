@@ -235,8 +235,8 @@ class Hooks:
             raise self.plugins.plugin_error(name, f"{hook} raised {one_line(error)}") from error
 
     def _wrong(self, name: str, hook: str, answer: object, wanted: str = "") -> PluginError:
-        instead = f" instead of {wanted}" if wanted else ""
-        return self.plugins.plugin_error(name, f"{hook} answered {answer!r:.200}{instead}")
+        instead = f"; it must return {wanted}" if wanted else ""
+        return self.plugins.plugin_error(name, f"{hook} returned {answer!r:.200}{instead}")
 
     def _is(self, name: str, hook: str, answer: object, kind: type[T]) -> T:
         if not isinstance(answer, kind):

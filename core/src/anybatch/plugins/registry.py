@@ -103,9 +103,9 @@ class Plugins:
         if name == hookspecs.PROJECT:
             raise _Refused(f"the name {name!r} is reserved for the core's own settings")
         if not _NAME.fullmatch(name):
-            raise _Refused(f"the name {name!r} must be lower-case letters, digits and _")
+            raise _Refused(f"the name {name!r} may only contain lower-case letters, digits and _")
         if self._manager.has_plugin(name):
-            raise _Refused(f"there is a plugin {name!r} already")
+            raise _Refused(f"another plugin is already named {name!r}")
 
     def refuse(self, name: str, distribution: str, problem: str) -> None:
         """Record a plugin that is not used, and why."""
@@ -141,7 +141,7 @@ class Plugins:
                 return plugin
         known = sorted([*self.systems, *self.aliases])
         raise UnknownSystem(
-            f"there is no batch system {name!r}{did_you_mean(name, [*known, *KNOWN])} "
+            f"no batch system named {name!r}{did_you_mean(name, [*known, *KNOWN])} "
             f"(installed: {', '.join(known)}){_how_to_install(name)}"
         )
 
@@ -193,14 +193,14 @@ def check_hooks(plugin: object) -> tuple[str, ...]:
             continue
         if name not in specified:
             hint = did_you_mean(name, specified)
-            raise _Refused(f"it implements {name!r}, which is not a hook{hint}")
+            raise _Refused(f"{name!r} is not a hook{hint}")
         _check_signature(name, function, specified[name])
         hooks.append(name)
     if not hooks:
-        raise _Refused("it defines no hooks; did you forget @hookimpl?")
+        raise _Refused("defines no hooks; did you forget @hookimpl?")
     missing = [name for name in NEEDED if name not in hooks]
     if "anybatch_submit" in hooks and missing:
-        raise _Refused(f"it submits jobs, but has no {missing[0]}")
+        raise _Refused(f"implements anybatch_submit, but not {missing[0]}")
     return tuple(hooks)
 
 
@@ -212,11 +212,11 @@ def _inherited(plugin: object, name: str) -> bool:
 
 def _check_signature(name: str, function: Callable[..., Any], allowed: tuple[str, ...]) -> None:
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-        raise _Refused(f"{name} is asynchronous; hooks are plain functions")
+        raise _Refused(f"{name} is asynchronous; hooks must be plain functions")
     for parameter in inspect.signature(function).parameters.values():
         if parameter.default is inspect.Parameter.empty and parameter.name not in allowed:
             raise _Refused(
-                f"{name} has no argument {parameter.name!r}; it may take {', '.join(allowed)}"
+                f"{name} has no parameter {parameter.name!r}; allowed are: {', '.join(allowed)}"
             )
 
 
@@ -271,7 +271,7 @@ def _load(plugins: Plugins, entry: EntryPoint) -> None:
     try:
         plugin = entry.load()
     except (Exception, SystemExit) as error:
-        problem = f"it cannot be imported: {one_line(error)}"
+        problem = f"cannot be imported: {one_line(error)}"
         plugins.refuse(entry.name, _source(entry), problem)
     else:
         plugins.add(entry.name, plugin, _source(entry))

@@ -240,7 +240,7 @@ class Engine:
                 self._runs.pop(run.state.id, None)
                 run.lease.drop()
             why = str(error) if isinstance(error, FolderError) else repr(error)
-            self._on_notice(f"run {run.state.id} cannot be watched any more: {why}")
+            self._on_notice(f"run {run.state.id} can no longer be watched: {why}")
             self.wake()
 
     def _announce(self) -> None:

@@ -50,7 +50,7 @@ class Questions:
             if pace.reachable:
                 cannot = f"cannot reach {system}"
                 if isinstance(error, PluginError):
-                    cannot = f"{system} cannot be asked"
+                    cannot = f"cannot query {system}"
                 self._on_notice(f"{cannot}; keeping the last known states: {error}")
             pace.failed()
             return None

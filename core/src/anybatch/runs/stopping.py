@@ -38,7 +38,7 @@ def note(
 
 def _note_terminate(run: RunState, jobs: Sequence[JobRecord]) -> None:
     run.record("terminate", durable=True, jobs=write_ranges(job.index for job in jobs))
-    evidence = ("it was never submitted",)
+    evidence = ("never submitted",)
     run.record_ended(
         [
             run.outcome(job, State.TERMINATED, Reason.TERMINATED, evidence=evidence)

@@ -207,13 +207,13 @@ class Watcher:
         since = self._seen.missing_since.get(job.index)
         if since is None or now - since < self._lost_after:
             return None
-        said = "it was never seen there"
+        said = "never seen"
         if job.native_state:
-            said = f"the last word was {job.native_state!r}"
+            said = f"last seen as {job.native_state!r}"
         asked = (
             f"no exit record in {self._seen.exits.path}",
-            f"{self._run.file.system} has not known job {job.native_id} for "
-            f"{self._lost_after:g} s; {said}",
+            f"{self._run.file.system} has not reported job {job.native_id} for "
+            f"{self._lost_after:g} s ({said})",
         )
         if job.terminated:
             return Verdict(state=State.TERMINATED, reason=Reason.TERMINATED, evidence=asked)
