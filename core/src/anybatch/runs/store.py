@@ -188,7 +188,7 @@ def _read_planned(
     indices = tuple(read_ranges(plain["indices"], below=min(count, _MOST)))
     sets = len(submission.transfer_sets)
     if len(indices) != submission.count or sets not in (0, 1, len(indices)):
-        raise ValueError(f"submission {submission.number} has not {submission.count} jobs")
+        raise ValueError(f"submission {submission.number} does not have {submission.count} jobs")
     return Planned(
         submission=attrs.evolve(submission, settings=restore_types(settings)),
         indices=indices,
@@ -244,7 +244,7 @@ def _read(
         )
     run, system, count = _text(plain["run"]), _text(plain["system"]), _whole(plain["count"])
     if run != folder.name:
-        raise ValueError(f"it is of the run {run:.50}")
+        raise ValueError(f"it belongs to the run {run:.50}")
     if not count:
         raise ValueError("it has no jobs")
 
@@ -257,11 +257,11 @@ def _read(
     if [one.submission.number for one in submissions] != list(range(len(submissions))):
         raise ValueError("its submissions are not numbered 0, 1, 2, ...")
     if sorted(index for one in submissions for index in one.indices) != [*range(min(count, _MOST))]:
-        raise ValueError(f"its submissions have not {count} jobs")
+        raise ValueError(f"its submissions do not have {count} jobs")
     if any(
         name == run and (index or 0) >= count for one in submissions for name, index in one.waits
     ):
-        raise ValueError("a job waits for one that there is not")
+        raise ValueError("a job waits for a job that does not exist")
     return RunFile(
         run=run,
         system=system,
@@ -296,13 +296,13 @@ def _labels(plain: Any, count: int) -> tuple[tuple[str, Mapping[str, str]], ...]
 
 def _text(plain: Any) -> str:
     if not isinstance(plain, str):
-        raise TypeError(f"{plain!r:.100} is no text")
+        raise TypeError(f"{plain!r:.100} is not a string")
     return plain
 
 
 def _whole(plain: Any) -> int:
     if not isinstance(plain, int) or isinstance(plain, bool) or plain < 0:
-        raise TypeError(f"{plain!r:.100} is no whole number")
+        raise TypeError(f"{plain!r:.100} is not a whole number")
     return plain
 
 
