@@ -13,9 +13,10 @@ from anybatch.outcome import Outcome
 from anybatch.planning.plan import token
 from anybatch.ranges import write_ranges
 from anybatch.runs import store
+from anybatch.runs.entries import Phase
 from anybatch.runs.journal import Journal
 from anybatch.runs.retry import plan_retries
-from anybatch.runs.state import Phase, RunState
+from anybatch.runs.state import RunState
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -42,13 +43,14 @@ def folded(state: RunState, times: int = 1) -> RunState:
     other = RunState(state.file, Journal(state.folder, "other", local_host()), state._restore_types)
     for event in other._journal.read():
         for _ in range(times):
-            other._apply(event)
+            other.apply(event)
     return other
 
 
 def content(state: RunState) -> Any:
     """All of a state but what only the watching process knows."""
     jobs = [attrs.evolve(job) for job in state.jobs]
+    assert not state.early
     counts = {kind: number for kind, number in state.counts.items() if number}
     return jobs, state.submissions, counts, state.unfinished
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from anybatch.records import Submission
     from anybatch.runs.engine import Engine
-    from anybatch.runs.state import JobRecord
+    from anybatch.runs.entries import JobRecord
     from anybatch.runs.watched import WatchedRun
 
 

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from anybatch.outcome import Outcome
     from anybatch.plugins.calls import Hooks
     from anybatch.records import Batch, JobStatus
-    from anybatch.runs.state import JobRecord, RunState
+    from anybatch.runs.entries import JobRecord
+    from anybatch.runs.state import RunState
     from anybatch.runs.watched import WatchedRun
 
 _FACTS = ("host", "started", "ended", "cpu_time", "max_memory")

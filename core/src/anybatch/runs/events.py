@@ -1,8 +1,9 @@
 """Events as journals hold them: which fields each has, and what to do with those that are odd.
 
-Further kinds and further fields are of later versions, and passed over. So is a word of a batch
-system's (`state`) that makes no sense, which only tells something. Whatever else decides what is
-submitted or how a job ended: where it makes no sense, the journal is damaged.
+Further kinds and further fields are of later versions, and passed over. So is what only tells
+something (a word of a batch system, a sign, a failure), where it makes no sense. Whatever else
+decides what is submitted or how a job ended: where it makes no sense, the journal is damaged. `q`
+orders what two processes said of one thing.
 """
 
 from __future__ import annotations
@@ -27,14 +28,21 @@ def read_event(plain: Any) -> Event | None:
     if not isinstance(plain, dict) or not isinstance(plain.get("e"), str):
         return None  # torn by a crash, then written on after it
     fields = _FIELDS.get(plain["e"])
+    if not _is_number(plain.get("q", 0)):
+        plain = {**plain, "q": 0}
     if fields is None:
         return plain if _is_time(plain.get("t")) else None
     wrong = [name for name, fits in fields.items() if not fits(plain.get(name))]
     if not wrong:
         return _understood(plain) if plain["e"] == "ended" else plain
-    if plain["e"] == "state":
+    if not decides(plain):
         return None
     raise ValueError(f"{plain['e']} has {wrong[0]} {plain.get(wrong[0])!r:.100}")
+
+
+def decides(event: Event) -> bool:
+    """Whether what is submitted, or how a job ended, is decided by such an event."""
+    return event["e"] not in ("state", "sign", "failed", "unfound")
 
 
 def _understood(event: Event) -> Event:
@@ -71,6 +79,10 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
+def _is_number_or_none(value: Any) -> bool:
+    return value is None or _is_number(value)
+
+
 def _are_texts(value: Any) -> bool:
     return isinstance(value, list) and all(map(_is_text, value))
 
@@ -96,17 +108,21 @@ def _are_outcomes(value: Any) -> bool:
 _FIELDS: dict[str, dict[str, Callable[[Any], bool]]] = {
     kind: {"t": _is_time, **fields}
     for kind, fields in {
-        "submitting": {"s": _is_number, "until": _is_time},
+        "submitting": {"s": _is_number, "n": _is_number_or_none, "until": _is_time},
+        "failed": {"s": _is_number, "n": _is_number, "text": _is_text},
+        "unfound": {"s": _is_number, "n": _is_number},
         "submitted": {"s": _is_number, "ids": _are_texts},
-        "not_found": {"s": _is_number},
+        "not_found": {"s": _is_number, "n": _is_number_or_none},
         "refused": {"s": _is_number},
         "retry": {"planned": _is_table},
         "state": {
+            "s": _is_number_or_none,
             "jobs": _is_text,
             "state": _is_state,
             "native_state": _is_text_or_none,
             "message": _is_text_or_none,
         },
+        "sign": {"s": _is_number_or_none, "jobs": _is_text, "sign": _is_text_or_none},
         "terminate": {"jobs": _is_text},
         "ended": {"outcomes": _are_outcomes},
     }.items()

@@ -26,13 +26,15 @@ class Journal:
 
     Args:
         folder: the run's folder.
-        writer: names this process among all that may ever write: host, process id, start.
+        writer: names this process among all that may ever write: host, process id, start. It
+            stands in events that are read (`w`), and in the file's name alone.
         files: where the folder is.
     """
 
     def __init__(self, folder: Path, writer: str, files: Files) -> None:
         self._folder = folder
         self._files = files
+        self.writer = writer
         self._own = folder / f"journal-{writer}.jsonl"
         self._read_to: dict[str, int] = {}
         self._torn = False
@@ -60,7 +62,9 @@ class Journal:
         self._torn = False
 
     def read(self) -> list[Event]:
-        """What other processes wrote since the last call; at first what all wrote, in order.
+        """What other processes wrote since the last call; at first what all wrote.
+
+        What one process wrote is in order; several are sorted for who looks on, and nothing more.
 
         Raises:
             FolderAway: the folder cannot be read now.
@@ -79,16 +83,17 @@ class Journal:
                 f"cannot read the journal in {str(self._folder)!r}: {error.strerror or error}; the "
                 f"run can be read again when the folder is back"
             ) from error
-        return sorted(events, key=lambda event: float(event["t"]))
+        return sorted(events, key=_turn)
 
-    def refuse(self, event: Event, error: Exception) -> FolderError:
-        """The error for an event that cannot be, which this journal gives from now on."""
+    def refuse(self, event: Event, error: Exception, *, for_good: bool = True) -> FolderError:
+        """The error for an event that cannot be; *for_good* the journal gives it from now on."""
         problem = f"{event['e']} at {event['t']}: {type(error).__name__}: {error!s:.500}"
-        self._damage = FolderError(
+        refused = FolderError(
             f"the journal in {str(self._folder)!r} is damaged: {problem}; if a newer anybatch has "
             f"written it, use that"
         )
-        return self._damage
+        self._damage = refused if for_good else None
+        return refused
 
     def _new_lines(self, name: str) -> Iterator[Event]:
         start = self._read_to.get(name, 0)
@@ -103,8 +108,12 @@ class Journal:
                 ) from error
             start += len(line) + 1
             if event is not None:
-                yield event
+                yield {**event, "w": name.removeprefix("journal-").removesuffix(".jsonl")}
         self._read_to[name] = start
+
+
+def _turn(event: Event) -> tuple[int, float]:
+    return event.get("q", 0), float(event["t"])
 
 
 def _parsed(line: bytes) -> object:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from anybatch.model import State
     from anybatch.plugins.calls import Hooks
-    from anybatch.runs.state import JobRecord, RunState
+    from anybatch.runs.entries import JobRecord
+    from anybatch.runs.state import RunState
 
 HOOK = "anybatch_job_changed"
 FLUSH = 3.0  #: seconds

@@ -2,103 +2,39 @@
 
 Nothing is changed but by `RunState.record`, which writes an event to the journal and then
 applies it; so a process that comes later and reads the journal arrives at the same state.
-
-    submitting  {s, until}          a submit command is about to run, for so long at most
-    submitted   {s, ids}            the batch system has the jobs
-    not_found   {s}                 the token was looked up: no jobs, it may be tried again
-    refused     {s, reason, text}   the batch system or a dependency said no for good
-    retry       {planned}           jobs that are run again, as a further submission
-    state       {jobs, state, native_state, message}
-    terminate   {jobs}              somebody asked for it
-    ended       {outcomes}          the verdicts
 """
 
 from __future__ import annotations
 
-import enum
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
-from anybatch.model import Reason, State
 from anybatch.outcome import JobId, Outcome
-from anybatch.planning.plan import Planned
 from anybatch.quoting import INDEX
-from anybatch.ranges import by_index, read_ranges, write_ranges
+from anybatch.ranges import by_index, write_ranges
 from anybatch.records import Batch, JobStatus
-from anybatch.runs.serialization import from_plain, to_plain
-from anybatch.runs.store import plain_planned, read_planned
-from anybatch.worker.layout import Pages, log_folder
+from anybatch.runs.events import decides
+from anybatch.runs.fold import Fold, stamp_of
+from anybatch.runs.serialization import to_plain
+from anybatch.runs.store import plain_planned
+from anybatch.worker.layout import log_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from anybatch.model import Reason, State
+    from anybatch.planning.plan import Planned
+    from anybatch.runs.entries import JobRecord
     from anybatch.runs.events import Event
     from anybatch.runs.journal import Journal
+    from anybatch.runs.moments import Moment
     from anybatch.runs.store import RunFile
 
 
-@attrs.define
-class JobRecord:
-    """A job as the watcher sees it.
-
-    Attributes:
-        index: its number in the run.
-        submission: number of the submission that it is in (the latest, after a retry).
-        attempt: 0, or the number of the retry.
-        native_id: the batch system's id; None before it is submitted; empty where the system has
-            the job and nobody knows its id.
-        state: the last known.
-        native_state: the system's own word for it.
-        message: what the system said beside it.
-        submitted: when.
-        outcome: the verdict.
-        terminated: somebody asked for its end.
-    """
-
-    index: int
-    submission: int = -1
-    attempt: int = 0
-    native_id: str | None = None
-    state: State = State.NEW
-    native_state: str | None = None
-    message: str | None = None
-    submitted: float | None = None
-    outcome: Outcome | None = None
-    terminated: bool = False
-
-
-class Phase(str, enum.Enum):
-    """How far a submission is."""
-
-    WAITING = "waiting"  #: not tried yet
-    SUBMITTING = "submitting"  #: announced; whether there are jobs is not known
-    SUBMITTED = "submitted"
-    REFUSED = "refused"
-
-
-@attrs.define
-class SubmissionState:
-    """A submission as the submitter sees it.
-
-    Attributes:
-        planned: what it is.
-        phase: how far it is.
-        until: when an announced submit command has certainly ended; seconds since 1970.
-        announced: when it was about to run.
-    """
-
-    planned: Planned
-    phase: Phase = Phase.WAITING
-    until: float = 0.0
-    announced: float | None = None
-
-
-class RunState:
+class RunState(Fold):
     """A run and all that is known of it.
 
     Args:
@@ -113,21 +49,11 @@ class RunState:
         journal: Journal,
         restore_types: Callable[[Mapping[str, Any]], Mapping[str, Any]],
     ) -> None:
-        self.file = file
-        self.jobs = [JobRecord(index) for index in range(file.count)]
-        self.submissions: list[SubmissionState] = []
-        self.counts: Counter[State] = Counter({State.NEW: file.count})
-        self.unfinished = file.count
-        self._changes: list[tuple[JobRecord, State, State]] = []
-        self._restarted: set[int] = set()
-        self.pages = Pages(file.count)
+        super().__init__(file, restore_types)
         self._journal = journal
-        self._restore_types = restore_types
         self._stdout = by_index(file.stdout, file.count)
         self._stderr = by_index(file.stderr, file.count)
         self._labels = by_index(file.labels, file.count)
-        for planned in file.submissions:
-            self._add(planned)
 
     @property
     def id(self) -> str:
@@ -187,16 +113,6 @@ class RunState:
             for number, some in ids.items()
         ]
 
-    def take_changes(self) -> list[tuple[JobRecord, State, State]]:
-        """The changes of state since the last call: job, old state, new state."""
-        changes, self._changes = self._changes, []
-        return changes
-
-    def take_restarted(self) -> set[int]:
-        """The jobs that are run again since the last call, by this or another process."""
-        restarted, self._restarted = self._restarted, set()
-        return restarted
-
     # -- events
 
     def record(self, kind: str, *, durable: bool = False, **fields: Any) -> None:
@@ -205,9 +121,12 @@ class RunState:
         Raises:
             FolderError: the journal cannot be written; nothing has changed then.
         """
-        event: Event = {"t": round(time.time(), 3), "e": kind, **fields}
+        self.apply(self._write(kind, durable=durable, **fields))
+
+    def _write(self, kind: str, *, durable: bool, **fields: Any) -> Event:
+        event: Event = {"t": round(time.time(), 3), "q": self.clock + 1, "e": kind, **fields}
         self._journal.append(event, durable=durable)
-        self._apply(event)
+        return {**event, "w": self._journal.writer}
 
     def catch_up(self) -> None:
         """Apply what other processes wrote to the journal.
@@ -215,88 +134,19 @@ class RunState:
         Raises:
             FolderError: it cannot be read, or makes no sense; at each call again.
         """
+        self._read_on()
+        if self.early:
+            self._read_on()  # its cause was written to a file that had been read before
+        for event in filter(decides, self.early):
+            unknown = LookupError("it is about a submission that is not on record")
+            raise self._journal.refuse(event, unknown, for_good=False)
+
+    def _read_on(self) -> None:
         for event in self._journal.read():
             try:
-                self._apply(event)
-            except Exception as error:  # it is about a job or submission that there is not
+                self.apply(event)
+            except Exception as error:  # it is about a job that there is not
                 raise self._journal.refuse(event, error) from error
-
-    def _apply(self, event: Event) -> None:
-        apply = getattr(self, f"_on_{event['e']}", None)
-        if apply is not None:  # a later version may write more kinds
-            apply(event)
-
-    def _on_submitting(self, event: Event) -> None:
-        one = self.submissions[event["s"]]
-        if one.phase == Phase.WAITING:
-            one.phase, one.until = Phase.SUBMITTING, event["until"]
-            one.announced = event.get("t")
-
-    def _on_not_found(self, event: Event) -> None:
-        one = self.submissions[event["s"]]
-        if one.phase == Phase.SUBMITTING:
-            one.phase = Phase.WAITING
-
-    def _on_submitted(self, event: Event) -> None:
-        one = self.submissions[event["s"]]
-        if one.phase == Phase.SUBMITTED:
-            return
-        one.phase = Phase.SUBMITTED
-        for index, native in zip(one.planned.indices, event["ids"], strict=True):
-            job = self.jobs[index]
-            job.native_id, job.submitted = native, one.announced or event.get("t")
-            self._move(job, State.QUEUED)
-
-    def _on_refused(self, event: Event) -> None:
-        self.submissions[event["s"]].phase = Phase.REFUSED
-
-    def _on_retry(self, event: Event) -> None:
-        planned = read_planned(event["planned"], self.file, self._restore_types)
-        if planned.submission.number == len(self.submissions):
-            self._add(planned)
-
-    def _on_state(self, event: Event) -> None:
-        for index in read_ranges(event["jobs"], below=len(self.jobs)):
-            job = self.jobs[index]
-            if job.state.final:
-                continue  # another process had the verdict already
-            job.native_state, job.message = event.get("native_state"), event.get("message")
-            self._move(job, State(event["state"]))
-
-    def _on_terminate(self, event: Event) -> None:
-        for index in read_ranges(event["jobs"], below=len(self.jobs)):
-            self.jobs[index].terminated = True
-
-    def _on_ended(self, event: Event) -> None:
-        for plain in event["outcomes"]:
-            outcome = from_plain({**plain, "run": self.id}, Outcome)
-            self._end(self.jobs[outcome.index], outcome)
-
-    def _end(self, job: JobRecord, outcome: Outcome) -> None:
-        job.outcome, job.native_state = outcome, outcome.native_state
-        self._move(job, outcome.state, ended=True)
-
-    def _move(self, job: JobRecord, state: State, *, ended: bool = False) -> None:
-        old = job.state
-        if old is state or (old.final and not ended):
-            return
-        job.state = state
-        self.counts[old] -= 1
-        self.counts[state] += 1
-        self.unfinished += old.final - state.final
-        self.pages.count(job.index, old.final - state.final)
-        self._changes.append((job, old, state))
-
-    def _add(self, planned: Planned) -> None:
-        self.submissions.append(SubmissionState(planned))
-        for index in planned.indices:
-            job = self.jobs[index]
-            job.submission, job.attempt = planned.submission.number, planned.attempt
-            if planned.attempt:
-                job.native_id, job.native_state, job.message, job.submitted = None, None, None, None
-                job.terminated = False
-                self._restarted.add(index)
-                self._move(job, State.NEW)
 
     # -- events, as the watcher and the submitter write them
 
@@ -306,26 +156,36 @@ class RunState:
         for one in plain:
             one.pop("run")
         # On the disk, because exit records are removed that tell the same.
-        self._journal.append({"e": "ended", "outcomes": plain}, durable=True)
+        event = self._write("ended", durable=True, outcomes=plain)
+        self.clock += 1
         for outcome in outcomes:
-            self._end(self.jobs[outcome.index], outcome)
+            self.end(self.jobs[outcome.index], outcome, stamp_of(event))
 
     def record_states(self, jobs: Iterable[tuple[JobRecord, JobStatus]]) -> None:
         """Write what the batch system says of jobs that have not ended, where it is new."""
-        groups: dict[tuple[State, str, str | None], list[int]] = {}
+        groups: dict[tuple[int, State, str, str | None], list[int]] = {}
         for job, status in jobs:
             if (job.state, job.native_state, job.message) != (
                 status.state,
                 status.native_state,
                 status.message,
             ):
-                key = (status.state, status.native_state, status.message)
+                key = (job.submission, status.state, status.native_state, status.message)
                 groups.setdefault(key, []).append(job.index)
-        for (state, native, message), indices in groups.items():
+        for (number, state, native, message), indices in groups.items():
+            said: dict[str, Any] = {"state": state.value, "native_state": native}
             ranges = write_ranges(sorted(indices))
-            self.record(
-                "state", jobs=ranges, state=state.value, native_state=native, message=message
-            )
+            self.record("state", s=number, jobs=ranges, message=message, **said)
+
+    def record_signs(self, jobs: Iterable[JobRecord], sign: str | None, at: Moment) -> None:
+        """Write the first sign of an end, or (None) that it was none, where it is new."""
+        groups: dict[int, list[int]] = defaultdict(list)
+        for job in jobs:
+            if (job.sign and job.sign[0]) != sign:
+                groups[job.submission].append(job.index)
+        for number, indices in groups.items():
+            ranges = write_ranges(sorted(indices))
+            self.record("sign", s=number, jobs=ranges, sign=sign, at=at.plain())
 
     def record_retry(self, planned: Planned) -> None:
         """Write that jobs are run again."""

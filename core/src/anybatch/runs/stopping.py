@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from anybatch.model import Reason, State
 from anybatch.ranges import write_ranges
-from anybatch.runs.state import Phase
+from anybatch.runs.entries import Phase
 
 if TYPE_CHECKING:
     import threading
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from anybatch.plugins.calls import Hooks
     from anybatch.records import Batch
-    from anybatch.runs.state import JobRecord, RunState
+    from anybatch.runs.entries import JobRecord
+    from anybatch.runs.state import RunState
 
 
 def note(

@@ -16,7 +16,7 @@ import attrs
 
 from anybatch.errors import AnybatchError, FolderError, NotSubmitted, Rejected, UsageError
 from anybatch.model import Reason, State
-from anybatch.runs.state import Phase
+from anybatch.runs.entries import Phase
 from anybatch.worker.exit_records import start_names
 from anybatch.worker.layout import page_of_job
 
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from anybatch.planning.plan import Wait
     from anybatch.plugins.calls import Hooks
     from anybatch.records import Batch, Submission
-    from anybatch.runs.state import JobRecord, RunState, SubmissionState
+    from anybatch.runs.entries import JobRecord, SubmissionState
+    from anybatch.runs.state import RunState
 
 #: Pauses before a submit command that failed is tried again; then it is left for later.
 PAUSES = (1.0, 3.0, 9.0)

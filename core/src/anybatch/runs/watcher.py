@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
     from anybatch.host import Host
     from anybatch.outcome import Outcome
+    from anybatch.runs.entries import JobRecord
     from anybatch.runs.observation import RunObservation
-    from anybatch.runs.state import JobRecord, RunState
+    from anybatch.runs.state import RunState
     from anybatch.runs.submitter import Submitter
 
 PATIENCE = 10.0  #: seconds that a second witness of a job's end is waited for

@@ -1,0 +1,148 @@
+"""What a run's state has of each job and of each submission.
+
+An event may be read before or after others that it does not depend on. So each entry keeps what
+tells old from new: the attempt or the try that an event names, and a stamp where two processes may
+say different things of one.
+"""
+
+from __future__ import annotations
+
+import enum
+
+import attrs
+
+from anybatch.model import State
+from anybatch.outcome import Outcome
+from anybatch.planning.plan import Planned
+from anybatch.runs.moments import Moment
+
+#: A Lamport clock and the writer's name: whoever has read an event writes a later one.
+Stamp = tuple[int, str]
+FIRST: Stamp = (-1, "")
+_KEPT = 8  #: failed tries of a submission that are remembered
+
+
+@attrs.define
+class JobRecord:
+    """A job as the watcher sees it.
+
+    Attributes:
+        index: its number in the run.
+        submission: number of the submission that it is in (the latest, after a retry).
+        attempt: 0, or the number of the retry.
+        native_id: the batch system's id; None before it is submitted; empty where the system has
+            the job and nobody knows its id.
+        state: the last known.
+        native_state: the system's own word for it.
+        message: what the system said beside it; None once it has ended.
+        submitted: when.
+        outcome: the verdict.
+        terminated: somebody asked for its end, in whichever attempt.
+        sign: the first sign of its end that is waited on, and since when: `missing` (the system
+            does not know it) or `ended` (the system says so, and no record is there).
+        told, signed, judged: stamps of what state, sign and outcome are from.
+    """
+
+    index: int
+    submission: int = -1
+    attempt: int = 0
+    native_id: str | None = None
+    state: State = State.NEW
+    native_state: str | None = None
+    message: str | None = None
+    submitted: float | None = None
+    outcome: Outcome | None = None
+    terminated: bool = False
+    sign: tuple[str, Moment] | None = None
+    told: Stamp = attrs.field(default=FIRST, eq=False)
+    signed: Stamp = attrs.field(default=FIRST, eq=False)
+    judged: Stamp = FIRST
+
+    def begin(self, planned: Planned) -> None:
+        """It is in this submission now. A wish for its end holds for the new attempt too."""
+        self.submission, self.attempt = planned.submission.number, planned.attempt
+        self.native_id, self.native_state, self.message, self.submitted = None, None, None, None
+        self.sign = None
+        self.told = self.signed = self.judged = FIRST
+
+
+class Phase(str, enum.Enum):
+    """How far a submission is."""
+
+    WAITING = "waiting"  #: not tried yet, or known to have left no jobs
+    SUBMITTING = "submitting"  #: announced; whether there are jobs is not known
+    SUBMITTED = "submitted"
+    REFUSED = "refused"
+
+
+@attrs.define
+class SubmissionState:
+    """A submission as the submitter sees it.
+
+    Attributes:
+        planned: what it is.
+        tries: how many submit commands were announced.
+        absent: the last of them that was looked up and has certainly left no jobs.
+        until: when the last of them has certainly ended; seconds since 1970.
+        announced: when it was about to run.
+        unfound: the last try that a look-up did not find, and when that was first.
+        failures: when and why the last tries failed, by try.
+        has_jobs: the batch system has the jobs.
+        refused: it is not tried any more.
+        taken: the stamp of what told the ids.
+    """
+
+    planned: Planned
+    tries: int = 0
+    absent: int = 0
+    until: float = 0.0
+    announced: float | None = None
+    unfound: tuple[int, Moment] | None = None
+    failures: dict[int, tuple[float, str]] = attrs.field(factory=dict)
+    has_jobs: bool = False
+    refused: bool = False
+    taken: Stamp = FIRST
+
+    @property
+    def phase(self) -> Phase:
+        """How far it is."""
+        if self.has_jobs:
+            return Phase.SUBMITTED
+        if self.refused:
+            return Phase.REFUSED
+        return Phase.SUBMITTING if self.tries > self.absent else Phase.WAITING
+
+    @property
+    def trouble(self) -> str:
+        """Why the last try failed; empty where it did not, or has not been told."""
+        return self.failures[self.tries][1] if self.tries in self.failures else ""
+
+    def announce(self, number: int, until: float, at: float | None) -> None:
+        """A submit command is about to run, which is try *number*."""
+        if number > self.tries:
+            self.tries, self.until, self.announced = number, until, at
+        elif number == self.tries:  # two processes, neither of which knew of the other
+            self.until = max(self.until, until)
+            self.announced = min(filter(None, (self.announced, at)), default=None)
+
+    def fail(self, number: int, at: float, text: str) -> None:
+        """Try *number* has failed."""
+        self.failures[number] = min(self.failures.get(number, (at, text)), (at, text))
+        for old in sorted(self.failures)[:-_KEPT]:
+            del self.failures[old]
+
+    def miss(self, number: int, at: Moment) -> None:
+        """A look-up did not find try *number*."""
+        known = self.unfound
+        if known is None or (number, -at.wall) > (known[0], -known[1].wall):
+            self.unfound = (number, at)
+
+    def equal_failures(self) -> tuple[int, float]:
+        """How many of the last tries failed with the same words, and for how many seconds."""
+        if not self.trouble:
+            return 0, 0.0
+        count, first = 0, self.failures[self.tries][0]
+        while self.failures.get(self.tries - count, (0.0, ""))[1] == self.trouble:
+            first = self.failures[self.tries - count][0]
+            count += 1
+        return count, max(0.0, self.failures[self.tries][0] - first)

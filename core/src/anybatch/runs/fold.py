@@ -1,0 +1,227 @@
+"""What the events of a run's journal come to, in whatever order they are read.
+
+    submitting  {s, n, until}       submit command n of s is about to run, for so long at most
+    failed      {s, n, text}        it failed; whether there are jobs is not known
+    unfound     {s, n, at}          the token was looked up, for the first time without finding jobs
+    not_found   {s, n}              that holds: no jobs, it may be tried again
+    submitted   {s, ids}            the batch system has the jobs
+    refused     {s, reason, text}   the batch system or a dependency said no for good
+    retry       {planned}           jobs that are run again, as a further submission
+    state       {s, jobs, state, native_state, message}
+    sign        {s, jobs, sign, at} the first sign of an end, or that it was none
+    terminate   {jobs}              somebody asked for it
+    ended       {outcomes}          the verdicts
+
+The files of several writers are read in any order, and their clocks may differ. So no event is
+ordered by its time: each names the submission, the try or the attempt that it is about, one that
+comes before its cause is put aside, and where two processes said different things of one attempt
+the later stamp counts (`entries.Stamp`, in events `q`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from anybatch.model import State
+from anybatch.outcome import Outcome
+from anybatch.ranges import read_ranges
+from anybatch.runs.entries import JobRecord, Stamp, SubmissionState
+from anybatch.runs.moments import read_moment
+from anybatch.runs.serialization import from_plain
+from anybatch.runs.store import read_planned
+from anybatch.worker.layout import Pages
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from anybatch.planning.plan import Planned
+    from anybatch.runs.events import Event
+    from anybatch.runs.store import RunFile
+
+
+class Fold:
+    """The sum of a run's events.
+
+    Args:
+        file: what was planned.
+        restore_types: gives the settings of a retried submission their types back.
+
+    Attributes:
+        jobs, submissions: as far as the events tell.
+        counts: how many jobs are in each state.
+        unfinished: how many have no verdict.
+        pages: the pages of their records.
+        clock: the highest `q` of all events.
+        early: events whose cause has not been read.
+    """
+
+    def __init__(
+        self, file: RunFile, restore_types: Callable[[Mapping[str, Any]], Mapping[str, Any]]
+    ) -> None:
+        self.file = file
+        self.jobs = [JobRecord(index) for index in range(file.count)]
+        self.submissions: list[SubmissionState] = []
+        self.counts: Counter[State] = Counter({State.NEW: file.count})
+        self.unfinished = file.count
+        self.pages = Pages(file.count)
+        self.clock = 0
+        self._changes: list[tuple[JobRecord, State, State]] = []
+        self._restarted: set[int] = set()
+        self.early: list[Event] = []
+        self._restore_types = restore_types
+        for planned in file.submissions:
+            self._add(planned)
+
+    def take_changes(self) -> list[tuple[JobRecord, State, State]]:
+        """The changes of state since the last call: job, old state, new state."""
+        changes, self._changes = self._changes, []
+        return changes
+
+    def take_restarted(self) -> set[int]:
+        """The jobs that are run again since the last call, by this or another process."""
+        restarted, self._restarted = self._restarted, set()
+        return restarted
+
+    # -- events
+
+    def apply(self, event: Event) -> None:
+        """Take one event, in whatever order they come."""
+        on_event = getattr(self, f"_on_{event['e']}", None)
+        if on_event is None:
+            return  # a later version may write more kinds
+        self.clock = max(self.clock, stamp_of(event)[0])
+        if self._is_early(event):
+            self.early.append(event)
+        else:
+            on_event(event)
+
+    def _is_early(self, event: Event) -> bool:
+        """Whether it is about a submission whose event has not been read yet."""
+        return (event.get("s") or 0) >= len(self.submissions)
+
+    def _on_submitting(self, event: Event) -> None:
+        one = self.submissions[event["s"]]
+        number = event.get("n")
+        number = one.absent + 1 if number is None else number
+        one.announce(number, event["until"], event.get("t"))
+        self._label(one)
+
+    def _on_failed(self, event: Event) -> None:
+        self.submissions[event["s"]].fail(event["n"], event["t"], event["text"])
+
+    def _on_unfound(self, event: Event) -> None:
+        if at := read_moment(event.get("at")):
+            self.submissions[event["s"]].miss(event["n"], at)
+
+    def _on_not_found(self, event: Event) -> None:
+        one = self.submissions[event["s"]]
+        number = event.get("n")
+        one.absent = max(one.absent, one.tries if number is None else number)
+
+    def _on_submitted(self, event: Event) -> None:
+        one, ids, stamp = self.submissions[event["s"]], event["ids"], stamp_of(event)
+        if len(ids) != len(one.planned.indices):
+            ids = [""] * len(one.planned.indices)  # of a plan that another process made as well
+        if one.has_jobs and (stamp, any(ids)) > (one.taken, True):
+            return
+        one.has_jobs = True
+        for index, native in zip(one.planned.indices, ids, strict=True):
+            job = self.jobs[index]
+            if job.submission == one.planned.submission.number and (native or not job.native_id):
+                job.native_id = native
+                self._move(job, State.QUEUED if job.state is State.NEW else job.state)
+        one.taken = stamp
+        self._label(one)
+
+    def _label(self, one: SubmissionState) -> None:
+        for index in one.planned.indices if one.has_jobs else ():
+            job = self.jobs[index]
+            if job.submission == one.planned.submission.number:
+                job.submitted = one.announced
+
+    def _on_refused(self, event: Event) -> None:
+        self.submissions[event["s"]].refused = True
+
+    def _on_retry(self, event: Event) -> None:
+        planned = read_planned(event["planned"], self.file, self._restore_types)
+        if planned.submission.number > len(self.submissions):
+            self.early.append(event)
+        elif planned.submission.number == len(self.submissions):
+            self._add(planned)
+            early, self.early = self.early, []
+            for one in early:
+                self.apply(one)
+
+    def _on_state(self, event: Event) -> None:
+        stamp = stamp_of(event)
+        for job in self._current(event):
+            if job.state.final or stamp < job.told:
+                continue  # another process had the verdict already, or a later word
+            job.told = stamp
+            job.native_state, job.message = event.get("native_state"), event.get("message")
+            self._move(job, State(event["state"]))
+
+    def _on_sign(self, event: Event) -> None:
+        stamp, at = stamp_of(event), read_moment(event.get("at"))
+        for job in self._current(event):
+            if not job.state.final and stamp >= job.signed:
+                job.signed = stamp
+                job.sign = (event["sign"], at) if event.get("sign") and at else None
+
+    def _current(self, event: Event) -> Iterator[JobRecord]:
+        """The jobs of an event whose attempt it is about."""
+        for index in read_ranges(event["jobs"], below=len(self.jobs)):
+            job = self.jobs[index]
+            if event.get("s") in (None, job.submission):
+                yield job
+
+    def _on_terminate(self, event: Event) -> None:
+        for index in read_ranges(event["jobs"], below=len(self.jobs)):
+            self.jobs[index].terminated = True
+
+    def _on_ended(self, event: Event) -> None:
+        for plain in event["outcomes"]:
+            outcome = from_plain({**plain, "run": self.file.run}, Outcome)
+            job = self.jobs[outcome.index]
+            if outcome.attempt > job.attempt:
+                self.early.append({**event, "outcomes": [plain]})
+            elif outcome.attempt == job.attempt:  # else it is run again
+                self.end(job, outcome, stamp_of(event))
+
+    def end(self, job: JobRecord, outcome: Outcome, stamp: Stamp) -> None:
+        """The verdict on the attempt that a job is in; of several the one stamped last."""
+        if stamp < job.judged:
+            return
+        job.judged = stamp
+        job.outcome, job.native_state, job.message = outcome, outcome.native_state, None
+        job.sign = None
+        self._move(job, outcome.state, ended=True)
+
+    def _move(self, job: JobRecord, state: State, *, ended: bool = False) -> None:
+        old = job.state
+        if old is state or (old.final and not ended):
+            return
+        job.state = state
+        self.counts[old] -= 1
+        self.counts[state] += 1
+        self.unfinished += old.final - state.final
+        self.pages.count(job.index, old.final - state.final)
+        self._changes.append((job, old, state))
+
+    def _add(self, planned: Planned) -> None:
+        self.submissions.append(SubmissionState(planned))
+        for index in planned.indices:
+            job = self.jobs[index]
+            if planned.attempt and planned.attempt <= job.attempt:
+                continue
+            job.begin(planned)
+            if planned.attempt:
+                job.outcome = None
+                self._restarted.add(index)
+                self._move(job, State.NEW, ended=True)
+
+
+def stamp_of(event: Event) -> Stamp:
+    """What tells which of two events of one attempt counts."""
+    return event.get("q", 0), event.get("w", "")

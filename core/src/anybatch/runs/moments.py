@@ -1,0 +1,61 @@
+"""Moments that another process may count from, also when the wall clock was set meanwhile.
+
+On one machine, until it is started anew, time is counted by a clock that nobody sets. Only between
+machines, or over a restart, the wall clock has to do; where it went backwards no time has passed.
+"""
+
+from __future__ import annotations
+
+import time
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+
+@attrs.frozen
+class Moment:
+    """A point in time.
+
+    Attributes:
+        wall: seconds since 1970, as this machine had them.
+        boot: which start of which machine `ticks` counts from.
+        ticks: seconds of that machine's monotonic clock.
+    """
+
+    wall: float
+    boot: str
+    ticks: float
+
+    def until(self, later: Moment) -> float:
+        """The seconds from this moment to a *later* one; never negative."""
+        if self.boot == later.boot:
+            return max(0.0, later.ticks - self.ticks)
+        return max(0.0, later.wall - self.wall)
+
+    def plain(self) -> list[float | str]:
+        """As it stands in a journal."""
+        return [round(self.wall, 3), self.boot, round(self.ticks, 3)]
+
+
+def now() -> Moment:
+    """This moment."""
+    return Moment(time.time(), _boot(), time.monotonic())
+
+
+def read_moment(plain: Any) -> Moment | None:
+    """The inverse of `Moment.plain`; None where it makes no sense."""
+    try:
+        wall, boot, ticks = plain
+        return Moment(float(wall), str(boot), float(ticks))
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+@cache
+def _boot() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()[:13]
+    except OSError:
+        return ""
