@@ -19,7 +19,10 @@ PROJECTS = core/pyproject.toml $(wildcard plugins/*/pyproject.toml)
 VERSION = core/src/anybatch/__init__.py
 # Options for pytest, also where tests/engines/run calls it.
 export PYTEST
-EDITABLE = $(foreach project,$(PROJECTS),-e ./$(dir $(project)))
+EDITABLE = $(foreach project,$(filter-out $(B2LUIGI),$(PROJECTS)),-e ./$(dir $(project)))
+# The bridge for b2luigi needs Python 3.11, and brings much that nothing else needs. Older luigi
+# needs an older setuptools, which it does not say.
+B2LUIGI = plugins/b2luigi/pyproject.toml
 # What the fast tests leave out; each marker is told in pyproject.toml.
 FAST = -n 2 -m 'not (engine or install or simulator or system)'
 LOWEST = $(VENV)/lowest
@@ -84,6 +87,8 @@ $(VENV)/development: $(VENV)/installed pyproject.toml
 	  apt-get install -qy --no-install-recommends busybox-static; }
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 	$(BIN)/python -m pip install --quiet --group dev
+	! $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  $(BIN)/python -m pip install --quiet -e ./$(dir $(B2LUIGI)) 'setuptools<81'
 	touch $@
 
 # pip takes the newest versions only; uv can take the oldest.

@@ -1,0 +1,1 @@
+"""b2luigi on anybatch: the batch system `anybatch` of b2luigi's settings."""

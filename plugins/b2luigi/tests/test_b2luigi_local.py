@@ -1,0 +1,224 @@
+"""Programs of b2luigi on `local`."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from anybatch.testing import await_that
+
+from .programs import AVERAGE, layers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from .conftest import Program
+
+pytestmark = pytest.mark.system
+
+#: A task waits until the file `go` is there; a minute at most.
+WAITS = "[time.sleep(0.05) for _ in range(1200) if not (HERE / 'go').exists()]"
+
+
+def jobs_of(run: Path) -> int:
+    return int(json.loads((run / "run.json").read_text())["count"])
+
+
+def test_the_program_of_the_documentation_runs(program: Callable[..., Program]) -> None:
+    """Ten tasks and their average: a run for each of the two layers."""
+    average = program(AVERAGE)
+    said = average.run()
+    assert "This progress looks :)" in said
+    assert 0 < float((average.folder / "results/average.txt").read_text()) < 1
+    assert [jobs_of(run) for run in average.runs] == [10, 1]
+    assert (average.folder / "logs/some_parameter=3/MyNumberTask/stdout").exists()
+
+
+def test_a_task_that_raises_costs_what_needs_it(program: Callable[..., Program]) -> None:
+    """The others run, what needs it waits, and a second start runs only what is missing."""
+    raising = "if self.layer == 0 and self.number == 2 and not (HERE / 'go').exists(): sys.exit(7)"
+    tasks = program(layers(2, 4, raising))
+    said = tasks.run()
+    assert "exit code 7" in said
+    assert "logs/layer=0/number=2/Part/stderr" in said
+    assert sorted(tasks.ran) == ["0.0", "0.1", "0.2", "0.3"]
+    (tasks.folder / "go").touch()
+    (tasks.folder / "ran").unlink()
+    assert "This progress looks :)" in tasks.run()
+    assert sorted(tasks.ran) == ["0.2", "1.0", "1.1", "1.2", "1.3"]
+
+
+def test_a_signal_is_told(program: Callable[..., Program]) -> None:
+    """A task that is killed says by what."""
+    said = program(layers(1, 1, "os.kill(os.getpid(), 9)")).run()
+    assert "failed: SIGKILL" in said
+
+
+def test_an_output_that_is_not_made_is_told(program: Callable[..., Program]) -> None:
+    """A task that ends well without its output is not done."""
+    tasks = program(layers(1, 1, "os._exit(0)"), outputs_within=0)
+    assert "output is not there" in tasks.run()
+
+
+@pytest.mark.parametrize("marks", ["kept", "lost"])
+def test_a_killed_program_goes_on(program: Callable[..., Program], marks: str) -> None:
+    """Started again, it attaches to what still runs; also where it was killed before its marks."""
+    tasks = program(layers(2, 3, WAITS))
+    first = tasks.start()
+    tasks.await_ran(1)
+    tasks.kill(first)
+    if marks == "lost":
+        for mark in (tasks.folder / "task_files").rglob("anybatch.json"):
+            mark.unlink()
+    second = tasks.start()
+    (tasks.folder / "go").touch()
+    assert "This progress looks :)" in second.communicate(timeout=300)[0]
+    assert sorted(tasks.ran) == ["0.0", "0.1", "0.2", "1.0", "1.1", "1.2"]
+
+
+@pytest.mark.parametrize("after", [0.3, 0.6, 0.9, 1.2, 1.6, 2.0])
+def test_killed_at_some_moment_no_task_runs_twice(
+    program: Callable[..., Program], after: float
+) -> None:
+    """Whenever it is killed, a second start finishes the graph, and each task has run once."""
+    tasks = program(layers(2, 3))
+    first = tasks.start()
+    time.sleep(after)  # any moment will do
+    tasks.kill(first)
+    assert "This progress looks :)" in tasks.run()
+    assert sorted(tasks.ran) == ["0.0", "0.1", "0.2", "1.0", "1.1", "1.2"]
+
+
+def test_ctrl_c_stops_the_jobs(program: Callable[..., Program]) -> None:
+    """What was started is terminated, and a second start runs it again."""
+    tasks = program(layers(1, 3, WAITS))
+    first = tasks.start()
+    tasks.await_ran(1)
+    os.kill(first.pid, signal.SIGINT)
+    first.communicate(timeout=60)
+    (tasks.folder / "go").touch()
+    assert "This progress looks :)" in tasks.run()
+    assert len(tasks.runs) == 2
+
+
+def test_ctrl_c_may_leave_the_jobs_alone(program: Callable[..., Program]) -> None:
+    """With `anybatch_terminate` false they go on, and a second start attaches."""
+    tasks = program(layers(1, 3, WAITS), anybatch_terminate=False)
+    first = tasks.start()
+    tasks.await_ran(1)
+    os.kill(first.pid, signal.SIGINT)
+    first.communicate(timeout=60)
+    (tasks.folder / "go").touch()
+    assert "This progress looks :)" in tasks.run()
+    assert len(tasks.runs) == 1
+    assert sorted(tasks.ran) == ["0.0", "0.1", "0.2"]
+
+
+def test_workers_limit_what_is_in_flight(program: Callable[..., Program]) -> None:
+    """With two workers never more than two jobs are submitted at once."""
+    tasks = program(layers(1, 5, workers=2))
+    assert "This progress looks :)" in tasks.run()
+    assert max(map(jobs_of, tasks.runs)) <= 2
+    assert sorted(tasks.ran) == [f"0.{number}" for number in range(5)]
+
+
+def test_much_output_is_no_trouble(program: Callable[..., Program]) -> None:
+    """More output than a pipe holds goes to the log."""
+    tasks = program(layers(1, 1, "print('x' * 300_000)"))
+    assert "This progress looks :)" in tasks.run()
+    log = tasks.folder / "logs/layer=0/number=0/Part/stdout"
+    assert log.stat().st_size > 300_000
+
+
+ODD = """it's $HOME "two" %s\\\\"""
+
+
+def test_settings_reach_the_job(program: Callable[..., Program], anybatch_home: Path) -> None:
+    """`env`, `env_script`, `executable_prefix` and more take effect; no value leaks to others."""
+    (anybatch_home / "set up.sh").write_text("export FROM_SCRIPT=yes\n")
+    body = "note(json_of(self.number))"
+    head = (
+        "import json\n"
+        "def json_of(number):\n"
+        "    names = ('ODD', 'FROM_SCRIPT', 'NICE')\n"
+        "    found = {name: os.environ.get(name) for name in names}\n"
+        "    seen = [number, found, os.nice(0), os.getcwd(), sys.argv[-2:]]\n"
+        "    return json.dumps(seen).encode().hex()\n"
+    )
+    tasks = program(
+        layers(1, 2, body).replace("HERE = Path", head + "HERE = Path", 1),
+        env={"ODD": ODD},
+        env_script="set up.sh",
+        executable_prefix=["nice", "-n", "3"],
+        task_cmd_additional_args=["--more", "'x y'"],
+        slurm_settings={"mem": "1G"},
+    )
+    said = tasks.run()
+    assert said.count("slurm_settings means nothing on local") == 1
+    lines = [line for line in tasks.ran if "." not in line]
+    seen: list[Any] = sorted(json.loads(bytes.fromhex(line)) for line in lines)
+    assert [one[0] for one in seen] == [0, 1]
+    for _, variables, nice, folder, words in seen:
+        assert variables == {"ODD": ODD, "FROM_SCRIPT": "yes", "NICE": None}
+        assert nice == os.nice(0) + 3
+        assert folder == str(tasks.folder)
+        assert words == ["--more", "x y"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"anybatch_system": "nosuch"}, "nosuch"),
+        ({"executable_prefix": "nice"}, "executable_prefix must be a list of strings"),
+        ({"env": ["A"]}, "the setting env must be a table"),
+        ({"transfer_files": ["a"], "working_dir": "."}, "transfer_files must be absolute paths"),
+        ({"transfer_files": ["/a"]}, "working_dir must be '.'"),
+        ({"anybatch_resources": {"cores": 0}}, "cores must be a whole number"),
+        ({"anybatch_settings": {"local": {"nosuch": 1}}}, "nosuch"),
+    ],
+)
+def test_a_setting_that_cannot_be_fails_the_task(
+    program: Callable[..., Program], settings: dict[str, Any], text: str
+) -> None:
+    """The task fails with the reason, nothing runs, and the program ends in order."""
+    tasks = program(layers(1, 2), **settings)
+    said = tasks.run()
+    assert text in said
+    assert "Traceback" not in said
+    assert "2 failed" in said
+    assert tasks.ran == []
+
+
+def test_one_task_that_cannot_be_costs_only_itself(program: Callable[..., Program]) -> None:
+    """Of tasks that are ready together, those that can be are one run."""
+    text = layers(1, 4).replace(
+        "    def requires(self):\n        if self.layer",
+        "    @property\n    def anybatch_resources(self):\n"
+        "        return {'cores': 0 if self.number == 1 else 1}\n\n"
+        "    def requires(self):\n        if self.layer",
+        1,
+    )
+    tasks = program(text)
+    said = tasks.run()
+    assert "1 failed" in said
+    assert sorted(tasks.ran) == ["0.0", "0.2", "0.3"]
+    assert [jobs_of(run) for run in tasks.runs] == [3]
+
+
+def test_tasks_of_several_systems_in_one_graph(program: Callable[..., Program]) -> None:
+    """A task's `anybatch_system` decides; luigi's own local tasks go beside."""
+    text = layers(2, 2).replace(
+        "    layer = b2",
+        "    @property\n    def batch_system(self):\n"
+        "        return 'anybatch' if self.layer else 'local'\n\n    layer = b2",
+        1,
+    )
+    tasks = program(text)
+    assert "This progress looks :)" in tasks.run()
+    assert [jobs_of(run) for run in tasks.runs] == [2]
+    await_that(lambda: len(tasks.ran) == 4)
