@@ -26,7 +26,9 @@ ROOT = Path(__file__).parents[2]
 PROJECTS = sorted(
     path.parent for path in [ROOT / "core/pyproject.toml", *ROOT.glob("plugins/*/pyproject.toml")]
 )
-PLUGINS = [project.name for project in PROJECTS if project.name != "core"]
+PLUGINS = [project.name for project in PROJECTS if project.name not in ("core", "b2luigi")]
+#: What imports b2luigi has its licence.
+LICENCES = {"anybatch-b2luigi": "GPL-3.0-or-later"}
 DIST = os.environ.get("ANYBATCH_DIST", "")
 
 pytestmark = pytest.mark.timeout(1800)  # the registry decides how long it takes
@@ -60,7 +62,7 @@ def sources(project: Path) -> set[str]:
 def check_metadata(metadata: Message) -> None:
     """The version is the core's, and a reader finds the project and its licence."""
     assert metadata["Version"] == anybatch.__version__
-    assert metadata["License-Expression"] == "MIT"
+    assert metadata["License-Expression"] == LICENCES.get(metadata["Name"], "MIT")
     urls = dict(str(url).split(", ") for url in metadata.get_all("Project-URL", []))
     assert urls["Homepage"] == "https://github.com/anybatch/anybatch"
     assert metadata.get_payload(), "no README in it"
@@ -125,3 +127,17 @@ def test_a_plugin_brings_the_core(plugin: str, wheels: Path, tmp_path: Path) -> 
     """Installing a plugin is enough, and it is found."""
     command = install(tmp_path / "venv", wheels, f"anybatch-{plugin}")
     assert plugin in [system["name"] for system in systems(command)]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="b2luigi needs Python 3.11")
+def test_the_bridge_is_found_by_b2luigi(wheels: Path, tmp_path: Path) -> None:
+    """Installing it brings b2luigi, which then knows `anybatch`; no plugin is added."""
+    command = install(tmp_path / "venv", wheels, "anybatch-b2luigi", "setuptools<81")
+    assert [system["name"] for system in systems(command)] == ["local"]
+    program = (
+        "from b2luigi.batch.workers import BatchSystems; "
+        "print(BatchSystems('anybatch').load_process_class().__name__)"
+    )
+    argv = [command.parent / "python", "-W", "ignore", "-c", program]
+    done = subprocess.run(argv, check=False, capture_output=True, text=True)
+    assert done.stdout == "AnybatchProcess\n", done.stderr

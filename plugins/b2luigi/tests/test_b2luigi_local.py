@@ -81,7 +81,7 @@ def test_a_killed_program_goes_on(program: Callable[..., Program], marks: str) -
     assert sorted(tasks.ran) == ["0.0", "0.1", "0.2", "1.0", "1.1", "1.2"]
 
 
-@pytest.mark.parametrize("after", [0.3, 0.6, 0.9, 1.2, 1.6, 2.0])
+@pytest.mark.parametrize("after", [0.5, 1.0, 1.5])
 def test_killed_at_some_moment_no_task_runs_twice(
     program: Callable[..., Program], after: float
 ) -> None:
