@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import attrs
 import pytest
 from anybatch import Reason, State
 from anybatch.host import Completed
@@ -368,7 +367,6 @@ def test_words_that_were_not_captured_are_read(
     for found in (
         parse.read_squeue(squeue_line(State=word))["7"],
         parse.read_sacct(sacct_line(State=word))["7"],
-        parse.read_scontrol(f"JobId=7 JobName=x UserId=a(1) JobState={word} ExitCode=0:0")["7"],
     ):
         assert (found.state, found.reason, found.native_state) == (state, reason, word)
         assert (found.exit_code, found.signal) == (None, None)
@@ -759,86 +757,6 @@ def test_an_element_on_its_own_wins_over_the_list_of_the_pending(first: bool) ->
     }
 
 
-# -- scontrol
-
-#: Of which jobs each capture is; those after `-` are of another moment than squeue's.
-SCONTROL = {
-    **{"arr": "6", "arrheld": "4", "arrlong": "5", "arrmix": "25", "badchdir": "18"},
-    **{"badout": "17", "begin": "26", "canpend": "15", "canrun": "14", "childkill": "12"},
-    **{"dep": "3", "depkill": "23", "depnever": "22", "e137": "10", "e3": "9"},
-    **{"exitreq": "20", "held": "2", "kill9": "11", "limit": "16", "ok": "8", "requeue": "19"},
-    **{"run": "7", "segv": "13"},
-}
-SCONTROL_LATER = {
-    **{"array-cancelled": ("73", "array-cancelled"), "completing": ("55", "completing")},
-    **{"limit-done": ("16", "requeued"), "requeue-done": ("19", "requeued")},
-    **{"nodedown": ("64", "nodedown-plain"), "oom": ("1377", "oom")},
-    "requeuehold": ("21", "mixed-long"),
-}
-SCONTROL_26 = {
-    **{"arr": "2626", "badout": "2637", "depnever": "2643", "kill9": "2631", "requeue": "2638"}
-}
-
-
-def scontrol(name: str, version: str = "22.05") -> str:
-    """A captured answer as --oneliner prints it, times as SLURM_TIME_FORMAT=%s has them."""
-    text = re.sub(r"\n   +", " ", data(f"scontrol {name}", version))
-    return re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", _epoch, text)
-
-
-def _epoch(match: re.Match[str]) -> str:
-    return str(int(datetime.fromisoformat(match[0]).replace(tzinfo=timezone.utc).timestamp()))
-
-
-@pytest.mark.parametrize(
-    ("version", "name", "job", "moment"),
-    [
-        *(("22.05", name, job, "mixed-long") for name, job in SCONTROL.items()),
-        *(("22.05", name, job, moment) for name, (job, moment) in SCONTROL_LATER.items()),
-        *(("26.05", name, job, "mixed-long") for name, job in SCONTROL_26.items()),
-    ],
-)
-def test_scontrol_and_squeue_tell_the_same(version: str, name: str, job: str, moment: str) -> None:
-    """Two commands, two formats, the same records but for their source and its spelling."""
-    table = ALL_SQUEUE[version][moment]
-    expected = {native: one for native, one in table.items() if native.partition("_")[0] == job}
-    found = parse.read_scontrol(scontrol(f"job-{name}", version))
-    assert set(found) == set(expected)
-    for native, one in found.items():
-        assert one.source == "scontrol"
-        assert facts(one) == facts(expected[native])
-
-
-def facts(one: JobStatus) -> dict[str, Any]:
-    """A record without its source; scontrol writes underscores for blanks."""
-    return {
-        **attrs.asdict(one, recurse=False),
-        "source": "",
-        "message": (one.message or "").replace("_", " "),
-    }
-
-
-def test_a_real_line_of_scontrol_is_read() -> None:
-    """Captured with --oneliner."""
-    one = status("scontrol", State.HELD, "PENDING", message="JobHeldUser")
-    assert parse.read_scontrol(data("scontrol oneliner")) == elements(70, range(1, 6), one)
-
-
-def test_every_captured_job_of_scontrol_is_in_the_tables() -> None:
-    """No capture is left unread."""
-    assert captured("scontrol", "22.05-job") == {*SCONTROL, *SCONTROL_LATER}
-    assert captured("scontrol", "26.05-job") == set(SCONTROL_26)
-
-
-@given(st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"])))
-def test_a_name_or_comment_that_looks_like_fields_is_not_read(text: str) -> None:
-    """Nothing is quoted; a job's name, comment and paths are free text."""
-    spoof = f"{text} JobState=COMPLETED ExitCode=0:0 Reason=x JobId=8 ArrayJobId=9 ArrayTaskId=1-3"
-    line = data("scontrol oneliner").replace("JobName=tok-1", f"JobName={spoof}")
-    line = line.replace("Comment=com-1", f"Comment={spoof}")
-    assert parse.read_scontrol(line) == parse.read_scontrol(data("scontrol oneliner"))
-
-
 # -- what is damaged
 
 TOKENS = st.sampled_from(
@@ -850,16 +768,10 @@ TOKENS = st.sampled_from(
     ]
 )
 SQUEUE_LIKE = st.lists(TOKENS, min_size=8, max_size=14).map("|".join)
-KEYS = st.sampled_from(
-    ["JobId", "JobName", "UserId", "JobState", "ArrayJobId", "ArrayTaskId", "Restarts", "ExitCode"]
-)
-SCONTROL_LIKE = st.lists(st.tuples(KEYS, TOKENS).map("=".join), max_size=9).map(" ".join)
-ANY_OUTPUT = st.lists(st.text() | SQUEUE_LIKE | SCONTROL_LIKE, max_size=5).map("\n".join)
+ANY_OUTPUT = st.lists(st.text() | SQUEUE_LIKE, max_size=5).map("\n".join)
 
 
-@pytest.mark.parametrize(
-    "read", [parse.read_squeue, parse.read_sacct, parse.read_scontrol], ids=lambda r: r.__name__
-)
+@pytest.mark.parametrize("read", [parse.read_squeue, parse.read_sacct], ids=lambda r: r.__name__)
 @given(text=ANY_OUTPUT)
 def test_any_text_is_read_without_an_exception(
     read: Callable[[str], dict[str, JobStatus]], text: str
@@ -877,7 +789,7 @@ def test_what_is_left_of_a_cut_answer_is_still_true(end: int) -> None:
     assert found.items() <= SQUEUE["mixed-long"].items()
 
 
-@pytest.mark.parametrize("tool", ["squeue", "sacct", "scontrol"])
+@pytest.mark.parametrize("tool", ["squeue", "sacct"])
 @given(
     noise=st.text(st.characters(exclude_characters="|=0123456789", exclude_categories=["Cs"])),
     place=st.integers(0, 200),
@@ -887,7 +799,6 @@ def test_lines_of_others_between_ours_change_nothing(tool: str, noise: str, plac
     text, read = {
         "squeue": (data("squeue mixed-long"), parse.read_squeue),
         "sacct": (sacct("mixed"), parse.read_sacct),
-        "scontrol": (scontrol("job-arr"), parse.read_scontrol),
     }[tool]
     lines = text.splitlines(keepends=True)
     lines.insert(place % (len(lines) + 1), f"{noise}\n")
@@ -906,9 +817,6 @@ def test_lines_of_others_between_ours_change_nothing(tool: str, noise: str, plac
         (parse.read_sacct, sacct_line(JobID="7_[", State="COMPLETED")),
         (parse.read_sacct, sacct_line(TotalCPU="99999999999-00:00:00")),
         (parse.read_sacct, "7|COMPLETED|0:0\n"),
-        (parse.read_scontrol, "JobId=7 JobName=x UserId=a(1)"),
-        (parse.read_scontrol, "JobId=7 JobName=x UserId=a(1) JobState=FAILED Restarts=many"),
-        (parse.read_scontrol, "No jobs in the system"),
     ],
 )
 def test_a_damaged_line_is_left_out(read: Callable[[str], object], line: str) -> None:
@@ -1106,11 +1014,17 @@ def test_an_unknown_id_does_not_hide_another_error(stderr: str, only: bool) -> N
 def test_the_configuration_tells_what_the_cluster_allows() -> None:
     """One command for version, name, largest array and accounting."""
     plain = parse.read_config(data("scontrol config-plain"))
-    assert plain == parse.ClusterConfig("22.05.8", "plain", array=100001, accounting=False)
+    led = "vm(127.0.0.1):16817"
+    config = parse.ClusterConfig("22.05.8", "plain", 100001, False, (led,), 12)
+    assert plain == config
     other = parse.read_config(data("scontrol config-accounting"))
-    assert other == parse.ClusterConfig("22.05.8", "accounting", array=201, accounting=True)
+    led = "vm(127.0.0.1):16827"
+    config = parse.ClusterConfig("22.05.8", "accounting", 201, True, (led,), 12)
+    assert other == config
     newer = parse.read_config(data("scontrol config", "26.05"))
-    assert newer == parse.ClusterConfig("26.05.5", "sid", array=100001, accounting=False)
+    led = "sid(127.0.0.1):16837"
+    config = parse.ClusterConfig("26.05.5", "sid", 100001, False, (led,), 12)
+    assert newer == config
 
 
 @pytest.mark.parametrize(
@@ -1133,38 +1047,6 @@ def test_the_default_partition_has_a_star() -> None:
     assert parse.default_partition(data("sinfo partitions")) == "main"
     assert parse.default_partition("short\nlong\n") is None
     assert parse.default_partition("") is None
-
-
-# -- finding by the token
-
-
-@given(
-    comment=st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"])),
-    end=st.sampled_from(["", " "]),
-)
-def test_a_job_is_found_by_its_token_whatever_the_comment(comment: str, end: str) -> None:
-    """The token stands first; what the user wrote follows after a blank."""
-    text = f"ab-1-0 {comment}" if comment else f"ab-1-0{end}"
-    assert parse.jobs_with("ab-1-0", f"17|None|{text}|\n") == ["17"]
-    assert parse.jobs_with("ab-1-0", f"17_[3-5%2]|None|{text}\n") == ["17"]
-    assert parse.jobs_with("ab-1", f"17|None|{text}|\n") == []
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "17|None|ab-1-01|",
-        "17|None|x ab-1-0|",
-        "17|None||",
-        "17|None|(null)|",
-        "17|BadConstraints|ab-1-0|",
-        "ab-1-0",
-        "",
-    ],
-)
-def test_other_jobs_are_not_found(line: str) -> None:
-    """Nor is the job that a refused submission leaves behind."""
-    assert parse.jobs_with("ab-1-0", f"{line}\n") == []
 
 
 @pytest.mark.parametrize(

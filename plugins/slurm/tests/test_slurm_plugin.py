@@ -7,6 +7,7 @@ and fails on a command that was not expected.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +16,14 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import pytest
 from anybatch import Job, State, UsageError
-from anybatch.errors import CommandError, CommandFailed, CommandNotFound, CommandTimeout, Rejected
+from anybatch.errors import (
+    CommandError,
+    CommandFailed,
+    CommandNotFound,
+    CommandTimeout,
+    NotSubmitted,
+    Rejected,
+)
 from anybatch.host import Command, Completed
 from anybatch.localhost import LocalHost
 from anybatch.records import Batch, Limits, Submission
@@ -51,6 +59,15 @@ def said(name: str) -> Completed:
     return Completed(0, stdout=data(name))
 
 
+#: Ends a line of squeue or sacct about a job of ours: its comment and command.
+OURS = f"{TOKEN}|/runs/one/submit-0.sh|"
+
+
+def ours(text: str) -> Completed:
+    """Lines of squeue or sacct, all about jobs of our submission."""
+    return Completed(0, re.sub(r"\|?$", f"|{OURS}", text.rstrip(), flags=re.MULTILINE) + "\n")
+
+
 def failed(name: str, returncode: int = 1) -> Completed:
     """A command that failed with what was captured."""
     return Completed(returncode, stderr=data(f"{name}.stderr"))
@@ -58,7 +75,8 @@ def failed(name: str, returncode: int = 1) -> Completed:
 
 def squeue_rows(ids: list[str]) -> str:
     """Jobs that run, as squeue lists them."""
-    return "".join(f"{native}|N/A|{native}|RUNNING|0|0|1|1|NONE|n|None|\n" for native in ids)
+    line = f"RUNNING|0|0|1|1|NONE|n|None|{OURS}"
+    return "".join(f"{native}|N/A|{native}|{line}\n" for native in ids)
 
 
 def table(**own: Any) -> dict[str, Any]:
@@ -114,29 +132,32 @@ def test_submitting_is_one_sbatch_that_gives_the_ids(
     assert submit(answer, count) == ids
 
 
+def refusal(*lines: str) -> Completed:
+    """An sbatch that failed with these words."""
+    return Completed(1, stderr="".join(f"sbatch: error: {line}\n" for line in lines))
+
+
+FAILED = "Batch job submission failed: "
+POLICY = (
+    f"{FAILED}Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)"
+)
+
+
 @pytest.mark.parametrize(
     "answer",
     [
-        failed("sbatch stopped"),
-        failed("sbatch nodatabase-cluster"),
-        failed("sbatch error-clusters-plain"),
         *(
-            Completed(1, stderr=f"sbatch: error: Batch job submission failed: {words}\n")
+            refusal(FAILED + words)
             for words in (
                 "Socket timed out on send/recv operation",
-                "Unable to contact slurm controller (connect failure)",
+                "Unable to contact slurm controller (send failure)",
+                "Unable to contact slurm controller (receive failure)",
                 "Zero Bytes were transmitted or received",
-                "Connection refused",
                 "Connection reset by peer",
                 "Resource temporarily unavailable",
-                "Slurm temporarily unable to accept job, sleeping and retrying",
-                "Unspecified error",
                 "Protocol authentication error",
-                "Job violates accounting/QOS policy (job submit limit, user's size limits)",
             )
         ),
-        Completed(1, stderr="sbatch: fatal: Could not establish a configuration source\n"),
-        # It may have arrived:
         Completed(0, stdout=""),
         Completed(0, stdout="Submitted batch job 48\n"),
         Completed(1, stdout="47\n", stderr="sbatch: error: the wrapper could not write its log\n"),
@@ -146,11 +167,56 @@ def test_submitting_is_one_sbatch_that_gives_the_ids(
     ],
     ids=lambda answer: (answer.stderr or answer.stdout or str(answer.returncode)).strip()[-60:],
 )
-def test_what_may_pass_or_may_have_arrived_is_no_refusal(answer: Completed) -> None:
+def test_what_may_have_arrived_is_no_refusal(answer: Completed) -> None:
     """The core then looks for the token before it submits again; Slurm's words are told."""
     with pytest.raises(CommandFailed) as caught:
         submit(answer)
     assert (answer.stderr or answer.stdout or "(no output)").strip() in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (failed("sbatch stopped"), "Unable to contact slurm controller (connect failure)"),
+        (failed("sbatch nodatabase-cluster"), "Problem talking to database"),
+        (failed("sbatch error-clusters-plain"), "Problem talking to database"),
+        (refusal(f"{FAILED}Connection refused"), "Connection refused"),
+        (refusal("Slurm temporarily unable to accept job, sleeping and retrying"), "temporarily"),
+        (refusal(f"{FAILED}Slurm backup controller in standby mode"), "standby"),
+        (Completed(1, "", "sbatch: fatal: Could not establish a configuration source\n"), "config"),
+        (refusal("QOSMaxSubmitJobPerUserLimit", POLICY), "lower slurm.max_array, or wait"),
+        (refusal("AssocGrpSubmitJobsLimit", POLICY), "AssocGrpSubmitJobsLimit"),
+        (refusal(POLICY), "a limit of your account on jobs at once"),
+    ],
+)
+def test_what_slurm_does_not_take_now_may_be_taken_later(answer: Completed, words: str) -> None:
+    """There are certainly no jobs, so nothing has to be looked up."""
+    with pytest.raises(NotSubmitted) as caught:
+        submit(answer)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("lines", "help_"),
+    [
+        (["you must name a project", f"{FAILED}Unspecified error"], "set slurm.account"),
+        ([f"{FAILED}Invalid account or account/partition combination specified"], "slurm.account"),
+        ([f"{FAILED}Invalid qos specification"], "slurm.qos"),
+        ([f"{FAILED}Requested node configuration is not available"], "slurm.constraint"),
+        ([f"{FAILED}Invalid feature specification"], "slurm.constraint"),
+        ([f"{FAILED}Requested time limit is invalid (missing or exceeds some limit)"], "--time"),
+        (["QOSMaxWallDurationPerJobLimit", POLICY], "--time"),
+        (["QOSMaxCpuPerUserLimit", POLICY], "--cores"),
+        (["AssocMaxMemPerJob", POLICY], "--memory"),
+    ],
+    ids=lambda value: value[-1][-40:] if isinstance(value, list) else None,
+)
+def test_a_refusal_for_good_names_the_setting_that_helps(lines: list[str], help_: str) -> None:
+    """Beside Slurm's own words, those of the site's rules among them."""
+    with pytest.raises(Rejected) as caught:
+        submit(refusal(*lines))
+    assert all(line in str(caught.value) for line in lines)
+    assert help_ in str(caught.value).rpartition("(")[2]
 
 
 @pytest.mark.parametrize(
@@ -190,7 +256,7 @@ def test_an_sbatch_that_cannot_run_or_hangs_decides_nothing(
 
 # -- find
 
-FIND = f"{SQUEUE} --user=alice --Format=ArrayJobID:|,Reason:|,Comment:|"
+FIND = f"{SQUEUE} --user=alice --Format=ArrayJobID:|,Reason:|,Comment:|,Command:|"
 FIND_ENDED = "sacct --noheader --parsable2 --allocations --user=alice --starttime=now-30days"
 OTHERS = "12|None|somebody's own|\n13|None|(null)|\n14|None|tok-22|\n"
 
@@ -228,17 +294,20 @@ def test_elements_in_accounting_are_their_array() -> None:
 
 def test_what_is_nowhere_is_certainly_not_there() -> None:
     """Without accounting the queue alone is asked."""
-    host = ScriptedHost((FIND, Completed(0, OTHERS)), (CONFIG, said("scontrol config-plain")))
+    config = (CONFIG, said("scontrol config-plain"))
+    host = ScriptedHost((FIND, Completed(0, OTHERS)), config, config)
     assert Slurm(host).anybatch_find(submission()) == []
     config = (CONFIG, said("scontrol config-accounting"))
-    host = ScriptedHost((FIND, Completed(0)), config, (FIND_ENDED, Completed(0)))
+    host = ScriptedHost((FIND, Completed(0)), config, (FIND_ENDED, Completed(0)), config)
     assert Slurm(host).anybatch_find(submission()) == []
+    assert host.steps == []
 
 
 def test_what_a_refusal_left_behind_is_not_found() -> None:
     """A job that can never run keeps its token for a while, as FAILED with BadConstraints."""
     listed = "24|BadConstraints|tok-2|\n"
-    host = ScriptedHost((FIND, Completed(0, listed)), (CONFIG, said("scontrol config-plain")))
+    config = (CONFIG, said("scontrol config-plain"))
+    host = ScriptedHost((FIND, Completed(0, listed)), config, config)
     assert Slurm(host).anybatch_find(submission()) == []
 
 
@@ -282,18 +351,19 @@ def states(ids: Sequence[str], host: Host) -> dict[str, State]:
 
 def test_jobs_that_the_queue_knows_cost_one_squeue() -> None:
     """Arrays are asked for once; the first id twice, because a lone unknown one is an error."""
-    host = ScriptedHost((SQUEUE, said("squeue mixed-long")))
+    host = ScriptedHost((SQUEUE, ours(data("squeue mixed-long"))))
     assert states(MIXED, host) == {
         **{"14": State.TERMINATED, "6_0": State.DONE, "6_7": State.QUEUED, "9": State.FAILED},
         **{"2": State.HELD, "5_0": State.HELD, "7": State.RUNNING},
     }
     assert host.option("--jobs") == "14,6,9,2,5,7,14"
-    assert host.option("--Format") == ",".join(f"{field}:|" for field in SQUEUE_FIELDS)
+    columns = (*SQUEUE_FIELDS, "Comment", "Command")
+    assert host.option("--Format") == ",".join(f"{column}:|" for column in columns)
 
 
 def test_times_and_lists_are_asked_for_in_full() -> None:
     """Seconds since 1970, and arrays whose list is not cut after 64 bytes."""
-    host = ScriptedHost((SQUEUE, said("squeue mixed-long")))
+    host = ScriptedHost((SQUEUE, ours(data("squeue mixed-long"))))
     states(MIXED, host)
     assert host.ran[0].env == {"SLURM_TIME_FORMAT": "%s", "SLURM_BITSTR_LEN": "0"}
 
@@ -304,9 +374,9 @@ def test_jobs_that_have_left_the_queue_are_asked_of_accounting() -> None:
     raw = data("sacct purged").splitlines()
     kept = "\n".join("|".join((row.split("|")[0], *row.split("|")[2:])) for row in raw)
     host = ScriptedHost(
-        (SQUEUE, said("squeue purged-partly")),
+        (SQUEUE, ours(data("squeue purged-partly"))),
         (CONFIG, said("scontrol config-accounting")),
-        (SACCT, Completed(0, kept)),
+        (SACCT, ours(kept)),
     )
     assert states(ids, host) == {
         **{"1284_1": State.FAILED, "1284_2": State.FAILED},
@@ -318,41 +388,35 @@ def test_jobs_that_have_left_the_queue_are_asked_of_accounting() -> None:
 
 
 def test_what_squeue_says_wins_over_accounting() -> None:
-    """Accounting lags behind."""
-    late = "1284_4|PENDING|0:0|1|Unknown|Unknown|None assigned|00:00:00||None\n"
+    """Accounting lags behind; of what the queue has lost it says for ever that it runs."""
+    late = "1284_4|FAILED|3:0|1|Unknown|Unknown|None assigned|00:00:00||None\n"
+    late += late.replace("1284_4", "1285").replace("FAILED|3:0", "RUNNING|0:0")
+    config = (CONFIG, said("scontrol config-accounting"))
     host = ScriptedHost(
-        (SQUEUE, said("squeue purged-partly")),
-        (CONFIG, said("scontrol config-accounting")),
-        (SACCT, Completed(0, late)),
+        (SQUEUE, ours(data("squeue purged-partly"))), config, (SACCT, ours(late)), config
     )
     assert states(["1284_4", "1285"], host) == {"1284_4": State.RUNNING}
-
-
-def test_without_accounting_the_controller_is_asked_once_more() -> None:
-    """`scontrol show job` takes one id."""
-    host = ScriptedHost(
-        (SQUEUE, failed("squeue purged")),
-        (CONFIG, said("scontrol config-plain")),
-        ("scontrol --oneliner show job 1285", failed("scontrol job-purged")),
-    )
-    assert states(["1285"], host) == {}
     assert host.steps == []
 
 
-def test_the_whole_cluster_is_never_listed() -> None:
-    """Without accounting, several jobs that squeue does not know are just not known."""
-    host = ScriptedHost((SQUEUE, failed("squeue purged")), (CONFIG, said("scontrol config-plain")))
-    assert states(["1285", "1286_0"], host) == {}
+def test_what_is_missing_is_believed_of_the_same_cluster_alone() -> None:
+    """Commands may lead to another one since the configuration was read."""
+    plain, other = said("scontrol config-plain"), said("scontrol config-accounting")
+    rows = Completed(0, squeue_rows(["7"]))
+    host = ScriptedHost((SQUEUE, rows), (CONFIG, plain), (CONFIG, plain))
+    assert set(told(["7", "8"], host)) == {"7"}
     assert host.steps == []
+    host = ScriptedHost((SQUEUE, rows), (CONFIG, plain), (CONFIG, other))
+    answers = told(["7", "8"], host)
+    assert answers["8"] is None
+    assert answers["7"]
 
 
 def test_the_configuration_is_asked_for_once() -> None:
     """A cluster's configuration stays, and each cluster has its own."""
-    missing = (SQUEUE, Completed(0))
-    host = ScriptedHost(missing, (CONFIG, said("scontrol config-plain")), missing)
+    host = ScriptedHost((CONFIG, said("scontrol config-plain")))
     slurm = Slurm(host)
-    for _ in range(2):
-        assert slurm.anybatch_status([batch(["1", "2"])]) == [{}]
+    assert slurm.anybatch_limits(table()).array == 100001
     assert slurm.anybatch_limits(table()).array == 100001
     assert host.steps == []
     host.steps += [(f"{CONFIG} --clusters=far", said("scontrol config-accounting"))]
@@ -364,10 +428,8 @@ def test_the_configuration_is_asked_for_once() -> None:
 def test_an_element_that_was_removed_from_its_array_is_terminated() -> None:
     """Whoever else is missing is not; there is no more to be asked."""
     ids = ["72_1", "72_2", "72_4", "72_6", "99_0"]
-    host = ScriptedHost(
-        (SQUEUE, said("squeue array-partly-cancelled")),
-        (CONFIG, said("scontrol config-plain")),
-    )
+    config = (CONFIG, said("scontrol config-plain"))
+    host = ScriptedHost((SQUEUE, ours(data("squeue array-partly-cancelled"))), config, config)
     answers = told(ids, host)
     assert "99_0" not in answers
     assert (gone := answers["72_4"])
@@ -375,6 +437,81 @@ def test_an_element_that_was_removed_from_its_array_is_terminated() -> None:
     assert gone.state is State.TERMINATED
     assert (known := answers["72_2"])
     assert not known.never_started
+
+
+STRANGER = "9|N/A|9|RUNNING|0|0|1|1|NONE|n|None|(null)|/home/alice/own.sh|\n"
+
+
+def test_a_job_of_our_number_is_not_ours() -> None:
+    """Numbers are used again: what another job does is not told of ours, from either source."""
+    config = (CONFIG, said("scontrol config-accounting"))
+    kept = f"9|FAILED|3:0|1|2|3|n|00:01.000||None|{OURS}\n"
+    later = "9|COMPLETED|0:0|5|6|7|n|00:01.000||None||sbatch own.sh\n"
+    host = ScriptedHost(
+        (SQUEUE, Completed(0, STRANGER)), config, (SACCT, Completed(0, kept + later))
+    )
+    answers = told(["9"], host)
+    assert (one := answers["9"])
+    assert (one.state, one.exit_code, one.restarts) == (State.FAILED, 3, 0)
+
+
+@pytest.mark.parametrize("signal", [None, "USR1"])
+def test_a_job_of_our_number_is_left_alone(signal: str | None) -> None:
+    """Nothing is stopped of which nobody can be sure whose it is, and the user is told."""
+    rows = squeue_rows(["7"]) + STRANGER
+    host = ScriptedHost((SQUEUE, Completed(0, rows)), ("scancel", Completed(0)))
+    [answer] = Slurm(host).anybatch_terminate([batch(["7", "9"])], signal)
+    assert host.ran[-1].argv[-1] == "7"
+    assert set(answer) == {"9"}
+    assert "another one now" in answer["9"]
+
+
+def test_accounting_that_cannot_be_asked_takes_nothing_back() -> None:
+    """What squeue said holds; of what it does not know nothing is said."""
+    rows = squeue_rows(["7"]) + ours("8|1|8|RUNNING|0|0|1|1|NONE|n|None|\n").stdout
+    for config, more in (
+        (said("scontrol config-accounting"), [(SACCT, failed("sacct nodatabase"))]),
+        (failed("scontrol stopped"), []),
+    ):
+        host = ScriptedHost((SQUEUE, Completed(0, rows)), (CONFIG, config), *more)
+        answers = told(["7", "8_0", "8_1", "9"], host)
+        assert {native: one and one.state for native, one in answers.items()} == {
+            **{"7": State.RUNNING, "8_1": State.RUNNING, "8_0": None, "9": None}
+        }
+
+
+def test_half_an_answer_of_accounting_is_taken_for_what_it_is() -> None:
+    """Rows that were printed before the error hold; what is missing in them is not known."""
+    half = ours("9|COMPLETED|0:0|1|2|3|n|00:01.000||None\n").stdout
+    broken = Completed(1, half, "sacct: error: slurmdbd: Connection reset\n")
+    config = (CONFIG, said("scontrol config-accounting"))
+    host = ScriptedHost((SQUEUE, Completed(0)), config, (SACCT, broken))
+    answers = told(["8", "9"], host)
+    assert answers["8"] is None
+    assert (one := answers["9"])
+    assert one.state is State.DONE
+
+
+def test_a_cluster_of_the_same_name_is_another_one() -> None:
+    """Its controller is: jobs with our token are ours, and to be missing there means nothing."""
+    home = Limits(render_context={"cluster": "plain", "controllers": "far(10.0.0.1):6817"})
+    one = attrs.evolve(batch(["7", "8"]), submission=attrs.evolve(submission(), limits=home))
+    config = (CONFIG, said("scontrol config-plain"))
+    rows = Completed(0, squeue_rows(["7"]))
+    slurm = Slurm(ScriptedHost(config, (SQUEUE, rows), config))
+    [answers] = slurm.anybatch_status([one])
+    assert answers["7"]
+    assert answers["8"] is None
+    host = ScriptedHost(config, (SQUEUE, rows), ("scancel 7", Completed(0)))
+    [left] = Slurm(host).anybatch_terminate([one], None)
+    assert set(left) == {"8"}
+    assert "which it was not submitted to" in left["8"]
+    slurm = Slurm(ScriptedHost(config, (FIND, Completed(0)), config))
+    with pytest.raises(CommandError, match=r"and was far\(10.0.0.1\):6817"):
+        slurm.anybatch_find(one.submission)
+    rendered = slurm.anybatch_render(one.submission)
+    with pytest.raises(CommandError, match=r"and was far\(10.0.0.1\):6817"):
+        slurm.anybatch_submit(one.submission, rendered)
 
 
 def test_very_many_single_jobs_are_asked_for_by_user() -> None:
@@ -387,7 +524,7 @@ def test_very_many_single_jobs_are_asked_for_by_user() -> None:
 
 def test_many_elements_are_one_id() -> None:
     """An array of 100,000 elements is one word."""
-    host = ScriptedHost((SQUEUE, Completed(0, "7|0-99999|7|PENDING|0|0|1|N/A|N/A||Priority|\n")))
+    host = ScriptedHost((SQUEUE, ours("7|0-99999|7|PENDING|0|0|1|N/A|N/A||Priority|\n")))
     assert len(states([f"7_{number}" for number in range(100_000)], host)) == 100_000
     assert host.option("--jobs") == "7,7"
 
@@ -400,7 +537,7 @@ def test_very_many_missing_jobs_are_asked_of_accounting_in_turns() -> None:
     host = ScriptedHost(
         (f"{SQUEUE} --user=alice", Completed(0)),
         (CONFIG, said("scontrol config-accounting")),
-        *((SACCT, Completed(0, "".join(part))) for part in parts),
+        *((SACCT, ours("".join(part))) for part in parts),
     )
     assert set(states(ids, host).values()) == {State.DONE}
     assert host.commands["sacct"] == 3
@@ -421,7 +558,7 @@ def test_very_many_missing_jobs_are_asked_of_accounting_in_turns() -> None:
         [
             (SQUEUE, Completed(0)),
             (CONFIG, said("scontrol config-plain")),
-            ("scontrol --oneliner show job", failed("scontrol stopped")),
+            (CONFIG, failed("scontrol stopped")),
         ],
     ],
     ids=["queue", "hangs", "configuration", "accounting", "controller"],
@@ -444,7 +581,7 @@ def test_not_being_able_to_ask_is_not_an_answer(
 def test_use_is_asked_for_where_there_is_accounting() -> None:
     """One sacct when a run has ended."""
     rows = "7|COMPLETED|0:0|1|2|3|n|00:01.000||None\n7.batch|COMPLETED|0:0|1|2|3|n|00:01.000|5M|\n"
-    host = ScriptedHost((CONFIG, said("scontrol config-accounting")), (SACCT, Completed(0, rows)))
+    host = ScriptedHost((CONFIG, said("scontrol config-accounting")), (SACCT, ours(rows)))
     [found] = Slurm(host).anybatch_account([batch(["7"])])
     assert (found["7"].cpu_time, found["7"].max_memory) == (timedelta(seconds=1), 5 * 1024**2)
 
@@ -473,14 +610,16 @@ def terminate(
 def test_stopping_many_jobs_is_one_scancel(answer: Completed) -> None:
     """Jobs that are unknown or have ended are no error to it."""
     ids = ["69", "70_1", "70_2", "70_3", "70_7", "999999"]
-    host = terminate(ids, None, ("scancel", answer))
-    assert host.ran[0].argv == ("scancel", "69", "999999", "70_[1-3,7]")
+    rows = "70|1-9|70|PENDING|0|0|1|N/A|N/A||JobHeldUser|\n69|N/A|69|RUNNING|0|0|1|1|NONE|n|None|"
+    host = terminate(ids, None, (SQUEUE, ours(rows)), ("scancel", answer))
+    assert host.ran[1].argv == ("scancel", "69", "70_[1-3,7]")
 
 
 def test_nothing_to_stop_is_no_command() -> None:
     """Without an id scancel would complain."""
-    ended = "7|N/A|7|COMPLETED|0|0|1|1|1|n|None|\n"
-    terminate(["7"], "USR1", (SQUEUE, Completed(0, ended)))
+    ended = ours("7|N/A|7|COMPLETED|0|0|1|1|1|n|None|\n")
+    terminate(["7"], "USR1", (SQUEUE, ended))
+    terminate(["7"], None, (SQUEUE, ended))
     terminate(["7"], "KILL", (SQUEUE, failed("squeue unknown")))
 
 
@@ -492,23 +631,24 @@ def test_a_signal_goes_to_the_script_and_kill_to_everybody(
     signal: str, options: tuple[str, ...]
 ) -> None:
     """The script passes signals on to the command, but it cannot pass on KILL."""
-    rows = squeue_rows(["7"]) + "8|1|20|RUNNING|0|0|1|1|NONE|n|None|\n"
-    host = terminate(["7", "8_1"], signal, (SQUEUE, Completed(0, rows)), ("scancel", Completed(0)))
+    rows = ours("7|N/A|7|RUNNING|0|0|1|1|NONE|n|None|\n8|1|20|RUNNING|0|0|1|1|NONE|n|None|\n")
+    host = terminate(["7", "8_1"], signal, (SQUEUE, rows), ("scancel", Completed(0)))
     assert host.ran[-1].argv == ("scancel", *options, "7", "8_[1]")
 
 
 @pytest.mark.parametrize("signal", ["USR1", "KILL", "TERM"])
 def test_a_signal_is_for_jobs_that_run(signal: str) -> None:
     """KILL for an element that waits would end all that wait in its array (22.05)."""
-    queue = (SQUEUE, said("squeue mixed-long"))
+    queue = (SQUEUE, ours(data("squeue mixed-long")))
     host = terminate(["7", "2", "5_0", "9", "99"], signal, queue, ("scancel 7", Completed(0)))
     assert host.ran[-1].argv[3:] == ("7",)
 
 
 def test_elements_get_a_signal_once_while_others_wait() -> None:
     """Ten at a time, with a short limit: scancel (22.05) would send it again after 5 seconds."""
-    rows = "".join(f"8|{n}|{n + 20}|RUNNING|0|0|1|1|NONE|n|None|\n" for n in range(12))
-    rows += "8|12-40%12|8|PENDING|0|0|1|N/A|N/A||JobArrayTaskLimit|\n" + squeue_rows(["7"])
+    running = "".join(f"8|{n}|{n + 20}|RUNNING|0|0|1|1|NONE|n|None|\n" for n in range(12))
+    waiting = "8|12-40%12|8|PENDING|0|0|1|N/A|N/A||JobArrayTaskLimit|\n"
+    rows = ours(running + waiting).stdout + squeue_rows(["7"])
     hangs = CommandTimeout(Command(("scancel",)), "no answer within 4 s; it was ended")
     host = terminate(
         ["7", *(f"8_{number}" for number in range(41))],
@@ -550,7 +690,9 @@ def test_a_job_that_ended_before_its_signal_is_no_error() -> None:
 def test_a_scancel_that_failed_is_an_error(answer: Completed) -> None:
     """A job that is gone does not hide that another one could not be told."""
     with pytest.raises(CommandFailed):
-        terminate(["7", "8"], None, ("scancel", answer))
+        terminate(
+            ["7", "8"], None, (SQUEUE, Completed(0, squeue_rows(["7", "8"]))), ("scancel", answer)
+        )
 
 
 def test_a_signal_is_not_sent_where_nobody_can_tell_who_runs() -> None:
@@ -701,9 +843,9 @@ def test_the_cluster_reaches_every_command() -> None:
     rows = Completed(0, squeue_rows(["7"]))
     host = ScriptedHost(
         *(PING, (CONFIG, config), PARTITIONS),
-        *((SQUEUE, Completed(0)), (SACCT, Completed(0)), (SACCT, Completed(0))),
-        *((FIND, Completed(0)), (FIND_ENDED, Completed(0))),
-        *(("scancel 7", Completed(0)), (SQUEUE, rows), ("scancel 7", Completed(0))),
+        *((SQUEUE, Completed(0)), (SACCT, Completed(0)), (CONFIG, config), (SACCT, Completed(0))),
+        *((FIND, Completed(0)), (FIND_ENDED, Completed(0)), (CONFIG, config)),
+        *((SQUEUE, rows), ("scancel 7", Completed(0))) * 2,
     )
     slurm, far = Slurm(host), batch(["7"], clusters="far")
     slurm.anybatch_detect(table(clusters="far"), choosing=False)
@@ -741,7 +883,7 @@ export -p >>"$0.env"
 case "$(basename "$0") $*" in
   "scontrol show config") exec {cat} {data}/scontrol-22.05-config-accounting.txt ;;
   "scontrol ping") echo UP ;;
-  "squeue "*) echo "7|N/A|7|RUNNING|0|0|1|1|NONE|n|None|" ;;
+  "squeue "*) echo "7|N/A|7|RUNNING|0|0|1|1|NONE|n|None|tok-2|" ;;
   "sbatch "*) echo 7 ;;
 esac
 """
@@ -776,7 +918,7 @@ def test_no_command_believes_that_it_is_inside_a_job(tmp_path: Path) -> None:
 
 def test_every_command_has_a_time_limit() -> None:
     """A controller that hangs does not hang us."""
-    host = ScriptedHost((SQUEUE, said("squeue mixed-long")))
+    host = ScriptedHost((SQUEUE, ours(data("squeue mixed-long"))))
     states(MIXED, host)
     assert host.ran[0].timeout == timedelta(seconds=60)
 
@@ -785,7 +927,7 @@ def test_every_command_has_a_time_limit() -> None:
 
 NEAR, FAR = "--clusters=near", "--clusters=far"
 ON_NEAR = squeue_rows(["7", "8"])
-ON_FAR = "7|N/A|7|COMPLETED|0|0|1|1|1|n|None|\n"
+ON_FAR = ours("7|N/A|7|COMPLETED|0|0|1|1|1|n|None|\n").stdout
 
 
 def test_each_cluster_is_asked_about_its_own_jobs_once() -> None:
@@ -799,9 +941,8 @@ def test_each_cluster_is_asked_about_its_own_jobs_once() -> None:
     host = ScriptedHost(
         (f"{SQUEUE} {NEAR}", Completed(0, ON_NEAR)),
         (f"{SQUEUE} {FAR} --jobs=7,9,7", Completed(0, ON_FAR)),
-        (f"{CONFIG} {FAR}", said("scontrol config-plain")),
-        (f"scontrol {FAR} --oneliner show job 9", failed("scontrol job-purged")),
-        (f"{SQUEUE} --jobs=7,7", Completed(0, "7|N/A|7|PENDING|0|0|1|N/A|N/A||Priority|\n")),
+        *[(f"{CONFIG} {FAR}", said("scontrol config-plain"))] * 2,
+        (f"{SQUEUE} --jobs=7,7", ours("7|N/A|7|PENDING|0|0|1|N/A|N/A||Priority|\n")),
     )
     near, far, also_near, here = Slurm(host).anybatch_status(batches)
     assert host.steps == []
@@ -835,9 +976,9 @@ def test_jobs_are_stopped_where_they_are(signal: str | None) -> None:
         batch(["7"], clusters="far"),
         batch(["8"], clusters="near"),
     ]
-    asked = [] if signal is None else [(f"{SQUEUE} {NEAR}", Completed(0, ON_NEAR))]
-    refused = ("scancel" if signal is None else SQUEUE, failed("squeue stopped"))
-    host = ScriptedHost(*asked, (f"scancel {NEAR} 7 8", Completed(0)), refused)
+    asked = (f"{SQUEUE} {NEAR}", Completed(0, ON_NEAR))
+    refused = (SQUEUE, failed("squeue stopped"))
+    host = ScriptedHost(asked, (f"scancel {NEAR} 7 8", Completed(0)), refused)
     near, far, also_near = Slurm(host).anybatch_terminate(batches, signal)
     assert host.steps == []
     assert FAR in host.ran[-1].argv
@@ -851,7 +992,7 @@ def test_use_is_asked_for_on_the_cluster_that_has_accounting() -> None:
     host = ScriptedHost(
         (f"{CONFIG} {NEAR}", said("scontrol config-plain")),
         (f"{CONFIG} {FAR}", said("scontrol config-accounting")),
-        (f"{SACCT} {FAR} --jobs=7", Completed(0, rows)),
+        (f"{SACCT} {FAR} --jobs=7", ours(rows)),
     )
     batches = [batch(["7"], clusters="near"), batch(["7"], clusters="far")]
     near, far = Slurm(host).anybatch_account(batches)

@@ -6,7 +6,7 @@ import contextlib
 import re
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import attrs
 from anybatch import commands
@@ -14,12 +14,16 @@ from anybatch.errors import CommandError, CommandFailed, CommandTimeout, UsageEr
 from anybatch.host import Command
 
 from anybatch_slurm import parse
+from anybatch_slurm.identity import Identity, Owned, find, sort_by_owner
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from anybatch.host import Completed, Host
     from anybatch.records import JobStatus
+
+    #: The ids that are asked about, by whose they are.
+    Wanted = Mapping[Identity, Sequence[str]]
 
 #: Slurm's own variables say "you are inside a job", and the user's choose what a command shows
 #: or whom it concerns; a command must not believe them.
@@ -28,9 +32,6 @@ HIDDEN = (
     *("SQUEUE_*", "SACCT_*", "SCONTROL_*", "SCANCEL_*", "SINFO_*"),
 )
 FORMATS = {"SLURM_TIME_FORMAT": "%s", "SLURM_BITSTR_LEN": "0"}
-#: scancel (22.05) asks for the end of each element that it is given; from so many on it is worth
-#: a question whether that is the whole array.
-MANY_TO_STOP = 1000
 MOST_IDS = 2000  #: more in one command line, and squeue is asked for the user's jobs instead
 
 
@@ -62,6 +63,28 @@ class Cluster:
             problem = f"this is the cluster {self.config.name!r}, and the jobs are in {name!r}"
             raise CommandError(self._command("scontrol", "show", "config"), problem)
 
+    def is_led_by(self, controllers: str) -> bool:
+        """Whether one of these controllers is the cluster's; two clusters may have one name."""
+        return not controllers or bool({*controllers.split(",")} & {*self.config.controllers})
+
+    def led_by_others(self, controllers: str) -> NoReturn:
+        """Tell that this is another cluster of the same name."""
+        own = ",".join(self.config.controllers)
+        problem = f"the controller of the cluster {self.config.name!r} is {own}, and was"
+        raise CommandError(self._command("scontrol", "show", "config"), f"{problem} {controllers}")
+
+    def confirm(self) -> None:
+        """Check that commands still lead to the cluster that they led to at first.
+
+        Raises:
+            CommandError: they do not, or nobody tells.
+        """
+        command = self._command("scontrol", "show", "config")
+        now = parse.read_config(commands.run(self._host, command).stdout)
+        if (now.name, now.controllers) != (self.config.name, self.config.controllers):
+            problem = f"this is the cluster {now.name!r} now, and was {self.config.name!r}"
+            raise CommandError(command, problem)
+
     def ping(self) -> str:
         """Whether its controllers are up, in a line."""
         return self._run("scontrol", "ping").stdout.strip().partition("\n")[0]
@@ -76,74 +99,144 @@ class Cluster:
 
     # -- its jobs
 
-    def find(self, token: str) -> str | None:
-        """The job whose comment begins with the token: in the queue, else in accounting."""
+    def find(self, identity: Identity) -> str | None:
+        """The job of a submission: in the queue, else in accounting.
+
+        Raises:
+            CommandError: one of them could not be asked.
+        """
         user = f"--user={self._host.user}"
-        fields = "--Format=ArrayJobID:|,Reason:|,Comment:|"
+        fields = "--Format=ArrayJobID:|,Reason:|,Comment:|,Command:|"
         everything = ("--noheader", "--all", "--states=all")
-        jobs = parse.jobs_with(token, self._run("squeue", *everything, user, fields).stdout)
+        listed = self._run("squeue", *everything, user, fields).stdout
+        jobs = find(identity, listed, parse.IMPOSSIBLE)
         if not jobs and self.config.accounting:
             options = ("--noheader", "--parsable2", "--allocations", user, "--starttime=now-30days")
-            kept = self._run("sacct", *options, "--format=JobID,Reason,Comment").stdout
-            jobs = parse.jobs_with(token, kept)
+            columns = ("JobID", "Reason", "Comment", *self.config.submit_line)
+            kept = self._run("sacct", *options, f"--format={','.join(columns)}").stdout
+            jobs = find(identity, kept, parse.IMPOSSIBLE)
+        if not jobs:
+            self.confirm()
         return jobs[0] if jobs else None
 
-    def statuses(self, ids: Sequence[str]) -> dict[str, JobStatus]:
-        """One squeue for all; for those that it no longer knows one sacct, else one scontrol."""
-        answers = parse.read_squeue(self._squeue(ids))
-        missing = [native for native in ids if native not in answers]
-        if missing:
-            more = self.accounted if self.config.accounting else self._scontrol
-            answers = {**more(missing), **answers}
-        return {**parse.removed_elements(ids, answers), **answers}
+    def statuses(
+        self, wanted: Wanted, *, certain: bool = True
+    ) -> dict[str, dict[str, JobStatus | None]]:
+        """One squeue for all; for those that it no longer knows one sacct.
 
-    def accounted(self, ids: Sequence[str]) -> dict[str, JobStatus]:
-        """What accounting has kept; one sacct for so many as a command line holds."""
-        fields = f"--format={','.join(parse.SACCT_FIELDS)}"
+        What one of them says holds, though the other cannot be asked.
+
+        Args:
+            certain: False: this may be another cluster, so that to be missing means nothing.
+
+        Returns:
+            The answers by token and id; None: nothing can be said.
+
+        Raises:
+            CommandError: nothing can be said of any job.
+        """
+        queue = self._owned(wanted)
+        found = {one.token: parse.read_squeue(queue.lines.get(one.token, "")) for one in wanted}
+        missing = _without(found, wanted)
+        if not missing:
+            return {token: {**answers} for token, answers in found.items()}
+        error = None
+        try:
+            kept, error = self.accounted(missing) if self.config.accounting else ({}, None)
+            for token, answers in kept.items():
+                # Of what the queue does not know, accounting may say for ever that it runs.
+                ended = {n: one for n, one in answers.items() if one.state.final}
+                found[token] = {**ended, **found[token]}
+            if error is None and _without(found, wanted):
+                self.confirm()
+        except CommandError as problem:
+            error = problem
+        if error and not any(found.values()):
+            raise error
+        certain = certain and error is None
+        return {
+            one.token: {
+                **(parse.removed_elements(ids, found[one.token]) if certain else _nothing(ids)),
+                **found[one.token],
+            }
+            for one, ids in wanted.items()
+        }
+
+    def accounted(
+        self, wanted: Wanted
+    ) -> tuple[dict[str, dict[str, JobStatus]], CommandError | None]:
+        """What accounting has kept, by token and id, and why it did not tell all.
+
+        One sacct for so many as a command line holds.
+        """
+        columns = (*parse.SACCT_FIELDS, "Comment", *(self.config.submit_line or ("WorkDir",)))
+        fields = f"--format={','.join(columns)}"
         options = ("--noheader", "--parsable2", "--duplicates", "--starttime=1970-01-01", fields)
-        jobs = _jobs(ids)
-        found: dict[str, JobStatus] = {}
+        jobs = _jobs(native for ids in wanted.values() for native in ids)
+        kept: list[str] = []
+        problem: CommandError | None = None
         for start in range(0, len(jobs), MOST_IDS):
             which = f"--jobs={','.join(jobs[start : start + MOST_IDS])}"
-            found |= parse.read_sacct(self._ask("sacct", *options, which))
-        return found
+            try:
+                kept.append(self._ask("sacct", *options, which))
+            except CommandFailed as error:
+                problem = error
+                kept.append(error.completed.stdout)
+            except CommandError as error:
+                problem = error
+        owned = sort_by_owner("\n".join(kept), len(parse.SACCT_FIELDS), wanted)
+        return {token: parse.read_sacct(rows) for token, rows in owned.lines.items()}, problem
+
+    def _owned(self, wanted: Wanted) -> Owned:
+        ids = [native for some in wanted.values() for native in some]
+        return sort_by_owner(self._squeue(ids), len(parse.SQUEUE_FIELDS), wanted)
 
     def _squeue(self, ids: Sequence[str]) -> str:
         jobs = _jobs(ids)
         # A single id that it does not know makes squeue fail; of several it leaves out the unknown.
         several = ",".join([*jobs, jobs[0]])
         which = f"--jobs={several}" if len(jobs) <= MOST_IDS else f"--user={self._host.user}"
-        fields = ",".join(f"{field}:|" for field in parse.SQUEUE_FIELDS)
+        columns = (*parse.SQUEUE_FIELDS, "Comment", "Command")
+        fields = ",".join(f"{column}:|" for column in columns)
         options = ("--noheader", "--all", "--states=all", which, f"--Format={fields}")
         return self._ask("squeue", *options)
 
-    def _scontrol(self, ids: Sequence[str]) -> dict[str, JobStatus]:
-        """What the controller says of one job or array; it takes no list.
-
-        Without an id it would print every job of the cluster, and it knows no more than squeue.
-        """
-        jobs = _jobs(ids)
-        if len(jobs) > 1:
-            return {}
-        return parse.read_scontrol(self._ask("scontrol", "--oneliner", "show", "job", *jobs))
-
     # -- stopping them
 
-    def stop(self, ids: Sequence[str]) -> None:
-        """One scancel, and one squeue where there are many; what is gone is no error to it."""
-        if len(ids) >= MANY_TO_STOP:
-            ids = parse.whole_arrays(ids, parse.read_squeue(self._squeue(ids)))
-        self._scancel(self._command("scancel", *parse.compress(ids)))
+    def stop(self, wanted: Wanted, *, certain: bool = True) -> dict[str, dict[str, str]]:
+        """One squeue, and one scancel for those that go on and are the submissions' own.
 
-    def send(self, ids: Sequence[str], signal: str) -> None:
-        """Send a signal to those that run, for which squeue is asked.
+        What has ended is no error. The cluster's numbers may be other jobs' by now.
+
+        Args:
+            certain: False: this may be another cluster, so that to be missing is no end.
+
+        Returns:
+            Why a job was left alone, by token and id.
+        """
+        queue = self._owned(wanted)
+        going_on: list[str] = []
+        for one, ids in wanted.items():
+            answers = parse.read_squeue(queue.lines.get(one.token, ""))
+            own = [native for native in ids if _goes_on(native, answers)]
+            going_on += parse.whole_arrays(own, answers)
+        if going_on:
+            self._scancel(self._command("scancel", *parse.compress(going_on)))
+        return self._left_alone(wanted, queue, certain=certain)
+
+    def send(
+        self, wanted: Wanted, signal: str, *, certain: bool = True
+    ) -> dict[str, dict[str, str]]:
+        """Send a signal to those that run, for which squeue is asked; otherwise as `stop`.
 
         To one that waits it is of no use, and KILL would end all that wait in its array (22.05).
         """
         # To the job script alone, which passes it on; KILL it cannot pass on, so to everybody.
         # Without either option a signal reaches only steps that srun has started (22.05).
         options = (f"--signal={signal}", "--full" if signal == "KILL" else "--batch")
-        jobs, apart = parse.running_jobs(ids, self._squeue(ids))
+        queue = self._owned(wanted)
+        ids = [native for some in wanted.values() for native in some]
+        jobs, apart = parse.running_jobs(ids, "\n".join(queue.lines.values()))
         if signal == "KILL":
             jobs, apart = jobs + apart, []
         if jobs:
@@ -155,6 +248,24 @@ class Cluster:
             command = self._command("scancel", *options, *some)
             with contextlib.suppress(CommandTimeout):
                 self._scancel(attrs.evolve(command, timeout=timedelta(seconds=4)))
+        return self._left_alone(wanted, queue, certain=certain)
+
+    def _left_alone(
+        self, wanted: Wanted, queue: Owned, *, certain: bool
+    ) -> dict[str, dict[str, str]]:
+        """Why jobs were not told, where nobody can be sure that they have ended."""
+        why: dict[str, dict[str, str]] = {one.token: {} for one in wanted}
+        for one, ids in wanted.items():
+            known = parse.read_squeue(queue.lines.get(one.token, ""))
+            for native in ids:
+                if (one.token, native.partition("_")[0]) in queue.strangers:
+                    text = "of that number is another one now, which was left alone"
+                    why[one.token][native] = f"the cluster's job {text}"
+                elif not certain and native not in known:
+                    led = ",".join(self.config.controllers)
+                    text = f"not known to the cluster {self.config.name!r} of controller {led}"
+                    why[one.token][native] = f"{text}, which it was not submitted to"
+        return why
 
     def _scancel(self, command: Command) -> None:
         completed = self._host.run(command)
@@ -187,6 +298,24 @@ class Cluster:
         )
 
 
-def _jobs(ids: Sequence[str]) -> list[str]:
+def _jobs(ids: Iterable[str]) -> list[str]:
     """The arrays (or single jobs) that ids belong to, each once."""
     return list(dict.fromkeys(native.partition("_")[0] for native in ids))
+
+
+def _goes_on(native: str, answers: Mapping[str, JobStatus]) -> bool:
+    """Whether squeue has a job that has not ended, or has it in a list that is cut."""
+    known = answers.get(native) or answers.get(f"{native.partition('_')[0]}_{parse.CUT}")
+    return known is not None and not known.state.final
+
+
+def _without(
+    found: Mapping[str, Mapping[str, JobStatus]], wanted: Wanted
+) -> dict[Identity, list[str]]:
+    """The ids of which nothing was found."""
+    missing = {one: [n for n in ids if n not in found[one.token]] for one, ids in wanted.items()}
+    return {one: ids for one, ids in missing.items() if ids}
+
+
+def _nothing(ids: Sequence[str]) -> dict[str, JobStatus | None]:
+    return dict.fromkeys(ids)

@@ -45,7 +45,6 @@ _NAME = re.compile(r"\d+(?:_\d+)?(?:\+\d+)?")
 _CPU = re.compile(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+(?:\.\d+)?)")
 _MEMORY = re.compile(r"(\d+(?:\.\d+)?)([KMGTP]?)")
 _POWER = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5}
-_SCONTROL = re.compile(r"\b(\w+)=(\S*)")
 
 #: What Slurm prints for an id that it does not know (any more), when it is the only one.
 UNKNOWN_ID = "Invalid job id specified"
@@ -57,7 +56,7 @@ NOT_SET_UP = re.compile(
 #: The reason of a job that no node can ever run; a refused submission leaves one behind.
 IMPOSSIBLE = "BadConstraints"
 #: Ends a list of array elements that Slurm has cut (`SLURM_BITSTR_LEN`).
-_CUT = "..."
+CUT = "..."
 #: Most ranges of elements in one word of a command, whose length the system limits to 128 kB.
 _MOST_RANGES = 5000
 
@@ -118,8 +117,8 @@ def natives(array: str, tasks: str) -> Iterator[str]:
         return
     for part in tasks.partition("%")[0].strip("[]").split(","):
         yield from (f"{array}_{number}" for number in _numbers(part))
-    if _CUT in tasks:
-        yield f"{array}_{_CUT}"
+    if CUT in tasks:
+        yield f"{array}_{CUT}"
 
 
 def _numbers(part: str) -> Iterable[int]:
@@ -166,7 +165,7 @@ def removed_elements(ids: Sequence[str], answers: Mapping[str, JobStatus]) -> di
         for native in ids
         if native not in answers
         and (array := native.partition("_")[0]) in arrays
-        and f"{array}_{_CUT}" not in answers
+        and f"{array}_{CUT}" not in answers
     }
 
 
@@ -222,32 +221,6 @@ def _with_step(status: JobStatus, row: Mapping[str, str]) -> JobStatus:
     return attrs.evolve(status, max_memory=memory)
 
 
-# -- scontrol
-
-
-def read_scontrol(stdout: str) -> dict[str, JobStatus]:
-    """The status of every job in `scontrol --oneliner show job`."""
-    found: dict[str, JobStatus] = {}
-    for line in stdout.split("\n"):
-        ids, _, rest = line.partition(" JobName=")
-        facts = rest.partition(" UserId=")[2]
-        # Texts of users (name, comment, paths) may look like fields: of each the first counts.
-        row: dict[str, str] = dict(reversed(_SCONTROL.findall(f"{ids} {facts}")))
-        if "JobId" in row and "JobState" in row:
-            array, tasks = row.get("ArrayJobId", row["JobId"]), row.get("ArrayTaskId", "")
-            with contextlib.suppress(*_DAMAGED):
-                found.update(dict.fromkeys(natives(array, tasks), _scontrol_status(row)))
-    return found
-
-
-def _scontrol_status(row: Mapping[str, str]) -> JobStatus:
-    exit_code, signal = _exit(row.get("ExitCode", ""))
-    status = _status("scontrol", row["JobState"], row.get("Reason", ""), exit_code, signal)
-    times = (row.get(name, "") for name in ("SubmitTime", "StartTime", "EndTime"))
-    status = _placed(status, row.get("NodeList", ""), *times)
-    return attrs.evolve(status, restarts=int(row.get("Restarts", "0")))
-
-
 # -- the cluster
 
 
@@ -260,12 +233,23 @@ class ClusterConfig:
         name: the cluster's name.
         array: the most elements of an array (MaxArraySize, max_array_tasks).
         accounting: whether finished jobs are kept for sacct.
+        controllers: its hosts with their port; another cluster may have the same name.
+        patience: seconds that a command waits for an answer (MessageTimeout, TCPTimeout).
     """
 
     version: str
     name: str
     array: int
     accounting: bool
+    controllers: tuple[str, ...] = ()
+    patience: int = 0
+
+    @property
+    def submit_line(self) -> tuple[str, ...]:
+        """The column of sacct with the submit command, which 21.08 brought."""
+        numbers = re.match(r"(\d+)\.(\d+)", self.version)
+        new = numbers is None or (int(numbers[1]), int(numbers[2])) >= (21, 8)
+        return ("SubmitLine",) if new else ()
 
 
 def read_config(stdout: str) -> ClusterConfig:
@@ -281,20 +265,18 @@ def read_config(stdout: str) -> ClusterConfig:
         name=values.get("ClusterName", ""),
         array=min(sizes, default=0) or 1,
         accounting=storage.endswith("slurmdbd"),
+        controllers=tuple(
+            f"{value}:{values.get('SlurmctldPort', '')}"
+            for name, value in values.items()
+            if name.startswith("SlurmctldHost[")
+        ),
+        patience=sum(_seconds(values.get(name)) for name in ("MessageTimeout", "TCPTimeout")),
     )
 
 
-def jobs_with(token: str, stdout: str) -> list[str]:
-    """The jobs whose comment begins with *token*, from lines of `ID|REASON|COMMENT`.
-
-    A submission that Slurm refused leaves a job of reason BadConstraints behind.
-    """
-    rows = (line.split("|", maxsplit=2) for line in stdout.split("\n") if line.count("|") > 1)
-    return [
-        name.partition("_")[0]
-        for name, reason, comment in rows
-        if re.match(rf"{re.escape(token)}( |\||$)", comment) and reason != IMPOSSIBLE
-    ]
+def _seconds(text: str | None) -> int:
+    found = re.match(r"\d+", text or "")
+    return int(found[0]) if found else 0
 
 
 def default_partition(stdout: str) -> str | None:

@@ -7,16 +7,17 @@ somebody else's job.
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Any
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from anybatch.commands import ask_each_group, missing_tools, no_answer, refused
-from anybatch.errors import CommandError, CommandFailed, Rejected, UsageError
+from anybatch.commands import ask_each_group, missing_tools, no_answer
+from anybatch.errors import CommandError, CommandFailed, NotSubmitted, Rejected, UsageError
 from anybatch.records import Detection, Environment, Limits
 from anybatch.system import BatchSystem
 
-from anybatch_slurm import parse, render
+from anybatch_slurm import parse, refusals, render
 from anybatch_slurm.cluster import Cluster
+from anybatch_slurm.identity import identity_of
 from anybatch_slurm.settings import SETTINGS
 
 if TYPE_CHECKING:
@@ -27,16 +28,14 @@ if TYPE_CHECKING:
     from anybatch.model import Job
     from anybatch.records import Batch, JobStatus, Rendered, Setting, Submission
 
+    from anybatch_slurm.identity import Identity
+
+Answer = TypeVar("Answer")
+
+#: Seconds for which a request that sbatch gave up may still be on its way, at least. A controller
+#: that hangs takes what waits when it goes on, and is asked itself whether the jobs are there.
+_LATE = 60
 _TOOLS = ("sbatch", "squeue", "scancel", "scontrol")
-_TRANSIENT = re.compile(
-    r"Socket timed out|Unable to contact slurm|Connection (refused|timed out|reset)|"
-    r"Zero Bytes were transmitted|temporarily|Resource temporarily|Transport endpoint|"
-    r"Slurm(ctld)? .*(not respond|in use by|busy)|Problem talking to database|"
-    r"Unspecified error|Slurm backup controller in standby mode|"
-    r"Job violates accounting/QOS policy|Too many open files|Protocol authentication error|"
-    r"slurm_receive_msg|Slurm controller not respond|Could not establish a configuration source",
-    re.IGNORECASE,
-)
 
 
 class Slurm(BatchSystem):
@@ -79,7 +78,12 @@ class Slurm(BatchSystem):
         return Limits(
             array=min(config.array, settings["max_array"] or config.array),
             dependencies=True,
-            render_context={"cluster": config.name, **({"clusters": name} if name else {})},
+            late_arrival=timedelta(seconds=max(_LATE, 2 * config.patience)),
+            render_context={
+                "cluster": config.name,
+                "controllers": ",".join(config.controllers),
+                **({"clusters": name} if name else {}),
+            },
         )
 
     def anybatch_environment(
@@ -96,55 +100,70 @@ class Slurm(BatchSystem):
         return render.render(submission)
 
     def anybatch_submit(self, submission: Submission, rendered: Rendered) -> Sequence[str]:
-        """One sbatch. A refusal for good is told from what may pass, or may have arrived."""
-        self._cluster_of(submission)
+        """One sbatch. See `refusals` for what it means when that fails."""
+        self._must_be_certain(self._cluster_of(submission), submission)
         completed = self.host.run(rendered.command)
         job = parse.submitted_id(completed.stdout)
         if completed.ok and job:
             return _ids(job, submission.count)
-        if refused(completed, _TRANSIENT) and not job:
-            raise Rejected(parse.complain(completed))
+        failure = refusals.judge(completed)
+        if failure is refusals.Failure.FOR_GOOD:
+            raise Rejected(refusals.explain(completed))
+        if failure is refusals.Failure.FOR_NOW:
+            raise NotSubmitted(refusals.explain(completed))
         raise CommandFailed(rendered.command, completed)
 
     def anybatch_find(self, submission: Submission) -> Sequence[str]:
-        """The job whose comment begins with the token."""
-        job = self._cluster_of(submission).find(submission.token)
+        """The job whose comment begins with the token, or that runs the submission's script."""
+        cluster = self._cluster_of(submission)
+        job = cluster.find(identity_of(submission))
+        if job is None:
+            self._must_be_certain(cluster, submission)
         return _ids(job, submission.count) if job else []
 
     def anybatch_status(self, batches: Sequence[Batch]) -> Sequence[Mapping[str, JobStatus | None]]:
         """One squeue for each cluster; nothing is said of jobs of a cluster that is away."""
 
-        def ask(group: Sequence[Batch]) -> Mapping[str, JobStatus | None]:
-            return self._cluster_of(group[0].submission).statuses(_ids_of(group))
+        def ask(group: Sequence[Batch]) -> Mapping[str, Mapping[str, JobStatus | None]]:
+            cluster = self._cluster_of(group[0].submission)
+            certain = _is_certain(cluster, group[0].submission)
+            return cluster.statuses(_wanted(group), certain=certain)
 
-        return ask_each_group(batches, _where, ask, lambda batch, _: dict.fromkeys(batch.ids))
+        def unasked(batch: Batch, _: CommandError) -> Mapping[str, Mapping[str, JobStatus | None]]:
+            return {batch.submission.token: dict.fromkeys(batch.ids)}
+
+        return _own(batches, ask_each_group(batches, _where, ask, unasked))
 
     def anybatch_account(self, batches: Sequence[Batch]) -> Sequence[Mapping[str, JobStatus]]:
         """One sacct for each cluster that has accounting."""
 
-        def ask(group: Sequence[Batch]) -> Mapping[str, JobStatus]:
+        def ask(group: Sequence[Batch]) -> Mapping[str, Mapping[str, JobStatus]]:
             cluster = self._cluster_of(group[0].submission)
-            return cluster.accounted(_ids_of(group)) if cluster.config.accounting else {}
+            if not cluster.config.accounting:
+                return {}
+            found, error = cluster.accounted(_wanted(group))
+            if error and not found:
+                raise error
+            return found
 
-        return ask_each_group(batches, _where, ask, lambda *_: {})
+        return _own(batches, ask_each_group(batches, _where, ask, lambda *_: {}))
 
     def anybatch_terminate(
         self, batches: Sequence[Batch], signal: str | None
     ) -> Sequence[Mapping[str, str]]:
-        """One scancel for each cluster."""
+        """One squeue for each cluster, to be sure whose jobs they are, and one scancel."""
 
-        def ask(group: Sequence[Batch]) -> Mapping[str, str]:
-            cluster, ids = self._cluster_of(group[0].submission), _ids_of(group)
+        def ask(group: Sequence[Batch]) -> Mapping[str, Mapping[str, str]]:
+            cluster, wanted = self._cluster_of(group[0].submission), _wanted(group)
+            certain = _is_certain(cluster, group[0].submission)
             if signal is None:
-                cluster.stop(ids)
-            else:
-                cluster.send(ids, signal)
-            return {}
+                return cluster.stop(wanted, certain=certain)
+            return cluster.send(wanted, signal, certain=certain)
 
-        def unasked(batch: Batch, error: CommandError) -> Mapping[str, str]:
-            return dict.fromkeys(batch.ids, str(error))
+        def unasked(batch: Batch, error: CommandError) -> Mapping[str, Mapping[str, str]]:
+            return {batch.submission.token: dict.fromkeys(batch.ids, str(error))}
 
-        return ask_each_group(batches, _where, ask, unasked)
+        return _own(batches, ask_each_group(batches, _where, ask, unasked))
 
     def _named(self, settings: Mapping[str, Any]) -> str | None:
         """The cluster that jobs with these settings are submitted to; None: the one that is here.
@@ -177,15 +196,44 @@ class Slurm(BatchSystem):
             cluster.must_be(expected)
         return cluster
 
+    def _must_be_certain(self, cluster: Cluster, submission: Submission) -> None:
+        """Check that nothing is submitted to another cluster of the same name.
+
+        Raises:
+            CommandError: none of its controllers is one of those that jobs were planned for.
+        """
+        if not _is_certain(cluster, submission):
+            cluster.led_by_others(submission.limits.render_context["controllers"])
+
+
+def _is_certain(cluster: Cluster, submission: Submission) -> bool:
+    """Whether this is the cluster of the submission's jobs, and not one of the same name."""
+    return cluster.is_led_by(submission.limits.render_context.get("controllers", ""))
+
 
 def _where(batch: Batch) -> Hashable:
     """What decides whom to ask about a batch."""
-    submission = batch.submission
-    return render.cluster_name(submission), submission.limits.render_context.get("cluster")
+    context = batch.submission.limits.render_context
+    name = render.cluster_name(batch.submission)
+    return name, context.get("cluster"), context.get("controllers")
 
 
-def _ids_of(group: Sequence[Batch]) -> list[str]:
-    return [native for batch in group for native in batch.ids]
+def _wanted(group: Sequence[Batch]) -> dict[Identity, list[str]]:
+    """The ids that are asked about, by whose they are."""
+    wanted: dict[Identity, list[str]] = {}
+    for batch in group:
+        wanted.setdefault(identity_of(batch.submission), []).extend(batch.ids)
+    return wanted
+
+
+def _own(
+    batches: Sequence[Batch], answers: Sequence[Mapping[str, Mapping[str, Answer]]]
+) -> list[Mapping[str, Answer]]:
+    """Of the answers to a batch's group those to its own submission."""
+    return [
+        answer.get(batch.submission.token, {})
+        for batch, answer in zip(batches, answers, strict=True)
+    ]
 
 
 def _ids(job: str, count: int) -> list[str]:
