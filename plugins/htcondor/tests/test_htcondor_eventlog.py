@@ -1,28 +1,34 @@
-"""The event logs of real jobs, read by HTCondor's own reader.
+"""The event logs of real jobs.
 
 `data/README.md` tells the situation of each log and the numbers of its events.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zoneinfo import TZPATH, ZoneInfo
 
 import attrs
 import pytest
 from anybatch import Reason, State
 from anybatch.records import JobStatus
-from anybatch_htcondor import eventlog
-from anybatch_htcondor.eventlog import SOURCE, Log, Tale, fold, when
+from anybatch.testing import ScriptedHost
+from anybatch_htcondor import eventlog, events
+from anybatch_htcondor.eventlog import SOURCE, Log, Tale, fold, machine_zone
+from anybatch_htcondor.events import when
 from hypothesis import given
 from hypothesis import strategies as st
 
+from .captured import TOKEN
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Mapping
 
 DATA = Path(__file__).parent / "data"
 NAMES = sorted(
@@ -33,18 +39,20 @@ START = datetime(2026, 11, 20, 11, 0, 0, tzinfo=timezone.utc)
 KB = 1024
 
 
-@pytest.fixture(autouse=True)
-def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
-    """The time zone of the captures; it can be changed."""
+class Machine(ScriptedHost):
+    """A machine in the time zone of the captures."""
 
-    def change(zone: str) -> None:
-        monkeypatch.setenv("TZ", zone)
-        time.tzset()
+    zone = "UTC"
 
-    change("UTC")
-    yield change
-    monkeypatch.undo()
-    time.tzset()
+    def read_from(self, path: Path, start: int) -> bytes:
+        """The file; the one with the machine's zone is of its zone."""
+        if path == Path("/etc/localtime"):
+            path = Path(TZPATH[0], self.zone)
+        return super().read_from(path, start)
+
+
+def log_at(path: Path, token: str = TOKEN) -> Log:
+    return Log(path, Machine(), token)
 
 
 def path_of(name: str) -> Path:
@@ -53,7 +61,7 @@ def path_of(name: str) -> Path:
 
 def read(path: Path) -> dict[str, JobStatus]:
     """What a log tells of each job that it has events of."""
-    log = Log(path)
+    log = log_at(path)
     log.catch_up()
     return told(log)
 
@@ -65,11 +73,17 @@ def told(log: Log) -> dict[str, JobStatus]:
     return {n: one for n, one in kept.items() if one.submitted}  # not what is yet to be made
 
 
-def events_of(path: Path) -> list[Any]:
+def events_of(path: Path) -> list[events.Event]:
     """The events of a log that are about jobs."""
-    import htcondor2
+    return [event for event in events.take(path.read_bytes())[0] if event["Proc"] >= 0]
 
-    return [event for event in htcondor2.JobEventLog(str(path)).events(0) if event.proc >= 0]
+
+def folded(tale: Tale | None, kind: int, event: Mapping[str, Any]) -> Tale:
+    return fold(tale, kind, event, timezone.utc)
+
+
+def told_by(tale: Tale | None, event: events.Event) -> Tale:
+    return folded(tale, event["EventTypeNumber"], event)
 
 
 def at(minutes: int, seconds: int) -> datetime:
@@ -133,10 +147,21 @@ ENDS: dict[str, dict[str, JobStatus]] = {
             **{"host": "worker", "exit_code": 5, "restarts": 1, "memory": 5280},
         )
     },
-    "reconnected": {"13.0": running((32, 46), (35, 27), host="worker", restarts=1, memory=5280)},
+    "reconnected": {
+        "13.0": running(
+            *((32, 46), (35, 27)),
+            **{"host": "worker", "restarts": 1, "memory": 5280},
+            message="run again after: Error from slot1_1@worker: STARTER at 198.51.100.6 failed to "
+            "send file(s) to <198.51.100.1:19618>",
+        )
+    },
     "lease-over": {"4.0": removed((24, 16), (24, 18), (25, 42), host="worker")},
     "removed-away": {
-        "5.0": status(*(State.QUEUED, "reconnect failed", (25, 42), (25, 44)), host="worker")
+        "5.0": status(
+            *(State.QUEUED, "reconnect failed", (25, 42), (25, 44)),
+            host="worker",
+            message="Job disconnected too long: JobLeaseDuration (20 seconds) expired",
+        )
     },
     "schedd-crashed": {
         "6.0": failed((27, 27), (27, 27), (27, 42), exit_code=6, memory=3400),
@@ -151,7 +176,13 @@ ENDS: dict[str, dict[str, JobStatus]] = {
     "startd-ended": {
         "8.0": removed((27, 43), (27, 50), (27, 50), host="worker", restarts=1, memory=5296)
     },
-    "startd-killed": {"9.0": status(State.RUNNING, "disconnected", (27, 50), (27, 51), host="sid")},
+    "startd-killed": {
+        "9.0": status(
+            *(State.RUNNING, "disconnected", (27, 50), (27, 51)),
+            host="sid",
+            message="Socket between submit and execute hosts closed unexpectedly",
+        )
+    },
     "removed-idle": {
         f"55.{proc}": attrs.evolve(removed((11, 43), never_started=True), ended=at(11, 43))
         for proc in range(3)
@@ -255,7 +286,7 @@ def test_a_log_tells_why_a_job_is_held(name: str) -> None:
 
 def test_no_captured_log_is_left_out() -> None:
     """What is captured is tested."""
-    assert set(NAMES) == {*ENDS, *(f"held-{name}" for name in HELD)}
+    assert set(NAMES) == {*ENDS, "image-bad", *(f"held-{name}" for name in HELD)}
 
 
 # -- event by event
@@ -293,8 +324,8 @@ def test_a_job_goes_its_way_event_by_event(story: str) -> None:
     tale: Tale | None = None
     words: list[str] = []
     for event in events_of(path_of(name)):
-        if f"{event.cluster}.{event.proc}" == native:
-            tale = fold(tale, event["EventTypeNumber"], event)
+        if f"{event['Cluster']}.{event['Proc']}" == native:
+            tale = told_by(tale, event)
             word = tale.status.native_state.replace(" ", "-")
             words += [word] if [word] != words[-1:] else []
     assert " ".join(words) == STORIES[story]
@@ -306,7 +337,7 @@ def test_a_verdict_is_the_last_word(name: str) -> None:
     for event in events_of(path_of(name)):
         for ended in (MIXED["54.0"], MIXED["54.2"]):
             tale = Tale(ended, starts=1)
-            assert fold(tale, event["EventTypeNumber"], event) is tale
+            assert told_by(tale, event) is tale
 
 
 @given(
@@ -320,7 +351,7 @@ def test_a_verdict_is_the_last_word(name: str) -> None:
 )
 def test_no_event_of_any_kind_makes_a_success_of_nothing(kind: int, event: dict[str, Any]) -> None:
     """Done takes an event that says: ended normally, with 0."""
-    tale = fold(None, kind, event)
+    tale = folded(None, kind, event)
     code = event.get("ReturnValue")
     whole = isinstance(code, int) and not isinstance(code, bool)
     normal = kind == 5 and event.get("TerminatedNormally") and whole and code == 0
@@ -344,25 +375,25 @@ def test_a_removal_is_for_a_hold_only_while_it_lasts(
     between: list[int], why: str | None, state: State, reason: Reason | None
 ) -> None:
     """And only by a policy; what a user removes was not wanted any more."""
-    tale = fold(fold(None, 1, {}), 12, HOLD)
+    tale = folded(folded(None, 1, {}), 12, HOLD)
     for kind in between:
-        tale = fold(tale, kind, {})
-    one = fold(tale, 9, {"Reason": why}).status
+        tale = folded(tale, kind, {})
+    one = folded(tale, 9, {"Reason": why}).status
     assert (one.state, one.reason) == (state, reason)
 
 
 def test_an_end_that_does_not_say_how_is_no_end() -> None:
     """A job is not failed because its event is damaged; the schedd knows."""
     before = Tale(ENDS["mixed-running"]["54.5"], starts=1)
-    assert fold(before, 5, {"TerminatedNormally": True}) == before
-    assert fold(before, 5, {}) == before
+    assert folded(before, 5, {"TerminatedNormally": True}) == before
+    assert folded(before, 5, {}) == before
 
 
 def test_cpu_time_is_that_of_all_runs_of_the_job() -> None:
     """User's and system's, in days, hours, minutes and seconds."""
     usage = "Usr 1 02:03:04, Sys 0 00:00:06"
     event = {"TerminatedNormally": True, "ReturnValue": 0, "TotalRemoteUsage": usage}
-    tale = fold(None, 5, event)
+    tale = folded(None, 5, event)
     assert tale.status.cpu_time == timedelta(days=1, hours=2, minutes=3, seconds=10)
 
 
@@ -379,7 +410,7 @@ def test_memory_is_the_most_that_was_seen(sizes: list[dict[str, int]], memory: i
     """In kilobytes where they are told; megabytes are a rough stand-in for them."""
     tale: Tale | None = None
     for event in sizes:
-        tale = fold(tale, 6, event)
+        tale = folded(tale, 6, event)
     assert tale is not None
     assert tale.status.max_memory == memory
 
@@ -391,32 +422,60 @@ def test_memory_is_the_most_that_was_seen(sizes: list[dict[str, int]], memory: i
     ("zone", "text", "expected"),
     [
         ("UTC", "2026-11-20T11:53:28", at(53, 28)),
+        ("UTC", "2026-11-20 11:53:28", at(53, 28)),
         ("Asia/Tokyo", "2026-11-20T20:53:28.133", at(53, 28)),
         ("Asia/Tokyo", "2026-11-20T11:53:28Z", at(53, 28)),
+        ("Asia/Tokyo", "2026-11-20T06:53:28.1-0500", at(53, 28)),
         ("America/New_York", "2026-11-20T11:53:28.133Z", at(53, 28)),
-        ("UTC", "11/20 11:53:28", None),
+        ("UTC", "13/40 11:53:28", None),
+        ("UTC", "2026-11-20", None),
         ("UTC", "", None),
     ],
 )
-def test_times_are_local_or_say_that_they_are_not(
-    utc: Callable[[str], None], zone: str, text: str, expected: datetime | None
+def test_times_are_the_machines_or_say_that_they_are_not(
+    zone: str, text: str, expected: datetime | None
 ) -> None:
-    """Wherever the reader is; it is on the machine of the schedd."""
-    utc(zone)
-    assert when({"EventTime": text}) == expected
+    """With an offset, with Z, with fractions; what is no time is none."""
+    assert when({"EventTime": text}, ZoneInfo(zone)) == expected
 
 
-@pytest.mark.parametrize(("name", "hours"), [("format-utc", 0), ("format-xml", -9)])
-def test_a_log_in_utc_is_right_in_every_time_zone(
-    utc: Callable[[str], None], name: str, hours: int
-) -> None:
-    """HTCondor's reader takes these times for local ones."""
-    utc("Asia/Tokyo")
-    [there] = read(path_of(name)).values()
-    utc("UTC")
-    [here] = read(path_of(name)).values()
-    assert here.ended is not None
-    assert there.ended == here.ended + timedelta(hours=hours)
+def test_old_times_without_a_year_are_not_of_the_future() -> None:
+    """A log of December that is read in January is of the year before."""
+    now = datetime.now(timezone.utc)
+    for days in (-300, -1, 0):
+        then = (now + timedelta(days=days)).replace(microsecond=0)
+        assert when({"EventTime": f"{then:%m/%d %H:%M:%S}"}, timezone.utc) == then
+
+
+@pytest.mark.parametrize("name", ["format-utc", "format-xml", "mixed"])
+def test_the_users_time_zone_changes_no_time(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Daemons write the log, and `TZ` in somebody's shell is not theirs."""
+    here = read(path_of(name))
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        assert read(path_of(name)) == here
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_the_machines_own_zone_counts(tmp_path: Path) -> None:
+    """As the daemons use it; a machine that has none is at UTC."""
+
+    class Tokyo(Machine):
+        zone = "Asia/Tokyo"
+
+    class Nowhere(Machine):
+        zone = "no/where"
+
+    for host, hours in ((Tokyo(), -9), (Nowhere(), 0)):
+        log = Log(path_of("mixed"), host, TOKEN)
+        log.catch_up()
+        one = log.status("54.0")
+        assert one is not None
+        assert one.ended == at(11, 41) + timedelta(hours=hours)
+    assert machine_zone(Nowhere()) is timezone.utc
 
 
 # -- read in pieces
@@ -427,7 +486,7 @@ def test_read_event_by_event_it_ends_the_same(name: str, tmp_path: Path) -> None
     """However often it is looked at while it grows."""
     parts = re.split(r"(?<=\n\.\.\.\n)", path_of(name).read_text())
     path = tmp_path / "log"
-    log = Log(path)
+    log = log_at(path)
     log.catch_up()  # it is not there yet
     assert told(log) == {}
     with path.open("a") as growing:
@@ -441,13 +500,13 @@ def test_read_event_by_event_it_ends_the_same(name: str, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("cut", [1, 3, 40, 1463, 3155, 3950, 4361])
 def test_a_log_that_is_being_written_is_read_on(cut: int, tmp_path: Path) -> None:
-    """Half an event is none yet, and a whole one later; HTCondor's reader loses its way at some."""
+    """Half an event is none yet, and a whole one later."""
     text = path_of("evicted").read_text()
     path = tmp_path / "log"
     path.write_text(text[:cut])
-    log = Log(path)
+    log = log_at(path)
     log.catch_up()
-    assert told(log) == {}
+    assert told(log) == read(path)
     with path.open("a") as growing:
         growing.write(text[cut:])
     log.catch_up()
@@ -459,7 +518,7 @@ def test_a_log_that_stays_torn_is_read_as_far_as_it_goes(tmp_path: Path) -> None
     text = path_of("evicted").read_text()
     path = tmp_path / "log"
     path.write_text(text[:-30])
-    log = Log(path)
+    log = log_at(path)
     log.catch_up()
     log.catch_up()
     [one] = told(log).values()
@@ -485,26 +544,127 @@ def test_a_damaged_event_does_not_hide_the_others(kind: str, tmp_path: Path) -> 
     events.insert(12, GARBAGE[kind])
     path = tmp_path / "log"
     path.write_text("...\n".join(events))
-    log = Log(path)
+    log = log_at(path)
     for _ in range(3):
         log.catch_up()
     found = {native: (one.state, one.exit_code, one.signal) for native, one in told(log).items()}
     assert found == {n: (one.state, one.exit_code, one.signal) for n, one in ENDS["mixed"].items()}
 
 
-def test_a_log_full_of_damage_is_left_for_later(
+def test_a_byte_that_is_no_text_costs_nothing(tmp_path: Path) -> None:
+    """A reason names a file in Latin-1; the log is read on, before it and after it."""
+    data = path_of("held-output").read_bytes()
+    path = tmp_path / "log"
+    for place in range(0, len(data), 7):
+        if data[place : place + 1].isalpha():
+            path.write_bytes(data[:place] + b"\xe4" + data[place + 1 :])
+            read(path)
+    path.write_bytes(data.replace(b"nosuch", b"no\xe4such"))
+    [one] = read(path).values()
+    assert one.state is State.HELD
+    assert "no\ufffdsuch" in (one.message or "")
+
+
+@given(st.binary(max_size=300), st.integers(0, 5000), st.sampled_from(NAMES))
+def test_no_bytes_of_any_kind_raise_or_add_a_success(noise: bytes, at: int, name: str) -> None:
+    """Anything may stand anywhere: what is read of other jobs is what was written of them."""
+    data = path_of(name).read_bytes()
+    whole = data[:at].rfind(b"...\n") + 4 if b"...\n" in data[:at] else 0
+    found, size = events.take(data[:whole] + noise + b"\n...\n" + data[whole:])
+    assert size <= len(data) + len(noise) + 5
+    if (
+        name != "format-xml"
+        and noise[:1] not in (b"<", b"{")
+        and not re.search(rb"\d{3} \(", noise)
+    ):
+        assert found == events.take(data)[0]
+
+
+def test_an_event_that_has_no_end_is_not_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each costs a second: one look passes a few, and the next ones see the rest."""
-    monkeypatch.setattr(eventlog, "_MOST_DAMAGED", 2)
+    """A log of zeros, as a full disk may leave it, is passed over, and read on from there."""
+    monkeypatch.setattr(eventlog, "_MOST", 1000)
     path = tmp_path / "log"
-    path.write_text(3 * f"{GARBAGE['no number']}...\n" + path_of("mixed").read_text())
-    log = Log(path)
+    path.write_bytes(bytes(2000))
+    log = log_at(path)
     log.catch_up()
-    assert told(log) == {}
-    log.catch_up()
+    with path.open("ab") as growing:
+        growing.write(b"\n" + path_of("mixed").read_bytes())
     log.catch_up()
     assert told(log) == ENDS["mixed"]
+
+
+@pytest.mark.parametrize("same_size", [True, False])
+def test_a_log_that_is_another_file_now_is_begun_anew(tmp_path: Path, *, same_size: bool) -> None:
+    """Moved away and written anew, or cut: nothing is read from the middle of an event."""
+    path = tmp_path / "log"
+    path.write_bytes(path_of("mixed").read_bytes())
+    log = log_at(path)
+    log.catch_up()
+    other = path_of("evicted").read_bytes()
+    path.write_bytes(other + (b"\n" * 40_000 if same_size else b""))
+    log.catch_up()
+    assert told(log) == ENDS["evicted"]
+
+
+def test_a_log_that_is_gone_tells_nothing(tmp_path: Path) -> None:
+    """The schedd is asked then; when the log is back it tells the same as before."""
+    path = tmp_path / "log"
+    path.write_bytes(path_of("mixed").read_bytes())
+    log = log_at(path)
+    log.catch_up()
+    path.rename(tmp_path / "elsewhere")
+    log.catch_up()
+    assert (told(log), log.covers("54.0")) == ({}, False)
+    (tmp_path / "elsewhere").rename(path)
+    log.catch_up()
+    assert told(log) == ENDS["mixed"]
+
+
+def test_a_log_in_json_is_read(tmp_path: Path) -> None:
+    """One object for each event, however the site has set the format."""
+    text = "".join(
+        json.dumps(event, indent=2) + "\n"
+        for event in events.take(path_of("mixed").read_bytes())[0]
+    )
+    path = tmp_path / "log"
+    path.write_text(text)
+    assert read(path) == ENDS["mixed"]
+
+
+def test_a_submit_event_with_another_token_is_somebody_elses(tmp_path: Path) -> None:
+    """Whatever cluster writes into the log, only the submission's own is believed."""
+    text = path_of("removed-held").read_text()
+    path = tmp_path / "log"
+    host = "sock=schedd_240828_de8d>\n"
+    for note, believed in ((TOKEN, True), ("ab-other-0", False), ("a note of DAGMan", True)):
+        path.write_text(text.replace(host, f"{host}    {note}\n"))
+        assert bool(read(path)) is believed
+
+
+# -- what stopped it
+
+
+def test_why_a_job_runs_again_and_again_is_told() -> None:
+    """An image that is none: evicted in turn, and each state has the reason; its end has not."""
+    [one] = read(path_of("image-bad")).values()
+    assert one.message
+    assert one.message.startswith(
+        "run again after: Error from slot1_2@sid: Singularity test failed"
+    )
+    messages = []
+    tale: Tale | None = None
+    for event in events_of(path_of("image-bad")):
+        tale = told_by(tale, event)
+        messages.append((tale.status.native_state, tale.status.message))
+    assert next(message for native, message in messages if native == "running") is None
+    waiting = next(message for native, message in messages if native == "evicted")
+    assert waiting
+    assert waiting.startswith("Error from slot1_1@sid: Singularity test failed")
+    assert waiting.endswith("bad.sif: image format not recognized")
+    ended = told_by(tale, {"EventTypeNumber": 5, "TerminatedNormally": True, "ReturnValue": 0})
+    assert (ended.status.state, ended.status.message) == (State.DONE, None)
 
 
 # -- late materialization
@@ -515,7 +675,7 @@ def test_jobs_that_are_still_to_be_materialized_wait(tmp_path: Path) -> None:
     text = path_of("late").read_text()
     path = tmp_path / "log"
     path.write_text(text[: text.index("005 (011.0")])
-    log = Log(path)
+    log = log_at(path)
     log.catch_up()
     assert [(one := log.status(f"11.{n}")) and one.native_state for n in range(6)] == [
         *("running", "running", *["to be materialized"] * 4)
@@ -527,7 +687,7 @@ def test_jobs_that_are_still_to_be_materialized_wait(tmp_path: Path) -> None:
 
 def test_jobs_that_never_were_materialized_are_removed_with_their_cluster() -> None:
     """Three of six were made when all was removed."""
-    log = Log(path_of("late-held"))
+    log = log_at(path_of("late-held"))
     log.catch_up()
     for native in ("12.3", "12.5"):
         one = log.status(native)
@@ -545,7 +705,7 @@ def test_what_the_schedd_says_holds_until_the_log_has_something_newer(tmp_path: 
     mine = [event for event in events if "(012.000.000)" in event]
     path = tmp_path / "log"
     path.write_text(mine[0] + "...\n")
-    log = Log(path)
+    log = log_at(path)
     log.catch_up()
     said = JobStatus(state=State.HELD, native_state="held", source="condor_q", message="why")
     log.note("12.0", said)
@@ -562,7 +722,7 @@ def test_what_the_schedd_says_holds_until_the_log_has_something_newer(tmp_path: 
 
 def test_what_the_schedd_says_never_takes_a_restart_back() -> None:
     """It counts starts at another moment; an exit record of an earlier run must stay dead."""
-    log = Log(path_of("reconnected"))
+    log = log_at(path_of("reconnected"))
     log.catch_up()
     log.note("13.0", JobStatus(state=State.RUNNING, native_state="running", source="condor_q"))
     one = log.status("13.0")
@@ -572,7 +732,7 @@ def test_what_the_schedd_says_never_takes_a_restart_back() -> None:
 
 def test_a_verdict_of_the_log_is_not_talked_out_of() -> None:
     """The queue was asked a moment before the job ended."""
-    log = Log(path_of("mixed"))
+    log = log_at(path_of("mixed"))
     log.catch_up()
     before = log.status("54.0")
     log.note("54.0", JobStatus(state=State.RUNNING, native_state="running", source="condor_q"))
@@ -581,7 +741,7 @@ def test_a_verdict_of_the_log_is_not_talked_out_of() -> None:
 
 def test_a_job_that_the_log_does_not_know_is_taken_from_the_schedd(tmp_path: Path) -> None:
     """Its log could not be written, or is not here."""
-    log = Log(tmp_path / "log")
+    log = log_at(tmp_path / "log")
     log.catch_up()
     assert log.status("1.0") is None
     assert log.may_be_in_queue("1.0")

@@ -5,7 +5,7 @@ Questions about the state of jobs: `test_htcondor_sources.py`.
 
 from __future__ import annotations
 
-import sys
+import json
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import pytest
 from anybatch import Job, UsageError
-from anybatch.errors import CommandFailed, CommandNotFound, CommandTimeout, Rejected
+from anybatch.errors import CommandError, CommandFailed, CommandNotFound, CommandTimeout, Rejected
 from anybatch.host import Command, Completed
-from anybatch.records import Detection, Environment, Transfer
+from anybatch.records import Detection, Environment, Limits, Transfer
 from anybatch.testing import ScriptedHost
 from anybatch_htcondor.plugin import HTCondor
 from hypothesis import given
@@ -34,6 +34,13 @@ ALL_OURS = (FOREIGN, said("status empty-json"))
 ONE_FOREIGN = (FOREIGN, said("status domains"))
 QUEUE = "condor_q -limit -json"
 NOTHING = said("q empty-json")
+HERE = (
+    "condor_q -constraint false",
+    Completed(0, "\n\n-- Schedd: sid : <198.51.100.1:19618?...\n"),
+)
+OTHER = (HERE[0], Completed(0, "\n\n-- Schedd: second@sid : <198.51.100.1:19618?...\n"))
+ROOM = ("condor_config_val -schedd", Completed(0, "20000\n8\n2147483647\n"))
+AT_SID = Limits(render_context={"schedd": "sid"})
 JOB = Job(["true"])
 
 
@@ -121,9 +128,37 @@ def test_a_schedd_without_its_collector_takes_jobs(name: str) -> None:
 
 def test_any_number_of_jobs_is_one_submission() -> None:
     """Order between jobs is kept by the core."""
-    limits = HTCondor(ScriptedHost()).anybatch_limits(table())
+    limits = HTCondor(ScriptedHost(HERE, ROOM)).anybatch_limits(table())
     assert limits.array >= 100_000
     assert not limits.dependencies
+
+
+def test_the_schedd_is_put_on_record_with_what_it_takes() -> None:
+    """Asked once in a session: its name, its limits, and the umask of who submits."""
+    host = ScriptedHost(HERE, ROOM)
+    plugin = HTCondor(host)
+    for _ in range(3):
+        context = dict(plugin.anybatch_limits(table()).render_context)
+        assert context.pop("umask").isdecimal()
+        assert context == {"schedd": "sid", "most_jobs": "8"}
+    assert host.option("-name") == "sid"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [Completed(0, "Not defined\nNot defined\n"), Completed(1, stderr="denied"), Completed(0)],
+)
+def test_limits_that_are_not_told_are_none(answer: Completed) -> None:
+    """An old schedd, or one that does not let everybody read its configuration."""
+    host = ScriptedHost(HERE, (ROOM[0], answer))
+    assert "most_jobs" not in HTCondor(host).anybatch_limits(table()).render_context
+
+
+def test_a_schedd_that_does_not_tell_its_name_gets_no_jobs() -> None:
+    """Nobody could say later whose jobs they are."""
+    for answer in (failed("q stopped"), Completed(0, "Welcome!\n")):
+        with pytest.raises(CommandFailed):
+            HTCondor(ScriptedHost((HERE[0], answer))).anybatch_limits(table())
 
 
 def environment_of(job: Job, **own: Any) -> Environment:
@@ -251,6 +286,11 @@ def test_what_htcondor_refuses_for_good_is_rejected_in_its_words(name: str) -> N
                 "Communication error while submitting",
                 "Resource temporarily unavailable",
                 "Timed out waiting for response",
+                # Jobs that end make room:
+                "Failed to create proc\nNumber of submitted jobs would exceed MAX_JOBS_PER_OWNER",
+                "Failed to create proc\nNumber of submitted jobs would exceed MAX_JOBS_SUBMITTED",
+                "Failed to create proc\nNumber of submitted jobs would exceed "
+                "MAX_JOBS_PER_SUBMISSION",
             )
         ),
         # It may have arrived:
@@ -283,8 +323,8 @@ def test_a_condor_submit_that_cannot_run_or_hangs_decides_nothing(
 
 # -- find
 
-IN_QUEUE = "condor_q -json -attributes ClusterId -limit"
-IN_HISTORY = "condor_history -json -attributes ClusterId -match"
+IN_QUEUE = "condor_q -json -attributes ClusterId,Owner"
+IN_HISTORY = "condor_history -json -attributes ClusterId,Owner -scanlimit"
 
 
 def find(*steps: tuple[str, Any], folder: Path = Path("/runs/one"), count: int = 2) -> list[str]:
@@ -294,7 +334,7 @@ def find(*steps: tuple[str, Any], folder: Path = Path("/runs/one"), count: int =
     assert host.steps == []
     for command in host.ran:
         at = command.argv.index("-constraint")
-        assert command.argv[at + 1] == f'AnybatchToken == "{TOKEN}"'
+        assert command.argv[at + 1] == f'(AnybatchToken == "{TOKEN}" && (true))'
     return ids
 
 
@@ -324,14 +364,36 @@ def test_what_is_nowhere_is_certainly_not_there() -> None:
     assert find((IN_QUEUE, said("q token-none")), nothing) == []
 
 
-def test_without_the_reader_the_schedd_is_asked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """There is no wheel of HTCondor's package for every machine."""
-    monkeypatch.setitem(sys.modules, "htcondor2", None)
-    text = (DATA / "eventlog-25.14-transfer.log").read_text()
-    (tmp_path / "htcondor-0.log").write_text(text)
-    assert find((IN_QUEUE, said("q token")), folder=tmp_path) == ["54.0", "54.1"]
+def owned(*owners: str | None) -> Completed:
+    """An answer about jobs of as many clusters, from 7 on, of these users."""
+    ads = [{"ClusterId": 7 + n, "Owner": owner} for n, owner in enumerate(owners)]
+    return Completed(0, json.dumps(ads))
+
+
+def test_who_puts_our_token_on_a_job_of_his_is_not_believed() -> None:
+    """Run ids are seen by everybody. Neither is his job taken, nor is ours submitted again."""
+    assert find((IN_QUEUE, owned("mallory", "alice"))) == ["8.0", "8.1"]
+    with pytest.raises(CommandError, match=r"cluster 7 has the token .* belongs to 'mallory'"):
+        find((IN_QUEUE, owned("mallory")))
+    with pytest.raises(CommandError, match="belongs to 'mallory'"):
+        find((IN_QUEUE, NOTHING), (IN_HISTORY, owned("mallory")))
+
+
+def test_what_another_schedd_does_not_know_is_not_submitted_again() -> None:
+    """Nothing is decided, submitted or stopped there; the error names the schedd that is missed."""
+    host = ScriptedHost(OTHER)
+    plugin = HTCondor(host)
+    one = submission(limits=AT_SID)
+    which = "this is the schedd 'second@sid', and the jobs are in 'sid'"
+    for act in (
+        lambda: plugin.anybatch_find(one),
+        lambda: plugin.anybatch_submit(one, plugin.anybatch_render(one)),
+        lambda: plugin.anybatch_terminate([batch(["54.0"], limits=AT_SID)], None),
+    ):
+        host.steps = [OTHER]
+        with pytest.raises(CommandError, match=which):
+            act()
+        assert host.steps == []
 
 
 @pytest.mark.parametrize(
@@ -357,13 +419,15 @@ def terminate(
 ) -> tuple[str, list[str]]:
     """The program that is run, and the constraints that it gets."""
     program = PROGRAMS.get(signal or "", "condor_rm")
-    host = ScriptedHost(*((f"{program} -constraint", answer) for answer in answers))
+    steps = ((f"{program} -constraint", answer) for answer in answers)
+    host = ScriptedHost((WHOSE, NOTHING), *steps)
     assert HTCondor(host).anybatch_terminate([batch(ids, own)], signal) == [{}]
     assert host.steps == []
-    [ran] = {command.argv[0] for command in host.ran}
-    return ran, [command.argv[2] for command in host.ran]
+    [ran] = {command.argv[0] for command in host.ran[1:]}
+    return ran, [command.argv[2] for command in host.ran[1:]]
 
 
+WHOSE = "condor_q -json -attributes ClusterId,ProcId,AnybatchToken"
 PROGRAMS = {"STOP": "condor_suspend", "TSTP": "condor_suspend", "CONT": "condor_continue"}
 
 
@@ -371,12 +435,13 @@ def test_many_jobs_are_stopped_by_one_command() -> None:
     """Whatever clusters they are of; what would make their last jobs yet goes with them."""
     ids = ["54.5", "54.6", "12.0", "54.9"]
     constraint = (
+        f'(AnybatchToken == "{TOKEN}" && ('
         "(ClusterId == 54 && ((ProcId >= 5 && ProcId <= 6) || ProcId == 9)) || "
         "(ClusterId == 12 && (ProcId == 0)) || "
         "(ClusterId == 54 && isUndefined(ProcId) && AnybatchCount == 10 "
         "&& JobMaterializeNextProcId >= 9) || "
         "(ClusterId == 12 && isUndefined(ProcId) && AnybatchCount == 1 "
-        "&& JobMaterializeNextProcId >= 0)"
+        "&& JobMaterializeNextProcId >= 0)))"
     )
     assert terminate(ids, said("rm constraint")) == ("condor_rm", [constraint])
     whole = [f"7.{proc}" for proc in range(50_000)]
@@ -390,7 +455,10 @@ def test_no_argument_is_longer_than_linux_allows() -> None:
     assert program == "condor_rm"
     assert all(len(one) < 131_072 for one in constraints)
     for proc in (0, 9_998, 10_000, 19_998):
-        jobs = [one.partition(" || (ClusterId == 7 && isUndefined(")[0] for one in constraints]
+        jobs = [
+            one.partition(" && (")[2].partition(" || (ClusterId == 7 && isUndefined(")[0]
+            for one in constraints
+        ]
         assert sum(is_true(one, 7, proc) for one in jobs) == 1
         assert sum(is_true(one, 7, proc + 1) for one in jobs) == 0
 
@@ -454,18 +522,47 @@ def test_no_signal_is_made_up(signal: str) -> None:
         HTCondor(ScriptedHost()).anybatch_terminate([batch(["1.0"])], signal)
 
 
+def test_a_job_of_the_same_number_is_left_alone() -> None:
+    """Its token is another's: it is told, and the constraint is for our own alone."""
+    ads = [
+        {"ClusterId": 54, "ProcId": n, "AnybatchToken": t} for n, t in enumerate([TOKEN, "ab-x"])
+    ]
+    host = ScriptedHost(
+        HERE,
+        (WHOSE, Completed(0, json.dumps([*ads, {"ClusterId": 54, "ProcId": 2}]))),
+        ("condor_rm", Completed(0)),
+    )
+    ids = ["54.0", "54.1", "54.2", "54.3"]
+    [answer] = HTCondor(host).anybatch_terminate([batch(ids, limits=AT_SID)], None)
+    assert answer == {
+        "54.1": "it was left alone: the job of this number has the token 'ab-x'",
+        "54.2": "it was left alone: the job of this number has no token of anybatch",
+    }
+    assert (host.option("-constraint") or "").startswith(f'(AnybatchToken == "{TOKEN}" && (')
+
+
+def test_a_missing_credential_daemon_is_a_refusal() -> None:
+    """None comes because somebody waits."""
+    said = (
+        "Failed to process job credential requests: 'Can't find address of credd sid'; BAILING OUT."
+    )
+    with pytest.raises(Rejected, match="credd sid"):
+        submit(Completed(1, stderr=f"{said}\n"))
+
+
 def test_a_signal_means_what_each_batch_was_submitted_with() -> None:
     """One command for all for which it is the same; nothing is run where one cannot be sent."""
     own = {"kill_sig": "CONT"}
     batches = [batch(["1.0"], own), batch(["2.0"]), batch(["3.0"], own)]
     host = ScriptedHost(
-        ("condor_rm -constraint", Completed(0)), ("condor_continue -constraint", Completed(0))
+        *((WHOSE, NOTHING), ("condor_rm -constraint", Completed(0))),
+        *((WHOSE, NOTHING), ("condor_continue -constraint", Completed(0))),
     )
     assert HTCondor(host).anybatch_terminate(batches, "CONT") == [{}, {}, {}]
     assert host.steps == []
-    removed, continued = (command.argv[2] for command in host.ran)
-    assert is_true(continued, 2, 0)
-    assert not is_true(continued, 1, 0)
+    removed, continued = (command.argv[2] for command in host.ran[1::2])
+    assert "ClusterId == 2 " in continued
+    assert "ClusterId == 1 " not in continued
     assert "ClusterId == 1 " in removed
     assert "ClusterId == 3 " in removed
     assert "ClusterId == 2 " not in removed
@@ -477,7 +574,9 @@ def test_a_signal_means_what_each_batch_was_submitted_with() -> None:
 def test_a_command_that_fails_is_told_of_the_jobs_that_it_was_for() -> None:
     """The others have been told to stop."""
     batches = [batch(["1.0"], {"kill_sig": "CONT"}), batch(["2.0"])]
-    steps = (("condor_rm", Completed(0)), ("condor_continue", failed("rm stopped")))
+    whose = (WHOSE, NOTHING)
+    continued = ("condor_continue", failed("rm stopped"))
+    steps = (whose, ("condor_rm", Completed(0)), whose, continued)
     stopped, refused = HTCondor(ScriptedHost(*steps)).anybatch_terminate(batches, "CONT")
     assert stopped == {}
     assert data("rm stopped.stderr").strip().splitlines()[0] in refused["2.0"]

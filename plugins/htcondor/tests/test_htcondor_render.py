@@ -14,7 +14,7 @@ import classad2
 import htcondor2
 import pytest
 from anybatch import Resources, UsageError
-from anybatch.records import REMOTE_RUN_DIR, Kind, Submission, Transfer
+from anybatch.records import REMOTE_RUN_DIR, Kind, Limits, Submission, Transfer
 from anybatch.transfer import RETURNED_DIRS
 from anybatch_htcondor.render import escape, log_path, quote, render
 from anybatch_htcondor.settings import COMMANDS, MANAGED, SETTINGS
@@ -37,8 +37,8 @@ NAMES = st.lists(st.sampled_from(AWKWARD) | LINES, min_size=1, max_size=6).map("
 
 
 def text_of(one: Submission) -> str:
-    """The text of the only file."""
-    [file] = render(one).files
+    """The text of the submit description."""
+    file, *_ = render(one).files
     return file.text
 
 
@@ -81,25 +81,30 @@ def string_of(value: str) -> str:
 def test_one_job_is_this_description() -> None:
     """What is shown is what runs, to the byte."""
     rendered = render(submission())
-    [file] = rendered.files
+    file, made = rendered.files
+    assert made.path == Path("/runs/one/logs/system-0.0/README")
     assert file.path == Path("/runs/one/submit-0.sub")
     assert file.mode == 0o600
     assert file.text == (
         "universe = vanilla\n"
         "executable = /bin/sh\n"
         "transfer_executable = false\n"
-        f'arguments = "job.sh 0 $(ab_task) {RESTARTS}"\n'
+        """arguments = "-c 'rm -f -- ""$0""; exec /bin/sh ""$@""' $(ab_log) """
+        f'job.sh 0 $(ab_task) {RESTARTS}"\n'
         'environment = "PATH=/usr/local/bin:/usr/bin:/bin LC_ALL=C"\n'
+        "output = $(ab_log)\n"
+        "error = $(ab_log)\n"
         "initialdir = /runs/one\n"
         "log = htcondor-0.log\n"
+        f"submit_event_notes = {TOKEN}\n"
         "notification = never\n"
         'MY.JobBatchName = "fit"\n'
         f'MY.AnybatchToken = "{TOKEN}"\n'
         "MY.AnybatchCount = 1\n"
         "should_transfer_files = NO\n"
         f"periodic_remove = JobStatus == 5 && ({OVERTIME})\n"
-        "queue ab_task from (\n"
-        "1\n"
+        "queue ab_task, ab_log from (\n"
+        "1, logs/system-0.0/1\n"
         ")\n"
     )
     assert rendered.command.argv == ("condor_submit", "-terse", "/runs/one/submit-0.sub")
@@ -126,10 +131,14 @@ def test_many_jobs_with_everything_are_this_description() -> None:
         "universe = vanilla\n"
         "executable = /bin/sh\n"
         "transfer_executable = false\n"
-        f'arguments = ".anybatch/job.sh 3 $(ab_task) {RESTARTS}"\n'
+        """arguments = "-c 'true >_condor_stdout; exec /bin/sh ""$@""' $(ab_log) """
+        f'.anybatch/job.sh 3 $(ab_task) {RESTARTS}"\n'
         'environment = "PATH=/usr/local/bin:/usr/bin:/bin LC_ALL=C"\n'
+        "output = $(ab_log)\n"
+        "error = $(ab_log)\n"
         "initialdir = /runs/one\n"
         "log = htcondor-3.log\n"
+        f"submit_event_notes = {TOKEN}\n"
         "notification = error\n"
         'MY.JobBatchName = "Größe #1"\n'
         f'MY.AnybatchToken = "{TOKEN}"\n'
@@ -152,10 +161,10 @@ def test_many_jobs_with_everything_are_this_description() -> None:
         "MY.WantIOProxy = true\n"
         f"periodic_release = JobStatus == 5 && !({WANTED} || {OVERTIME}) && NumHolds <= 3 && "
         "time() - EnteredCurrentStatus >= 60\n"
-        "queue ab_task, ab_parcels from (\n"
-        "1, stage-in/common/, stage-in/tasks-3.0/, stage-in/0/\n"
-        "2, stage-in/common/, stage-in/tasks-3.0/\n"
-        "3, stage-in/common/, stage-in/tasks-3.0/, stage-in/1/\n"
+        "queue ab_task, ab_log, ab_parcels from (\n"
+        "1, logs/system-3.0/1, stage-in/common/, stage-in/tasks-3.0/, stage-in/0/\n"
+        "2, logs/system-3.0/2, stage-in/common/, stage-in/tasks-3.0/\n"
+        "3, logs/system-3.0/3, stage-in/common/, stage-in/tasks-3.0/, stage-in/1/\n"
         ")\n"
     )
 
@@ -343,6 +352,30 @@ def test_policies_do_what_they_are_called(on_held: str, code: int | None) -> Non
         assert policy(commands["periodic_release"], **{**long_ago, "JobStatus": 1}) is False
 
 
+# -- what was asked of the schedd
+
+
+def in_context(
+    count: int = 1, transfer: Transfer = Transfer.SHARED, **asked: str
+) -> dict[str, str]:
+    limits = Limits(render_context=asked)
+    return commands_of(submission(count=count, limits=limits, transfer=transfer))
+
+
+def test_jobs_get_the_submitters_umask_where_they_share_its_files() -> None:
+    """Where files travel, HTCondor writes what comes back, and the job's own umask says nothing."""
+    line = """"-c 'umask 0027; rm -f -- ""$0""; exec /bin/sh ""$@""' $(ab_log) job.sh 0 """
+    assert in_context(umask="0027")["arguments"].startswith(line)
+    assert "umask" not in in_context(transfer=Transfer.SYSTEM, umask="0027")["arguments"]
+    assert "umask" not in in_context()["arguments"]
+
+
+@pytest.mark.parametrize(("count", "late"), [(8, False), (9, True), (30_000, True)])
+def test_more_jobs_than_the_schedd_takes_at_once_come_one_by_one(count: int, *, late: bool) -> None:
+    """A submission of more than MAX_JOBS_PER_OWNER would be refused, however often it is tried."""
+    assert ("max_idle" in in_context(count, most_jobs="8")) is late
+
+
 # -- files
 
 
@@ -355,15 +388,23 @@ def test_files_travel_as_parcels() -> None:
     assert commands["should_transfer_files"] == "YES"
     back = commands["transfer_output_files"].split(", ")
     assert back == [f"{REMOTE_RUN_DIR}/{name}" for name in RETURNED_DIRS]
-    assert queue[0] == "ab_task, ab_parcels from ("
-    assert queue[200] == "200, stage-in/common/, stage-in/tasks-1.0/, stage-in/0/"
-    assert queue[201:] == ["201, stage-in/common/, stage-in/tasks-1.1/, stage-in/0/", ")"]
+    assert queue[0] == "ab_task, ab_log, ab_parcels from ("
+    assert (
+        queue[200] == "200, logs/system-1.0/200, stage-in/common/, stage-in/tasks-1.0/, stage-in/0/"
+    )
+    assert queue[201:] == [
+        "201, logs/system-1.1/201, stage-in/common/, stage-in/tasks-1.1/, stage-in/0/",
+        ")",
+    ]
 
 
 def test_jobs_without_files_of_their_own_take_the_script_and_their_page() -> None:
     """No transfer_set is no error."""
     one = submission(transfer=Transfer.SYSTEM, transfer_sets=("",))
-    assert read_back(text_of(one))[1][1] == "1, stage-in/common/, stage-in/tasks-0.0/"
+    assert (
+        read_back(text_of(one))[1][1]
+        == "1, logs/system-0.0/1, stage-in/common/, stage-in/tasks-0.0/"
+    )
 
 
 def test_on_a_shared_file_system_nothing_travels() -> None:
@@ -371,7 +412,7 @@ def test_on_a_shared_file_system_nothing_travels() -> None:
     commands, queue = read_back(text_of(submission(count=2)))
     assert not {"transfer_input_files", "transfer_output_files"} & set(commands)
     assert commands["should_transfer_files"] == "NO"
-    assert queue == ["ab_task from (", "1", "2", ")"]
+    assert queue == ["ab_task, ab_log from (", "1, logs/system-0.0/1", "2, logs/system-0.0/2", ")"]
 
 
 @pytest.mark.parametrize(
@@ -438,7 +479,7 @@ def test_no_value_adds_a_command_or_a_queue_statement(name: str, value: str) -> 
     commands, queue = read_back(text)
     known = {*commands_of(submission()), name, "MY.X", "MY.Y", "MY.JobBatchName"}
     assert set(commands) <= known
-    assert queue == ["ab_task from (", "1", ")"]
+    assert queue == ["ab_task, ab_log from (", "1, logs/system-0.0/1", ")"]
     assert len(text.split("\n")) - len(text_of(submission()).split("\n")) in (0, 1)
 
 

@@ -1,31 +1,37 @@
 """The job event log: what schedd and shadows write down of each job, read without asking them.
 
-The reader is that of HTCondor's own package; `fold` is the meaning of an event.
-https://htcondor.readthedocs.io/en/latest/users-manual/job-event-log.html
+`events` knows the format; `fold` is the meaning of an event.
 """
 
 from __future__ import annotations
 
-import os
+import io
 import re
 import threading
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone, tzinfo
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import attrs
 from anybatch.model import State
 from anybatch.records import JobStatus
 
-from anybatch_htcondor import parse
+from anybatch_htcondor import events, parse
 from anybatch_htcondor.states import (
     ABORTED,
     CLUSTER_REMOVE,
     CLUSTER_SUBMIT,
+    DISCONNECTED,
     EVENT_STATES,
     EVICTED,
     EXECUTE,
     HOLD,
     IMAGE_SIZE,
+    RECONNECT_FAILED,
+    REMOTE_ERROR,
+    SHADOW_EXCEPTION,
+    SUBMIT,
     TERMINATED,
     TRANSFER,
     TRANSFER_STATES,
@@ -34,15 +40,16 @@ from anybatch_htcondor.states import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
+
+    from anybatch.host import Host
 
 SOURCE = "event log"
-#: Damaged events after which the rest is left for the next time: the reader waits 1 s at each.
-_MOST_DAMAGED = 5
+_OVERLAP = 64  #: bytes that are read again, to see that the log is still the same file
+_MOST = 2**24  #: bytes without the end of an event that are waited for
+_ZONE = Path("/etc/localtime")
 
-#: How an event ends in the default format, in XML and in JSON.
-_ENDS = (b"...\n", b"</c>\n", b"}\n")
-_END = 5  #: bytes
+#: Events that tell why a job stopped, or did not start.
+_TROUBLES = (EVICTED, SHADOW_EXCEPTION, REMOTE_ERROR, RECONNECT_FAILED)
 
 _USAGE = re.compile(r"Usr (\d+) (\d+):(\d+):(\d+), Sys (\d+) (\d+):(\d+):(\d+)")
 
@@ -55,29 +62,40 @@ class Tale:
         status: where it is.
         starts: how often it was started.
         held: words and codes of the hold that it is under.
+        trouble: what stopped it last, or kept it from its start.
     """
 
     status: JobStatus
     starts: int = 0
     held: tuple[str | None, int | None, int | None] | None = None
+    trouble: str | None = None
 
 
 class Log:
     """A submission's event log, read on from where it was.
 
+    Args:
+        token: of the submission. Clusters whose submit event has another one are not believed.
+
     Attributes:
         clusters: the clusters that it has events of.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, host: Host, token: str) -> None:
         self.path = path
+        self._host = host
+        self._token = token
+        self._reading = threading.Lock()  # jobs are watched and accounted for in two threads
+        self._begin()
+
+    def _begin(self) -> None:
         self.clusters: set[int] = set()
+        self._foreign: set[int] = set()
         self._late = False  # its jobs are materialized late: one may have no event yet
         self._removed = False
         self._tales: dict[str, Tale] = {}
-        self._reader: Any = None
-        self._reading = threading.Lock()  # jobs are watched and accounted for in two threads
-        self._size = 0
+        self._read = 0  # bytes that are done with
+        self._last = b""  # the last of them
 
     def status(self, native: str) -> JobStatus | None:
         """Where a job is; None: the log does not know it."""
@@ -109,48 +127,37 @@ class Log:
         return int(native.partition(".")[0]) in self.clusters
 
     def catch_up(self) -> None:
-        """Read what is new; a log that is not there (yet) has nothing new."""
-        htcondor = reader_module()
-        if htcondor is not None:
-            with self._reading:
-                self._read_on(htcondor)
-
-    def _read_on(self, htcondor: Any) -> None:
-        if self._is_being_written():
-            return
-        if self._reader is None:
+        """Read what is new. A log that was moved away, or is another one now, is begun anew."""
+        with self._reading:
             try:
-                self._reader = htcondor.JobEventLog(str(self.path))
-            except htcondor.HTCondorException:
-                return
-        for _ in range(_MOST_DAMAGED):
-            try:
-                # Not 0: the clock that it waits by may be a tick behind, and it would wait 1 s.
-                self._take(self._reader.events(stop_after=-1))
-            except htcondor.HTCondorException:
-                continue  # a damaged event, which the reader has passed
-            return
+                while self._read_on():
+                    pass
+            except OSError:  # it is not there (yet), or cannot be read now
+                self._begin()
 
-    def _is_being_written(self) -> bool:
-        """Whether it ends amid an event, and did not end there at the last look.
+    def _read_on(self) -> bool:
+        """Whether there may be more than what was read."""
+        data = self._host.read_from(self.path, self._read - len(self._last))
+        if not data.startswith(self._last):
+            self._begin()
+            return True
+        new = data[len(self._last) :]
+        found, size = events.take(new)
+        if not size and len(new) > _MOST:
+            size = len(new)  # damage
+        self._take(found)
+        self._read += size
+        self._last = data[: len(self._last) + size][-_OVERLAP:]
+        return False
 
-        At such an end the reader waits a second, and from a digit or two of an event it may never
-        find its way again.
-        """
-        try:
-            with self.path.open("rb") as log:
-                size = log.seek(0, os.SEEK_END)
-                log.seek(max(size - _END, 0))
-                whole = log.read().endswith(_ENDS)
-        except OSError:
-            return False
-        grown, self._size = size != self._size, size
-        return grown and not whole
-
-    def _take(self, events: Iterable[Any]) -> None:
-        for event in events:
-            # Not event.type, which knows no event that is newer than the reader.
-            kind, cluster, proc = event.get("EventTypeNumber", -1), event.cluster, event.proc
+    def _take(self, found: Iterable[events.Event]) -> None:
+        zone = machine_zone(self._host) if found else timezone.utc
+        for event in found:
+            kind, cluster, proc = (event[n] for n in ("EventTypeNumber", "Cluster", "Proc"))
+            if kind in (SUBMIT, CLUSTER_SUBMIT) and self._is_foreign(event):
+                self._foreign.add(cluster)
+            if cluster in self._foreign:
+                continue
             self.clusters.add(cluster)
             if kind == CLUSTER_SUBMIT:
                 self._late = True
@@ -158,71 +165,69 @@ class Log:
                 self._removed = True
             elif proc >= 0:
                 native = f"{cluster}.{proc}"
-                self._tales[native] = fold(self._tales.get(native), kind, event)
+                self._tales[native] = fold(self._tales.get(native), kind, event, zone)
+
+    def _is_foreign(self, event: events.Event) -> bool:
+        notes = parse.text_in(event, "LogNotes")
+        return notes is not None and notes.startswith("ab-") and notes != self._token
 
 
-def reader_module() -> Any:
-    """HTCondor's own package for Python, or None where there is none for this machine."""
+def machine_zone(host: Host) -> tzinfo:
+    """The time zone of a machine, whatever `TZ` says to a user's programs."""
     try:
-        import htcondor2  # takes 40 ms
-    except ImportError:
-        return None
-    return htcondor2
+        return ZoneInfo.from_file(io.BytesIO(host.read_from(_ZONE, 0)))
+    except (OSError, ValueError):
+        return timezone.utc
 
 
-def fold(tale: Tale | None, kind: int, event: Mapping[str, Any]) -> Tale:
+def fold(tale: Tale | None, kind: int, event: Mapping[str, Any], zone: tzinfo) -> Tale:
     """A job's tale after one more event.
 
     Args:
         kind: the event's number.
         event: its attributes.
+        zone: of the machine that wrote it.
     """
+    at = events.when(event, zone)
     if tale is None:
         start = JobStatus(state=State.QUEUED, native_state="idle", source=SOURCE)
-        tale = Tale(attrs.evolve(start, submitted=when(event)))
+        tale = Tale(attrs.evolve(start, submitted=at))
     if tale.status.state.final:
         return tale
     if kind == TERMINATED:
-        return _terminated(tale, event)
+        return _terminated(tale, event, at)
     if kind == ABORTED:
-        return _aborted(tale, event)
+        return _aborted(tale, event, at)
     if kind == HOLD:
         return _held(tale, event)
     if kind == IMAGE_SIZE:
         return attrs.evolve(tale, status=attrs.evolve(tale.status, max_memory=_memory(tale, event)))
     if kind == EXECUTE:
-        tale = _started(tale, event)
+        tale = _started(tale, event, at)
+    if kind in _TROUBLES:
+        tale = attrs.evolve(tale, trouble=parse.text_in(event, "Reason") or tale.trouble)
     where = EVENT_STATES.get(kind)
     if kind == TRANSFER:
         where = TRANSFER_STATES.get(event.get("Type", 0))
     if where is None:
         return tale
-    state, word = where
-    why = parse.text_in(event, "Reason") if kind == EVICTED else None
+    why = parse.text_in(event, "Reason") if kind == DISCONNECTED else None
+    return _moved(tale, *where, why)
+
+
+def _moved(tale: Tale, state: State, word: str, why: str | None) -> Tale:
+    """It is somewhere else now. What stopped it before is told until it ends or is held."""
+    if tale.trouble and why is None:
+        why = tale.trouble if state is State.QUEUED else f"run again after: {tale.trouble}"
     status = attrs.evolve(tale.status, state=state, native_state=word, source=SOURCE, message=why)
     return attrs.evolve(tale, status=status, held=None)
 
 
-def when(event: Mapping[str, Any]) -> datetime | None:
-    """The time of an event: local, or UTC where it ends in Z.
-
-    The reader's own `timestamp` takes both for local (25.14).
-    """
-    text = str(event.get("EventTime", ""))
-    try:
-        time = datetime.fromisoformat(text[:19])  # without fractions of a second
-    except ValueError:
-        return None
-    return (time.replace(tzinfo=timezone.utc) if text.endswith("Z") else time).astimezone(
-        timezone.utc
-    )
-
-
-def _started(tale: Tale, event: Mapping[str, Any]) -> Tale:
+def _started(tale: Tale, event: Mapping[str, Any], at: datetime | None) -> Tale:
     status = attrs.evolve(
         tale.status,
         host=parse.machine(parse.text_in(event, "SlotName")),
-        started=when(event),
+        started=at,
         restarts=tale.starts,
     )
     return attrs.evolve(tale, status=status, starts=tale.starts + 1)
@@ -238,20 +243,20 @@ def _held(tale: Tale, event: Mapping[str, Any]) -> Tale:
         source=SOURCE,
         message=hold_message(text, code, subcode),
     )
-    return attrs.evolve(tale, status=status, held=(text, code, subcode))
+    return attrs.evolve(tale, status=status, held=(text, code, subcode), trouble=None)
 
 
-def _terminated(tale: Tale, event: Mapping[str, Any]) -> Tale:
+def _terminated(tale: Tale, event: Mapping[str, Any], at: datetime | None) -> Tale:
     normally = event.get("TerminatedNormally")
     code, signal = (parse.number_in(event, n) for n in ("ReturnValue", "TerminatedBySignal"))
     how = (code, None) if normally else (None, signal)
     if how == (None, None):
         return tale  # damaged; the schedd knows
-    status = parse.ended(SOURCE, how, **_kept(tale, event))
+    status = parse.ended(SOURCE, how, **_kept(tale, event, at))
     return attrs.evolve(tale, status=status)
 
 
-def _aborted(tale: Tale, event: Mapping[str, Any]) -> Tale:
+def _aborted(tale: Tale, event: Mapping[str, Any], at: datetime | None) -> Tale:
     text, *codes = tale.held or (None, None, None)
     status = parse.removed(
         SOURCE,
@@ -259,17 +264,17 @@ def _aborted(tale: Tale, event: Mapping[str, Any]) -> Tale:
         text,
         (codes[0], codes[1]) if tale.held else None,
         never_started=tale.starts == 0,
-        **_kept(tale, event),
+        **_kept(tale, event, at),
     )
     return attrs.evolve(tale, status=status)
 
 
-def _kept(tale: Tale, event: Mapping[str, Any]) -> dict[str, Any]:
+def _kept(tale: Tale, event: Mapping[str, Any], at: datetime | None) -> dict[str, Any]:
     """Where and when it was, and what it used."""
     kept = {n: getattr(tale.status, n) for n in ("host", "submitted", "started", "restarts")}
     return {
         **kept,
-        "ended": when(event),
+        "ended": at,
         "cpu_time": _cpu(str(event.get("TotalRemoteUsage", ""))),
         "max_memory": _memory(tale, event),
     }

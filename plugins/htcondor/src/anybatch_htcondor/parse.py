@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from anybatch.records import JobStatus
 from anybatch_htcondor.states import (
     COMPLETED,
     HELD,
+    IDLE,
     QUEUE_STATES,
     REMOVED,
     hold_message,
@@ -25,13 +27,14 @@ from anybatch_htcondor.states import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 #: Attributes of a job that say where it is.
 QUEUE_ATTRIBUTES = (
     *("ClusterId", "ProcId", "JobStatus", "QDate", "EnteredCurrentStatus", "NumJobStarts"),
     *("JobCurrentStartDate", "RemoteHost", "HoldReason", "HoldReasonCode", "HoldReasonSubCode"),
-    *("ExitBySignal", "ExitCode", "ExitSignal"),
+    *("ExitBySignal", "ExitCode", "ExitSignal", "AnybatchToken"),
+    *("AutoClusterId", "LastMatchTime", "LastRejMatchReason", "LastRejMatchTime"),
 )
 #: And those that say how it was.
 HISTORY_ATTRIBUTES = (
@@ -46,6 +49,7 @@ HISTORY_ATTRIBUTES = (
 _LONGEST = 100_000
 _SUBMITTED = re.compile(r"^(\d+)\.(\d+) - \1\.(\d+)$", re.MULTILINE)
 _POLICY = re.compile(r"\bPeriodicRemove\b|\bSYSTEM_PERIODIC_REMOVE\b")
+_SCHEDD = re.compile(r"^-- Schedd: (\S+) : ", re.MULTILINE)
 _VERSION = re.compile(r"\$CondorVersion: (\S+)")
 
 #: What its tools print where they are installed and HTCondor is not set up. A schedd that is away
@@ -105,21 +109,42 @@ def removal(ids: Iterable[str]) -> str:
     return " || ".join(parts)
 
 
+#: Jobs as they are told apart from all others: the token of their submission, and ids.
+Named = tuple[str, Sequence[str]]
+
+
+def with_token(token: str, which: str = "true") -> str:
+    """The expression that is true only for jobs of a submission. Numbers are used again."""
+    return f'(AnybatchToken == "{token}" && ({which}))'
+
+
 def constraints(
-    ids: Sequence[str], write: Callable[[Iterable[str]], str] = constraint
+    jobs: Iterable[Named], write: Callable[[Iterable[str]], str] = constraint
 ) -> Iterator[str]:
-    """Expressions that together are true for jobs of these ids, each short enough for a command.
+    """Expressions that together are true for these jobs, each short enough for a command.
 
     Args:
         write: `constraint` or `removal`.
     """
-    whole = write(ids)
+    parts: list[str] = []
+    for token, ids in jobs:
+        for part in _pieces(token, ids, write):
+            if parts and sum(map(len, parts)) + len(part) > _LONGEST:
+                yield " || ".join(parts)
+                parts = []
+            parts.append(part)
+    if parts:
+        yield " || ".join(parts)
+
+
+def _pieces(token: str, ids: Sequence[str], write: Callable[[Iterable[str]], str]) -> Iterator[str]:
+    whole = with_token(token, write(ids))
     if len(whole) <= _LONGEST or len(ids) < 2:
         yield whole
         return
     half = len(ids) // 2
-    yield from constraints(ids[:half], write)
-    yield from constraints(ids[half:], write)
+    yield from _pieces(token, ids[:half], write)
+    yield from _pieces(token, ids[half:], write)
 
 
 def _ranges(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
@@ -154,9 +179,39 @@ def read_ads(stdout: str) -> list[dict[str, Any]]:
     return ads
 
 
+def by_token(ads: Iterable[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    """Job ads by the token of their submission; without those of others."""
+    found: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for ad in ads:
+        if token := text_in(ad, "AnybatchToken"):
+            found[token].append(ad)
+    return dict(found)
+
+
 def read_queue(ads: Iterable[Mapping[str, Any]]) -> dict[str, JobStatus]:
     """The status of every job in condor_q's answer."""
     return dict(_read(ads, _in_queue))
+
+
+def share_reasons(ads: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Ads that all tell why no machine was found: the negotiator tells one of those alike."""
+    names = ("LastRejMatchReason", "LastRejMatchTime")
+    told = {ad.get("AutoClusterId"): ad for ad in ads if names[0] in ad and "AutoClusterId" in ad}
+    shared: list[Mapping[str, Any]] = []
+    for ad in ads:
+        other = told.get(ad.get("AutoClusterId"), ad) if names[0] not in ad else ad
+        shared.append({**ad, **{name: other[name] for name in names if name in other}})
+    return shared
+
+
+def _unmatched(ad: Mapping[str, Any]) -> str | None:
+    """Why the negotiator has found no machine for an idle job, at its last try."""
+    why = text_in(ad, "LastRejMatchReason")
+    tried, matched = (number_in(ad, f"Last{name}Time") or 0 for name in ("RejMatch", "Match"))
+    if not why or ad.get("JobStatus") != IDLE or matched >= tried:
+        return None
+    native = f"{ad.get('ClusterId')}.{ad.get('ProcId')}"
+    return f"{why}; `condor_q -better-analyze {native}` tells which machines could run it"
 
 
 def read_history(ads: Iterable[Mapping[str, Any]]) -> dict[str, JobStatus]:
@@ -181,11 +236,12 @@ def _in_queue(ad: Mapping[str, Any]) -> JobStatus | None:
         return None
     state, word = QUEUE_STATES[number]
     codes = (number_in(ad, "HoldReasonCode"), number_in(ad, "HoldReasonSubCode"))
+    held = hold_message(text_in(ad, "HoldReason"), *codes) if number == HELD else None
     return JobStatus(
         state=state,
         native_state=word,
         source="condor_q",
-        message=hold_message(text_in(ad, "HoldReason"), *codes) if number == HELD else None,
+        message=held or _unmatched(ad),
         **_facts(ad),
     )
 
@@ -297,6 +353,36 @@ def text_in(ad: Mapping[str, Any], name: str) -> str | None:
 
 
 # -- other commands
+
+
+def read_schedd(stdout: str) -> str:
+    """The name of the schedd that has answered `condor_q`.
+
+    Raises:
+        ValueError: it is not told.
+    """
+    match = _SCHEDD.search(stdout)
+    if not match:
+        raise ValueError("no name of a schedd")
+    return match[1]
+
+
+def read_limit(stdout: str) -> int | None:
+    """The lowest of the numbers that `condor_config_val` prints, a line each; None: no number."""
+    numbers = [int(line) for line in stdout.split("\n") if line.strip().isdecimal()]
+    return min((number for number in numbers if number > 0), default=None)
+
+
+def read_umask(text: str) -> str | None:
+    """The umask in `/proc/self/status`; Linux tells it there since 4.7."""
+    match = re.search(r"^Umask:\s*([0-7]+)$", text, re.MULTILINE)
+    return match[1] if match else None
+
+
+def warnings(stderr: str) -> tuple[str, ...]:
+    """The warnings of a submit command that has succeeded."""
+    lines = (line.strip() for line in stderr.splitlines())
+    return tuple(line for line in lines if line.startswith("WARNING"))
 
 
 def read_version(stdout: str) -> str | None:

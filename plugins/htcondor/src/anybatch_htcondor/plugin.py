@@ -1,6 +1,7 @@
 """The hooks of HTCondor: which command is run when, and what its failure means.
 
-No setting names a schedd, so all batches are asked of the one that commands lead to.
+A job belongs to the schedd that it was submitted to, wherever the configuration of the session
+that asks leads. Schedds number their jobs alike.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from anybatch.system import BatchSystem
 
 from anybatch_htcondor import parse, render
 from anybatch_htcondor.eventlog import Log
+from anybatch_htcondor.schedd import Schedd, make_command, schedd_of
 from anybatch_htcondor.settings import SETTINGS
-from anybatch_htcondor.sources import SCAN, Sources, ask, make_command
+from anybatch_htcondor.sources import Sources
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,8 +35,28 @@ _QUICK = timedelta(seconds=20)  #: for the commands that tell whether HTCondor i
 _TRANSIENT = re.compile(
     r"Can't find address|Failed to connect|connect to|SECMAN|AUTHENTICATE|timed? ?out|"
     r"not respond|may be overloaded|Failed to (end|create new|commit)|Communications? error|"
-    r"Unable to connect|temporarily",
+    # Room may be made by jobs that end.
+    r"Unable to connect|temporarily|would exceed MAX_JOBS_",
     re.IGNORECASE,
+)
+#: No credential daemon is there, and none will be because somebody waits.
+_NO_CREDENTIALS = re.compile(r"job credential requests")
+#: What HTCondor sets for a job: `STARTER_NUM_THREADS_ENV_VARS`, what its slot has of the machine,
+#: and where its own and temporary files are.
+GIVEN = (
+    *("_CONDOR_*", "_CHIRP_*", "CONDOR_*", "BATCH_SYSTEM", "TMPDIR", "TEMP", "TMP"),
+    *("CUDA_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL", "NVIDIA_VISIBLE_DEVICES"),
+    *("HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "ZE_AFFINITY_MASK"),
+    *("CUBACORES", "GOMAXPROCS", "OMP_THREAD_LIMIT", "PYTHON_CPU_COUNT", "ROOT_MAX_THREADS"),
+    *("*_NUM_THREADS", "TF_LOOP_PARALLEL_ITERATIONS"),
+    *("APPTAINER_*", "SINGULARITY_*", "BEARER_TOKEN*"),
+)
+#: And where it brings a proxy along.
+PROXY = ("X509_USER_PROXY", "X509_USER_CERT", "X509_USER_KEY")
+#: What makes sense on the submitting machine only, where the pool runs the job in an image.
+OUTSIDE = (
+    *("PATH", "LD_LIBRARY_PATH", "LD_PRELOAD", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"),
+    *("CONDA_*", "MODULEPATH", "MODULESHOME", "LOADEDMODULES", "_LMFILES_", "LMOD_*"),
 )
 _SIGNALS = {"STOP": "condor_suspend", "TSTP": "condor_suspend", "CONT": "condor_continue"}
 
@@ -44,7 +66,8 @@ class HTCondor(BatchSystem):
 
     def __init__(self, host: Host) -> None:
         super().__init__(host)
-        self._sources = Sources(host)
+        self._schedd = Schedd(host)
+        self._sources = Sources(host, self._schedd)
         self._shared: bool | None = None  # whether all machines have our FileSystemDomain
 
     def anybatch_settings(self) -> Sequence[Setting]:
@@ -77,16 +100,22 @@ class HTCondor(BatchSystem):
 
     def anybatch_limits(self, settings: Mapping[str, Any]) -> Limits:
         """Any number in one cluster, large ones materialized late; order is DAGMan's business."""
-        return Limits(array=1_000_000)
+        return Limits(array=1_000_000, render_context=self._schedd.context())
 
     def anybatch_environment(
         self, job: Job, settings: Mapping[str, Any], system: str, base_dir: Path
     ) -> Environment:
-        """What HTCondor sets belongs to one job; temporary files belong into its scratch folder."""
+        """What HTCondor gives a job is not inherited from elsewhere."""
+        contained = render.is_contained(job.container, settings)
+        proxy = any(settings[name] for name in ("x509userproxy", "use_x509userproxy"))
         return Environment(
-            scrub=("_CONDOR_*", "_CHIRP_*", "CONDOR_*", "BATCH_SYSTEM", "TMPDIR", "TEMP", "TMP"),
+            scrub=(
+                *GIVEN,
+                *(PROXY if proxy else ()),
+                *(OUTSIDE if contained else ()),
+            ),
             keep=("CONDOR_CONFIG",),
-            runs_container=render.is_contained(job.container, settings),
+            runs_container=contained,
             forbidden_names=(render.NOT_CARRIED,),
         )
 
@@ -103,7 +132,7 @@ class HTCondor(BatchSystem):
             own = render.quote(run(self.host, domain).stdout.strip())
             foreign = ("-constraint", f"FileSystemDomain =!= {own}", "-limit", "1")
             machine = ("-json", "-attributes", "Machine")
-            self._shared = not ask(self.host, "condor_status", *machine, *foreign)
+            self._shared = not self._schedd.ask("condor_status", *machine, *foreign)
         return self._shared
 
     def anybatch_render(self, submission: Submission) -> Rendered:
@@ -112,37 +141,35 @@ class HTCondor(BatchSystem):
 
     def anybatch_submit(self, submission: Submission, rendered: Rendered) -> Sequence[str]:
         """One condor_submit, which is a transaction: all jobs are there, or none."""
+        self._schedd.must_be(schedd_of(submission), again=False)
         completed = self.host.run(rendered.command)
         cluster = parse.submitted_cluster(completed.stdout, submission.count)
         if completed.ok and cluster:
             return parse.natives(cluster, submission.count)
-        if refused(completed, _TRANSIENT) and not cluster:
+        lacking = _NO_CREDENTIALS.search(completed.stderr) and completed.returncode > 0
+        if not cluster and (lacking or refused(completed, _TRANSIENT)):
             raise Rejected(parse.complain(completed.stderr))
         raise CommandFailed(rendered.command, completed)
 
     def anybatch_find(self, submission: Submission) -> Sequence[str]:
         """The cluster of the submission's event log, else the one with the token."""
-        log = Log(render.log_path(submission.folder, submission.number))
+        log = Log(
+            render.log_path(submission.folder, submission.number), self.host, submission.token
+        )
         log.catch_up()
-        clusters = list(log.clusters)
-        which = ("-constraint", f"AnybatchToken == {render.quote(submission.token)}")
-        wanted = ("-json", "-attributes", "ClusterId")
-        for program, *limits in (
-            ("condor_q", "-limit", "1"),
-            ("condor_history", "-match", "1", "-scanlimit", str(SCAN)),
-        ):
-            if not clusters:
-                ads = ask(self.host, program, *which, *wanted, *limits)
-                clusters = [ad["ClusterId"] for ad in ads if isinstance(ad.get("ClusterId"), int)]
-        return parse.natives(clusters[0], submission.count) if clusters else []
+        if log.clusters:
+            return parse.natives(min(log.clusters), submission.count)
+        self._schedd.must_be(schedd_of(submission))
+        cluster = self._schedd.find(submission.token, self.host.user)
+        return [] if cluster is None else parse.natives(cluster, submission.count)
 
     def anybatch_status(self, batches: Sequence[Batch]) -> Sequence[Mapping[str, JobStatus | None]]:
         """See `sources`."""
-        return [self._sources.statuses(batches)] * len(batches)
+        return self._sources.statuses(batches)
 
     def anybatch_account(self, batches: Sequence[Batch]) -> Sequence[Mapping[str, JobStatus]]:
         """What the event logs tell; nobody is asked."""
-        return [self._sources.use(batches)] * len(batches)
+        return self._sources.use(batches)
 
     def anybatch_terminate(
         self, batches: Sequence[Batch], signal: str | None
@@ -151,27 +178,24 @@ class HTCondor(BatchSystem):
 
         What a signal means depends on a batch's settings (`kill_sig`).
         """
+        for batch in batches:  # nothing is sent where one signal cannot be
+            _program(signal, batch.submission.settings)
 
-        def program(batch: Batch) -> str:
-            return _program(signal, batch.submission.settings)
+        def which(batch: Batch) -> tuple[str | None, str]:
+            return schedd_of(batch.submission), _program(signal, batch.submission.settings)
 
         def stop(group: Sequence[Batch]) -> Mapping[str, str]:
-            ids = [native for batch in group for native in batch.ids]
-            self._terminate(program(group[0]), ids)
-            return {}
+            schedd, program = which(group[0])
+            self._schedd.must_be(schedd)
+            jobs = [(batch.submission.token, batch.ids) for batch in group]
+            foreign = self._schedd.foreign(jobs)
+            self._schedd.tell(program, jobs)
+            return {native: why for one in foreign for native, why in one.items()}
 
         def unasked(batch: Batch, error: CommandError) -> Mapping[str, str]:
             return dict.fromkeys(batch.ids, str(error))
 
-        return ask_each_group(batches, program, stop, unasked)
-
-    def _terminate(self, program: str, ids: Sequence[str]) -> None:
-        write = parse.removal if program == "condor_rm" else parse.constraint
-        for which in parse.constraints(ids, write):
-            command = make_command(program, "-constraint", which)
-            completed = self.host.run(command)
-            if not completed.ok and not parse.only_gone(completed.stderr):
-                raise CommandFailed(command, completed)
+        return ask_each_group(batches, which, stop, unasked)
 
 
 def _program(signal: str | None, settings: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from anybatch.errors import UsageError
 from anybatch.host import Command
+from anybatch.ranges import page_of
 from anybatch.records import REMOTE_RUN_DIR, ForbiddenFileName, Rendered, RenderedFile, Transfer
 from anybatch.transfer import RETURNED_DIRS, sources_for
 
@@ -61,6 +62,15 @@ def log_path(folder: Path, number: int) -> Path:
     return folder / f"htcondor-{number}.log"
 
 
+def system_log_path(folder: Path, number: int, task: int) -> Path:
+    """What HTCondor itself prints of a job, a file for each: it appends to none."""
+    return folder / _system_logs(number, page_of(task)) / str(task)
+
+
+def _system_logs(number: int, page: int) -> str:
+    return f"logs/system-{number}.{page}"
+
+
 def render(submission: Submission, timeout: timedelta = timedelta(minutes=2)) -> Rendered:
     """The submit description and the `condor_submit` command of a submission."""
     commands = {**dict(_commands(submission)), **dict(_own(submission.settings))}
@@ -70,7 +80,10 @@ def render(submission: Submission, timeout: timedelta = timedelta(minutes=2)) ->
     lines = [f"{name} = {_value(name, value)}" for name, value in commands.items()]
     path = submission.folder / f"submit-{submission.number}.sub"
     return Rendered(
-        files=(RenderedFile(path, "\n".join([*lines, *_queue(submission), ""])),),
+        files=(
+            RenderedFile(path, "\n".join([*lines, *_queue(submission), ""])),
+            *_folders(submission),
+        ),
         command=Command(
             ("condor_submit", "-terse", str(path)),
             timeout=timeout,
@@ -80,29 +93,64 @@ def render(submission: Submission, timeout: timedelta = timedelta(minutes=2)) ->
     )
 
 
+def _folders(submission: Submission) -> Iterator[RenderedFile]:
+    """Files that make folders: HTCondor makes none."""
+    text = "What HTCondor itself printed of jobs that did not come to their script, by task.\n"
+    for page in range(page_of(submission.count) + 1):
+        folder = submission.folder / _system_logs(submission.number, page)
+        yield RenderedFile(folder / "README", text)
+
+
 def _commands(submission: Submission) -> Iterator[tuple[str, Any]]:
     """What every job needs. Those of the user come later and win."""
     contained = is_contained(submission.container, submission.settings)
+    travels = _travels(submission)
     yield "universe", "container" if contained else "vanilla"
     yield "executable", "/bin/sh"
     yield "transfer_executable", False
-    script = submission.script if _travels(submission) else "job.sh"
-    yield "arguments", f'"{script} {submission.number} $(ab_task) {_RESTARTS}"'
-    yield "environment", f'"{_ENVIRONMENT}"'
+    script = submission.script if travels else "job.sh"
+    task = f"{script} {submission.number} $(ab_task) {_RESTARTS}"
+    yield "arguments", f"\"-c '{_begin(submission)}' $(ab_log) {task}\""
+    if not contained:  # in an image its own PATH holds
+        yield "environment", f'"{_ENVIRONMENT}"'
+    # All that the job script prints goes to the job's own logs: what is here came before it.
+    yield "output", "$(ab_log)"
+    yield "error", "$(ab_log)"
     yield "initialdir", _path("the run's folder", str(submission.folder))
     yield "log", log_path(submission.folder, submission.number).name
+    yield "submit_event_notes", submission.token
     yield "notification", "never"
     yield "MY.JobBatchName", _label(submission.name)
     yield "MY.AnybatchToken", quote(submission.token)
     yield "MY.AnybatchCount", submission.count
     if contained:
         yield "container_image", _path("container", submission.container or "")
-        if not _travels(submission):
+        if not travels:
             yield "transfer_container", False
     yield from _transfer(submission)
     yield from _resources(submission.resources)
-    if submission.count > submission.settings["late_from"]:
+    if submission.count > _most_at_once(submission):
         yield "max_idle", _MAX_IDLE
+
+
+def _begin(submission: Submission) -> str:
+    """What is run before the job script, as a shell line within arguments.
+
+    HTCondor starts jobs under 0022; on a shared file system they get the submitter's umask. The
+    log of what the system printed before is of use only where the script was never started.
+    """
+    umask = submission.limits.render_context.get("umask")
+    if _travels(submission):
+        return 'true >_condor_stdout; exec /bin/sh ""$@""'
+    first = f"umask {umask}; " if umask else ""
+    return f'{first}rm -f -- ""$0""; exec /bin/sh ""$@""'
+
+
+def _most_at_once(submission: Submission) -> int:
+    """Jobs that one transaction may bring into the queue; with more, they come one by one."""
+    most = submission.limits.render_context.get("most_jobs")
+    own = int(submission.settings["late_from"])
+    return min(own, int(most)) if most else own
 
 
 def is_contained(image: str | None, settings: Mapping[str, Any]) -> bool:
@@ -192,11 +240,12 @@ def _any_of(codes: Iterable[int]) -> str:
 
 def _queue(submission: Submission) -> Iterator[str]:
     """A line for each job: the number of its task, and the transfer_sets that it takes along."""
-    names = "ab_task, ab_parcels" if _travels(submission) else "ab_task"
+    names = "ab_task, ab_log, ab_parcels" if _travels(submission) else "ab_task, ab_log"
     yield f"queue {names} from ("
     for task in range(1, submission.count + 1):
         transfer_sets = sources_for(submission, task) if _travels(submission) else ()
-        yield ", ".join((str(task), *(f"{folder}/" for folder in transfer_sets)))
+        log = f"{_system_logs(submission.number, page_of(task))}/{task}"
+        yield ", ".join((str(task), log, *(f"{folder}/" for folder in transfer_sets)))
     yield ")"
 
 

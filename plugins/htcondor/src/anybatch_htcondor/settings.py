@@ -34,8 +34,8 @@ COMMANDS = (
     *("priority", "rank", "remove_kill_sig", "request_cpus", "request_disk", "request_gpus"),
     *("request_memory", "require_gpus", "requirements", "run_as_owner", "scitokens_file"),
     *("skip_filechecks", "skip_if_dataflow", "stack_size", "starter_debug", "starter_log"),
-    *("stream_error", "stream_input", "stream_output", "submit_event_notes"),
-    *("submit_event_user_notes", "suppress_notification", "transfer_checkpoint_files"),
+    *("stream_error", "stream_input", "stream_output", "submit_event_user_notes"),
+    *("suppress_notification", "transfer_checkpoint_files"),
     *("transfer_plugins", "universe", "use_oauth_services", "use_scitokens"),
     *("use_x509userproxy", "want_graceful_removal", "want_io_proxy", "x509userproxy"),
 )
@@ -56,6 +56,7 @@ MANAGED = {
     "output": "use the job's stdout",
     "queue": "submit several jobs",
     "should_transfer_files": "use the setting htcondor.transfer",
+    "submit_event_notes": "use submit_event_user_notes",
     "transfer_executable": "use the job's inputs",
     "transfer_input_files": "use the job's inputs",
     "transfer_output_files": "use the job's outputs",

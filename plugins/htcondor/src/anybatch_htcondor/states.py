@@ -18,7 +18,7 @@ QUEUE_STATES: dict[int, tuple[State, str]] = {
     6: (State.RUNNING, "transferring output"),
     7: (State.RUNNING, "suspended"),
 }
-REMOVED, COMPLETED, HELD = 3, 4, 5
+IDLE, REMOVED, COMPLETED, HELD = 1, 3, 4, 5
 
 #: Events of the job event log that say where the job is then. Final ones are read apart.
 EVENT_STATES: dict[int, tuple[State, str]] = {
@@ -34,7 +34,8 @@ EVENT_STATES: dict[int, tuple[State, str]] = {
     23: (State.RUNNING, "running"),  # JOB_RECONNECTED
     24: (State.QUEUED, "reconnect failed"),  # JOB_RECONNECT_FAILED
 }
-EXECUTE, EVICTED, TERMINATED, IMAGE_SIZE, ABORTED, HOLD, TRANSFER = 1, 4, 5, 6, 9, 12, 40
+SUBMIT, EXECUTE, EVICTED, TERMINATED, IMAGE_SIZE, SHADOW_EXCEPTION = 0, 1, 4, 5, 6, 7
+ABORTED, HOLD, REMOTE_ERROR, DISCONNECTED, RECONNECT_FAILED, TRANSFER = 9, 12, 21, 22, 24, 40
 CLUSTER_SUBMIT, CLUSTER_REMOVE = 35, 36
 
 #: `Type` of a FILE_TRANSFER event.

@@ -1,0 +1,187 @@
+"""The schedd that HTCondor's commands lead to: what it is asked, and whose jobs it has.
+
+Numbers of jobs are used again: by another schedd, or after the queue of one was lost. So a job is
+known by the schedd's name, its id, and the token of its submission, which is an attribute of it.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from anybatch import commands
+from anybatch.errors import CommandError, CommandFailed
+from anybatch.host import Command
+
+from anybatch_htcondor import parse
+from anybatch_htcondor.render import JOB_VARIABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from anybatch.host import Host
+    from anybatch.records import Submission
+
+MOST_IDS = 500  #: with more in a question, whole submissions or all our jobs are asked for
+SCAN = 100_000  #: jobs of the history that are looked through
+#: For a question. While a schedd hangs, the logs go on telling of most jobs.
+_TIMEOUT = timedelta(seconds=30)
+_NAME = ("condor_q", "-constraint", "false")
+_LIMITS = ("MAX_JOBS_PER_SUBMISSION", "MAX_JOBS_PER_OWNER", "MAX_JOBS_SUBMITTED")
+_PROCESS = Path("/proc/self/status")
+
+
+class Schedd:
+    """The schedd that the commands of a host lead to."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._context: dict[str, str] | None = None
+
+    def context(self) -> dict[str, str]:
+        """What `render` needs of schedd and host, and what a submission is known by later.
+
+        Raises:
+            CommandError: it does not answer.
+        """
+        if self._context is None:
+            name = self.name()
+            ask = make_command("condor_config_val", "-schedd", "-name", name, *_LIMITS)
+            most = parse.read_limit(self._host.run(ask).stdout)
+            found = {"schedd": name, "most_jobs": str(most or ""), "umask": self._umask() or ""}
+            self._context = {key: text for key, text in found.items() if text}
+        return self._context
+
+    def _umask(self) -> str | None:
+        try:
+            return parse.read_umask(self._host.read(_PROCESS))
+        except OSError:
+            return None
+
+    def name(self) -> str:
+        """The name that it answers with.
+
+        Raises:
+            CommandError: it does not answer.
+        """
+        return commands.read(self._host, make_command(*_NAME), parse.read_schedd)
+
+    def must_be(self, expected: str | None, *, again: bool = True) -> None:
+        """Check that it is the one of that name; None: any.
+
+        Args:
+            again: ask, although its name was asked for before in this session.
+
+        Raises:
+            CommandError: it is another one, or does not answer.
+        """
+        if expected is None:
+            return
+        name = self.name() if again or self._context is None else self._context["schedd"]
+        if name != expected:
+            raise CommandError(make_command(*_NAME), other_schedd(name, expected))
+
+    # -- its jobs
+
+    def queue(self, jobs: Sequence[parse.Named]) -> list[dict[str, Any]]:
+        """One condor_q for all: the ads of these jobs, and maybe of others."""
+        return self.ask("condor_q", *_which(jobs), *_wanted(parse.QUEUE_ATTRIBUTES))
+
+    def history(self, jobs: Sequence[parse.Named]) -> list[dict[str, Any]]:
+        """One condor_history for all, which looks at the latest first."""
+        count = sum(len(ids) for _, ids in jobs)
+        # Of whole submissions more than those asked for may match.
+        match = ("-match", str(count)) if count <= MOST_IDS else ()
+        limits = (*match, "-scanlimit", str(SCAN))
+        wanted = _wanted(parse.HISTORY_ATTRIBUTES)
+        return self.ask("condor_history", *_which(jobs), *wanted, *limits)
+
+    def find(self, token: str, user: str) -> int | None:
+        """The cluster with a token, in the queue or in the history.
+
+        Raises:
+            CommandError: it cannot be asked, or only somebody else's jobs have the token.
+        """
+        which = ("-constraint", parse.with_token(token))
+        wanted = _wanted(("ClusterId", "Owner"))
+        for program, *limits in (
+            ("condor_q",),
+            ("condor_history", "-scanlimit", str(SCAN)),
+        ):
+            ads = self.ask(program, *which, *wanted, *limits)
+            clusters = {ad["ClusterId"]: ad.get("Owner") for ad in ads if "ClusterId" in ad}
+            own = [cluster for cluster, owner in clusters.items() if owner in (user, None)]
+            if own:
+                return int(min(own))
+            for cluster, owner in clusters.items():
+                problem = f"cluster {cluster} has the token {token}, and belongs to {owner!r}"
+                raise CommandError(make_command(program, *which), problem)
+        return None
+
+    def foreign(self, jobs: Sequence[parse.Named]) -> list[dict[str, str]]:
+        """Of each of *jobs* the ids that are other jobs now, and why they are left alone."""
+        told: list[dict[str, str]] = [{} for _ in jobs]
+        clusters = parse.by_cluster(native for _, ids in jobs for native in ids)
+        which = " || ".join(f"ClusterId == {cluster}" for cluster in list(clusters)[:MOST_IDS])
+        ads = self.ask("condor_q", "-constraint", which, *_wanted(_IDENTITY)) if which else []
+        found = {f"{ad.get('ClusterId')}.{ad.get('ProcId')}": ad for ad in ads}
+        for answer, (token, ids) in zip(told, jobs, strict=True):
+            for native in ids:
+                has = found[native].get("AnybatchToken") if native in found else token
+                if has != token:
+                    whose = f"has the token {has!r}" if has else "has no token of anybatch"
+                    answer[native] = f"it was left alone: the job of this number {whose}"
+        return told
+
+    def tell(self, program: str, jobs: Iterable[parse.Named]) -> None:
+        """Run a command that changes jobs; what is gone is no error.
+
+        Raises:
+            CommandError: it did not work.
+        """
+        write = parse.removal if program == "condor_rm" else parse.constraint
+        for which in parse.constraints(jobs, write):
+            command = make_command(program, "-constraint", which)
+            completed = self._host.run(command)
+            if not completed.ok and not parse.only_gone(completed.stderr):
+                raise CommandFailed(command, completed)
+
+    def ask(self, program: str, *arguments: str) -> list[dict[str, Any]]:
+        """The ads that a command prints.
+
+        Raises:
+            CommandError: it failed, or printed something else.
+        """
+        return commands.read(self._host, make_command(program, *arguments), parse.read_ads)
+
+
+_IDENTITY = ("ClusterId", "ProcId", "AnybatchToken")
+
+
+def other_schedd(here: str, there: str | None) -> str:
+    """What a user has to know whose jobs are elsewhere."""
+    advice = f"set _CONDOR_SCHEDD_HOST={there} to reach them"
+    return f"this is the schedd {here!r}, and the jobs are in {there!r}; {advice}"
+
+
+def schedd_of(submission: Submission) -> str | None:
+    """The schedd that a submission was handed to; None: it is not on record."""
+    return submission.limits.render_context.get("schedd")
+
+
+def _which(jobs: Sequence[parse.Named]) -> tuple[str, ...]:
+    if sum(len(ids) for _, ids in jobs) <= MOST_IDS:
+        return ("-constraint", " || ".join(parse.constraints(jobs)))
+    if len(jobs) <= MOST_IDS:
+        return ("-constraint", " || ".join(parse.with_token(token) for token, _ in jobs))
+    return ("-constraint", "AnybatchToken =!= undefined")
+
+
+def _wanted(attributes: Sequence[str]) -> tuple[str, ...]:
+    return ("-json", "-attributes", ",".join(attributes))
+
+
+def make_command(program: str, *arguments: str, timeout: timedelta = _TIMEOUT) -> Command:
+    """A command of HTCondor, kept from what a job around us has set."""
+    return Command((program, *arguments), hide_env=JOB_VARIABLES, timeout=timeout)
