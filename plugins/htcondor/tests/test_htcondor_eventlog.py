@@ -637,7 +637,8 @@ def test_a_submit_event_with_another_token_is_somebody_elses(tmp_path: Path) -> 
     """Whatever cluster writes into the log, only the submission's own is believed."""
     text = path_of("removed-held").read_text()
     path = tmp_path / "log"
-    host = "sock=schedd_240828_de8d>\n"
+    host = 'sock=schedd_240828_de8d>\n    [ JobBatchName = "x" ]\n'
+    text = text.replace("sock=schedd_240828_de8d>\n", host)
     for note, believed in ((TOKEN, True), ("ab-other-0", False), ("a note of DAGMan", True)):
         path.write_text(text.replace(host, f"{host}    {note}\n"))
         assert bool(read(path)) is believed

@@ -420,11 +420,15 @@ def terminate(
     """The program that is run, and the constraints that it gets."""
     program = PROGRAMS.get(signal or "", "condor_rm")
     steps = ((f"{program} -constraint", answer) for answer in answers)
-    host = ScriptedHost((WHOSE, NOTHING), *steps)
+    more = (
+        [(WHOSE, NOTHING)] if any(not isinstance(a, Completed) or not a.ok for a in answers) else []
+    )
+    host = ScriptedHost(*steps, *more)
     assert HTCondor(host).anybatch_terminate([batch(ids, own)], signal) == [{}]
     assert host.steps == []
-    [ran] = {command.argv[0] for command in host.ran[1:]}
-    return ran, [command.argv[2] for command in host.ran[1:]]
+    changing = [command for command in host.ran if command.argv[0] != "condor_q"]
+    [ran] = {command.argv[0] for command in changing}
+    return ran, [command.argv[2] for command in changing]
 
 
 WHOSE = "condor_q -json -attributes ClusterId,ProcId,AnybatchToken"
@@ -528,9 +532,8 @@ def test_a_job_of_the_same_number_is_left_alone() -> None:
         {"ClusterId": 54, "ProcId": n, "AnybatchToken": t} for n, t in enumerate([TOKEN, "ab-x"])
     ]
     host = ScriptedHost(
-        HERE,
+        *(HERE, ("condor_rm", failed("rm unknown-constraint")), HERE),
         (WHOSE, Completed(0, json.dumps([*ads, {"ClusterId": 54, "ProcId": 2}]))),
-        ("condor_rm", Completed(0)),
     )
     ids = ["54.0", "54.1", "54.2", "54.3"]
     [answer] = HTCondor(host).anybatch_terminate([batch(ids, limits=AT_SID)], None)
@@ -538,7 +541,7 @@ def test_a_job_of_the_same_number_is_left_alone() -> None:
         "54.1": "it was left alone: the job of this number has the token 'ab-x'",
         "54.2": "it was left alone: the job of this number has no token of anybatch",
     }
-    assert (host.option("-constraint") or "").startswith(f'(AnybatchToken == "{TOKEN}" && (')
+    assert host.ran[1].argv[2].startswith(f'(AnybatchToken == "{TOKEN}" && (')
 
 
 def test_a_missing_credential_daemon_is_a_refusal() -> None:
@@ -555,12 +558,12 @@ def test_a_signal_means_what_each_batch_was_submitted_with() -> None:
     own = {"kill_sig": "CONT"}
     batches = [batch(["1.0"], own), batch(["2.0"]), batch(["3.0"], own)]
     host = ScriptedHost(
-        *((WHOSE, NOTHING), ("condor_rm -constraint", Completed(0))),
-        *((WHOSE, NOTHING), ("condor_continue -constraint", Completed(0))),
+        *(("condor_rm -constraint", Completed(0)), (WHOSE, NOTHING)),
+        ("condor_continue -constraint", Completed(0)),
     )
     assert HTCondor(host).anybatch_terminate(batches, "CONT") == [{}, {}, {}]
     assert host.steps == []
-    removed, continued = (command.argv[2] for command in host.ran[1::2])
+    removed, continued = (command.argv[2] for command in host.ran[::2])
     assert "ClusterId == 2 " in continued
     assert "ClusterId == 1 " not in continued
     assert "ClusterId == 1 " in removed
@@ -574,9 +577,7 @@ def test_a_signal_means_what_each_batch_was_submitted_with() -> None:
 def test_a_command_that_fails_is_told_of_the_jobs_that_it_was_for() -> None:
     """The others have been told to stop."""
     batches = [batch(["1.0"], {"kill_sig": "CONT"}), batch(["2.0"])]
-    whose = (WHOSE, NOTHING)
-    continued = ("condor_continue", failed("rm stopped"))
-    steps = (whose, ("condor_rm", Completed(0)), whose, continued)
+    steps = (("condor_rm", Completed(0)), ("condor_continue", failed("rm stopped")))
     stopped, refused = HTCondor(ScriptedHost(*steps)).anybatch_terminate(batches, "CONT")
     assert stopped == {}
     assert data("rm stopped.stderr").strip().splitlines()[0] in refused["2.0"]

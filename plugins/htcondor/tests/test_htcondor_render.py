@@ -96,7 +96,7 @@ def test_one_job_is_this_description() -> None:
         "error = $(ab_log)\n"
         "initialdir = /runs/one\n"
         "log = htcondor-0.log\n"
-        f"submit_event_notes = {TOKEN}\n"
+        f"submit_event_user_notes = {TOKEN}\n"
         "notification = never\n"
         'MY.JobBatchName = "fit"\n'
         f'MY.AnybatchToken = "{TOKEN}"\n'
@@ -138,7 +138,7 @@ def test_many_jobs_with_everything_are_this_description() -> None:
         "error = $(ab_log)\n"
         "initialdir = /runs/one\n"
         "log = htcondor-3.log\n"
-        f"submit_event_notes = {TOKEN}\n"
+        f"submit_event_user_notes = {TOKEN}\n"
         "notification = error\n"
         'MY.JobBatchName = "Größe #1"\n'
         f'MY.AnybatchToken = "{TOKEN}"\n'

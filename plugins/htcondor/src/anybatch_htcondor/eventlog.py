@@ -168,8 +168,10 @@ class Log:
                 self._tales[native] = fold(self._tales.get(native), kind, event, zone)
 
     def _is_foreign(self, event: events.Event) -> bool:
-        notes = parse.text_in(event, "LogNotes")
-        return notes is not None and notes.startswith("ab-") and notes != self._token
+        # Text has a list of notes, XML and JSON have one of each kind.
+        notes = event.get("Notes") or [event.get("LogNotes"), event.get("UserNotes")]
+        tokens = [note for note in notes if isinstance(note, str) and note.startswith("ab-")]
+        return bool(tokens) and self._token not in tokens
 
 
 def machine_zone(host: Host) -> tzinfo:

@@ -120,7 +120,7 @@ def _nothing(first: str, body: str) -> Event:
 
 def _submitted(first: str, body: str) -> Event:
     notes = [line.strip() for line in body.splitlines() if line.startswith("    ")]
-    return {"LogNotes": notes[0]} if notes else {}
+    return {"Notes": notes}
 
 
 def _executing(first: str, body: str) -> Event:

@@ -186,10 +186,12 @@ class HTCondor(BatchSystem):
 
         def stop(group: Sequence[Batch]) -> Mapping[str, str]:
             schedd, program = which(group[0])
-            self._schedd.must_be(schedd)
+            self._schedd.must_be(schedd, again=False)
             jobs = [(batch.submission.token, batch.ids) for batch in group]
+            if self._schedd.tell(program, jobs) and len(jobs) == 1:
+                return {}
+            self._schedd.must_be(schedd)
             foreign = self._schedd.foreign(jobs)
-            self._schedd.tell(program, jobs)
             return {native: why for one in foreign for native, why in one.items()}
 
         def unasked(batch: Batch, error: CommandError) -> Mapping[str, str]:

@@ -118,7 +118,7 @@ def _commands(submission: Submission) -> Iterator[tuple[str, Any]]:
     yield "error", "$(ab_log)"
     yield "initialdir", _path("the run's folder", str(submission.folder))
     yield "log", log_path(submission.folder, submission.number).name
-    yield "submit_event_notes", submission.token
+    yield "submit_event_user_notes", submission.token
     yield "notification", "never"
     yield "MY.JobBatchName", _label(submission.name)
     yield "MY.AnybatchToken", quote(submission.token)

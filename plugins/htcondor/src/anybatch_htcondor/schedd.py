@@ -134,18 +134,21 @@ class Schedd:
                     answer[native] = f"it was left alone: the job of this number {whose}"
         return told
 
-    def tell(self, program: str, jobs: Iterable[parse.Named]) -> None:
-        """Run a command that changes jobs; what is gone is no error.
+    def tell(self, program: str, jobs: Iterable[parse.Named]) -> bool:
+        """Run a command that changes jobs; what is gone is no error. Whether all may have got it.
 
         Raises:
             CommandError: it did not work.
         """
+        told = True
         write = parse.removal if program == "condor_rm" else parse.constraint
         for which in parse.constraints(jobs, write):
             command = make_command(program, "-constraint", which)
             completed = self._host.run(command)
             if not completed.ok and not parse.only_gone(completed.stderr):
                 raise CommandFailed(command, completed)
+            told = told and completed.ok
+        return told
 
     def ask(self, program: str, *arguments: str) -> list[dict[str, Any]]:
         """The ads that a command prints.
