@@ -332,12 +332,12 @@ def test_what_cannot_be_unpacked_stays_and_is_told(away: Away) -> None:
     assert (outcome.state, outcome.reason) == (State.FAILED, Reason.STAGE_OUT)
     assert outcome.message
     [archive] = (run.folder / "lsf").glob("*.out.tgz")
-    assert f"its files cannot be unpacked: {archive}: tar:" in outcome.message
+    assert f"its files cannot be unpacked: {archive}: " in outcome.message
     assert archive.exists()
     assert os.listdir("x") == ["in-the-way"]
 
 
-@pytest.mark.parametrize("moment", ["gzip", "flock", "rm"])
+@pytest.mark.parametrize("moment", ["flock", "rm"])
 def test_killed_while_files_come_nothing_is_lost(
     away: Away, run_python: Callable[..., subprocess.Popen[str]], moment: str
 ) -> None:

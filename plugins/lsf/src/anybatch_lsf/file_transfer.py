@@ -12,6 +12,7 @@ A job whose files LSF moves is a submission of its own, so its token names its a
 from __future__ import annotations
 
 import re
+import sys
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -24,6 +25,8 @@ from anybatch.model import Reason, State
 from anybatch.records import Transfer
 from anybatch.transfer import RETURNED_DIRS, sources_for
 
+from anybatch_lsf.unpack import NOT_WHOLE
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence, Set
 
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from anybatch.records import Batch, JobStatus, Submission
 
 RECORDS, *OTHERS = RETURNED_DIRS  #: records come last: when one is here, so is what it speaks of
+UNPACK = Path(__file__).with_name("unpack.py")
 LONGEST = timedelta(hours=1)  #: for a command that unpacks
 _SPEAKER = "anybatch: "
 _NOTHING_CAME = "its files have not come back"
@@ -101,7 +105,7 @@ class Returns:
         What has come is brought to its place, also of jobs that LSF does not know any more.
 
         Raises:
-            CommandError: unpacking takes too long, or tar, gzip or flock is not there.
+            CommandError: unpacking takes too long, or flock is not there.
         """
         moved = [batch for batch in batches if batch.submission.transfer is Transfer.SYSTEM]
         folders = {batch.submission.folder for batch in moved}
@@ -138,17 +142,16 @@ class Returns:
     def _bring(self, archives: Archives, native_id: str) -> str:
         """Bring what has come to its place; what there is to complain of."""
         archive = str(archives.brought)
-        if not self._run("gzip", "-t", archive).ok:
+        # Others may watch the same run. With -I nothing is imported from the user's folder.
+        done = self._run(
+            *("flock", str(archives.brought.parent), sys.executable, "-I", str(UNPACK)),
+            *(archive, str(archives.folder), RECORDS, *OTHERS),
+        )
+        if done.returncode == NOT_WHOLE:
             size = self._run("stat", "-c", "%s", archive).stdout.strip()
             return f"its files have not come back whole: {archive} has {size} bytes"
-        for names in (OTHERS, [RECORDS]):
-            done = self._run(
-                *("flock", str(archives.brought.parent)),  # others may watch the same run
-                *("tar", "-xzf", archive, "-C", str(archives.folder), "--no-same-owner"),
-                *("--keep-directory-symlink", "--no-overwrite-dir", *names),
-            )
-            if not done.ok:
-                return f"its files cannot be unpacked: {archive}: {done.stderr.strip()}"
+        if not done.ok:
+            return f"its files cannot be unpacked: {archive}: {done.stderr.strip()}"
         log = archives.folder / "logs" / f"lsf-{native_id}.log"
         self._words[archives] = _read_words(log, self._host)
         # In this order: whoever is killed in between, or looks then, brings it again.
