@@ -108,7 +108,7 @@ def test_one_job_is_this_script() -> None:
     assert file.text == (
         "#!/bin/sh\n"
         "#SBATCH --job-name=fit\n"
-        "#SBATCH --output=logs/system.log\n"
+        '#SBATCH --output="logs/\\\\system.log"\n'
         "#SBATCH --open-mode=append\n"
         f"#SBATCH --comment={TOKEN}\n"
         "command -v bash >/dev/null && exec bash "
@@ -147,7 +147,7 @@ def test_many_jobs_with_everything_are_this_script() -> None:
         "#SBATCH --array=0-199\n"
         "#SBATCH --dependency=afterok:17:18_4\n"
         "#SBATCH --kill-on-invalid-dep=yes\n"
-        "#SBATCH --output=logs/system.log\n"
+        '#SBATCH --output="logs/\\\\system.log"\n'
         "#SBATCH --open-mode=append\n"
         "#SBATCH --nodes=2\n"
         "#SBATCH --ntasks=8\n"

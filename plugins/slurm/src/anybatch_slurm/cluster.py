@@ -199,7 +199,10 @@ class Cluster:
         columns = (*parse.SQUEUE_FIELDS, "Comment", "Command")
         fields = ",".join(f"{column}:|" for column in columns)
         options = ("--noheader", "--all", "--states=all", which, f"--Format={fields}")
-        return self._ask("squeue", *options)
+        answer = self._ask("squeue", *options)
+        if answer and not answer.endswith("\n"):  # what it leaves out would count as removed
+            raise CommandError(self._command("squeue", *options), "the answer breaks off")
+        return answer
 
     # -- stopping them
 

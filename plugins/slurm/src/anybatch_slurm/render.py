@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 _PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./\[\]-]+")
 
+#: A backslash keeps slurmd (22.05) from replacing `%j` and the like, also in the folder's path.
+_LOG = "logs/\\system.log"
+
 _NEEDED = {
     "array": "only one of the jobs would run",
     "comment": "anybatch uses it to find jobs whose submission got no reply",
@@ -107,7 +110,7 @@ def _directives(submission: Submission) -> Iterator[tuple[str, Any]]:
         yield "kill-on-invalid-dep", "yes"
     if cluster := cluster_name(submission):
         yield "clusters", cluster
-    yield "output", "logs/system.log"
+    yield "output", _LOG
     yield "open-mode", "append"
     yield from _resources(submission.resources)
     own = submission.settings
