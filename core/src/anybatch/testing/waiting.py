@@ -16,16 +16,18 @@ def await_that(
     look: Callable[[], object] = lambda: None,
     *,
     patience: float = 120,
+    problem: str = "it did not come to pass in time",
 ) -> None:
     """Wait until something is so.
 
     Args:
         look: called between two questions, for what has to be looked at to change.
         patience: seconds after which it is a failure.
+        problem: what is said then.
     """
     deadline = time.monotonic() + patience
     while not ready():
-        assert time.monotonic() < deadline, "it did not come to pass in time"
+        assert time.monotonic() < deadline, problem
         time.sleep(0.05)
         look()
 
