@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import pytest
-from anybatch.testing import SystemContract
+from anybatch import Job
+from anybatch.testing import SystemContract, await_that
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 @pytest.mark.usefixtures("slurm_cluster")
@@ -14,3 +21,19 @@ class TestSlurm(SystemContract):
 
     system = "slurm"
     example_settings = MappingProxyType({"nice": 7})
+    waiting = Job(["true"], settings={"slurm": {"begin": "now+1hour"}})
+    held = Job(["true"], settings={"slurm": {"hold": True}})
+    unreachable = "error: Unable to contact slurm controller (connect failure)"
+
+    def forget(self, ids: Sequence[str]) -> bool:
+        """Only the cluster with accounting keeps what its controller purges."""
+        if "slurm-accounting" not in os.environ["SLURM_CONF"]:
+            return False
+        jobs = ",".join(native.partition("_")[0] for native in ids)
+
+        def listed() -> str:
+            argv = ["squeue", "--noheader", "--states=all", f"--jobs={jobs}"]
+            return subprocess.run(argv, capture_output=True, text=True, check=False).stdout
+
+        await_that(lambda: not listed(), patience=self.patience)
+        return True

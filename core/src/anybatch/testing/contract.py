@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from anybatch import Job, Reason, Session, State, UsageError
-from anybatch.testing.promises import RunPromises, read_output
+from anybatch.testing.answers import HookPromises
+from anybatch.testing.promises import UNTIL_GO, RunPromises, read_output
 from anybatch.testing.texts import awkward_texts, file_names
 from anybatch.testing.waiting import await_that
 
@@ -36,13 +37,15 @@ _COUNTS = re.compile(r"ANYBATCH_|SHLVL$|\w*[UG]ID$")
 _SHOW_WORDS = ("printf", "%s\\0")
 
 
-class SystemContract(RunPromises):
+class SystemContract(HookPromises, RunPromises):
     """Subclass it as `Test...` and name your system.
 
     Attributes:
         system: the plugin's name, or one that stands for it.
         patience: seconds within which a few short jobs certainly run.
         signals: whether it can send a job a signal.
+        settings: tables of settings for all tests, as they stand in `anybatch.toml`:
+            `{"slurm": {"account": "physics"}}`.
         example_settings: settings of the system with which jobs run here, too; as different as
             can be from what it has by default.
     """
@@ -267,21 +270,26 @@ class SystemContract(RunPromises):
         )
 
     def test_terminate_some_of_many(self, session: Session) -> None:
-        """Elements are stopped by their index, in one command, the others go on."""
-        script = "while ! test -e stop; do sleep 0.1; done"
+        """Elements are stopped by their index, in one command; the others, and no else, go on."""
+        script = f'{UNTIL_GO[2].replace("exit", "break")}; echo x >"survivor-$ANYBATCH_INDEX"'
         run = session.submit([Job(["sh", "-c", script])] * 4)
         before = sum(session.host.commands.values())
         run.terminate([1, 3])
         assert sum(session.host.commands.values()) - before == 1
         await_that(lambda: run.outcome(1) and run.outcome(3), run.refresh, patience=self.patience)
         assert run.outcome(0) is run.outcome(2) is None
-        Path("stop").touch()
+        Path("go").touch()
         states = [outcome.state for outcome in run.wait(self.patience)]
         assert states == [State.DONE, State.TERMINATED, State.DONE, State.TERMINATED]
+        assert sorted(path.name for path in Path().glob("survivor-*")) == [
+            "survivor-0",
+            "survivor-2",
+        ]
 
     def test_a_signal_reaches_the_command_or_is_refused(self, session: Session) -> None:
         """The command gets it once and may go on; a system that cannot send one says so."""
-        script = "trap 'echo got >>got' USR1; touch ready; while ! test -s got; do sleep 0.1; done"
+        script = "trap 'echo got >>got' USR1; touch ready; "
+        script += "for i in $(seq 1200); do test -s got && break; sleep 0.1; done"
         run = session.submit(Job(["sh", "-c", f"{script}; sleep 0.5"]))
         await_that(lambda: Path("ready").exists(), patience=self.patience)
         if not self.signals:

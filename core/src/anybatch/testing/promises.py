@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from subprocess import Popen
 
 #: Runs until the file `go` is there, and not for ever.
-_UNTIL_GO = ("sh", "-c", "for i in $(seq 600); do test -e go && exit; sleep 0.2; done")
+UNTIL_GO = ("sh", "-c", "for i in $(seq 600); do test -e go && exit; sleep 0.2; done")
 
 _SUBMIT_AND_DIE = """
 import os, signal, sys
@@ -43,12 +43,30 @@ Session(sys.argv[1]).submit([Job(["sh", "-c", mark, os.path.abspath("marks")])] 
 """
 
 
+_NOT_SEEN = """\
+no job of this system has run in {}.
+Do its workers see that folder? pytest's temporary folders are on this machine alone. Name one that
+the workers see, which pytest empties first: pytest --basetemp=$HOME/anybatch-tests
+The system says of the job: {}"""
+
+
 class RunPromises:
     """See `SystemContract`."""
 
     system: ClassVar[str]
     patience: ClassVar[float] = 120
+    settings: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     example_settings: ClassVar[Mapping[str, Any]] = {}
+
+    def test_workers_see_this_folder(self, session: Session) -> None:
+        """The first test: jobs run where our folder is seen, or nothing else can be tested."""
+        run = session.submit(Job(["touch", "seen"]))
+        await_that(
+            lambda: Path("seen").exists() or run.finished, run.refresh, patience=self.patience
+        )
+        job = run.jobs[0]
+        told = f"{job.state.value}: {job.native_state or ''} {job.message or ''}".strip()
+        await_that(Path("seen").exists, patience=10, problem=_NOT_SEEN.format(Path.cwd(), told))
 
     # -- the plugin
 
@@ -95,7 +113,7 @@ class RunPromises:
 
     def test_many_jobs_are_one_command(self, session: Session) -> None:
         """Equal directives share a submit command; all share a look, ended ones need none."""
-        run = session.submit([Job(["sh", "-c", "while ! test -e go; do sleep 0.1; done"])] * 20)
+        run = session.submit([Job(UNTIL_GO)] * 20)
         submitted = sum(session.host.commands.values())
         assert len(run.submissions) == 1
         assert submitted <= 3
@@ -146,7 +164,7 @@ class RunPromises:
         """A setting of one job is that job's alone, when it is asked about and stopped."""
         first = new_session(self.system)
         own = {first.system: dict(self.example_settings)}
-        name = first.submit([Job(_UNTIL_GO), Job(_UNTIL_GO, settings=own), Job(_UNTIL_GO)]).id
+        name = first.submit([Job(UNTIL_GO), Job(UNTIL_GO, settings=own), Job(UNTIL_GO)]).id
         run = new_session(self.system).attach(name)
         run.refresh()
         assert not any(job.state.final for job in run.jobs)
