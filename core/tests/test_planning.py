@@ -310,7 +310,7 @@ def test_an_environment_that_is_none_names_the_plugin(isolated: Path) -> None:
     """A plugin that contributes something else than an `Environment` is told by its name."""
     toy = Toy(environment={"A": "1"})  # type: ignore[arg-type]
     [note] = session_of(isolated, toy).plan(Job(TRUE)).notes
-    assert "plugin toy was skipped for these jobs: anybatch_environment answered" in note
+    assert "plugin toy was skipped for these jobs: anybatch_environment returned" in note
 
 
 # -- inputs

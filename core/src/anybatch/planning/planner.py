@@ -86,7 +86,7 @@ class Planner:
             own = tuple((name or run, index) for name, index in group_waits)
             planned += self._submissions(jobs, group, own, number, work, tables)
         planned.sort(key=lambda one: one.submission.number)
-        script = render_script(run, work.count, tables.shared)
+        script = render_script(run, work.count, tables.shared, tables.pieces)
         return Plan(
             run=run,
             system=self._system,

@@ -11,7 +11,7 @@ from anybatch.planning.inputs import program_of
 from anybatch.planning.transfer_layout import TransferSets, page_links
 from anybatch.quoting import RUN_FOLDER
 from anybatch.records import RenderedFile, Transfer
-from anybatch.worker.script import definitions, render_task
+from anybatch.worker.script import definitions, pieces_of, render_task
 from anybatch.worker.tasks import render_pages
 
 if TYPE_CHECKING:
@@ -32,11 +32,18 @@ class RunDraft:
 
 
 class TaskFiles:
-    """The task files in the making, and what all tasks share."""
+    """The task files in the making.
+
+    Attributes:
+        shared: the definitions that tasks do not repeat.
+        pieces: what the jobs need of the job script.
+        notes: what a user may want to know.
+    """
 
     def __init__(self, resolver: Resolver, work: RunDraft) -> None:
         self.shared: dict[str, str] = {}
         self.notes: list[str] = []
+        self.pieces: frozenset[str] = frozenset()
         self._resolver = resolver
         self._work = work
         self._lines: dict[int, list[str]] = {}
@@ -78,6 +85,7 @@ class TaskFiles:
             else:
                 around, notes = self._resolver.layout(job, group)
             self.notes += notes
+            self.pieces |= pieces_of(around)
             if len(self._definitions) >= _CACHED:
                 self._definitions.clear()
             self._definitions[key] = (definitions(around), transfer_set)

@@ -1,8 +1,9 @@
 """The job script and the task files of a run, as text. Pure: nothing is touched.
 
-`job.sh` is one file for the whole run: what its jobs share, then how a job is run (the static
-`job.sh` beside this module). The task files (`tasks.py`) have a line of shell for each job: its
-index, what differs from the shared part, and its command.
+`job.sh` is one file for the whole run: what its jobs share, then how a job is run, which is put
+together from static pieces: those in the folder `pieces` that the run's jobs need. The task files
+(`tasks.py`) have a line of shell for each job: its index, what differs from the shared part, and
+its command.
 """
 
 from __future__ import annotations
@@ -22,6 +23,20 @@ from anybatch.worker.layout import JOBS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+#: All pieces in the order in which they stand in a script; those with a comment are only for jobs
+#: that have such a field.
+PIECES = (
+    "shells",
+    "frame",
+    "wait",
+    "inside",
+    "setup",  # env_script, setup
+    "stage_in",  # inputs
+    "stage_out",  # outputs
+    "container",  # a wrapper
+    "begin",
+)
+_ALWAYS = frozenset({"shells", "frame", "wait", "inside", "begin"})
 _ATTEMPT = re.compile(r"(?<= ab_attempt=)\d+(?=;)")
 
 
@@ -85,6 +100,17 @@ def definitions(around: JobLayout) -> dict[str, str]:
     return texts
 
 
+def pieces_of(around: JobLayout) -> frozenset[str]:
+    """The pieces that a job's script is made of, by their names in `PIECES`."""
+    wanted = {
+        "setup": around.env_script or around.setup,
+        "stage_in": around.inputs,
+        "stage_out": around.outputs,
+        "container": around.wrapper,
+    }
+    return _ALWAYS | {name for name, needed in wanted.items() if needed}
+
+
 def _exports(variables: Mapping[str, str]) -> list[str]:
     if not variables:
         return []
@@ -117,15 +143,18 @@ def _plain(path: str) -> str:
     return f"./{path}" if path.startswith("-") else path
 
 
-def render_script(run: str, count: int, shared: Mapping[str, str]) -> str:
+def render_script(
+    run: str, count: int, shared: Mapping[str, str], pieces: frozenset[str] = frozenset(PIECES)
+) -> str:
     """The text of `job.sh`.
 
     Args:
         run: the run's id.
         count: how many jobs the run has.
         shared: the definitions that tasks do not repeat.
+        pieces: what its jobs need.
     """
-    body = files("anybatch").joinpath("worker/job.sh").read_text("utf-8")
+    bodies = [_piece(name) for name in PIECES if name in pieces]
     lines = [
         "#!/bin/sh",
         f"# Runs every job of anybatch run {run}:  /bin/sh job.sh SUBMISSION TASK [RESTARTS]",
@@ -142,9 +171,13 @@ def render_script(run: str, count: int, shared: Mapping[str, str]) -> str:
         *(f"    {text}" for text in shared.values()),
         "}",
         "",
-        body,
+        *bodies,
     ]
     return "\n".join(lines)
+
+
+def _piece(name: str) -> str:
+    return files("anybatch").joinpath(f"worker/pieces/{name}.sh").read_text("utf-8")
 
 
 def render_task(

@@ -1,0 +1,35 @@
+# ---- begin
+
+case $0 in
+/*) ab_run=${0%/*} ;;
+*/*) ab_run=$PWD/${0%/*} ;;
+*) ab_run=$PWD ;;
+esac
+ab_where=outside
+if [ "$1" = --inside ]; then
+    ab_where=inside
+    shift
+fi
+ab_submission=$1 ab_task=$2 ab_restarts=${3:-0} ab_mark=${4-}
+# Set by systems that send a signal to all processes of a job: the command has got it already.
+ab_all_get_it=${ab_signalled_all-}
+unset ab_signalled_all
+ab_signals='HUP INT QUIT ABRT PIPE ALRM USR1 USR2 XCPU XFSZ VTALRM PROF TERM'
+ab_phase=setup ab_child='' ab_files='' ab_caught='' ab_status=0 ab_log_suffix='' ab_line=''
+ab_nl='
+'
+ab_read_task
+eval "$ab_line"
+ab_name_records
+[ "$ab_where" = outside ] || ab_start=$ab_mark
+[ "$ab_attempt" -eq 0 ] || ab_log_suffix=.$ab_attempt
+export ANYBATCH_RUN="$ab_run_id" ANYBATCH_INDEX="$ab_index" ANYBATCH_COUNT="$ab_count" \
+    ANYBATCH_ATTEMPT="$ab_attempt"
+if [ "$ab_where" = inside ]; then
+    ab_inside "$@"
+fi
+for ab_signal in $ab_signals; do
+    trap "ab_on_signal $ab_signal" "$ab_signal"
+done
+trap ab_finish EXIT # not before: bash would keep what it then does at signals in its children
+ab_main "$@"
