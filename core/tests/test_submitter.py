@@ -152,13 +152,14 @@ def test_a_look_up_that_fails_is_no_answer(
 ) -> None:
     """While tokens cannot be looked up nothing is submitted, and the pauses grow."""
     toy.scripted["submit"] = [TIMEOUT]
-    toy.scripted["find"] = [BUSY] * 4
+    toy.scripted["find"] = [BUSY] * 7
     run = start().submit(Job(TRUE))
-    go_on(run, clock, 30)
+    go_on(run, clock, 240)
     assert len(toy.calls["submit"]) == 1
-    pauses = [f"in {pause:g} s" for pause in (*PAUSES, PAUSES[-1], PAUSES[-1])]
-    assert [pause in notice for pause, notice in zip(pauses, notices, strict=True)] == [True] * 5
-    go_on(run, clock, 10)
+    pauses = [f"in {pause:g} s" for pause in (*PAUSES, PAUSES[-1])]
+    go_on(run, clock, 310)
+    assert [pause in notice for pause, notice in zip(pauses, notices, strict=True)] == [True] * 8
+    go_on(run, clock, 310)
     assert natives(run) == ["1.1"]
 
 

@@ -18,15 +18,11 @@ from anybatch.runs import accounting, stopping
 from anybatch.runs.background import Background
 from anybatch.runs.bells import Bells
 from anybatch.runs.journal import Journal
-from anybatch.runs.observation import RunObservation
 from anybatch.runs.observers import Observers
 from anybatch.runs.questions import Questions
 from anybatch.runs.state import RunState
-from anybatch.runs.submitter import Submitter
-from anybatch.runs.watched import WatchedRun
-from anybatch.runs.watcher import Watcher
+from anybatch.runs.watched import WatchedRun, watch
 from anybatch.runs.workers import Workers
-from anybatch.worker.exit_records import ExitFolder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -36,6 +32,7 @@ if TYPE_CHECKING:
     from anybatch.plugins.calls import Hooks
     from anybatch.records import Batch, JobStatus
     from anybatch.runs.index import Index
+    from anybatch.runs.observation import RunObservation
     from anybatch.runs.store import RunFile
 
     _Answered = list[tuple[Batch, Mapping[str, JobStatus | None]]]
@@ -97,27 +94,16 @@ class Engine:
             state.take_changes()  # they are of the past
             state.take_restarted()
             state.pages.take_ended()
-            seen = RunObservation(ExitFolder(file.folder, self._host))
-            lease = self._host.lease(file.run)
-            submitter = Submitter(
+            run = watch(
                 state,
-                lease,
                 mutex=self.mutex,
                 hooks=self._hooks,
                 host=self._host,
-                timeout=self._submit_timeout,
-                find_run=lambda name: self._find_run(name).state,
-                on_notice=self._on_notice,
-            )
-            watcher = Watcher(
-                state,
-                seen,
-                submitter,
-                host=self._host,
+                submit_timeout=self._submit_timeout,
                 lost_after=self._lost_after,
+                look=self._look_now,
                 on_notice=self._on_notice,
             )
-            run = WatchedRun(state, seen, lease, submitter, watcher)
             self._take_in(run)
         return run
 
@@ -201,6 +187,14 @@ class Engine:
                 ended = run.state.pages.take_ended()
             for page in ended:
                 run.seen.exits.fold(page)
+
+    def _look_now(self, name: str, asked: bool) -> tuple[RunState, RunObservation]:
+        """A run's evidence as it is now; if *asked*, the batch system is asked for it as well."""
+        run = self._find_run(name)
+        self._look_at(run, thorough=True)
+        if asked:
+            self._ask(run.system)
+        return run.state, run.seen
 
     def _settle(self, run: WatchedRun) -> None:
         """Tell observers what was applied to a run's state."""
@@ -297,11 +291,17 @@ class Engine:
         Returns:
             How many jobs were told; why the system did not accept it, for others.
         """
-        count, batches = stopping.note(run.state, self.mutex, indices, signal)
+        ended, batches, refused = stopping.note(run.state, self.mutex, indices, signal)
         self._settle(run)
-        refused = stopping.tell(run.system, self._hooks, batches, signal)
+        told = sum(len(batch.ids) for batch in batches)
+        not_accepted = stopping.tell(run.system, self._hooks, batches, signal)
+        if signal is None:
+            with self.mutex:
+                run.state.record_stopped(batches)
+            self._guarded(run, lambda one: one.submitter.step(submit=False, force=True))
+            self._settle(run)
         self._announce()
-        return count - len(refused), refused
+        return ended + told - len(not_accepted), refused + not_accepted
 
     def account(self, run: WatchedRun) -> None:
         """Fill in what only accounting knows; once, and without it life goes on."""

@@ -38,6 +38,7 @@ class JobRecord:
         submitted: when.
         outcome: the verdict.
         terminated: somebody asked for its end, in whichever attempt.
+        stopped: the batch system was told to end it.
         sign: the first sign of its end that is waited on, and since when: `missing` (the system
             does not know it) or `ended` (the system says so, and no record is there).
         told, signed, judged: stamps of what state, sign and outcome are from.
@@ -53,6 +54,7 @@ class JobRecord:
     submitted: float | None = None
     outcome: Outcome | None = None
     terminated: bool = False
+    stopped: bool = False
     sign: tuple[str, Moment] | None = None
     told: Stamp = attrs.field(default=FIRST, eq=False)
     signed: Stamp = attrs.field(default=FIRST, eq=False)
@@ -62,7 +64,7 @@ class JobRecord:
         """It is in this submission now. A wish for its end holds for the new attempt too."""
         self.submission, self.attempt = planned.submission.number, planned.attempt
         self.native_id, self.native_state, self.message, self.submitted = None, None, None, None
-        self.sign = None
+        self.sign, self.stopped = None, False
         self.told = self.signed = self.judged = FIRST
 
 
@@ -86,7 +88,7 @@ class SubmissionState:
         until: when the last of them has certainly ended; seconds since 1970.
         announced: when it was about to run.
         unfound: the last try that a look-up did not find, and when that was first.
-        failures: when and why the last tries failed, by try.
+        failures: when and why the last tries failed, by try, and whether they were refused.
         has_jobs: the batch system has the jobs.
         refused: it is not tried any more.
         taken: the stamp of what told the ids.
@@ -98,7 +100,7 @@ class SubmissionState:
     until: float = 0.0
     announced: float | None = None
     unfound: tuple[int, Moment] | None = None
-    failures: dict[int, tuple[float, str]] = attrs.field(factory=dict)
+    failures: dict[int, tuple[float, str, bool]] = attrs.field(factory=dict)
     has_jobs: bool = False
     refused: bool = False
     taken: Stamp = FIRST
@@ -125,9 +127,9 @@ class SubmissionState:
             self.until = max(self.until, until)
             self.announced = min(filter(None, (self.announced, at)), default=None)
 
-    def fail(self, number: int, at: float, text: str) -> None:
+    def fail(self, number: int, failure: tuple[float, str, bool]) -> None:
         """Try *number* has failed."""
-        self.failures[number] = min(self.failures.get(number, (at, text)), (at, text))
+        self.failures[number] = min(self.failures.get(number, failure), failure)
         for old in sorted(self.failures)[:-_KEPT]:
             del self.failures[old]
 
@@ -137,12 +139,11 @@ class SubmissionState:
         if known is None or (number, -at.wall) > (known[0], -known[1].wall):
             self.unfound = (number, at)
 
-    def equal_failures(self) -> tuple[int, float]:
-        """How many of the last tries failed with the same words, and for how many seconds."""
-        if not self.trouble:
-            return 0, 0.0
-        count, first = 0, self.failures[self.tries][0]
-        while self.failures.get(self.tries - count, (0.0, ""))[1] == self.trouble:
-            first = self.failures[self.tries - count][0]
-            count += 1
-        return count, max(0.0, self.failures[self.tries][0] - first)
+    def equal_refusals(self) -> tuple[int, float]:
+        """How many of the last tries were refused with the same words, and for how many seconds."""
+        tries = []
+        number = self.tries
+        while number in self.failures and self.failures[number][1:] == (self.trouble, True):
+            tries.append(self.failures[number][0])
+            number -= 1
+        return len(tries), max(tries, default=0.0) - min(tries, default=0.0)

@@ -123,6 +123,7 @@ _FIELDS: dict[str, dict[str, Callable[[Any], bool]]] = {
             "message": _is_text_or_none,
         },
         "sign": {"s": _is_number_or_none, "jobs": _is_text, "sign": _is_text_or_none},
+        "stopped": {"s": _is_number, "jobs": _is_text},
         "terminate": {"jobs": _is_text},
         "ended": {"outcomes": _are_outcomes},
     }.items()

@@ -1,7 +1,7 @@
 """What the events of a run's journal come to, in whatever order they are read.
 
     submitting  {s, n, until}       submit command n of s is about to run, for so long at most
-    failed      {s, n, text}        it failed; whether there are jobs is not known
+    failed      {s, n, text, refused}  it failed; whether there are jobs is not known
     unfound     {s, n, at}          the token was looked up, for the first time without finding jobs
     not_found   {s, n}              that holds: no jobs, it may be tried again
     submitted   {s, ids}            the batch system has the jobs
@@ -10,6 +10,7 @@
     state       {s, jobs, state, native_state, message}
     sign        {s, jobs, sign, at} the first sign of an end, or that it was none
     terminate   {jobs}              somebody asked for it
+    stopped     {s, jobs}           the batch system was told so
     ended       {outcomes}          the verdicts
 
 The files of several writers are read in any order, and their clocks may differ. So no event is
@@ -108,7 +109,8 @@ class Fold:
         self._label(one)
 
     def _on_failed(self, event: Event) -> None:
-        self.submissions[event["s"]].fail(event["n"], event["t"], event["text"])
+        failure = event["t"], event["text"], bool(event.get("refused"))
+        self.submissions[event["s"]].fail(event["n"], failure)
 
     def _on_unfound(self, event: Event) -> None:
         if at := read_moment(event.get("at")):
@@ -179,6 +181,10 @@ class Fold:
     def _on_terminate(self, event: Event) -> None:
         for index in read_ranges(event["jobs"], below=len(self.jobs)):
             self.jobs[index].terminated = True
+
+    def _on_stopped(self, event: Event) -> None:
+        for job in self._current(event):
+            job.stopped = True
 
     def _on_ended(self, event: Event) -> None:
         for plain in event["outcomes"]:

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import time
+from typing import TYPE_CHECKING
+
 import attrs
 
 from anybatch.records import JobStatus
 from anybatch.worker.exit_records import ExitFolder, ExitRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+#: Seconds for which a system's word that a job lives is taken: no system forgets a job that has
+#: ended sooner (Slurm's MinJobAge is 2 s at least).
+FRESH = 2.0
 
 
 @attrs.define
@@ -18,6 +28,8 @@ class RunObservation:
         statuses: the batch system's last answer.
         end_seen_at: when the first sign of a job's end was seen; monotonic seconds.
         missing_since: since when the system does not know a job; monotonic seconds.
+        alive_at: when the system last said that it has a job which has not ended, or took it;
+            monotonic seconds.
         trouble: what was last said of the run's folder.
     """
 
@@ -26,12 +38,28 @@ class RunObservation:
     statuses: dict[int, JobStatus] = attrs.field(factory=dict)
     end_seen_at: dict[int, float] = attrs.field(factory=dict)
     missing_since: dict[int, float] = attrs.field(factory=dict)
+    alive_at: dict[int, float] = attrs.field(factory=dict)
     trouble: str = ""
 
     def forget(self, index: int) -> None:
         """Drop what was seen of a job: it has its verdict, or is run again."""
-        for seen in (self.records, self.statuses, self.end_seen_at, self.missing_since):
+        for seen in (
+            self.records,
+            self.statuses,
+            self.end_seen_at,
+            self.missing_since,
+            self.alive_at,
+        ):
             seen.pop(index, None)
+
+    def note_alive(self, indices: Iterable[int]) -> None:
+        """The system has these jobs now, and they have not ended."""
+        self.alive_at.update(dict.fromkeys(indices, time.monotonic()))
+
+    def is_alive(self, index: int) -> bool:
+        """Whether the system has said a moment ago that a job has not ended."""
+        said = self.alive_at.get(index)
+        return said is not None and time.monotonic() - said < FRESH
 
     def forget_end(self, index: int) -> None:
         """Drop the signs of an end: the system has begun the job anew."""

@@ -187,6 +187,15 @@ class RunState(Fold):
             ranges = write_ranges(sorted(indices))
             self.record("sign", s=number, jobs=ranges, sign=sign, at=at.plain())
 
+    def record_stopped(self, batches: Iterable[Batch]) -> None:
+        """Write that the batch system was told to end jobs."""
+        for batch in batches:
+            number = batch.submission.number
+            indices = self.submissions[number].planned.indices
+            ids = set(batch.ids)
+            told = [index for index in indices if self.jobs[index].native_id in ids]
+            self.record("stopped", s=number, jobs=write_ranges(sorted(told)))
+
     def record_retry(self, planned: Planned) -> None:
         """Write that jobs are run again."""
         self.record("retry", durable=True, planned=plain_planned(planned))

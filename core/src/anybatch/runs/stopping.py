@@ -14,38 +14,56 @@ if TYPE_CHECKING:
 
     from anybatch.plugins.calls import Hooks
     from anybatch.records import Batch
-    from anybatch.runs.entries import JobRecord
+    from anybatch.runs.entries import JobRecord, SubmissionState
     from anybatch.runs.state import RunState
 
 
 def note(
     run: RunState, mutex: threading.RLock, indices: Iterable[int], signal: str | None
-) -> tuple[int, list[Batch]]:
+) -> tuple[int, list[Batch], list[str]]:
     """Put on record that jobs are to end. What was never submitted ends here.
 
     Returns:
-        How many are told, and those that the batch system has. To be signalled, a job has to be
-        there.
+        How many have ended so; those that the batch system has; and of which others nothing more
+        can be said than that their end is wanted. To be signalled, a job has to be there.
     """
     with mutex:
         run.catch_up()
         jobs = [job for job in (run.jobs[index] for index in indices) if not job.state.final]
         if signal is None and jobs:
-            _note_terminate(run, jobs)
-        batches = run.batches(jobs)
-    count = len(jobs) if signal is None else sum(len(batch.ids) for batch in batches)
-    return count, batches
+            run.record("terminate", durable=True, jobs=write_ranges(job.index for job in jobs))
+            # Whoever announces a submission after this was written reads it before he goes on.
+            run.catch_up()
+            _end_unsubmitted(run, jobs)
+        left = [job for job in jobs if not job.state.final]
+        nameless = [
+            f"job {run.id}:{job.index}: its ID is not known" for job in left if job.native_id == ""
+        ]
+        return len(jobs) - len(left), run.batches(left), nameless
 
 
-def _note_terminate(run: RunState, jobs: Sequence[JobRecord]) -> None:
-    run.record("terminate", durable=True, jobs=write_ranges(job.index for job in jobs))
+def _end_unsubmitted(run: RunState, jobs: Sequence[JobRecord]) -> None:
     evidence = ("never submitted",)
     run.record_ended(
         [
             run.outcome(job, State.TERMINATED, Reason.TERMINATED, evidence=evidence)
             for job in jobs
-            if run.submissions[job.submission].phase is Phase.WAITING
+            if is_unwanted(run, run.submissions[job.submission])
+            and run.submissions[job.submission].phase is Phase.WAITING
         ]
+    )
+
+
+def is_unwanted(run: RunState, one: SubmissionState) -> bool:
+    """Whether somebody asked for the end of each of its jobs, or they have ended."""
+    jobs = (run.jobs[index] for index in one.planned.indices)
+    return all(job.terminated or job.state.final for job in jobs)
+
+
+def unstopped(run: RunState) -> list[Batch]:
+    """The jobs whose end was asked for before the batch system could be told."""
+    return run.batches(
+        job for job in run.jobs if job.terminated and not job.stopped and not job.state.final
     )
 
 

@@ -14,28 +14,45 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from anybatch.errors import AnybatchError, FolderError, NotSubmitted, Rejected, UsageError
+from anybatch.errors import (
+    AnybatchError,
+    CommandFailed,
+    FolderError,
+    NotSubmitted,
+    PluginError,
+    Rejected,
+    UsageError,
+    shorten,
+)
 from anybatch.model import Reason, State
+from anybatch.runs import stopping
+from anybatch.runs.dependencies import Dependencies
 from anybatch.runs.entries import Phase
+from anybatch.runs.moments import now
+from anybatch.units import format_duration
 from anybatch.worker.exit_records import start_names
 from anybatch.worker.layout import page_of_job
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from anybatch.host import Host, Lease
     from anybatch.outcome import Outcome
-    from anybatch.planning.plan import Wait
     from anybatch.plugins.calls import Hooks
-    from anybatch.records import Batch, Submission
-    from anybatch.runs.entries import JobRecord, SubmissionState
+    from anybatch.records import Rendered, Submission
+    from anybatch.runs.dependencies import Look
+    from anybatch.runs.entries import SubmissionState
     from anybatch.runs.state import RunState
 
-#: Pauses before a submit command that failed is tried again; then it is left for later.
-PAUSES = (1.0, 3.0, 9.0)
+#: Pauses before a submit command that failed is tried again.
+PAUSES = (1.0, 3.0, 9.0, 30.0, 60.0, 120.0, 300.0)
+#: So many equal refusals, over so many seconds, after each of which nothing had arrived, are final.
+EQUAL_REFUSALS = 5
+EQUAL_FOR = 90.0
 #: Seconds between the two look-ups after which a submission is certainly not there, where the
 #: system names no longer time.
 SETTLE = 4.0
+_STOPPING = -1  #: the place of `stop` among the submissions' pauses
 
 
 class Submitter:
@@ -46,7 +63,8 @@ class Submitter:
         lease: the right to submit.
         mutex: is held where the state is read or changed.
         timeout: how long a submit command may take, in seconds.
-        find_run: gives the state of another run, for jobs that run after it.
+        look: reads the evidence of another run, for jobs that run after it (`Dependencies`).
+        on_submitted: told which jobs the system has taken.
         on_notice: told about what goes wrong and is tried again.
     """
 
@@ -59,7 +77,8 @@ class Submitter:
         hooks: Hooks,
         host: Host,
         timeout: float,
-        find_run: Callable[[str], RunState],
+        look: Look,
+        on_submitted: Callable[[Iterable[int]], None],
         on_notice: Callable[[str], None],
     ) -> None:
         self._run = run
@@ -68,12 +87,12 @@ class Submitter:
         self._hooks = hooks
         self._host = host
         self._timeout = timeout
-        self._find_run = find_run
+        self._on_submitted = on_submitted
         self._on_notice = on_notice
+        self._dependencies = Dependencies(run, mutex=mutex, look=look)
         self._stepping = threading.Lock()
-        self._failures = 0
-        self._not_before = 0.0
-        self._not_found_since: dict[int, float] = {}
+        self._failures: dict[int, int] = {}
+        self._not_before: dict[int, float] = {}
 
     @property
     def pending(self) -> bool:
@@ -83,19 +102,28 @@ class Submitter:
     @property
     def due(self) -> bool:
         """Whether a step may do something now."""
-        return time.monotonic() >= self._not_before and self.pending
+        return any(map(self._is_due, self._open())) or self._is_stopping_due()
+
+    def _is_due(self, one: SubmissionState) -> bool:
+        return time.monotonic() >= self._not_before.get(one.planned.submission.number, 0.0)
+
+    def _is_stopping_due(self) -> bool:
+        return time.monotonic() >= self._not_before.get(_STOPPING, 0.0) and bool(
+            stopping.unstopped(self._run)
+        )
 
     def may_submit(self) -> bool:
         """Whether this process is the one that submits for the run."""
         return self._lease.take()
 
-    def step(self, *, submit: bool = True) -> None:
+    def step(self, *, submit: bool = True, force: bool = False) -> None:
         """Submit all that is due now, if this process may; one thread at a time does.
 
         Errors of the batch system are told to the user and tried again at a later step.
 
         Args:
             submit: False: submissions that were announced are looked up, nothing is submitted.
+            force: also before the pause after a failure is over.
 
         Raises:
             FolderError: the run's folder cannot be written any more.
@@ -103,6 +131,8 @@ class Submitter:
         if not self._stepping.acquire(blocking=False):
             return
         try:
+            if force:
+                self._not_before.clear()
             self._step(submit=submit)
         finally:
             self._stepping.release()
@@ -113,23 +143,25 @@ class Submitter:
                 return
             self._run.catch_up()
             open_ones = list(self._open())
-        for one in open_ones:
+        for one in filter(self._is_due, open_ones):
             try:
                 if one.phase is Phase.SUBMITTING and not self._looked_up(one):
                     continue
-                if submit:
+                if submit or stopping.is_unwanted(self._run, one):
                     self._advance(one)
             except FolderError:
                 raise
             except AnybatchError as error:
-                self._failed(error)
-                return
-        self._failures = 0
+                self._failed(one, error)
+                break  # the others have their turn at the next step
+        self._stop()
 
-    def _failed(self, error: AnybatchError) -> None:
-        pause = PAUSES[min(self._failures, len(PAUSES) - 1)]
-        self._failures += 1
-        self._not_before = time.monotonic() + pause
+    def _failed(self, one: SubmissionState, error: AnybatchError) -> None:
+        number = one.planned.submission.number
+        failures = max(self._failures.get(number, 0), len(one.failures) - 1)
+        pause = PAUSES[min(failures, len(PAUSES) - 1)]
+        self._failures[number] = failures + 1
+        self._not_before[number] = time.monotonic() + pause
         self._on_notice(f"submission failed, retrying in {pause:g} s: {error}")
 
     def _open(self) -> Iterator[SubmissionState]:
@@ -145,17 +177,28 @@ class Submitter:
 
     def _advance(self, one: SubmissionState) -> None:
         with self._mutex:
-            jobs = [self._run.jobs[index] for index in one.planned.indices]
-            if all(job.terminated or job.state.final for job in jobs):
-                text = "terminated before it was submitted"
-                self._refuse(one, Reason.TERMINATED, text, State.TERMINATED)
+            if self._given_up(one):
                 return
-        verdict = self._ready(one)
+        verdict = self._dependencies.ready(one)
         if isinstance(verdict, str):
             with self._mutex:
                 self._refuse(one, Reason.DEPENDENCY, verdict, State.TERMINATED)
         elif verdict is not None:
             self._submit(one, verdict)
+
+    def _given_up(self, one: SubmissionState) -> bool:
+        """Refuse what nobody wants any more, or what is refused again and again."""
+        count, seconds = one.equal_refusals()
+        if stopping.is_unwanted(self._run, one):
+            text = "terminated before it was submitted"
+            self._refuse(one, Reason.TERMINATED, text, State.TERMINATED)
+        elif count >= EQUAL_REFUSALS and seconds >= EQUAL_FOR:
+            span = format_duration(timedelta(seconds=round(seconds)))
+            text = f"refused {count} times within {span}: {one.trouble}"
+            self._refuse(one, Reason.REJECTED, text, State.FAILED)
+        else:
+            return False
+        return True
 
     # -- exactly once
 
@@ -174,24 +217,29 @@ class Submitter:
             self._submitted(one, [""] * submission.count)
             return False
         with self._mutex:
-            self._run.record("not_found", durable=True, s=submission.number)
-        return True
+            self._run.catch_up()
+            if one.phase is Phase.SUBMITTING:
+                self._run.record("not_found", durable=True, s=submission.number, n=one.tries)
+        return one.phase is Phase.WAITING
 
     def _settled(self, one: SubmissionState) -> bool:
         """Whether it was not found for as long as its request may be on its way.
 
-        A command may have given up on a busy system that still has its request in a queue.
+        A command may have given up on a busy system that still has its request in a queue. What
+        counts is when it was first not found, by whichever process.
         """
-        now = time.monotonic()
-        submission = one.planned.submission
+        submission, moment = one.planned.submission, now()
+        if one.unfound is None or one.unfound[0] != one.tries:
+            at = moment.plain()
+            with self._mutex:
+                self._run.record("unfound", s=submission.number, n=one.tries, at=at)
+        first = one.unfound[1] if one.unfound else moment
         settle = max(SETTLE, submission.limits.late_arrival.total_seconds())
-        first = self._not_found_since.setdefault(submission.number, now)
-        left = first + settle - now
+        left = settle - first.until(moment)
         if left > 0:
-            self._not_before = now + min(left, max(SETTLE, settle / 4))
-            return False
-        del self._not_found_since[submission.number]
-        return True
+            pause = min(left, max(SETTLE, settle / 4))
+            self._not_before[submission.number] = time.monotonic() + pause
+        return left <= 0
 
     def _left_records(self, one: SubmissionState) -> bool:
         """Whether a job of it has run: then it was submitted, though nobody knows its ids."""
@@ -203,28 +251,60 @@ class Submitter:
 
     def _submit(self, one: SubmissionState, after: tuple[str, ...]) -> None:
         submission = attrs.evolve(one.planned.submission, after=after)
+        system = self._run.file.system
+        rendered = self._rendered(submission)
+        if not self._announced(one, rendered):
+            return
         try:
-            self._submitted(one, self._hand_over(submission))
-        except NotSubmitted:
+            ids = self._hooks.submit(system, submission, rendered, self._lease.inherited())
+        except NotSubmitted as error:
+            self._note_failure(one, error)
             with self._mutex:
-                self._run.record("not_found", durable=True, s=submission.number)
+                self._run.record("not_found", durable=True, s=submission.number, n=one.tries)
             raise
         except (Rejected, UsageError) as error:
             with self._mutex:
                 self._refuse(one, Reason.REJECTED, str(error), State.FAILED)
+        except AnybatchError as error:
+            self._note_failure(one, error)
+            raise
+        else:
+            self._submitted(one, ids)
 
-    def _hand_over(self, submission: Submission) -> list[str]:
-        """Write what the plugin renders, announce it, and run the submit command."""
-        system = self._run.file.system
-        rendered = self._hooks.render(system, submission)
+    def _rendered(self, submission: Submission) -> Rendered:
+        """What the plugin renders; its files are written."""
+        rendered = self._hooks.render(self._run.file.system, submission)
         for file in rendered.files:
             self._host.write(file.path, file.text, file.mode)
         limit = timedelta(seconds=self._timeout) + rendered.extra_timeout
-        rendered = attrs.evolve(rendered, command=attrs.evolve(rendered.command, timeout=limit))
-        until = time.time() + limit.total_seconds() + 60
+        return attrs.evolve(rendered, command=attrs.evolve(rendered.command, timeout=limit))
+
+    def _announced(self, one: SubmissionState, rendered: Rendered) -> bool:
+        """Put on record that a submit command is about to run; whether it still may."""
+        number, tries = one.planned.submission.number, one.tries + 1
+        until = time.time() + rendered.command.timeout.total_seconds() + 60
         with self._mutex:
-            self._run.record("submitting", durable=True, s=submission.number, until=until)
-        return self._hooks.submit(system, submission, rendered, self._lease.inherited())
+            self._run.record("submitting", durable=True, s=number, n=tries, until=until)
+            # Who asked for the end of its jobs before this was written may have taken them for
+            # jobs that are not submitted.
+            self._run.catch_up()
+            if stopping.is_unwanted(self._run, one):
+                self._run.record("not_found", durable=True, s=number, n=tries)
+                return not self._given_up(one)
+        return True
+
+    def _note_failure(self, one: SubmissionState, error: AnybatchError) -> None:
+        """Put on record why a submit command failed, for whoever asks why nothing happens."""
+        certain = isinstance(error, CommandFailed) and error.completed.returncode > 0
+        refused = certain or isinstance(error, PluginError)
+        with self._mutex:
+            self._run.record(
+                "failed",
+                s=one.planned.submission.number,
+                n=one.tries,
+                text=shorten(str(error)),
+                refused=refused,
+            )
 
     def _submitted(self, one: SubmissionState, ids: list[str]) -> None:
         number = one.planned.submission.number
@@ -232,18 +312,27 @@ class Submitter:
             self._run.record("submitted", durable=True, s=number, ids=ids)
             # Whoever asked for their end meanwhile may be another process.
             self._run.catch_up()
-            jobs = (self._run.jobs[index] for index in one.planned.indices)
-            unwanted = self._run.batches(job for job in jobs if job.terminated)
-        if unwanted:
-            self._stop(unwanted)
+        self._on_submitted(one.planned.indices)
+        self._failures.pop(number, None)
+        self._stop()
 
-    def _stop(self, batches: list[Batch]) -> None:
-        """Stop the jobs whose end somebody asked for before their ids were known."""
-        ids = ", ".join(native_id for batch in batches for native_id in batch.ids)
+    def _stop(self) -> None:
+        """Stop the jobs whose end somebody asked for before the system could be told."""
+        with self._mutex:
+            unwanted = stopping.unstopped(self._run) if self._is_stopping_due() else []
+        if not unwanted:
+            return
         try:
-            self._hooks.terminate(self._run.file.system, batches, None)
+            refused = stopping.tell(self._run.file.system, self._hooks, unwanted, None)
         except AnybatchError as error:
+            self._not_before[_STOPPING] = time.monotonic() + PAUSES[3]
+            ids = ", ".join(native_id for batch in unwanted for native_id in batch.ids)
             self._on_notice(f"run {self._run.id}: cannot stop jobs {ids}: {error}")
+            return
+        with self._mutex:
+            self._run.record_stopped(unwanted)
+        for text in refused:
+            self._on_notice(f"run {self._run.id}: {text}")
 
     def _refuse(self, one: SubmissionState, reason: Reason, text: str, state: State) -> None:
         number = one.planned.submission.number
@@ -257,46 +346,3 @@ class Submitter:
             job = self._run.jobs[index]
             if not job.state.final:
                 yield self._run.outcome(job, state, reason, message=text)
-
-    # -- after
-
-    def _ready(self, one: SubmissionState) -> tuple[str, ...] | str | None:
-        """The native ids it has to wait for; None: not yet; a text: never, and why."""
-        natives: list[str] = []
-        for wait in one.planned.waits:
-            answer = self._waited(one, wait)
-            if isinstance(answer, str):
-                return answer
-            if answer is None:
-                return None
-            natives += answer
-        native = one.planned.submission.limits.dependencies
-        return tuple(natives) if native or not natives else None
-
-    def _waited(self, one: SubmissionState, wait: Wait) -> list[str] | str | None:
-        name, index = wait
-        run = self._run if name == self._run.id else self._find_run(name)
-        with self._mutex:
-            return self._judged(one, run, index)
-
-    def _judged(
-        self, one: SubmissionState, run: RunState, index: int | None
-    ) -> list[str] | str | None:
-        """The native ids to wait for in a run; None: not yet; a text: never, and why."""
-        jobs = run.jobs if index is None else [run.jobs[index]]
-        natives: list[str] = []
-        for job in jobs:
-            if job.state is State.DONE:
-                continue
-            if job.state.final:
-                return f"dependency {run.id}:{job.index} is {job.state.value}"
-            if not job.native_id or run.retries(job) or not self._knows(one, run, job):
-                return None  # the system knows nothing of our next attempt
-            natives.append(job.native_id)
-        return natives
-
-    def _knows(self, one: SubmissionState, run: RunState, job: JobRecord) -> bool:
-        """Whether a submission goes where a job is: the same system, and the same cluster of it."""
-        there = run.submissions[job.submission].planned.submission.limits.render_context
-        here = one.planned.submission.limits.render_context
-        return run.file.system == self._run.file.system and there == here

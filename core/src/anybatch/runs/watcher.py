@@ -132,6 +132,7 @@ class Watcher:
             else:
                 current.append((job, status))
                 self._forget_older(job, status)
+        self._seen.note_alive(job.index for job, _ in current)
         self._tell_of_holds([pair for pair in current if _newly_held(*pair)])
         self._run.record_states(current)
 
