@@ -19,7 +19,11 @@ the extra `anybatch[testing]`.
 
 import pytest
 
-for _module in ("contract", "plugin", "promises", "scripted", "submissions", "transfer", "waiting"):
+_MODULES = (
+    *("answers", "contract", "direct", "faults", "plugin", "promises", "recording", "requests"),
+    *("scripted", "submissions", "transfer", "waiting"),
+)
+for _module in _MODULES:
     pytest.register_assert_rewrite(f"anybatch.testing.{_module}")
 
 from anybatch.testing.contract import SystemContract  # noqa: E402 - after the registration

@@ -6,7 +6,6 @@ says wrongly.
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from contextlib import suppress
@@ -16,18 +15,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
-from anybatch import Job, Reason, Resources, Session, State, UsageError
-from anybatch.errors import CommandError, CommandTimeout
-from anybatch.host import Command, Completed
+from anybatch import Job, Reason, Session, State
+from anybatch.errors import CommandError
 from anybatch.testing.direct import DirectJobs
+from anybatch.testing.faults import away, broken_off, other_word
 from anybatch.testing.recording import RecordingHost
 from anybatch.testing.waiting import await_that
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from anybatch.records import JobStatus
-    from anybatch.testing.recording import Fault
 
 #: Runs until the file `go` is there, and not for ever.
 _LIVE = ': >"live-$me"; for i in $(seq 600); do test -e go && break; sleep 0.2; done; : >"end-$me"'
@@ -40,19 +38,6 @@ kept = bytearray(b"x") * {_HELD_BYTES}
 while time.process_time() < {_BUSY_SECONDS}:
     pass
 """
-#: What jobs may need: each alone, against a job that leaves it to the system.
-_NEEDS: Mapping[str, Sequence[Mapping[str, Any]]] = {
-    "cores": ({"cores": 2}, {"cores": 3}),
-    "tasks": ({"tasks": 2}, {"tasks": 4}),
-    "nodes": ({"nodes": 2, "tasks": 4}, {"nodes": 4, "tasks": 4}),
-    "gpus": ({"gpus": 1}, {"gpus": 2}),
-    "memory": ({"memory": "1 GiB"}, {"memory": "3 GiB"}),
-    "disk": ({"disk": "1 GiB"}, {"disk": "3 GiB"}),
-    "time": ({"time": "1h"}, {"time": "3h"}),
-    "queue": ({"queue": "first"}, {"queue": "second"}),
-    "exclusive": ({"exclusive": True},),
-}
-_ODD_FOLDERS = ("two words", "it's", 'a"b', "100%j", "$HOME", "line\nbreak", "a,b:c")
 #: Longest that a hook may take beside its commands, in seconds.
 _OWN_TIME = 1.0
 
@@ -62,12 +47,9 @@ class HookPromises:
 
     system: ClassVar[str]
     patience: ClassVar[float] = 120
-    example_settings: ClassVar[Mapping[str, Any]] = {}
     waiting: ClassVar[Job | None] = None
     held: ClassVar[Job | None] = None
-    refused: ClassVar[Job | None] = Job(["true"], resources=Resources(queue="no-such-queue"))
     unreachable: ClassVar[str] = ""
-    ignored: ClassVar[frozenset[str]] = frozenset()
     system_log: ClassVar[bool] = True
 
     def forget(self, ids: Sequence[str]) -> bool:
@@ -134,7 +116,7 @@ class HookPromises:
         assert isinstance(session.host, RecordingHost)
         programs = self._programs(session.host, jobs.statuses)
         for program in (None, *programs):
-            for fault in self._away(program):
+            for fault in away(program, self.unreachable):
                 session.host.fault = fault
                 with suppress(CommandError):
                     assert [n for n in jobs.unknown() if n not in unknown] == [], program
@@ -142,7 +124,7 @@ class HookPromises:
                         assert now is None or (before and now.state is before.state), now
         [running] = [one for one in known if _is(one, State.RUNNING)]
         assert running
-        for fault in (*_broken_off(), _other_word(running.native_state)):
+        for fault in (*broken_off(), other_word(running.native_state)):
             session.host.fault = fault
             with suppress(CommandError):
                 status = jobs.statuses()[1]
@@ -156,7 +138,7 @@ class HookPromises:
         jobs.submit()
         other = direct(session, Job(["true"]), 1, "true")
         assert isinstance(session.host, RecordingHost)
-        for fault in self._away(None):
+        for fault in away(None, self.unreachable):
             session.host.fault = fault
             with pytest.raises(CommandError):
                 other.submit()
@@ -257,65 +239,6 @@ class HookPromises:
         self._found_alone(jobs)
         assert jobs.terminate() == {}
 
-    # -- what is said to the system
-
-    @pytest.mark.parametrize("field", [*_NEEDS, "settings"])
-    def test_what_a_job_needs_is_said_or_refused(self, session: Session, field: str) -> None:
-        """A job that needs something else is another text, or an error; nothing is dropped."""
-        if field in self.ignored or (field == "settings" and not self.example_settings):
-            attribute = "example_settings" if field == "settings" else "ignored"
-            pytest.skip(f"not tested: whether {field} is said (attribute `{attribute}`)")
-        if field == "settings":
-            jobs = [Job(["true"], settings={session.system: self.example_settings})]
-        else:
-            jobs = [Job(["true"], resources=Resources(**one)) for one in _NEEDS[field]]
-        texts = [self._text(session, job) for job in (Job(["true"]), *jobs)]
-        told = [text for text in texts if text is not None]
-        assert len({*told}) == len(told), f"{field} makes no difference"
-
-    def _text(self, session: Session, job: Job) -> str | None:
-        """All that is said to the system, but for what differs from run to run."""
-        try:
-            plan = session.plan(job)
-        except UsageError:
-            return None
-        [planned] = plan.submissions
-        rendered = session.hooks.render(session.system, planned.submission)
-        words = [*rendered.command.argv, rendered.command.stdin]
-        text = "\n".join([*words, *(file.text for file in rendered.files)])
-        return text.replace(plan.run, "RUN")
-
-    def test_what_is_refused_for_good_is_rejected(self, session: Session) -> None:
-        """The system's own words are the outcome's message, and it is not tried again."""
-        if self.refused is None:
-            pytest.skip("not tested: what the system refuses (attribute `refused`)")
-        try:
-            run = session.submit(self.refused)
-        except UsageError:
-            return
-        [outcome] = run.wait(self.patience)
-        assert (outcome.state, outcome.reason) == (State.FAILED, Reason.REJECTED)
-        assert outcome.message
-
-    @pytest.mark.parametrize(
-        "name", ["two words", "it's", 'a"b', "100%j", "$HOME", "a\nb", "a,b:c"]
-    )
-    def test_a_run_folder_of_any_name_works_or_is_refused(
-        self, new_session: Callable[..., Session], name: str
-    ) -> None:
-        """Nothing in a path is taken for something else."""
-        folder = Path.cwd() / name
-        folder.mkdir()
-        session = new_session(self.system, folder=folder)
-        try:
-            run = session.submit(Job(["sh", "-c", "pwd; echo end"]))
-        except UsageError:
-            return
-        [outcome] = run.wait(self.patience)
-        assert outcome.done or outcome.reason is Reason.REJECTED, outcome
-        if outcome.done and outcome.stdout:
-            assert outcome.stdout.read_text() == f"{folder}\nend\n"
-
     # -- helpers
 
     def _await(
@@ -344,49 +267,6 @@ class HookPromises:
         before = host.commands.copy()
         ask()
         return [*(host.commands - before)]
-
-    def _away(self, program: str | None) -> list[Fault]:
-        """Faults of one program, or of all: hangs, is killed, and the system's own words."""
-
-        def hangs(command: Command) -> Completed:
-            raise CommandTimeout(command, "timed out after 60 s and was killed")
-
-        ends: list[Callable[[Command], Completed]] = [hangs, lambda _: Completed(-9)]
-        if self.unreachable:
-            ends.append(lambda _: Completed(1, stderr=f"{self.unreachable}\n"))
-        return [_of_program(program, end) for end in ends]
-
-
-def _of_program(program: str | None, end: Callable[[Command], Completed]) -> Fault:
-    def fault(command: Command, run: Callable[[Command], Completed]) -> Completed:
-        spoiled = program is None or os.path.basename(command.argv[0]) == program
-        return end(command) if spoiled else run(command)
-
-    return fault
-
-
-def _broken_off() -> list[Fault]:
-    """Answers that end somewhere in the middle, though the command says that all is well."""
-
-    def cut(quarters: int) -> Fault:
-        def fault(command: Command, run: Callable[[Command], Completed]) -> Completed:
-            done = run(command)
-            return Completed(0, done.stdout[: len(done.stdout) * quarters // 4], done.stderr)
-
-        return fault
-
-    return [cut(quarters) for quarters in (1, 2, 3)]
-
-
-def _other_word(word: str) -> Fault:
-    """The system has a new word for what it called *word*."""
-
-    def fault(command: Command, run: Callable[[Command], Completed]) -> Completed:
-        done = run(command)
-        text = done.stdout.replace(word, "NEWWORD") if word else done.stdout
-        return Completed(done.returncode, text, done.stderr)
-
-    return fault
 
 
 def _is(status: JobStatus | None, state: State) -> bool:

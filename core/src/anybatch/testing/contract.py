@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from anybatch import Job, Reason, Session, State, UsageError
 from anybatch.testing.answers import HookPromises
 from anybatch.testing.promises import UNTIL_GO, RunPromises, read_output
+from anybatch.testing.requests import RequestPromises
 from anybatch.testing.texts import awkward_texts, file_names
 from anybatch.testing.waiting import await_that
 
@@ -37,7 +38,7 @@ _COUNTS = re.compile(r"ANYBATCH_|SHLVL$|\w*[UG]ID$")
 _SHOW_WORDS = ("printf", "%s\\0")
 
 
-class SystemContract(HookPromises, RunPromises):
+class SystemContract(RequestPromises, HookPromises, RunPromises):
     """Subclass it as `Test...` and name your system.
 
     Attributes:
