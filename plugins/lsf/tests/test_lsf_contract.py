@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 import pytest
+from anybatch import Job, Resources
 from anybatch.testing import SystemContract
 
 
@@ -14,7 +15,10 @@ class TestLsf(SystemContract):
     """Everything that a batch system must do, LSF 10.1 does."""
 
     system = "lsf"
-    example_settings = MappingProxyType({"max_array": 1})
+    example_settings = MappingProxyType({"max_array": 1, "sp": 7})
+    waiting = Job(["true"], resources=Resources(cores=1000))
+    held = Job(["true"], settings={"lsf": {"H": True}})
+    unreachable = "LSF is down. Please wait ..."
 
 
 @pytest.mark.usefixtures("cluster")
@@ -23,4 +27,6 @@ class TestOpenLava(SystemContract):
     """Everything that a batch system must do, OpenLava does."""
 
     system = "lsf"
-    example_settings = MappingProxyType({"max_array": 1})
+    example_settings = MappingProxyType({"max_array": 1, "sp": 7})
+    held = Job(["true"], settings={"lsf": {"H": True}})
+    unreachable = "LSF is down. Please wait ..."

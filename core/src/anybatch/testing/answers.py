@@ -10,7 +10,6 @@ import shlex
 import sys
 from contextlib import suppress
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
@@ -24,6 +23,7 @@ from anybatch.testing.waiting import await_that
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from anybatch.records import JobStatus
 
