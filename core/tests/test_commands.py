@@ -9,7 +9,7 @@ import pytest
 from anybatch.commands import ask_each_group, missing_tools, no_answer, read, refused, run
 from anybatch.errors import CommandError, CommandFailed
 from anybatch.host import Command, Completed
-from anybatch.records import Batch, Submission
+from anybatch.records import Batch, Detection, Submission
 from anybatch.testing.scripted import ScriptedHost
 
 COMMAND = Command(("tstat", "--all"))
@@ -61,19 +61,44 @@ def test_an_answer_that_cannot_be_parsed_is_an_error(error: type[Exception]) -> 
 def test_the_first_tool_that_is_missing_is_named() -> None:
     """Only a program that is not on the PATH makes a system unavailable, and it is named."""
     host = ScriptedHost(missing=("tsub", "tdel"))
-    missing = missing_tools(host, ("tstat", "tsub", "tdel"))
-    assert missing is not None
-    assert (missing.available, missing.reason) == (False, "tsub is not on the PATH")
+    missing = missing_tools(host, ("tsub", "tdel"))
+    assert missing == Detection(available=False, reason="tsub is not on the PATH")
     assert missing_tools(host, ("tstat",)) is None
+
+
+def test_signs_of_a_system_make_it_unreachable(tmp_path: Path) -> None:
+    """Another of its tools, a variable or a file tell that it is here though a tool is not."""
+    conf = tmp_path / "conf"
+    signs = ("TINYQ_HOME", str(conf))
+    away = "tsub is not on the PATH"
+
+    def found(missing: tuple[str, ...], **environ: str) -> tuple[bool, str]:
+        answer = missing_tools(
+            ScriptedHost(missing=missing, environ=environ), ("tsub", "tstat"), signs
+        )
+        assert answer is not None
+        assert not answer.available
+        return answer.unreachable, answer.reason
+
+    nothing = ("tsub", "tstat")
+    assert found(nothing, TINYQ_HOME="") == (False, away)
+    assert found(("tsub",)) == (True, f"{away}, although tstat is on it")
+    assert found(nothing, TINYQ_HOME="/x") == (True, f"{away}, although TINYQ_HOME is set")
+    conf.touch()
+    assert found(nothing) == (True, f"{away}, although {conf} exists")
 
 
 @pytest.mark.parametrize(("said", "unreachable"), [("no route", True), ("no tinyq.conf", False)])
 def test_a_system_that_is_not_set_up_is_not_unreachable(said: str, unreachable: bool) -> None:
     """What the tools say where nothing is set up tells that from a server that is away."""
     error = CommandError(COMMAND, said)
-    detection = no_answer("the server", error, re.compile(r"tinyq\.conf"))
+    host, not_set_up = ScriptedHost(environ={"TINYQ_HOME": "/x"}), re.compile(r"tinyq\.conf")
+    detection = no_answer(host, "the server", error, not_set_up)
     assert (detection.available, detection.unreachable) == (False, unreachable)
     assert detection.reason == f"the server does not answer: tstat --all: {said}"
+    detection = no_answer(host, "the server", error, not_set_up, ["TINYQ_HOME"])
+    assert detection.unreachable
+    assert detection.reason.endswith(f"{said} (TINYQ_HOME is set)")
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from anybatch.detection import choose, detect
-from anybatch.errors import CommandError, PluginError, UnknownSystem
+from anybatch.errors import CommandError, CommandNotFound, PluginError, UnknownSystem
 from anybatch.hookspecs import hookimpl
 from anybatch.host import Command
 from anybatch.model import Job
@@ -98,8 +98,8 @@ def test_a_system_that_is_away_is_not_replaced(isolated: Path) -> None:
     """A login node is no stand-in for its cluster: the error names what is usable instead."""
     away = gone("its controller is down", unreachable=True, priority=50)
     assert refusal(isolated, plugins_of(big=away, small=here(0), tiny=here(1))) == (
-        "big is configured here, but its controller is down. Try again later, or name "
-        "another system (available now: small, tiny)"
+        "big seems to be set up here, but cannot be used: its controller is down. Try again "
+        "later, or choose a system (available now: `--system small`, `--system tiny`)"
     )
     assert "(available now: none)" in refusal(isolated, plugins_of(big=away))
 
@@ -108,13 +108,44 @@ def test_a_better_system_is_taken_though_a_lesser_one_is_away(isolated: Path) ->
     """Only the best one decides."""
     plugins = plugins_of(a=here(60), b=gone("down", unreachable=True))
     assert chosen(isolated, plugins) == "a"
+    plugins = plugins_of(a=gone("down", unreachable=True), b=here())
+    assert chosen(isolated, plugins) == "b"
+
+
+def test_a_tool_that_fails_is_a_sign_of_a_cluster(isolated: Path) -> None:
+    """A program that fails is not the same as one that is not there: `auto` takes no stand-in."""
+    failing = system(CommandError(Command(["sinfo"]), "no answer"))
+    said = refusal(isolated, plugins_of(a=failing, b=here(0)))
+    assert said.startswith("a seems to be set up here, but cannot be used: sinfo: no answer")
+    missing = system(CommandNotFound(Command(["sinfo"]), "program not found"))
+    assert chosen(isolated, plugins_of(a=missing, b=here(0))) == "b"
+
+
+@pytest.mark.parametrize(
+    ("problem", "told"),
+    [
+        (CommandNotFound(Command(["tstat"]), "program not found"), "tstat is not on the PATH"),
+        (CommandError(Command(["tstat"]), "no server"), "tstat: no server"),
+    ],
+)
+def test_a_system_that_is_named_and_not_here(
+    isolated: Path, problem: CommandError, told: str
+) -> None:
+    """Planning for it is an invalid request, with what is missing and what to run."""
+    toy = Toy()
+    toy.scripted["limits"] = [problem]
+    session = Session("toy", plugins=plugins_of(toy=toy), folder=isolated)
+    with session, pytest.raises(UnknownSystem) as caught:
+        session.submit(Job(["true"]))
+    hint = "(see: anybatch doctor --system toy)"
+    assert str(caught.value) == f"toy is not available here: {told} {hint}"
 
 
 @pytest.mark.parametrize(
     ("answer", "text"),
     [
         (ValueError("no sense"), "anybatch_detect raised ValueError: no sense"),
-        (CommandError(Command(["sinfo"]), "no answer"), "sinfo: no answer"),
+        (CommandNotFound(Command(["sinfo"]), "not found"), "sinfo: not found"),
         ("yes", "anybatch_detect returned 'yes'"),
         (lambda: None, "anybatch_detect returned None"),
     ],

@@ -15,6 +15,7 @@ class Tinyq(BatchSystem):
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from anybatch.errors import CommandError, CommandFailed
@@ -59,24 +60,61 @@ def read(host: Host, command: Command, parse: Callable[[str], Answer]) -> Answer
         raise CommandFailed(command, completed, "cannot understand its output") from error
 
 
-def missing_tools(host: Host, names: Iterable[str]) -> Detection | None:
-    """The answer to `anybatch_detect` where a program is not on the PATH; None: all are."""
-    for name in names:
-        if host.which(name) is None:
-            return Detection(available=False, reason=f"{name} is not on the PATH")
-    return None
+def missing_tools(host: Host, names: Iterable[str], signs: Sequence[str] = ()) -> Detection | None:
+    """The answer to `anybatch_detect` where a program is not on the PATH; None: all are.
+
+    If another of the programs is on the PATH, or there is a sign, the system is set up here and
+    only cannot be used: `auto` must not take a login node in its place.
+
+    Args:
+        signs: what there is only where the system is set up: names of environment variables, and
+            absolute paths of files.
+    """
+    found = {name: host.which(name) is not None for name in names}
+    missing = [name for name, there in found.items() if not there]
+    if not missing:
+        return None
+    there = [f"{name} is on it" for name, there in found.items() if there][:1]
+    there += _signs_of(host, signs)
+    reason = f"{missing[0]} is not on the PATH"
+    if there:
+        reason += f", although {' and '.join(there)}"
+    return Detection(available=False, unreachable=bool(there), reason=reason)
 
 
-def no_answer(who: str, error: CommandError, not_set_up: re.Pattern[str]) -> Detection:
+def no_answer(
+    host: Host,
+    who: str,
+    error: CommandError,
+    not_set_up: re.Pattern[str],
+    signs: Sequence[str] = (),
+) -> Detection:
     """The answer to `anybatch_detect` where the tools are there and *who* does not answer.
 
     Args:
         not_set_up: matches what the tools print where the system is not set up. Anything else
             means that it is, and cannot be reached now.
+        signs: as for `missing_tools`; one of them means that the system is set up after all.
     """
-    set_up = not_set_up.search(str(error)) is None
-    reason = f"{who} does not answer: {error}"
+    there = _signs_of(host, signs)
+    set_up = bool(there) or not_set_up.search(str(error)) is None
+    because = f" ({' and '.join(there)})" if there else ""
+    reason = f"{who} does not answer: {error}{because}"
     return Detection(available=False, unreachable=set_up, reason=reason)
+
+
+def _signs_of(host: Host, signs: Sequence[str]) -> list[str]:
+    """Those that are there, each as half a sentence."""
+    files = [sign for sign in signs if sign.startswith("/") and _is_there(host, sign)]
+    variables = [sign for sign in signs if host.environ.get(sign)]
+    return [*(f"{name} is set" for name in variables), *(f"{path} exists" for path in files)]
+
+
+def _is_there(host: Host, path: str) -> bool:
+    try:
+        return host.exists(Path(path))
+    except OSError:  # in a folder that is not for everybody
+        return True
 
 
 def refused(completed: Completed, transient: re.Pattern[str]) -> bool:

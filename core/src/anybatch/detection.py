@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
-from anybatch.errors import AnybatchError, UnknownSystem
+from anybatch.errors import AnybatchError, CommandError, CommandNotFound, UnknownSystem
 from anybatch.records import Detection
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from anybatch.plugins.calls import Hooks
     from anybatch.settings.layers import Settings
@@ -36,7 +37,9 @@ def detect(
             table = settings.table(plugin.name)
             answer = hooks.detect(plugin.name, table, choosing=choosing)
         except AnybatchError as error:
-            answer = Detection(available=False, reason=str(error))
+            # A tool that fails is a sign of a cluster; a plugin's own fault is none.
+            fails = isinstance(error, CommandError) and not isinstance(error, CommandNotFound)
+            answer = Detection(available=False, unreachable=fails, reason=str(error))
         if answer is not None:
             answers[plugin.name] = answer
     return answers
@@ -59,12 +62,31 @@ def choose(name: str, hooks: Hooks, settings: Settings) -> str:
     if not wanted:
         reasons = "; ".join(f"{n}: {answer.reason}" for n, answer in answers.items())
         raise UnknownSystem(f"no batch system is available here ({reasons or 'none installed'})")
-    best = max(sorted(wanted), key=lambda n: wanted[n][0])
+    # Of equal ones, one that answers.
+    best = max(sorted(wanted), key=lambda n: (wanted[n][0], wanted[n][1].available))
     _, answer = wanted[best]
     if answer.unreachable:
-        others = ", ".join(n for n, (_, one) in wanted.items() if one.available)
+        others = ", ".join(f"`--system {n}`" for n, (_, one) in wanted.items() if one.available)
         raise UnknownSystem(
-            f"{best} is configured here, but {answer.reason}. Try again later, or name "
-            f"another system (available now: {others or 'none'})"
+            f"{best} seems to be set up here, but cannot be used: {answer.reason}. Try again "
+            f"later, or choose a system (available now: {others or 'none'})"
         )
     return best
+
+
+@contextlib.contextmanager
+def must_be_here(system: str) -> Iterator[None]:
+    """Inside, a command that cannot be run, or fails, means that *system* is not available.
+
+    Raises:
+        UnknownSystem: it is not; the first command that has failed is named.
+    """
+    try:
+        yield
+    except CommandError as error:
+        why = str(error)
+        if isinstance(error, CommandNotFound):
+            why = f"{error.command.argv[0]} is not on the PATH"
+        raise UnknownSystem(
+            f"{system} is not available here: {why} (see: anybatch doctor --system {system})"
+        ) from error

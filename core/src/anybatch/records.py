@@ -176,7 +176,8 @@ class Limits:
         late_arrival: how long after a submit command that failed its jobs may still appear,
             because the request is on its way. Only then are they taken as not submitted.
         render_context: what else was asked of the system because `anybatch_render` needs it,
-            such as the unit of memory; kept with each submission.
+            such as the unit of memory; kept with each submission. If it has the name of a
+            `cluster`, users are told it.
     """
 
     array: int = attrs.field(default=1, validator=[is_a(int), attrs.validators.ge(1)])

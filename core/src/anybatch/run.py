@@ -66,6 +66,12 @@ class Run:
         self.watched = watched
         self._engine = engine
 
+    @property
+    def cluster(self) -> str | None:
+        """The cluster that the jobs were planned for, where the system has told its name."""
+        planned = self.watched.state.submissions[0].planned.submission
+        return planned.limits.render_context.get("cluster")
+
     def __repr__(self) -> str:
         return (
             f"<Run {self.id}: {len(self)} {'job' if len(self) == 1 else 'jobs'} on {self.system}>"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
-from anybatch.detection import choose
+from anybatch.detection import choose, must_be_here
 from anybatch.errors import AnybatchError, FolderError, JobError, RunNotFound, UnknownSystem
 from anybatch.localhost import LocalHost
 from anybatch.model import Job
@@ -125,23 +125,22 @@ class Session:
             require_one_job_each: a job of which the batch system would make several is an error.
 
         Raises:
-            UsageError: a job or setting that cannot be.
+            UsageError: a job or setting that cannot be; a batch system that is not available.
         """
         listed = [jobs] if isinstance(jobs, Job) else list(jobs)
-        made, waits = expand(listed, read_waits(listed, self._wait), self._expand)
+        waits_of = read_waits(listed, self._wait)
+        with must_be_here(self.system):
+            made, waits = expand(listed, waits_of, self._expand)
         if require_one_job_each and len(made) != len(listed):
             raise JobError(
                 f"{self.system} makes {len(made)} jobs of {len(listed)}, but a future stands for "
                 f"one job; use Session.submit instead"
             )
         planner = Planner(
-            self.system,
-            hooks=self.hooks,
-            settings=self.settings,
-            host=self.host,
-            base=self.folder,
+            self.system, hooks=self.hooks, settings=self.settings, host=self.host, base=self.folder
         )
-        return planner.plan(made, self.runs_folder, waits)
+        with must_be_here(self.system):
+            return planner.plan(made, self.runs_folder, waits)
 
     def submit(self, jobs: Job | Iterable[Job], *, require_one_job_each: bool = False) -> Run:
         """Submit one job or many as one run.

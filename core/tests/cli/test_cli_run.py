@@ -19,6 +19,8 @@ from anybatch.testing import awkward_texts
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from .conftest import TOY
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -129,6 +131,48 @@ def test_run_says_first_where_jobs_go(call: Call, monkeypatch: pytest.MonkeyPatc
     first = call("run", "--", "true").stderr.splitlines()[0]
     expected = "1 job on this machine (local), because no batch system was found"
     assert re.fullmatch(rf"anybatch: run \S+: {re.escape(expected)}", first)
+
+
+def test_the_cluster_is_named_before_anything_goes_wrong(
+    call: Call, install: Callable[[str, str], None], home: Path
+) -> None:
+    """What was chosen is the first line, with the system's cluster, also where it is away."""
+    limits = "def anybatch_limits(self, settings):\n            "
+    limits += "return Limits(array=9, render_context={'cluster': 'main'})\n\n        "
+    text = TOY.replace("def anybatch_settings", f"{limits}def anybatch_settings")
+    install("toy", text.replace("import Detection", "import Detection, Limits"))
+    (home / "down").touch()
+    first, second = call("submit", "--system", "toy", "--", "true").stderr.splitlines()[:2]
+    assert re.fullmatch(r"anybatch: run \S+: 1 job on toy, cluster main", first)
+    assert "submission failed" in second
+
+
+@pytest.mark.parametrize("command", ["run", "submit", "render"])
+def test_a_system_that_is_not_here(
+    call: Call, install: Callable[[str, str], None], command: str
+) -> None:
+    """It is an invalid request that names the program that is missing, not a failure."""
+    limits = "def anybatch_limits(self, settings):\n            "
+    limits += "self.host.run(Command(['toy-conf']))\n\n        "
+    install("toy", TOY.replace("def anybatch_settings", f"{limits}def anybatch_settings"))
+    result = call(command, "--system", "toy", "--", "true")
+    hint = "(see: anybatch doctor --system toy)"
+    told = f"anybatch: toy is not available here: toy-conf is not on the PATH {hint}\n"
+    assert (result.exit_code, result.stderr) == (2, told)
+
+
+def test_auto_takes_no_login_node_for_a_cluster(
+    call: Call, install: Callable[[str, str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Signs of a cluster are exit code 2, with what was found and how to choose."""
+    monkeypatch.delenv("ANYBATCH_SYSTEM")
+    detect = "return Detection(available=False, unreachable=True, reason='CONF is set')"
+    install("toy", re.sub(r"return Detection\(.*\)", detect, TOY))
+    result = call("run", "--", "true")
+    assert result.exit_code == 2
+    assert "toy seems to be set up here, but cannot be used: CONF is set" in result.stderr
+    assert "`--system local`" in result.stderr
+    assert call("run", "--system", "local", "--", "true").exit_code == 0
 
 
 def test_git_sees_no_run_folders(call: Call, home: Path) -> None:

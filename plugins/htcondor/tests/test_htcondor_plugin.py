@@ -47,23 +47,41 @@ JOB = Job(["true"])
 # -- detect
 
 
-def detect(*steps: tuple[str, Any], missing: str = "") -> Detection:
+def detect(*steps: tuple[str, Any], **more: Any) -> Detection:
     """What the plugin finds; all that the script expects is asked for."""
-    host = ScriptedHost(*steps, missing=(missing,))
+    host = ScriptedHost(*steps, **more)
     found = HTCondor(host).anybatch_detect(table(), choosing=False)
     assert host.steps == []
     return found
 
 
-@pytest.mark.parametrize("tool", ["condor_submit", "condor_q", "condor_rm", "condor_history"])
-def test_without_its_tools_there_is_no_htcondor(tool: str) -> None:
+TOOLS = ("condor_submit", "condor_q", "condor_rm", "condor_history")
+
+
+def test_without_its_tools_there_is_no_htcondor() -> None:
     """Nothing is run, and `auto` goes on."""
-    found = detect(missing=tool)
-    assert (found.available, found.unreachable, found.reason) == (
-        False,
-        False,
-        f"{tool} is not on the PATH",
-    )
+    found = detect(missing=TOOLS)
+    assert found == Detection(available=False, reason="condor_submit is not on the PATH")
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_a_missing_tool_is_named(tool: str) -> None:
+    """Some tools alone are a pool that cannot be used, not one that is not there."""
+    found = detect(missing=(tool,))
+    assert (found.available, found.unreachable) == (False, True)
+    assert found.reason.startswith(f"{tool} is not on the PATH, although condor_")
+
+
+@pytest.mark.parametrize("sign", ["CONDOR_CONFIG", "_CONDOR_SCHEDD_HOST"])
+def test_signs_of_a_pool(sign: str) -> None:
+    """With one a pool is here, whether its tools are not on the PATH or do not work."""
+    broken = (QUEUE, Completed(1, stderr=data("q noconfig.stderr")))
+    for found in (
+        detect(missing=TOOLS, environ={sign: "x"}),
+        detect(VERSION, broken, environ={sign: "x"}),
+    ):
+        assert (found.available, found.unreachable) == (False, True)
+        assert f"{sign} is set" in found.reason
 
 
 @pytest.mark.parametrize(

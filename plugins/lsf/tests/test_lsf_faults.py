@@ -242,7 +242,7 @@ def test_auto_takes_the_cluster_that_answers(
     assert (found.available, found.unreachable) == (False, True)
     cluster.fault("lsid fail lsid: ls_getentityinfo() failed: Unable to open file lsf.conf")
     found = look()
-    assert (found.available, found.unreachable) == (False, False)
+    assert (found.available, found.unreachable) == (False, True), "LSF_ENVDIR is set"
 
 
 def test_auto_chooses_no_stand_in_for_a_cluster_that_is_away(
@@ -250,7 +250,7 @@ def test_auto_chooses_no_stand_in_for_a_cluster_that_is_away(
 ) -> None:
     """A login node is none."""
     cluster.fault("lsid fail lsid: ls_getentityinfo() failed: LIM is down; try later")
-    with pytest.raises(UnknownSystem, match="lsf is configured here"):
+    with pytest.raises(UnknownSystem, match="lsf seems to be set up here"):
         assert new_session("auto").system
 
 

@@ -132,10 +132,18 @@ def detect(*steps: tuple[str, Any], **more: Any) -> Detection:
 
 @pytest.mark.parametrize("tool", ["bsub", "bjobs", "bkill", "lsid"])
 def test_a_missing_tool_is_named(tool: str) -> None:
-    """No command is run then."""
+    """No command is run then. A cluster is here, because other tools are."""
     found = detect(missing=(tool,))
-    assert (found.available, found.unreachable) == (False, False)
-    assert found.reason == f"{tool} is not on the PATH"
+    assert (found.available, found.unreachable) == (False, True)
+    assert found.reason.startswith(f"{tool} is not on the PATH, although b")
+
+
+@pytest.mark.parametrize("sign", ["LSF_ENVDIR", "LSF_SERVERDIR", "LSB_JOBID", ""])
+def test_signs_of_a_cluster_without_its_tools(sign: str) -> None:
+    """A login node whose profile was not read is no stand-in for its cluster."""
+    tools = ("bsub", "bjobs", "bkill", "lsid")
+    found = detect(missing=tools, environ={sign: "x"} if sign else {})
+    assert (found.available, found.unreachable) == (False, bool(sign))
 
 
 def test_a_cluster_is_described() -> None:
@@ -190,7 +198,8 @@ def test_a_cluster_that_does_not_answer_is_away(answer: Any) -> None:
     ],
 )
 def test_tools_without_a_cluster_are_not_a_cluster_that_is_away(words: str) -> None:
-    """LSF may be installed where it is not set up."""
+    """LSF may be installed where it is not set up; an LSF_ENVDIR says that it is."""
+    assert detect(("lsid", complains(words)), environ={"LSF_ENVDIR": "/lsf"}).unreachable
     found = detect(("lsid", complains(words)))
     assert (found.available, found.unreachable) == (False, False)
     assert words in found.reason

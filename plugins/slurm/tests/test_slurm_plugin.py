@@ -731,15 +731,27 @@ def test_the_real_scancel_signals_an_element_once_and_leaves_those_that_wait(
 
 # -- detect and limits
 
+TOOLS = ("sbatch", "squeue", "scancel", "scontrol")
 PING = ("scontrol ping", said("scontrol ping"))
 PARTITIONS = ("sinfo --noheader --format=%P", said("sinfo partitions"))
 
 
 @pytest.mark.parametrize("tool", ["sbatch", "squeue", "scancel", "scontrol"])
 def test_a_missing_tool_is_named(tool: str) -> None:
-    """No command is run then."""
+    """No command is run then. A cluster is here, because other tools are."""
     found = Slurm(ScriptedHost(missing=(tool,))).anybatch_detect(table(), choosing=False)
-    assert (found.available, found.reason) == (False, f"{tool} is not on the PATH")
+    assert (found.available, found.unreachable) == (False, True)
+    assert found.reason.startswith(f"{tool} is not on the PATH, although s")
+
+
+@pytest.mark.parametrize("sign", ["SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_JOB_ID", ""])
+def test_signs_of_a_cluster_without_its_tools(sign: str) -> None:
+    """A login node without `module load slurm` is no stand-in for its cluster."""
+    host = ScriptedHost(missing=TOOLS, environ={sign: "x"} if sign else {})
+    found = Slurm(host).anybatch_detect(table(), choosing=True)
+    assert (found.available, found.unreachable) == (False, bool(sign))
+    said = f", although {sign} is set" if sign else ""
+    assert found.reason == f"sbatch is not on the PATH{said}"
 
 
 @pytest.mark.parametrize(
@@ -769,11 +781,11 @@ def test_a_controller_that_does_not_answer_is_a_reason(
     ],
 )
 def test_tools_without_a_cluster_are_not_a_cluster_that_is_away(stderr: str) -> None:
-    """Slurm may be installed where it is not set up."""
-    found = Slurm(ScriptedHost((PING[0], Completed(1, stderr=stderr)))).anybatch_detect(
-        table(), choosing=False
-    )
-    assert (found.available, found.unreachable) == (False, False)
+    """Slurm may be installed where it is not set up; a SLURM_CONF that is broken says it is."""
+    for environ in ({}, {"SLURM_CONF": "/nowhere/slurm.conf"}):
+        host = ScriptedHost((PING[0], Completed(1, stderr=stderr)), environ=environ)
+        found = Slurm(host).anybatch_detect(table(), choosing=False)
+        assert (found.available, found.unreachable) == (False, bool(environ))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import click
 
 from anybatch.cli.base import INTERRUPTED, Command, count_jobs, print_json, say
 from anybatch.cli.interrupts import defer_interrupt, terminable
-from anybatch.cli.notices import announcement, warn_of_input
+from anybatch.cli.notices import FirstLine, warn_of_input
 from anybatch.cli.options import CONTEXT, job_options, prepare
 from anybatch.cli.report import not_submitted, plan_record, print_plan, run_record
 from anybatch.cli.waiting import await_runs, resume_hint, tell_failures
@@ -57,13 +57,13 @@ def run(terminate_on_interrupt: bool, as_json: bool, **given: Any) -> None:
     """
     from anybatch.cli.progress import progress
 
-    with terminable(), progress() as shown:
-        session, jobs = prepare(given, shown.say)
-        warn_of_input(given, jobs[0])
+    with terminable(), progress() as shown, FirstLine(shown.say) as line:
+        session, jobs = prepare(given, line.notice)
+        warn_of_input(given, jobs[0], line.notice)
         with session:
             with defer_interrupt() as late:
                 submitted = session.submit(jobs)
-                shown.say(announcement(given, session, submitted))
+                line.announce(given, session, submitted)
             outcomes = _await(session, submitted, shown, late, stop=terminate_on_interrupt)
             if as_json:
                 print_json(run_record(submitted))
@@ -139,20 +139,21 @@ anybatch submit --after 20261120-094725-64a26d -- ./merge""",
 @job_options
 def submit(as_json: bool, **given: Any) -> None:
     """Submit jobs, print the run ID, and return at once."""
-    session, jobs = prepare(given, say)
-    warn_of_input(given, jobs[0])
-    with session, terminable():
-        with defer_interrupt() as late:
-            submitted = session.submit(jobs)
-            say(announcement(given, session, submitted))
-            if as_json:
-                print_json(run_record(submitted))
-            else:
-                click.echo(submitted.id)
-        late.deliver()
-        refused = [outcome for outcome in submitted.outcomes if outcome]
-        if submitted.unattended:
-            say(not_submitted(submitted))
+    with FirstLine(say) as line:
+        session, jobs = prepare(given, line.notice)
+        warn_of_input(given, jobs[0], line.notice)
+        with session, terminable():
+            with defer_interrupt() as late:
+                submitted = session.submit(jobs)
+                line.announce(given, session, submitted)
+                if as_json:
+                    print_json(run_record(submitted))
+                else:
+                    click.echo(submitted.id)
+            late.deliver()
+            refused = [outcome for outcome in submitted.outcomes if outcome]
+            if submitted.unattended:
+                say(not_submitted(submitted))
     tell_failures(refused)
     sys.exit(int(bool(refused)))
 

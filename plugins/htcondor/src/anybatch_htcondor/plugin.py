@@ -30,6 +30,11 @@ if TYPE_CHECKING:
     from anybatch.records import Batch, JobStatus, Rendered, Setting, Submission
 
 _TOOLS = ("condor_submit", "condor_q", "condor_rm", "condor_history")
+#: Only where there is a pool, also where its tools are not on the PATH.
+_SIGNS = (
+    *("CONDOR_CONFIG", "_CONDOR_SCHEDD_HOST", "_CONDOR_COLLECTOR_HOST", "_CONDOR_SCRATCH_DIR"),
+    *("/etc/condor/condor_config", "/usr/local/etc/condor_config"),
+)
 _QUICK = timedelta(seconds=20)  #: for the commands that tell whether HTCondor is here
 #: What may pass by itself, or may have arrived.
 _TRANSIENT = re.compile(
@@ -76,14 +81,14 @@ class HTCondor(BatchSystem):
 
     def anybatch_detect(self, settings: Mapping[str, Any], choosing: bool) -> Detection:
         """The tools are there and the schedd answers."""
-        if missing := missing_tools(self.host, _TOOLS):
+        if missing := missing_tools(self.host, _TOOLS, _SIGNS):
             return missing
         queue = ("condor_q", "-limit", "1", "-json", "-attributes", "ClusterId")
         try:
             version = run(self.host, make_command("condor_version", timeout=_QUICK)).stdout
             run(self.host, make_command(*queue, timeout=_QUICK))
         except CommandError as error:
-            return no_answer("the schedd", error, parse.NOT_SET_UP)
+            return no_answer(self.host, "the schedd", error, parse.NOT_SET_UP, _SIGNS)
         return Detection(
             available=True,
             reason="the schedd answers",

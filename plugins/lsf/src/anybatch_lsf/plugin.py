@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from anybatch.commands import missing_tools, run
+from anybatch.commands import missing_tools, no_answer, run
 from anybatch.errors import CommandError, CommandFailed, Rejected, UsageError
 from anybatch.host import Command
 from anybatch.records import Detection, Environment, JobStatus, Limits, Transfer
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from anybatch.model import Job
     from anybatch.records import Batch, Rendered, Setting, Submission
 
+#: Only where there is a cluster, also where its tools are not on the PATH.
+_SIGNS = ("LSF_ENVDIR", "LSF_SERVERDIR", "LSF_BINDIR", "LSB_JOBID", "/etc/lsf.conf")
 MOST_IDS = 1000  #: more in one command line, and bjobs is asked for the user's jobs instead
 
 #: What may pass by itself, or may have arrived.
@@ -60,7 +62,7 @@ class LSF(BatchSystem):
     def anybatch_detect(self, settings: Mapping[str, Any], choosing: bool) -> Detection:
         """The tools are there, and lsid and bparams answer."""
         tools = ("bsub", "bjobs", "bkill", "lsid")
-        if missing := missing_tools(self.host, tools):
+        if missing := missing_tools(self.host, tools, _SIGNS):
             return missing
         timeout = min(settings["timeout"], timedelta(seconds=20))
         try:
@@ -69,9 +71,8 @@ class LSF(BatchSystem):
         except CommandError as error:
             # Slurm's contribs have commands of the same names: those answer, but not as LSF.
             other = isinstance(error, CommandFailed) and error.completed.ok
-            away = not other and parse.NOT_SET_UP.search(str(error)) is None
-            reason = f"LSF does not answer: {error}"
-            return Detection(available=False, unreachable=away, reason=reason)
+            found = no_answer(self.host, "LSF", error, parse.NOT_SET_UP, _SIGNS)
+            return attrs.evolve(found, unreachable=False) if other else found
         unit = self._unit(timeout)
         return Detection(
             available=True,

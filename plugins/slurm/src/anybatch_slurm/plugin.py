@@ -36,6 +36,12 @@ Answer = TypeVar("Answer")
 #: that hangs takes what waits when it goes on, and is asked itself whether the jobs are there.
 _LATE = 60
 _TOOLS = ("sbatch", "squeue", "scancel", "scontrol")
+#: Only where there is a cluster; its tools may not be on the PATH, as before `module load slurm`.
+_SIGNS = (
+    *("SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_CLUSTER_NAME", "SLURM_JOB_ID"),
+    *("/etc/slurm/slurm.conf", "/etc/slurm-llnl/slurm.conf", "/run/slurm/conf/slurm.conf"),
+    "/usr/local/etc/slurm.conf",
+)
 
 
 class Slurm(BatchSystem):
@@ -51,14 +57,14 @@ class Slurm(BatchSystem):
 
     def anybatch_detect(self, settings: Mapping[str, Any], choosing: bool) -> Detection:
         """The tools are there and the controller answers."""
-        if missing := missing_tools(self.host, _TOOLS):
+        if missing := missing_tools(self.host, _TOOLS, _SIGNS):
             return missing
         cluster = self._cluster(self._named(settings))
         try:
             up = cluster.ping()
             config = cluster.config
         except CommandError as error:
-            return no_answer("the controller", error, parse.NOT_SET_UP)
+            return no_answer(self.host, "the controller", error, parse.NOT_SET_UP, _SIGNS)
         return Detection(
             available=True,
             reason=up,
