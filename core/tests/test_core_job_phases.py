@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import pytest
 from anybatch.hookspecs import hookimpl
 from anybatch.model import Job
@@ -337,6 +338,87 @@ def test_outputs_are_brought(isolated: Path, shell: Shell) -> None:
     assert sorted(os.listdir(isolated / "work")) == ["4"]
 
 
+def test_a_link_is_brought_as_what_it_points_to(isolated: Path, shell: Shell) -> None:
+    """Links to files and folders are followed; what they point to may be brought as well."""
+    text = (
+        "mkdir -p real/in; echo 1 >real/in/x; echo 2 >a; ln -s real/in folder; ln -s a z-link; "
+        "ln -s real/in/x -- '-odd link'; ln -s x real/in/inner"
+    )
+    patterns = ["a", "*link", "folder", "-odd*"]
+    run = outcome_of(isolated, shell, text, outputs=patterns, output_dir="results")
+    assert run.how == ("command", 0, None, None)
+    out = isolated / "results"
+    shutil.rmtree(isolated / "work")
+    brought = {str(p.relative_to(out)): p.read_text() for p in out.rglob("*") if p.is_file()}
+    assert brought == {
+        "a": "2\n",
+        "z-link": "2\n",
+        "-odd link": "1\n",
+        "folder/x": "1\n",
+        "folder/inner": "1\n",
+    }
+    assert [p.name for p in out.rglob("*") if p.is_symlink()] == ["inner"]
+
+
+@pytest.mark.parametrize("output_dir", ["results", None])
+def test_a_link_to_nothing_is_no_output(
+    isolated: Path, shell: Shell, output_dir: str | None
+) -> None:
+    """A job whose output is a dangling link is not done."""
+    run = outcome_of(isolated, shell, "ln -s gone x", outputs=["x"], output_dir=output_dir)
+    assert run.how == ("stage_out", 1, None, None)
+    assert "output x: the link points to nothing" in run.err()
+
+
+def test_a_link_that_breaks_on_the_way_is_told(isolated: Path, shell: Shell) -> None:
+    """A link inside a folder that leads out of it works where it is brought, or is a failure."""
+    text = "mkdir d; echo 1 >beside; ln -s ../beside d/out; ln -s gone d/dangling"
+    run = outcome_of(isolated, shell, text, outputs=["d", "beside"], output_dir="whole")
+    assert run.how == ("command", 0, None, None)
+    shutil.rmtree(isolated / "work")
+    run = outcome_of(isolated, shell, text, outputs=["d"], output_dir="part")
+    assert run.how == ("stage_out", 1, None, None)
+    assert "output d/out: the link points to nothing in" in run.err()
+
+
+def test_an_input_is_no_output(isolated: Path, shell: Shell) -> None:
+    """A pattern that matches an input takes it only where the job has replaced it."""
+    staged(isolated)
+    fields = {"inputs": ["elsewhere/data"], "flat": True, "outputs": ["*"], "output_dir": "r"}
+    outcome_of(isolated, shell, "echo 1 >new", **fields)
+    assert os.listdir(isolated / "r") == ["new"]
+    shutil.rmtree(isolated / "work")
+    outcome_of(isolated, shell, "rm data; echo 2 >data", **fields)
+    assert (isolated / "r" / "data").read_text() == "2\n"
+    assert (isolated / "elsewhere" / "data").exists()
+
+
+def test_a_failed_command_keeps_its_exit_code(isolated: Path, shell: Shell) -> None:
+    """After a command that failed, an output that cannot be brought changes nothing."""
+    (isolated / "file").touch()
+    run = outcome_of(isolated, shell, "echo 1 >x; exit 3", outputs=["x"], output_dir="file/r")
+    assert run.how == ("command", 3, None, None)
+
+
+def test_a_full_disk_is_told(isolated: Path, shell: Shell) -> None:
+    """An output that does not fit fails stage_out, and says why."""
+    disk = isolated / "disk"
+    disk.mkdir()
+    mount = 'mount -t tmpfs -o size=1m none "$0" && exec "$@"'
+    rights = ["-m"] if os.geteuid() == 0 else ["-r", "-m"]
+    inside = ("unshare", *rights, "sh", "-c", mount, str(disk), *shell.argv)
+    text = "head -c 3000000 /dev/zero >big"
+    run = outcome_of(
+        isolated,
+        attrs.evolve(shell, argv=inside),
+        text,
+        outputs=["big"],
+        output_dir=disk / "results",
+    )
+    assert run.how == ("stage_out", 1, None, None)
+    assert "No space left" in run.err()
+
+
 def test_a_folder_is_brought_into_one_that_is_there(isolated: Path, shell: Shell) -> None:
     """An output folder joins what an earlier job has brought under its name."""
     (isolated / "results" / "data").mkdir(parents=True)
@@ -416,7 +498,7 @@ def test_a_pattern_that_matches_nothing_is_a_failure(
     assert os.listdir(isolated / "r") == ["there"]
 
 
-def test_a_failed_command_keeps_its_exit_code(isolated: Path, shell: Shell) -> None:
+def test_a_failed_command_brings_what_it_made(isolated: Path, shell: Shell) -> None:
     """After a command that failed, what it has made is brought and nothing is missed."""
     text = "echo half >half; exit 5"
     run = outcome_of(isolated, shell, text, outputs=["half", "whole"], output_dir="results")

@@ -80,8 +80,11 @@ ab_main() { # COMMAND...
         exit "$ab_status"
     fi
     if [ -z "$ab_caught" ] || [ "$ab_status" -eq 0 ]; then
-        ab_phase=stage_out ab_missing=
-        ab_stage_out
+        ab_phase=stage_out ab_missing='' ab_working=''
+        for ab_pass in links others; do
+            ab_stage_out
+        done
+        [ -z "$ab_working" ] || ab_check_links
         [ -z "$ab_missing" ] || exit 1
         ab_phase=command
     fi

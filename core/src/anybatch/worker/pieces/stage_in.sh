@@ -3,6 +3,7 @@
 ab_link() { # SOURCE DESTINATION
     [ "$ab_launch" != wrapped ] || ab_note_file "$1"
     ab_place "$1" "$2" ln -s
+    [ ! -L "$2" ] || ab_links=$ab_links./${2#./}$ab_nl
 }
 
 ab_copy() { # SOURCE DESTINATION

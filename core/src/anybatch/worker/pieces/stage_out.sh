@@ -1,29 +1,86 @@
 # ---- stage out: outputs are looked for, and brought where they belong
+#
+# An output that is a link is what the link points to; it is copied before anything is moved. Links
+# inside a folder stay links. One that worked in the working folder has to work where it is brought.
 
-ab_collect() { # PATTERN MATCH...
-    ab_pattern=$1
+ab_collect() { # PATTERN MATCH...; once for links, then for all else
+    ab_pattern=$1 ab_found=''
     shift
-    if [ "$#" -eq 0 ] || { [ ! -e "$1" ] && [ ! -L "$1" ]; }; then
-        if [ "$ab_status" -eq 0 ]; then
-            echo "anybatch: job $ab_index: output $ab_pattern: nothing matches in $PWD" >&2
-            ab_missing=1
+    for ab_file; do
+        ! ab_is_input "$ab_file" || continue
+        [ -e "$ab_file" ] || [ -L "$ab_file" ] || continue # a pattern that matches nothing
+        ab_found=1
+        if [ "$ab_pass" = links ]; then
+            ab_look_at_links "$ab_file"
+        elif [ ! -L "$ab_file" ] && [ -n "$ab_output_dir" ]; then
+            ab_bring "$ab_file"
         fi
+    done
+    [ "$ab_pass" = links ] || [ -n "$ab_found" ] || ab_miss "$ab_pattern: nothing matches in $PWD"
+}
+
+ab_miss() { # TEXT; after a command that failed, nothing is missed
+    [ "$ab_status" -eq 0 ] || return 0
+    echo "anybatch: job $ab_index: output $1" >&2
+    ab_missing=1
+}
+
+ab_is_input() { # FILE: whether it is a link that this script has made of an input
+    [ -L "$1" ] || return 1
+    case $ab_nl$ab_links in
+    *"$ab_nl./${1#./}$ab_nl"*) ;;
+    *) return 1 ;;
+    esac
+}
+
+ab_look_at_links() { # FILE
+    if [ ! -e "$1" ]; then
+        ab_miss "$1: the link points to nothing"
         return
     fi
     [ -n "$ab_output_dir" ] || return 0
-    for ab_file; do
-        ab_bring "$ab_file" || ab_missing=1
-    done
+    if [ -d "$1" ]; then
+        ab_inner=$(find "$1/" -type l -exec test -e {} \; -print)
+        ab_working=$ab_working${ab_inner:+$ab_inner$ab_nl}
+    fi
+    [ ! -L "$1" ] || ab_bring "$1"
 }
 
 ab_bring() { # FILE
     ab_target=$ab_output_dir/$1
-    mkdir -p -- "${ab_target%/*}" || return 1
-    [ "$1" -ef "$ab_target" ] && return
+    if [ "$1" -ef "$ab_target" ]; then return; fi
+    mkdir -p -- "${ab_target%/*}" && ab_put "$1" && [ -e "$ab_target" ] ||
+        ab_miss "$1: it was not brought to $ab_output_dir"
+}
+
+ab_put() { # FILE
     if [ -d "$1" ] && [ -d "$ab_target" ]; then
-        cp -R -- "$1/." "$ab_target/" && rm -rf -- "$1"
+        cp -R -P -- "$1/." "$ab_target/" || return 1
+        [ -L "$1" ] || rm -rf -- "$1"
+    elif [ ! -L "$1" ]; then
+        ab_put_whole "$1" mv -f
+    elif [ -d "$1" ]; then
+        ab_put_whole "$1/." cp -R -P
     else
-        # Across file systems mv copies: under another name, so that no half file is seen.
-        mv -f -- "$1" "$ab_target.part" && mv -f -- "$ab_target.part" "$ab_target"
+        ab_put_whole "$1" cp -p
     fi
+}
+
+ab_put_whole() { # SOURCE COMMAND...
+    ab_source=$1
+    shift
+    # Across file systems mv copies: under another name, so that no half file is seen.
+    "$@" -- "$ab_source" "$ab_target.part" && mv -f -- "$ab_target.part" "$ab_target" || {
+        rm -rf -- "$ab_target.part"
+        return 1
+    }
+}
+
+ab_check_links() { # that those inside of folders work where they were brought
+    while IFS= read -r ab_line; do
+        [ -e "$ab_output_dir/$ab_line" ] ||
+            ab_miss "$ab_line: the link points to nothing in $ab_output_dir"
+    done <<EOF
+${ab_working%"$ab_nl"}
+EOF
 }
