@@ -757,6 +757,34 @@ def test_an_element_on_its_own_wins_over_the_list_of_the_pending(first: bool) ->
     }
 
 
+# -- the log
+
+
+def test_the_log_tells_whose_memory_was_too_much() -> None:
+    """An element is named by a number of its own; others of its array share the log."""
+    found = parse.memory_kills(data("slurmstepd memory"))
+    assert set(found) == {"5368", "5369"}
+    assert "exceeded memory limit (225058816 > 52428800), being killed" in found["5368"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "slurmstepd: error: Detected 1 oom-kill event(s) in StepId=7.batch. Some of your processes"
+        " may have been killed by the cgroup out-of-memory handler.",
+        "slurmstepd: error: Detected 1 oom_kill event in StepId=7.batch. Some of the step tasks "
+        "have been OOM Killed.",
+        "slurmstepd: error: Detected 2 oom-kill event(s) in step 7.batch cgroup.",
+        "slurmstepd-n1: error: StepId=7.batch exceeded memory limit (3 > 2), being killed",
+    ],
+)
+def test_the_words_of_all_versions_are_known(line: str) -> None:
+    """With cgroups and without, from 20.11 on."""
+    assert parse.memory_kills(f"banner\n{line}\nslurmstepd: error: *** JOB 8 CANCELLED\n") == {
+        "7": line
+    }
+
+
 # -- what is damaged
 
 TOKENS = st.sampled_from(

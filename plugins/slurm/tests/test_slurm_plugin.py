@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import pytest
-from anybatch import Job, State, UsageError
+from anybatch import Job, Reason, State, UsageError
 from anybatch.errors import (
     CommandError,
     CommandFailed,
@@ -243,6 +243,90 @@ def test_what_slurm_refuses_for_good_is_rejected_in_its_words(
     with pytest.raises(Rejected) as caught:
         submit(failed(f"sbatch {name}", code))
     assert words in str(caught.value)
+
+
+# -- dependencies
+
+WAITS = ["5", "6_1"]
+KNOWN = "5|N/A|5|RUNNING|0|0|1|1|NONE|n|None|\n6|0-9|6|PENDING|0|0|1|N/A|N/A||Priority|\n"
+
+
+def submit_after(after: Sequence[str], listed: str, *more: tuple[str, Any]) -> list[str]:
+    """Submit a job that waits for others, of which squeue tells so."""
+    one = attrs.evolve(submission(), after=tuple(after))
+    host = ScriptedHost((SQUEUE, Completed(0, listed)), *more)
+    slurm = Slurm(host)
+    return list(slurm.anybatch_submit(one, slurm.anybatch_render(one)))
+
+
+def test_a_job_waits_for_what_slurm_knows() -> None:
+    """It is asked just before, in one squeue."""
+    assert submit_after(WAITS, KNOWN, ("sbatch", said("sbatch parsable"))) == ["47"]
+
+
+@pytest.mark.parametrize(
+    ("listed", "why"),
+    [
+        (
+            KNOWN.splitlines(keepends=True)[0],
+            "job 6_1, which it waits for, is not known to Slurm any more",
+        ),
+        (KNOWN.replace("5|RUNNING", "5|FAILED"), "job 5, which it waits for, is FAILED"),
+        (KNOWN.replace("5|RUNNING", "5|CANCELLED"), "job 5, which it waits for, is CANCELLED"),
+        ("", "not known"),
+    ],
+)
+def test_a_job_is_not_handed_over_behind_one_that_is_gone(listed: str, why: str) -> None:
+    """To Slurm a job that it has forgotten counts as one that was successful."""
+    with pytest.raises(NotSubmitted, match=why):
+        submit_after(WAITS, listed)
+
+
+def test_a_list_that_slurm_does_not_take_is_waited_for_by_us() -> None:
+    """A whole array is a short word, some of it only where nothing else of it goes on."""
+    many = [f"6_{number}" for number in range(1000)]
+    array = "6|{}|6|PENDING|0|0|1|N/A|N/A||Priority|\n"
+    assert submit_after(many, array.format("0-999"), ("sbatch", said("sbatch parsable")))
+    with pytest.raises(NotSubmitted, match="some of the array 6"):
+        submit_after(many, array.format("0-1000"))
+    singles = tuple(str(number) for number in range(10_000_000, 10_020_000))
+    with pytest.raises(NotSubmitted, match="20000 jobs"):
+        Slurm(ScriptedHost()).anybatch_submit(
+            attrs.evolve(submission(), after=singles),
+            Slurm(ScriptedHost()).anybatch_render(submission()),
+        )
+
+
+# -- memory
+
+
+@pytest.mark.parametrize("source", ["squeue", "sacct"])
+def test_a_kill_for_memory_is_told_as_such(source: str, tmp_path: Path) -> None:
+    """Without cgroups Slurm tells a bare SIGKILL; slurmstepd wrote why, and where it is told."""
+    one = attrs.evolve(submission(2), folder=tmp_path)
+    log = one.system_log
+    log.parent.mkdir()
+    log.write_text(data("slurmstepd memory"))
+    kill = "FAILED|9|0|1|1|1|n|JobLaunchFailure"
+    queue = "".join(f"5368|{n}|{5369 - n}|{kill}|{TOKEN}||\n" for n in (0, 1))
+    kept = "".join(
+        f"5368_{n}|FAILED|0:9|1|2|3|n|00:01.000||None|{TOKEN}|{5369 - n}|sbatch\n" for n in (0, 1)
+    )
+    steps = {
+        "squeue": [(SQUEUE, Completed(0, queue))],
+        "sacct": [
+            (SQUEUE, Completed(0)),
+            (CONFIG, said("scontrol config-accounting")),
+            (SACCT, Completed(0, kept)),
+        ],
+    }[source]
+    [answers] = Slurm(ScriptedHost(*steps)).anybatch_status(
+        [Batch(submission=one, ids=("5368_0", "5368_1"))]
+    )
+    assert [status and status.reason for status in answers.values()] == [Reason.OUT_OF_MEMORY] * 2
+    assert (first := answers["5368_0"])
+    assert "StepId=5369.batch exceeded memory limit" in str(first.message)
+    assert str(log) in str(first.message)
 
 
 @pytest.mark.parametrize("error", [CommandNotFound, CommandTimeout])

@@ -108,7 +108,7 @@ def test_one_job_is_this_script() -> None:
     assert file.text == (
         "#!/bin/sh\n"
         "#SBATCH --job-name=fit\n"
-        '#SBATCH --output="logs/\\\\system.log"\n'
+        "#SBATCH --output=logs/system.log\n"
         "#SBATCH --open-mode=append\n"
         f"#SBATCH --comment={TOKEN}\n"
         "command -v bash >/dev/null && exec bash "
@@ -147,7 +147,7 @@ def test_many_jobs_with_everything_are_this_script() -> None:
         "#SBATCH --array=0-199\n"
         "#SBATCH --dependency=afterok:17:18_4\n"
         "#SBATCH --kill-on-invalid-dep=yes\n"
-        '#SBATCH --output="logs/\\\\system.log"\n'
+        "#SBATCH --output=logs/system.log\n"
         "#SBATCH --open-mode=append\n"
         "#SBATCH --nodes=2\n"
         "#SBATCH --ntasks=8\n"
@@ -337,7 +337,29 @@ def test_dependencies_are_all_named() -> None:
     assert "dependency" not in options(submission())
 
 
+def test_very_many_elements_are_waited_for_as_their_array() -> None:
+    """Slurm takes no ranges, and its list of dependencies has to fit into a variable."""
+    many = tuple(f"6_{number}" for number in range(15_000))
+    found = options(submission(after=("5_3", *many, "7")))
+    assert found["dependency"] == "afterok:5_3:6:7"
+
+
 # -- text stays text
+
+
+@pytest.mark.parametrize(
+    ("folder", "output"),
+    [
+        ("/r/plain", "logs/system.log"),
+        ("/r/50%j", "logs/\\system.log"),
+        ("/r/50%\nx", "logs/\\system.log"),
+        ("/r/a\\b%j", "/r/a\\\\b%j/logs/system.log"),
+        ("/r/a\\b\nx", "/dev/null"),
+    ],
+)
+def test_a_folder_is_no_pattern_of_file_names(folder: str, output: str) -> None:
+    """In sbatch's file names `%j` is a number, and a backslash changes the rules."""
+    assert options(submission(folder=Path(folder)))["output"] == output
 
 
 @pytest.mark.parametrize("name", ["account", "partition", "job-name", "wckey"])
@@ -385,7 +407,9 @@ def test_no_line_begins_with_text_of_a_path(path: str) -> None:
     assert (opening, closing, end) == ("ab_nl='", "'", "")
     assert first.startswith("command -v bash ")
     assert second.startswith("exec /bin/sh ")
-    assert options(submission(folder=Path(f"/r/{path}"))) == options(submission())
+    found = options(submission(folder=Path(f"/r/{path}\nx")))
+    assert found.pop("output") in ("logs/system.log", "logs/\\system.log", "/dev/null")
+    assert found.items() < options(submission()).items()
 
 
 def test_a_path_of_several_lines_arrives_at_the_job_script() -> None:

@@ -6,14 +6,16 @@ import contextlib
 import re
 from datetime import timedelta
 from functools import cached_property
+from signal import SIGKILL
 from typing import TYPE_CHECKING, NoReturn
 
 import attrs
 from anybatch import commands
 from anybatch.errors import CommandError, CommandFailed, CommandTimeout, UsageError
 from anybatch.host import Command
+from anybatch.model import Reason, State
 
-from anybatch_slurm import parse
+from anybatch_slurm import parse, render
 from anybatch_slurm.identity import Identity, Owned, find, sort_by_owner
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ HIDDEN = (
     *("SQUEUE_*", "SACCT_*", "SCONTROL_*", "SCANCEL_*", "SINFO_*"),
 )
 FORMATS = {"SLURM_TIME_FORMAT": "%s", "SLURM_BITSTR_LEN": "0"}
+_LOG_END = 1_000_000  #: bytes of a submission's log that are read
 MOST_IDS = 2000  #: more in one command line, and squeue is asked for the user's jobs instead
 
 
@@ -136,7 +139,11 @@ class Cluster:
             CommandError: nothing can be said of any job.
         """
         queue = self._owned(wanted)
-        found = {one.token: parse.read_squeue(queue.lines.get(one.token, "")) for one in wanted}
+        found = {
+            one.token: self._with_log(one, parse.read_squeue(rows), rows)
+            for one in wanted
+            for rows in [queue.lines.get(one.token, "")]
+        }
         missing = _without(found, wanted)
         if not missing:
             return {token: {**answers} for token, answers in found.items()}
@@ -169,7 +176,8 @@ class Cluster:
 
         One sacct for so many as a command line holds.
         """
-        columns = (*parse.SACCT_FIELDS, "Comment", *(self.config.submit_line or ("WorkDir",)))
+        whose = ("Comment", "JobIDRaw", *(self.config.submit_line or ("WorkDir",)))
+        columns = (*parse.SACCT_FIELDS, *whose)
         fields = f"--format={','.join(columns)}"
         options = ("--noheader", "--parsable2", "--duplicates", "--starttime=1970-01-01", fields)
         jobs = _jobs(native for ids in wanted.values() for native in ids)
@@ -185,7 +193,34 @@ class Cluster:
             except CommandError as error:
                 problem = error
         owned = sort_by_owner("\n".join(kept), len(parse.SACCT_FIELDS), wanted)
-        return {token: parse.read_sacct(rows) for token, rows in owned.lines.items()}, problem
+        found = {
+            one.token: self._with_log(one, parse.read_sacct(rows), rows)
+            for one in wanted
+            if (rows := owned.lines.get(one.token))
+        }
+        return found, problem
+
+    def _with_log(
+        self, whose: Identity, answers: Mapping[str, JobStatus], rows: str
+    ) -> dict[str, JobStatus]:
+        """With what the log tells of jobs that were killed, where Slurm tells the signal alone."""
+        killed = {
+            native: one
+            for native, one in answers.items()
+            if one.state is State.FAILED and one.signal == SIGKILL and one.reason is None
+        }
+        if not killed:
+            return {**answers}
+        try:
+            log = self._host.read_from(whose.log, -_LOG_END).decode("utf-8", "replace")
+        except OSError:
+            return {**answers}
+        kills, numbers = parse.memory_kills(log), parse.own_numbers(rows)
+        for native, one in killed.items():
+            if said := kills.get(numbers.get(native, native)):
+                message = f"{said} (in {whose.log})"
+                killed[native] = attrs.evolve(one, reason=Reason.OUT_OF_MEMORY, message=message)
+        return {**answers, **killed}
 
     def _owned(self, wanted: Wanted) -> Owned:
         ids = [native for some in wanted.values() for native in some]
@@ -203,6 +238,29 @@ class Cluster:
         if answer and not answer.endswith("\n"):  # what it leaves out would count as removed
             raise CommandError(self._command("squeue", *options), "the answer breaks off")
         return answer
+
+    def unfit_dependency(self, after: Sequence[str]) -> str | None:
+        """Why Slurm cannot wait for these jobs itself; None: it can.
+
+        Raises:
+            CommandError: it could not be asked.
+        """
+        length = len(render.dependency(after))
+        if length > render.LONGEST_DEPENDENCY:
+            return f"it waits for {len(after)} jobs, and Slurm takes no list that is so long"
+        known, wanted = parse.read_squeue(self._squeue(after)), frozenset(after)
+        whole = {*render.dependency(after).split(":")} - wanted
+        for native in after:
+            one = known.get(native)
+            if one is None:
+                return f"job {native}, which it waits for, is not known to Slurm any more"
+            if one.state.final and one.state is not State.DONE:
+                return f"job {native}, which it waits for, is {one.native_state}"
+        for native, one in known.items():
+            array = native.partition("_")[0]
+            if array in whole and native not in wanted and one.state is not State.DONE:
+                return f"it waits for some of the array {array}, and the list of them is too long"
+        return None
 
     # -- stopping them
 

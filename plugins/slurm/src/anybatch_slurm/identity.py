@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import attrs
@@ -30,11 +31,13 @@ class Identity:
         token: the beginning of their comment.
         script: the end of the path of their script.
         folder: the end of the path of their working directory.
+        log: where Slurm writes what it has to say of them.
     """
 
     token: str
     script: str
     folder: str
+    log: Path = Path("system.log")
 
     def owns(self, witness: str) -> bool:
         """Whether a job is theirs, from `COMMENT|COMMAND|` or `COMMENT|WORKDIR`."""
@@ -46,7 +49,9 @@ class Identity:
 def identity_of(submission: Submission) -> Identity:
     """What the jobs of a submission carry."""
     folder = f"/{submission.folder.name}"
-    return Identity(submission.token, f"{folder}/submit-{submission.number}.sh", folder)
+    return Identity(
+        submission.token, f"{folder}/submit-{submission.number}.sh", folder, submission.system_log
+    )
 
 
 @attrs.frozen

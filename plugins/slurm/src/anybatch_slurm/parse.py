@@ -221,6 +221,34 @@ def _with_step(status: JobStatus, row: Mapping[str, str]) -> JobStatus:
     return attrs.evolve(status, max_memory=memory)
 
 
+# -- the log that slurmstepd writes to
+
+_MEMORY_KILL = re.compile(
+    r"^.*(?:StepId=|\bstep )(\d+)[.\s].*(?:exceeded .*memory limit).*$"
+    r"|^.*oom[-_ ]kill.*(?:StepId=|\bstep )(\d+)\b.*$",
+    re.MULTILINE | re.IGNORECASE,
+)
+
+
+def memory_kills(log: str) -> dict[str, str]:
+    """What slurmstepd says of jobs that were killed for their memory, by their own number."""
+    return {found[1] or found[2]: found[0].strip() for found in _MEMORY_KILL.finditer(log)}
+
+
+def own_numbers(stdout: str) -> dict[str, str]:
+    """The number that each element of an array has of its own, from lines of squeue or sacct."""
+    numbers = {}
+    for line in stdout.split("\n"):
+        fields = line.split("|")
+        if _NAME.fullmatch(fields[0]) and len(fields) > len(SACCT_FIELDS):
+            queued = fields[0].isdecimal() and fields[1].isdecimal()  # squeue's first three columns
+            native, own = (
+                (f"{fields[0]}_{fields[1]}", fields[2]) if queued else (fields[0], fields[-2])
+            )
+            numbers[native] = own
+    return numbers
+
+
 # -- the cluster
 
 

@@ -107,7 +107,11 @@ class Slurm(BatchSystem):
 
     def anybatch_submit(self, submission: Submission, rendered: Rendered) -> Sequence[str]:
         """One sbatch. See `refusals` for what it means when that fails."""
-        self._must_be_certain(self._cluster_of(submission), submission)
+        cluster = self._cluster_of(submission)
+        self._must_be_certain(cluster, submission)
+        if submission.after and (why := cluster.unfit_dependency(submission.after)):
+            # `afterok` on a job that Slurm has forgotten counts as fulfilled (22.05 to 26.05).
+            raise NotSubmitted(f"{why}; it is submitted when that job has ended or can be asked")
         completed = self.host.run(rendered.command)
         job = parse.submitted_id(completed.stdout)
         if completed.ok and job:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -18,15 +19,17 @@ from anybatch.records import Rendered, RenderedFile
 from anybatch_slurm.settings import OPTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Set
+    from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
     from anybatch.model import Resources
     from anybatch.records import Submission
 
-_PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./\[\]-]+")
+#: Of an array more are waited for as the whole array: Slurm takes no ranges, and the list has to
+#: fit into a variable of the job.
+MOST_ELEMENTS = 500
+LONGEST_DEPENDENCY = 100_000  #: characters; the kernel takes 128 KiB for a variable
 
-#: A backslash keeps slurmd (22.05) from replacing `%j` and the like, also in the folder's path.
-_LOG = "logs/\\system.log"
+_PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./\[\]-]+")
 
 _NEEDED = {
     "array": "only one of the jobs would run",
@@ -106,11 +109,11 @@ def _directives(submission: Submission) -> Iterator[tuple[str, Any]]:
     if submission.count > 1:
         yield "array", f"0-{submission.count - 1}"
     if submission.after:
-        yield "dependency", "afterok:" + ":".join(_dependencies(submission.after))
+        yield "dependency", dependency(submission.after)
         yield "kill-on-invalid-dep", "yes"
     if cluster := cluster_name(submission):
         yield "clusters", cluster
-    yield "output", _LOG
+    yield "output", _output(submission)
     yield "open-mode", "append"
     yield from _resources(submission.resources)
     own = submission.settings
@@ -144,8 +147,26 @@ def _resources(resources: Resources) -> Iterator[tuple[str, Any]]:
         yield "exclusive", True
 
 
-def _dependencies(after: tuple[str, ...]) -> list[str]:
-    return [native.replace("+", "_") for native in after]
+def dependency(after: Sequence[str]) -> str:
+    """`afterok:7_1:7_2:9`; for very many elements of an array the array itself."""
+    elements = Counter(native.partition("_")[0] for native in after)
+    whole = {array for array, count in elements.items() if count > MOST_ELEMENTS}
+    words = (array if (array := native.partition("_")[0]) in whole else native for native in after)
+    return "afterok:" + ":".join(dict.fromkeys(word.replace("+", "_") for word in words))
+
+
+def _output(submission: Submission) -> str:
+    """The system's log, in the language of slurmd's file names, which begin with the folder.
+
+    There `%j` and the like stand for something (22.05). A backslash keeps all of the path as it
+    is, and vanishes itself.
+    """
+    path = str(submission.system_log)
+    if "\\" in path and "\n" in path:
+        return "/dev/null"  # what cannot be told; the job's own logs are elsewhere
+    if "\\" in path:
+        return path.replace("\\", "\\\\")
+    return "logs/\\system.log" if "%" in path else "logs/system.log"
 
 
 def format_time(duration: timedelta) -> str:
