@@ -76,13 +76,17 @@ def test_very_many_jobs_are_waited_for(slurm: Session, slurm_cluster: str) -> No
 
 @pytest.mark.parametrize("name", ["50%j", "a\\b", "a\\%j", "a b\nc", "%%n", 'x"$HOME'])
 def test_a_folder_of_any_name_runs_jobs(
-    slurm_cluster: str, new_session: Callable[..., Session], tmp_path: Path, name: str
+    slurm_cluster: str,
+    new_session: Callable[..., Session],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
 ) -> None:
     """A percent sign or a backslash is no pattern of sbatch's file names."""
-    runs = tmp_path / name / "runs"
-    runs.mkdir(parents=True)
-    session = new_session("slurm", settings={"anybatch": {"runs_dir": str(runs)}})
-    run = session.submit([Job(["true"])] * 2)
+    (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / name)
+    run = new_session("slurm").submit([Job(["true"])] * 2)
+    assert name in str(run.folder)
     assert [one.state for one in run.wait(PATIENCE)] == [State.DONE] * 2
     assert (run.folder / "logs" / "system.log").exists()
 
