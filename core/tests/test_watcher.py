@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +12,7 @@ from anybatch.errors import CommandFailed, CommandTimeout, JobError
 from anybatch.hookspecs import hookimpl
 from anybatch.host import Command, Completed
 from anybatch.model import Job, Reason, Retry, State
-from anybatch.records import JobStatus, Transfer
+from anybatch.records import JobStatus, Limits, Transfer
 from anybatch.runs.polling import SLOWEST_POLL, UNREACHABLE
 from anybatch.runs.watcher import PATIENCE
 
@@ -314,6 +314,74 @@ def test_a_restart_outdates_the_record(session: Session, toy: Toy, clock: Clock)
     outcome = run.outcome(0)
     assert outcome is not None
     assert (outcome.state, outcome.host) == (State.DONE, "node2")
+
+
+def test_a_job_that_the_system_runs_again_is_not_done(
+    session: Session, toy: Toy, clock: Clock
+) -> None:
+    """A job may ask for its next run and exit with 0: its record waits for the system's word."""
+    toy.scripted["limits"] = [Limits(array=100, reruns=True)]
+    run = session.submit([Job(TRUE)] * 4)
+    toy.answers["1.1"] = said(State.QUEUED, restarts=1)
+    toy.answers["1.2"] = said(State.RUNNING)
+    toy.answers["1.3"] = said(State.DONE)
+    del toy.answers["1.4"]
+    for index in range(4):
+        leave_record(run.folder, f"{index}.0.0.command.exit-0")
+    look(run)
+    assert run.counts == {State.QUEUED: 4}
+    poll(run)
+    assert states(run) == [State.QUEUED, State.DONE, State.DONE, State.DONE]
+    clock.now += 10 * PATIENCE
+    look(run)
+    assert states(run)[0] is State.QUEUED
+    toy.answers["1.1"] = said(State.RUNNING, restarts=1)
+    leave_record(run.folder, "0.0.1.command.exit-3")
+    poll(run)
+    assert run.outcome(0)
+    assert states(run)[0] is State.FAILED
+
+
+def test_a_record_is_believed_where_nobody_can_be_asked(
+    session: Session, toy: Toy, clock: Clock
+) -> None:
+    """The system's word is awaited as long as that of any witness."""
+    toy.scripted["limits"] = [Limits(array=100, reruns=True)]
+    run = session.submit(Job(TRUE))
+    toy.scripted["status"] = [BUSY] * 20
+    leave_record(run.folder, "0.0.0.command.exit-0")
+    poll(run)
+    assert states(run) == [State.QUEUED]
+    clock.now += PATIENCE + 1
+    poll(run)
+    assert states(run) == [State.DONE]
+
+
+def test_why_a_job_waited_is_not_why_it_failed(session: Session, toy: Toy) -> None:
+    """The last word about a job that waited does not stand beside the verdict."""
+    run = session.submit([Job(TRUE)] * 2)
+    toy.answers["1.1"] = said(State.QUEUED, message="BeginTime")
+    toy.answers["1.2"] = said(State.QUEUED, message="PartitionDown")
+    poll(run)
+    leave_record(run.folder, "0.0.0.command.exit-3")
+    leave_record(run.folder, "1.0.0.command.exit-0")
+    look(run)
+    assert states(run) == [State.FAILED, State.DONE]
+    assert [job.message for job in run.jobs] == [None, None]
+
+
+def test_a_job_does_not_end_before_it_starts(session: Session, toy: Toy) -> None:
+    """Where the clocks of system and worker differ, both times are of one of them."""
+    run = session.submit(Job(TRUE))
+    late = datetime.now(timezone.utc) + timedelta(hours=1)
+    toy.answers["1.1"] = said(State.RUNNING, started=late)
+    poll(run)
+    leave_record(run.folder, "0.0.0.command.exit-0")
+    look(run)
+    outcome = run.outcome(0)
+    assert outcome is not None
+    assert outcome.ended is not None
+    assert outcome.started is None or outcome.started <= outcome.ended
 
 
 def test_a_run_that_nobody_counts_outdates_the_record(

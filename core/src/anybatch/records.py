@@ -175,6 +175,8 @@ class Limits:
         dependencies: whether it can start jobs after others by itself.
         late_arrival: how long after a submit command that failed its jobs may still appear,
             because the request is on its way. Only then are they taken as not submitted.
+        reruns: whether it may run a job again though its script has ended, as the job may ask it
+            to. An exit record is then believed when the system was asked after it was seen.
         render_context: what else was asked of the system because `anybatch_render` needs it,
             such as the unit of memory; kept with each submission. If it has the name of a
             `cluster`, users are told it.
@@ -183,6 +185,7 @@ class Limits:
     array: int = attrs.field(default=1, validator=[is_a(int), attrs.validators.ge(1)])
     dependencies: bool = attrs.field(default=False, validator=is_a(bool))
     late_arrival: timedelta = attrs.field(default=timedelta(0), validator=is_a(timedelta))
+    reruns: bool = attrs.field(default=False, validator=is_a(bool))
     render_context: Mapping[str, str] = attrs.field(factory=dict, validator=is_table)
 
 

@@ -62,6 +62,20 @@ def test_a_dependant_of_a_job_that_fails_later_does_not_run(slurm: Session) -> N
     assert not Path("never").exists()
 
 
+def test_a_job_that_requeues_itself_is_not_done(slurm: Session, tool: Callable[..., str]) -> None:
+    """Its script has ended with 0, and it is queued again: the second run is the verdict."""
+    script = (
+        'test "${SLURM_RESTART_COUNT:-0}" -gt 0 && exit 5; scontrol requeue $SLURM_JOB_ID; exit 0'
+    )
+    run = slurm.submit(Job(["sh", "-c", script]))
+    await_that(lambda: run.jobs[0].message == "BeginTime", slurm.poll)
+    assert run.counts == {State.QUEUED: 1}
+    tool("scontrol", "update", f"jobid={native_id(run)}", "starttime=now+2")
+    [outcome] = run.wait(PATIENCE)
+    assert outcome.exit_code == 5
+    assert outcome.message is None
+
+
 def test_very_many_jobs_are_waited_for(slurm: Session, slurm_cluster: str) -> None:
     """As their whole array, and by anybatch itself where there are arrays in part."""
     count = 3000 if slurm_cluster == "plain" else 300

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import attrs
 import pytest
 from anybatch.records import Submission
 from anybatch_slurm.identity import Identity, find, identity_of, sort_by_owner
@@ -22,7 +23,7 @@ def test_a_submission_knows_what_its_jobs_carry() -> None:
     """The token is in their comment; the path of their script ends with the run and its number."""
     folder = Path(SCRIPT).parent
     one = Submission(token=TOKEN, run=RUN, number=1, folder=folder, count=1, name="x")
-    assert identity_of(one) == OURS
+    assert identity_of(one) == attrs.evolve(OURS, log=folder / "logs" / "system.log")
 
 
 @given(comment=TEXT)

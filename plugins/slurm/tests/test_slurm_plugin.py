@@ -924,6 +924,25 @@ def test_the_largest_array_is_the_clusters_or_less(
     assert (limits.array, limits.dependencies) == (array, True)
 
 
+@pytest.mark.parametrize(
+    ("config", "own", "reruns"),
+    [
+        ("JobRequeue = 1", {}, True),
+        ("JobRequeue = 1", {"no-requeue": True}, False),
+        ("JobRequeue = 0", {}, False),
+        ("JobRequeue = 0", {"requeue": True}, True),
+    ],
+)
+def test_a_job_may_be_run_again_where_slurm_lets_it(
+    config: str, own: dict[str, Any], reruns: bool
+) -> None:
+    """Then the end of its script is not its end before squeue says so."""
+    slurm = Slurm(ScriptedHost((CONFIG, Completed(0, f"ClusterName = x\n{config}\n"))))
+    limits = slurm.anybatch_limits(table(**own))
+    assert limits.reruns is reruns
+    assert limits.late_arrival >= timedelta(seconds=60)
+
+
 def test_limits_are_not_guessed() -> None:
     """Where the controller is away the run waits."""
     with pytest.raises(CommandFailed):

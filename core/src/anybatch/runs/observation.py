@@ -30,6 +30,8 @@ class RunObservation:
         missing_since: since when the system does not know a job; monotonic seconds.
         alive_at: when the system last said that it has a job which has not ended, or took it;
             monotonic seconds.
+        asked: the jobs that the last question was about when their exit record was seen already.
+        confirmed: those of which the system then said something else than that they wait.
         trouble: what was last said of the run's folder.
     """
 
@@ -39,6 +41,8 @@ class RunObservation:
     end_seen_at: dict[int, float] = attrs.field(factory=dict)
     missing_since: dict[int, float] = attrs.field(factory=dict)
     alive_at: dict[int, float] = attrs.field(factory=dict)
+    asked: frozenset[int] = frozenset()
+    confirmed: set[int] = attrs.field(factory=set)
     trouble: str = ""
 
     def forget(self, index: int) -> None:
@@ -51,10 +55,20 @@ class RunObservation:
             self.alive_at,
         ):
             seen.pop(index, None)
+        self.confirmed.discard(index)
 
     def note_alive(self, indices: Iterable[int]) -> None:
         """The system has these jobs now, and they have not ended."""
         self.alive_at.update(dict.fromkeys(indices, time.monotonic()))
+
+    def note_asked(self) -> None:
+        """A question to the system begins; what it answers is later than these records."""
+        self.asked = frozenset(self.records)
+
+    def note_answered(self, index: int) -> None:
+        """The system has said that a job runs, has ended, or is not there any more."""
+        if index in self.asked:
+            self.confirmed.add(index)
 
     def is_alive(self, index: int) -> bool:
         """Whether the system has said a moment ago that a job has not ended."""
@@ -65,6 +79,7 @@ class RunObservation:
         """Drop the signs of an end: the system has begun the job anew."""
         self.records.pop(index, None)
         self.end_seen_at.pop(index, None)
+        self.confirmed.discard(index)
 
     def is_older(self, record: ExitRecord, known: ExitRecord) -> bool:
         """Whether a record is of an earlier run of its job than the one that is known."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from anybatch.model import Reason, State
     from anybatch.planning.plan import Planned
+    from anybatch.records import Submission
     from anybatch.runs.entries import JobRecord
     from anybatch.runs.events import Event
     from anybatch.runs.journal import Journal
@@ -73,6 +74,10 @@ class RunState(Fold):
     def id_of(self, job: JobRecord) -> JobId | None:
         """The job's id."""
         return JobId(self.file.system, job.native_id) if job.native_id else None
+
+    def submission_of(self, job: JobRecord) -> Submission:
+        """What a job was submitted as, in its latest attempt."""
+        return self.submissions[job.submission].planned.submission
 
     def retries(self, job: JobRecord) -> bool:
         """Whether another attempt may follow the one that is under way."""

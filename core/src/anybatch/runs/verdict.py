@@ -46,6 +46,8 @@ class Evidence:
             the system counts no restart.
         transferred: the batch system moves its files; they may be on their way until it says that
             the job has ended.
+        unconfirmed: the system may have begun the job anew after the record, and was not asked
+            since.
         may_wait: whether more evidence may still come: seconds since the first sign of the end
             are few.
     """
@@ -56,6 +58,7 @@ class Evidence:
     started: bool = False
     restarted_uncounted: bool = False
     transferred: bool = False
+    unconfirmed: bool = False
     may_wait: bool = True
 
 
@@ -83,8 +86,9 @@ def judge(evidence: Evidence) -> Verdict | None:
     if record and _restarted(record, status):
         record = None  # of a run of the job that the system has begun anew
     final = status is not None and status.state.final
+    settled = final or not (evidence.transferred or (evidence.unconfirmed and evidence.may_wait))
     undelivered = status is not None and final and status.undelivered
-    if record and record.conclusive and (final or not evidence.transferred) and not undelivered:
+    if record and record.conclusive and settled and not undelivered:
         return _by_record(record, status)
     if status and final:
         return _by_status(evidence, record, status)

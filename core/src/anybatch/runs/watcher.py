@@ -94,12 +94,14 @@ class Watcher:
             return False
         self._seen.records[record.index] = record
         self._seen.end_seen_at[record.index] = time.monotonic()
-        return not record.conclusive or self._is_transferred(job)
+        self._seen.confirmed.discard(record.index)
+        return not record.conclusive or self._is_transferred(job) or self._may_rerun(job)
 
     # -- the batch system
 
     def batches(self) -> list[Batch]:
         """The jobs that the batch system is asked about: it has them, and how they end is open."""
+        self._seen.note_asked()
         return self._run.batches(self._active())
 
     def _active(self) -> Iterator[JobRecord]:
@@ -122,6 +124,8 @@ class Watcher:
             known, status = answers.get((job.submission, job.native_id or ""), (asked, None))
             if status is None and known:
                 continue  # nothing was said of it
+            if status is None or status.state not in (State.QUEUED, State.HELD):
+                self._seen.note_answered(job.index)
             if status is None or (status.never_started and self._script_ran(job)):
                 self._seen.missing_since.setdefault(job.index, now)
                 continue
@@ -188,6 +192,7 @@ class Watcher:
             started=record is not None or self._script_ran(job),
             restarted_uncounted=not may_wait and self._has_begun_again(job, record),
             transferred=not missing and self._is_transferred(job),
+            unconfirmed=self._may_rerun(job) and job.index not in self._seen.confirmed,
             may_wait=may_wait,
         )
 
@@ -202,8 +207,11 @@ class Watcher:
 
     def _is_transferred(self, job: JobRecord) -> bool:
         """Whether the batch system moves the job's files."""
-        submission = self._run.submissions[job.submission].planned.submission
-        return submission.transfer is Transfer.SYSTEM
+        return self._run.submission_of(job).transfer is Transfer.SYSTEM
+
+    def _may_rerun(self, job: JobRecord) -> bool:
+        """Whether the system may run the job again though its script has ended."""
+        return self._run.submission_of(job).limits.reruns
 
     def _lost(self, job: JobRecord, now: float) -> Verdict | None:
         since = self._seen.missing_since.get(job.index)
@@ -234,6 +242,8 @@ class Watcher:
         if status:
             facts = {name: getattr(status, name) for name in _FACTS}
             facts["native_state"] = status.native_state if status.state.final else None
+            if not status.state.final:
+                facts["message"] = None  # why it waited does not say why it ended
         if record:
             exits = self._seen.exits
             started = exits.start(record.index, record.attempt, record.restarts)
@@ -242,6 +252,8 @@ class Watcher:
             if record.phase != "command" and record.caught is None:
                 own["message"] = log_tail(self._run.logs(job)[1], self._host)
             facts.update({n: value for n, value in own.items() if not facts.get(n)})
+            if own["ended"] and (begin := facts.get("started")) and begin > facts["ended"]:
+                facts.update(started=at, ended=own["ended"])  # both of one clock
         return {name: value for name, value in facts.items() if value is not None}
 
     def _conclude(self, outcomes: list[Outcome]) -> None:

@@ -262,6 +262,7 @@ class ClusterConfig:
         array: the most elements of an array (MaxArraySize, max_array_tasks).
         accounting: whether finished jobs are kept for sacct.
         controllers: its hosts with their port; another cluster may have the same name.
+        requeue: whether jobs may be run again unless they say otherwise (JobRequeue).
         patience: seconds that a command waits for an answer (MessageTimeout, TCPTimeout).
     """
 
@@ -271,6 +272,7 @@ class ClusterConfig:
     accounting: bool
     controllers: tuple[str, ...] = ()
     patience: int = 0
+    requeue: bool = True
 
     @property
     def submit_line(self) -> tuple[str, ...]:
@@ -299,6 +301,7 @@ def read_config(stdout: str) -> ClusterConfig:
             if name.startswith("SlurmctldHost[")
         ),
         patience=sum(_seconds(values.get(name)) for name in ("MessageTimeout", "TCPTimeout")),
+        requeue=values.get("JobRequeue") != "0",
     )
 
 

@@ -84,6 +84,9 @@ class Slurm(BatchSystem):
         return Limits(
             array=min(config.array, settings["max_array"] or config.array),
             dependencies=True,
+            reruns=bool(
+                settings.get("requeue") or (config.requeue and not settings.get("no-requeue"))
+            ),
             late_arrival=timedelta(seconds=max(_LATE, 2 * config.patience)),
             render_context={
                 "cluster": config.name,
