@@ -57,7 +57,13 @@ class Away:
         """Run a job from the beginning to the end; the job script's exit status."""
         self.scratch = self.project.parent / f"scratch-{number}-{task}-{restarts}"
         for name in sources_for(self.submissions[number], task):
-            shutil.copytree(self.folder / name, self.scratch, dirs_exist_ok=True)
+            # As HTCondor does, it says nothing of what is gone.
+            shutil.copytree(
+                self.folder / name,
+                self.scratch,
+                dirs_exist_ok=True,
+                ignore_dangling_symlinks=True,
+            )
         gone = self.project.with_name("gone")
         if hidden:
             self.project.rename(gone)
@@ -89,7 +95,7 @@ class Away:
                 place = self.folder / path.relative_to(self.scratch / REMOTE_RUN_DIR)
                 if path.is_dir():
                     place.mkdir(exist_ok=True)
-                else:
+                elif path.is_file():
                     shutil.copy2(path, place)
 
     @property
@@ -150,7 +156,8 @@ def test_nothing_is_copied_before_it_travels(isolated: Path, shell: Shell) -> No
     away = write(isolated, shell, Job(["./program"], inputs=["data"]))
     files = [path for path in (away.folder / "stage-in").rglob("*") if not path.is_dir()]
     assert files
-    assert all(path.is_symlink() for path in files)
+    copied = [path.name for path in files if not path.is_symlink()]
+    assert copied == ["arrivals"]
     back = {path.name for path in (away.folder / "stage-in/common" / REMOTE_RUN_DIR).iterdir()}
     assert back == {"job.sh", *RETURNED_DIRS}
 
@@ -341,6 +348,52 @@ def test_a_copy_of_the_env_script_stands_in_where_it_is_not_there(
     copied.write_text(ENV_SCRIPT.format("copy"))
     assert away.run(hidden=hidden) == 0
     assert away.out() == ("copy\n" if hidden else "travelled\n")
+
+
+@pytest.mark.parametrize("lost", ["one.txt", "data/b c", "data/deep/it's", "data", "./program"])
+def test_an_input_that_was_removed_fails_the_job(isolated: Path, shell: Shell, lost: str) -> None:
+    """Between submission and start; the system says nothing, and the command is not run."""
+    make(isolated, "one.txt", "data/a", "data/b c", "data/deep/it's", "program")
+    job = Job(["./program"], inputs=["one.txt", "data"], outputs=["*"])
+    away = write(isolated, shell, job)
+    path = isolated / lost
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert away.run() == 1
+    assert [name.split(".")[3:] for name in away.records] == [["stage_in", "exit-1"]]
+    assert "has not arrived: was it removed after submission?" in away.err()
+
+
+@pytest.mark.parametrize(
+    ("script", "there"),
+    [
+        ("echo 1 >x; ln -s x out", {"out": "1\n"}),
+        ("echo 1 >out; ln -s out out-2", {"out": "1\n", "out-2": "1\n"}),
+        ("mkdir d; echo 1 >d/x; ln -s d out", {"out/x": "1\n"}),
+        ("mkdir out d; echo 1 >d/x; ln -s ../d out/d", {"out/d/x": "1\n"}),
+        ('mkdir out; echo 1 >out/x; ln -s x "out/a b"', {"out/x": "1\n", "out/a b": "1\n"}),
+        ('echo 1 >x; ln -s "$PWD/x" out', {"out": "1\n"}),
+    ],
+)
+def test_outputs_that_are_links_come_as_what_they_lead_to(
+    isolated: Path, shell: Shell, script: str, there: dict[str, str]
+) -> None:
+    """A batch system follows no link to a folder, and passes over one that leads nowhere."""
+    run_job(isolated, shell, ["sh", "-c", script], outputs=["out*"], output_dir="results")
+    found = {str(p.relative_to("results")): p for p in Path("results").rglob("*") if p.is_file()}
+    assert {name: path.read_text() for name, path in found.items()} == there
+    assert not any(path.is_symlink() for path in Path("results").rglob("*"))
+
+
+@pytest.mark.parametrize(
+    "script",
+    ["ln -s nowhere out", "mkdir out; ln -s nowhere out/x", "mkfifo out", "ln -s out out"],
+)
+def test_outputs_that_cannot_travel_fail_the_job(isolated: Path, shell: Shell, script: str) -> None:
+    """They would not arrive, and the job would be done."""
+    away = write(isolated, shell, Job(["sh", "-c", script], outputs=["out"], output_dir="results"))
+    assert away.run() == 1
+    assert [name.split(".")[3:] for name in away.records] == [["stage_out", "exit-1"]]
+    assert away.err()
 
 
 def test_variables_and_set_up_are_the_jobs_own(isolated: Path, shell: Shell) -> None:

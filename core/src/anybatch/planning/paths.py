@@ -141,6 +141,7 @@ class Resolver:
         around = JobLayout(
             workdir=".",
             **settled,
+            transferred=True,
             output_dir=transfer_sets.back(outputs) if job.outputs else "",
             stdin=f"{RUN_FOLDER}/stdin" if stdin else "/dev/null",
             stdout=self._log_away(job.stdout, transfer_sets),

@@ -106,6 +106,8 @@ class TaskFiles:
                 yield RenderedFile(folder / name, text)
         for text, name in self._scripts.items():
             yield RenderedFile(folder / name, text, 0o700)
+        if self._away:
+            yield from self._parcels.files()
 
     def folders(self) -> Iterator[Path]:
         """The folders that are needed because files travel."""

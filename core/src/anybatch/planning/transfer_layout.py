@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from anybatch.errors import JobError
 from anybatch.planning.plan import Link
-from anybatch.quoting import INDEX, RUN_FOLDER
+from anybatch.quoting import INDEX, RUN_FOLDER, quote
 from anybatch.ranges import page_of
-from anybatch.records import REMOTE_RUN_DIR
+from anybatch.records import REMOTE_RUN_DIR, RenderedFile
 from anybatch.transfer import COMMON, RETURNED_DIRS, page_set
 from anybatch.worker.tasks import page_name
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     from anybatch.host import Host
 
+
+#: The list of what travels with a job, for its script.
+ARRIVALS = "arrivals"
 
 Pairs = tuple[tuple[str, str], ...]  #: absolute sources and places below the scratch folder
 
@@ -67,6 +70,14 @@ class TransferSets:
             for source, place in files:
                 for folder, _ in _folders(source):
                     yield self._folder / transfer_set / place / os.path.relpath(folder, source)
+
+    def files(self) -> Iterator[RenderedFile]:
+        """What each set has, for the job script to see that all of it has arrived."""
+        for files, transfer_set in self._packed.items():
+            links = [one for source, place in files for one in _links(source, Path(place))]
+            lines = [f"ab_arrived {quote(str(one.path))}\n" for one in links]
+            path = self._folder / transfer_set / REMOTE_RUN_DIR / ARRIVALS
+            yield RenderedFile(path, "".join(lines))
 
     def links(self, scripts: Iterable[str]) -> Iterator[Link]:
         """The links to be made.

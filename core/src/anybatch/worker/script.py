@@ -33,6 +33,7 @@ PIECES = (
     "setup",  # env_script, setup
     "stage_in",  # inputs
     "stage_out",  # outputs
+    "transferred",  # files that the batch system moves
     "container",  # a wrapper
     "begin",
 )
@@ -54,6 +55,7 @@ class JobLayout:
         inputs: sources and where they go, relative to the working folder.
         copy: inputs are copied, not linked.
         outputs: glob patterns.
+        transferred: the batch system moves the job's files.
     """
 
     workdir: str
@@ -66,6 +68,7 @@ class JobLayout:
     copy: bool = False
     outputs: tuple[str, ...] = ()
     output_dir: str = ""
+    transferred: bool = False
     stdin: str = "/dev/null"
     stdout: str = ""
     stderr: str = ""
@@ -88,11 +91,11 @@ def definitions(around: JobLayout) -> dict[str, str]:
         "ab_env": _exports(around.env),
         "ab_setup": [f"ab_setup_line {quote(line)}" for line in around.setup],
         "ab_stage_in": [f"{place} {quote(s)} {quote(_plain(d))}" for s, d in around.inputs],
-        "ab_stage_out": [
-            f"ab_collect {quote_indexed(p)} {quote_pattern(_plain(p))}" for p in around.outputs
-        ],
+        "ab_stage_out": _stage_out(around),
         "ab_wrapped": _wrapper(around.wrapper),
     }
+    if around.transferred:
+        functions["ab_stage_in"].insert(0, "ab_check_arrivals")
     texts = {name: f"{name}={quote_indexed(value)}" for name, value in values.items()}
     texts["ab_launch"] = "ab_launch=" + ("wrapped" if around.wrapper else "inside")
     for name, commands in functions.items():
@@ -106,9 +109,16 @@ def pieces_of(around: JobLayout) -> frozenset[str]:
         "setup": around.env_script or around.setup,
         "stage_in": around.inputs,
         "stage_out": around.outputs,
+        "transferred": around.transferred,
         "container": around.wrapper,
     }
     return _ALWAYS | {name for name, needed in wanted.items() if needed}
+
+
+def _stage_out(around: JobLayout) -> list[str]:
+    patterns = [(quote_indexed(one), quote_pattern(_plain(one))) for one in around.outputs]
+    first = [f"ab_resolve {matches}" for _, matches in patterns] if around.transferred else []
+    return [*first, *(f"ab_collect {name} {matches}" for name, matches in patterns)]
 
 
 def _exports(variables: Mapping[str, str]) -> list[str]:
