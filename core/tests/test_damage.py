@@ -265,5 +265,5 @@ def test_a_run_whose_folder_is_lost_ends_no_wait_for_others(
         [outcome] = await_runs(session, [lost, kept], Progress(notices.append))
         assert outcome.run == kept.id
         assert isinstance(lost.broken, FolderError)
-        [notice] = [one for one in notices if "cannot be watched" in one]
+        [notice] = [one for one in notices if "can no longer be watched" in one]
         assert lost.id in notice

@@ -431,7 +431,8 @@ def test_patterns_match_in_order(tmp_path: Path) -> None:
 TAKE = """
 import sys
 from anybatch.localhost import LocalHost
-lease = LocalHost().lease(sys.argv[1])
+from pathlib import Path
+lease = LocalHost().lease(Path(sys.argv[1]))
 print(lease.take(), flush=True)
 sys.stdin.readline()
 """
@@ -439,10 +440,11 @@ sys.stdin.readline()
 #: the test closes the pipe that it reads.
 DIE = """
 import sys, os
+from pathlib import Path
 from anybatch.host import Command
 from anybatch.localhost import LocalHost
 host = LocalHost()
-lease = host.lease(sys.argv[1])
+lease = host.lease(Path(sys.argv[1]))
 assert lease.take()
 with lease.inherited():
     host.run(Command(["sh", "-c", 'echo $$ >"$1"; read line <"$2"', "sh", *sys.argv[2:]]))
@@ -450,35 +452,40 @@ with lease.inherited():
 
 
 @pytest.fixture
-def run_id(tmp_path: Path) -> str:
-    """A run that no other test knows."""
-    return f"test-{os.getpid()}-{tmp_path.name}-{os.urandom(4).hex()}"
+def run_folder(tmp_path: Path) -> Path:
+    """A run's folder."""
+    made = tmp_path / "run"
+    made.mkdir()
+    return made
 
 
-def test_one_process_at_a_time_has_the_lease(run_id: str, run_python: Start) -> None:
+def test_one_process_at_a_time_has_the_lease(run_folder: Path, run_python: Start) -> None:
     """Another process does not get it while it is held, and gets it when it is given back."""
-    lease = local_host().lease(run_id)
+    other = run_folder / "other"
+    other.mkdir()
+    lease = local_host().lease(run_folder)
     assert lease.take()
     assert lease.take()
-    assert run_python(TAKE, run_id).communicate()[0] == "False\n"
-    assert not local_host().lease(run_id).take()
-    assert run_python(TAKE, f"{run_id}-other").communicate()[0] == "True\n"
+    assert run_python(TAKE, str(run_folder)).communicate()[0] == "False\n"
+    assert not local_host().lease(run_folder).take()
+    assert run_python(TAKE, str(other)).communicate()[0] == "True\n"
     lease.drop()
+    assert run_python(TAKE, str(run_folder)).communicate()[0] == "False\n"
     lease.drop()
-    assert run_python(TAKE, run_id).communicate()[0] == "True\n"
+    assert run_python(TAKE, str(run_folder)).communicate()[0] == "True\n"
 
 
 def test_the_lease_is_free_when_its_holder_is_gone(
-    run_id: str, run_python: Start, tmp_path: Path
+    run_folder: Path, run_python: Start, tmp_path: Path
 ) -> None:
     """A killed process leaves nothing behind that keeps others out."""
     gate = tmp_path / "gate"
     os.mkfifo(gate)
     program = TAKE.replace("sys.stdin.readline()", "open(sys.argv[2]).read()")
-    holder = run_python(program, run_id, str(gate))
+    holder = run_python(program, str(run_folder), str(gate))
     assert holder.stdout
     assert holder.stdout.readline() == "True\n"
-    lease = local_host().lease(run_id)
+    lease = local_host().lease(run_folder)
     assert not lease.take()
     holder.kill()
     holder.wait()
@@ -487,17 +494,17 @@ def test_the_lease_is_free_when_its_holder_is_gone(
 
 
 def test_the_lease_outlives_a_killed_caller_in_its_command(
-    run_id: str, run_python: Start, tmp_path: Path
+    run_folder: Path, run_python: Start, tmp_path: Path
 ) -> None:
     """While the submit command of a killed process still runs, nobody else may submit."""
     told, gate = tmp_path / "told", tmp_path / "gate"
     os.mkfifo(told)
     os.mkfifo(gate)
-    caller = run_python(DIE, run_id, str(told), str(gate))
+    caller = run_python(DIE, str(run_folder), str(told), str(gate))
     pid = int(told.read_text())
     caller.kill()
     caller.wait()
-    lease = local_host().lease(run_id)
+    lease = local_host().lease(run_folder)
     assert is_running(pid)
     assert not lease.take()
     ended = os.pidfd_open(pid)
@@ -517,24 +524,24 @@ def wait_for(pidfd: int) -> None:
         os.close(pidfd)
 
 
-def test_other_commands_do_not_inherit_the_lease(run_id: str) -> None:
+def test_other_commands_do_not_inherit_the_lease(run_folder: Path) -> None:
     """Only commands started inside `inherited` hold it."""
     host = local_host()
-    lease = host.lease(run_id)
+    lease = host.lease(run_folder)
     assert lease.take()
-    probe = Command([sys.executable, "-c", f"import os; os.fstat({lease._socket.fileno()})"])
+    probe = Command([sys.executable, "-c", f"import os; os.fstat({lease._descriptor})"])
     with lease.inherited():
         assert host.run(probe).ok
     assert not host.run(probe).ok
     lease.drop()
 
 
-def test_commands_of_other_threads_do_not_inherit_the_lease(run_id: str) -> None:
+def test_commands_of_other_threads_do_not_inherit_the_lease(run_folder: Path) -> None:
     """A download in the background may outlast the submission by far."""
     host = local_host()
-    lease = host.lease(run_id)
+    lease = host.lease(run_folder)
     assert lease.take()
-    probe = Command([sys.executable, "-c", f"import os; os.fstat({lease._socket.fileno()})"])
+    probe = Command([sys.executable, "-c", f"import os; os.fstat({lease._descriptor})"])
     answers: list[Completed] = []
     with lease.inherited():
         other = threading.Thread(target=lambda: answers.append(host.run(probe)))

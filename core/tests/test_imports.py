@@ -179,7 +179,7 @@ def test_hooks_are_functions_of_named_things() -> None:
 FLOW = (
     *("units", "ranges", "quoting", "host", "errors", "model", "outcome", "jobfile"),
     *("validators", "records", "hookspecs", "system", "transfer"),
-    *("ownership", "localfiles", "localhost", "commands"),
+    *("ownership", "localfiles", "locallease", "localhost", "commands"),
     *("plugins", "settings", "detection", "worker", "planning", "runs", "local"),
     *("run", "session", "executor", "aio", "__init__", "testing", "cli", "__main__"),
 )

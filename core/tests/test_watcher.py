@@ -743,10 +743,11 @@ def test_another_process_follows_a_retry(start: Callable[..., Session], clock: C
     mine = start().submit(Job(TRUE, retry=1))
     other = start().attach(mine.id)
     leave_record(mine.folder, "0.0.0.command.exit-1")
-    look(other)
-    assert states(other) == [State.QUEUED]
-    look(mine)
-    look(mine)
+    with mine.watched.right.held():
+        look(other)
+        assert states(other) == [State.QUEUED]
+        look(mine)
+        look(mine)
     poll(other)
     clock.now += PATIENCE + 1
     poll(other)

@@ -178,14 +178,41 @@ class Files(Protocol):
         """Remove a file, or a folder with all in it, as far as that can be done."""
 
 
+@attrs.frozen
+class LeaseHolder:
+    """Who has a lease, or had it last.
+
+    Attributes:
+        text: for people: `process 123 (stopped)`.
+        alive: it is a process of this machine that has not ended.
+        stopped: it is stopped (Ctrl-Z), and does nothing.
+        here: it is this process.
+    """
+
+    text: str
+    alive: bool = False
+    stopped: bool = False
+    here: bool = False
+
+
 class Lease(Protocol):
     """A right that one process at a time can have; free when its last holder is gone."""
 
     def take(self) -> bool:
-        """Try to get it; whether this process has it now."""
+        """Try to get it; whether this process has it now, once more. `drop` belongs to each.
+
+        Raises:
+            FolderError: that cannot be tried.
+        """
 
     def drop(self) -> None:
-        """Give it back."""
+        """Give it back, as often as it was taken."""
+
+    def holder(self) -> LeaseHolder | None:
+        """Who has it, or was the last to have it and may take it again; None: nobody."""
+
+    def leave(self) -> None:
+        """This process will not take it again: it is not named as the holder any more."""
 
     def inherited(self) -> AbstractContextManager[None]:
         """Commands that this thread runs inside hold it too, as long as they run.
@@ -222,8 +249,8 @@ class Host(Files, Protocol):
             CommandTimeout: it was killed after its time limit.
         """
 
-    def lease(self, name: str) -> Lease:
-        """A right that one process of this user on this machine can have; not held yet."""
+    def lease(self, folder: Path) -> Lease:
+        """A right about a folder of this user's, that one process can have; not held yet."""
 
     def secret(self, prompt: str) -> str | None:
         """Ask the user for a password; None: there is no terminal to ask on.

@@ -21,9 +21,11 @@ from typing import TYPE_CHECKING
 from anybatch.errors import CommandNotFound, CommandTimeout
 from anybatch.host import Completed
 from anybatch.localfiles import LocalFiles
+from anybatch.locallease import LocalLease
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from anybatch.host import Command
 
@@ -49,9 +51,9 @@ class LocalHost(LocalFiles):
         self._count = threading.Lock()
         self._running = 0
 
-    def lease(self, name: str) -> LocalLease:
+    def lease(self, folder: Path) -> LocalLease:
         """See `Host.lease`."""
-        return LocalLease(name, self._inherited)
+        return LocalLease(folder, self._inherited)
 
     def run(self, command: Command) -> Completed:
         """See `Host.run`."""
@@ -142,53 +144,6 @@ class LocalHost(LocalFiles):
     def which(self, program: str) -> str | None:
         """See `Host.which`."""
         return shutil.which(program, path=self.environ.get("PATH"))
-
-
-class LocalLease:
-    """See `anybatch.host.Lease`: the name of a Unix socket in Linux's abstract namespace (unix(7)).
-
-    One process can have it, it needs no file, and it is free when the last process that holds it
-    open is gone.
-
-    Args:
-        name: what it is for.
-        inherited: the descriptors that commands of a thread hold open.
-    """
-
-    def __init__(self, name: str, inherited: threading.local) -> None:
-        self._name = f"\0anybatch-lease-{os.getuid()}-{name}"
-        self._inherited = inherited
-        self._socket: socket.socket | None = None
-
-    def take(self) -> bool:
-        """See `Lease.take`."""
-        if self._socket is not None:
-            return True
-        attempt = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        try:
-            attempt.bind(self._name)
-        except OSError:
-            attempt.close()
-            return False
-        self._socket = attempt
-        return True
-
-    def drop(self) -> None:
-        """See `Lease.drop`."""
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
-
-    @contextlib.contextmanager
-    def inherited(self) -> Iterator[None]:
-        """See `Lease.inherited`."""
-        before = getattr(self._inherited, "descriptors", ())
-        if self._socket is not None:
-            self._inherited.descriptors = (*before, self._socket.fileno())
-        try:
-            yield
-        finally:
-            self._inherited.descriptors = before
 
 
 def matches(name: str, patterns: Sequence[str]) -> bool:

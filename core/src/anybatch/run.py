@@ -99,7 +99,7 @@ class Run:
     @property
     def unattended(self) -> bool:
         """Whether jobs wait to be submitted and no other process on this machine is at it."""
-        return self.watched.submitter.pending and self.watched.submitter.may_submit()
+        return self.watched.submitter.pending and not self.watched.right.attended
 
     @property
     def counts(self) -> dict[State, int]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
@@ -160,14 +162,14 @@ class Session:
             self.on_notice(note)
         file = store.create(plan, self.host)
         try:
-            self._index.add(file.run, file.folder)
-        except FolderError:
+            watched = self._open(file, new=True)
+            self._engine.submit(watched, partial(self._index.add, file.run, file.folder))
+        except FolderError as error:
             self.host.remove(file.folder)
-            raise
-        watched = self._open(file)
-        run = self._run_of(watched)
-        self._engine.submit(watched)
-        return run
+            with contextlib.suppress(FolderError):
+                self._index.remove(file.run)
+            raise FolderError(f"{error}; nothing was submitted") from error
+        return self._run_of(watched)
 
     @property
     def runs_folder(self) -> Path:
@@ -225,13 +227,13 @@ class Session:
                 run = self._known[watched.state.id] = Run(self._engine, watched)
             return run
 
-    def _open(self, file: store.RunFile) -> WatchedRun:
+    def _open(self, file: store.RunFile, *, new: bool = False) -> WatchedRun:
         self.plugins.system(file.system)
 
         def restore_types(values: Mapping[str, Any]) -> Mapping[str, Any]:
             return self._restore_types(file.system, values)
 
-        return self._engine.open(file, _writer(self.host), restore_types)
+        return self._engine.open(file, _writer(self.host), restore_types, new=new)
 
     def _restore_types(self, system: str, values: Mapping[str, Any]) -> dict[str, Any]:
         """A plugin's settings, read from JSON, as it declares them."""

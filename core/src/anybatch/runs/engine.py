@@ -20,6 +20,7 @@ from anybatch.runs.bells import Bells
 from anybatch.runs.journal import Journal
 from anybatch.runs.observers import Observers
 from anybatch.runs.questions import Questions
+from anybatch.runs.roster import Roster
 from anybatch.runs.state import RunState
 from anybatch.runs.watched import WatchedRun, watch
 from anybatch.runs.workers import Workers
@@ -72,7 +73,7 @@ class Engine:
         self._submit_timeout = submit_timeout
         self._find_run = find_run
         self._on_notice = on_notice
-        self._runs: dict[str, WatchedRun] = {}
+        self._roster = Roster(self.mutex, on_notice, self.wake)
         self._questions = Questions(hooks, poll_interval, on_notice)
         self._workers = Workers()
         self._bells = Bells()
@@ -81,9 +82,17 @@ class Engine:
     # -- runs come and go
 
     def open(
-        self, file: RunFile, writer: str, restore_types: Callable[[Mapping[str, Any]], Any]
+        self,
+        file: RunFile,
+        writer: str,
+        restore_types: Callable[[Mapping[str, Any]], Any],
+        *,
+        new: bool = False,
     ) -> WatchedRun:
         """A run's state, read from its journal; it is watched until it has ended.
+
+        Args:
+            new: it is watched from `submit` on.
 
         Raises:
             FolderError: the journal cannot be read.
@@ -104,33 +113,40 @@ class Engine:
                 look=self._look_now,
                 on_notice=self._on_notice,
             )
-            self._take_in(run)
+            if not new:
+                self._take_in(run)
         return run
 
     def _take_in(self, run: WatchedRun) -> None:
         """Watch a run, also one that could not be watched before."""
-        with self.mutex:
-            run.broken = None
-            if not run.state.finished:
-                self._runs[run.state.id] = run
-                self._questions.pace(run.system).begin()
-
-    def _active(self, systems: Collection[str] | None = None) -> list[WatchedRun]:
-        """The runs that may still change."""
-        with self.mutex:
-            return [
-                run
-                for run in self._runs.values()
-                if not run.state.finished and (systems is None or run.system in systems)
-            ]
+        if not run.state.finished:
+            self._roster.add(run)
+            self._questions.pace(run.system).begin()
 
     def get(self, name: str) -> WatchedRun | None:
         """The run called *name*, while it is watched."""
-        return self._runs.get(name)
+        return self._roster.get(name)
 
-    def submit(self, run: WatchedRun) -> None:
-        """Submit what is due of a run, in this thread."""
-        run.submitter.step()
+    def submit(self, run: WatchedRun, register: Callable[[], None]) -> None:
+        """Submit what is due of a new run, in this thread.
+
+        Args:
+            register: puts the run on record, where other processes find it. They submit nothing of
+                it before this has ended.
+
+        Raises:
+            FolderError: nothing was submitted, and nothing will be.
+        """
+        with run.right.held():
+            try:
+                register()
+                self._take_in(run)
+                run.submitter.step()
+            except FolderError as error:
+                if run.untouched:
+                    self._roster.drop(run, error)
+                    raise
+                self._roster.give_up(run, error)
         self._settle(run)
 
     # -- looking
@@ -145,12 +161,12 @@ class Engine:
             force: ask the batch systems whether it is time or not.
             submit: what waits for it is submitted; else submissions are only looked up.
         """
-        for run in self._active(systems):
-            self._guarded(run, lambda one: one.submitter.step(submit=submit))
+        for run in self._roster.active(systems):
+            self._roster.guarded(run, lambda one: one.submitter.step(submit=submit))
         with self.mutex:
             due = [
                 name
-                for name in {run.system for run in self._runs.values()}
+                for name in {run.system for run in self._roster.all}
                 if (systems is None or name in systems)
                 and (force or self._questions.pace(name).due)
             ]
@@ -161,8 +177,8 @@ class Engine:
 
     def _look(self, systems: Collection[str] | None, asked: Collection[str] = ()) -> None:
         """Read new exit records, and judge; of those that are *asked* next, read everything."""
-        for run in self._active(systems):
-            self._guarded(run, lambda one: self._look_at(one, asked=one.system in asked))
+        for run in self._roster.active(systems):
+            self._roster.guarded(run, lambda one: self._look_at(one, asked=one.system in asked))
 
     def _look_at(self, run: WatchedRun, *, asked: bool = False, thorough: bool = False) -> None:
         with run.looking:  # another thread may be at it
@@ -205,7 +221,7 @@ class Engine:
         """Ask a batch system about all jobs whose end is open, and take its answer."""
         with self._questions.one_at_a_time(system):
             with self.mutex:
-                runs = self._active([system])
+                runs = self._roster.active([system])
                 asked = [(run, batch) for run in runs for batch in run.watcher.batches()]
             answers = self._questions.ask(system, [batch for _, batch in asked])
             if answers is None:
@@ -214,7 +230,7 @@ class Engine:
             for (run, batch), answer in zip(asked, answers, strict=True):
                 answered[run.state.id].append((batch, answer))
             for run in runs:
-                self._guarded(run, partial(self._take, answered=answered[run.state.id]))
+                self._roster.guarded(run, partial(self._take, answered=answered[run.state.id]))
 
     def _take(self, run: WatchedRun, answered: _Answered) -> None:
         with self.mutex:
@@ -224,28 +240,11 @@ class Engine:
         # time of change of a folder as it was, so they are looked for whatever that says.
         self._look_at(run, thorough=True)
 
-    def _guarded(self, run: WatchedRun, action: Callable[[WatchedRun], None]) -> None:
-        """Do something with a run; what its folder cannot take costs only this run."""
-        try:
-            action(run)
-        except Exception as error:
-            with self.mutex:
-                run.broken = error
-                self._runs.pop(run.state.id, None)
-                run.lease.drop()
-            why = str(error) if isinstance(error, FolderError) else repr(error)
-            self._on_notice(f"run {run.state.id} can no longer be watched: {why}")
-            self.wake()
-
     def _announce(self) -> None:
         """Let runs go that have ended, and wake who waits."""
-        with self.mutex:
-            over = [run for run in self._runs.values() if run.state.finished]
-            for run in over:
-                self._settle(run)
-                del self._runs[run.state.id]
-                run.lease.drop()
+        over = self._roster.take_ended()
         for run in over:
+            self._settle(run)
             self._index.end(run.state.id)
         self.wake()
 
@@ -259,7 +258,7 @@ class Engine:
         """Look at exit records; what may take long is left to threads of its own."""
         self._workers.raise_error()
         with self.mutex:
-            active = self._active()
+            active = self._roster.active()
             due = {run.system for run in active if self._questions.pace(run.system).due}
             waiting = {run.system for run in active if run.submitter.due}
         for system in due:
@@ -275,9 +274,9 @@ class Engine:
         self._announce()
 
     def _submit(self, system: str) -> None:
-        for run in self._active([system]):
+        for run in self._roster.active([system]):
             if run.submitter.due and not self._background.closing:
-                self._guarded(run, lambda one: one.submitter.step())
+                self._roster.guarded(run, lambda one: one.submitter.step())
             self._settle(run)
         self._announce()
 
@@ -298,7 +297,7 @@ class Engine:
         if signal is None:
             with self.mutex:
                 run.state.record_stopped(batches)
-            self._guarded(run, lambda one: one.submitter.step(submit=False, force=True))
+            self._roster.guarded(run, lambda one: one.submitter.step(submit=False, force=True))
             self._settle(run)
         self._announce()
         return ended + told - len(not_accepted), refused + not_accepted
@@ -344,6 +343,5 @@ class Engine:
         self._hooks.close()
         if not (ended and idle):
             return  # in a command that hangs; it ends with this process
-        with self.mutex:
-            for run in self._runs.values():
-                run.lease.drop()
+        for run in self._roster.all:
+            run.right.lease.leave()

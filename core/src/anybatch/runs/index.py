@@ -47,8 +47,8 @@ class Index:
             self._files.write(path, text)
         except FolderError as error:
             raise FolderError(
-                f"cannot register the run in the state folder: {error}; nothing was submitted. "
-                f"Set XDG_STATE_HOME to use another state folder."
+                f"cannot register the run in the state folder: {error} (set XDG_STATE_HOME to use "
+                f"another state folder)"
             ) from error
 
     def end(self, run: str) -> None:

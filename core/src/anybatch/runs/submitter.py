@@ -36,12 +36,13 @@ from anybatch.worker.layout import page_of_job
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from anybatch.host import Host, Lease
+    from anybatch.host import Host
     from anybatch.outcome import Outcome
     from anybatch.plugins.calls import Hooks
     from anybatch.records import Rendered, Submission
     from anybatch.runs.dependencies import Look
     from anybatch.runs.entries import SubmissionState
+    from anybatch.runs.right import SubmitRight
     from anybatch.runs.state import RunState
 
 #: Pauses before a submit command that failed is tried again.
@@ -60,7 +61,7 @@ class Submitter:
 
     Args:
         run: its state.
-        lease: the right to submit.
+        right: to submit.
         mutex: is held where the state is read or changed.
         timeout: how long a submit command may take, in seconds.
         look: reads the evidence of another run, for jobs that run after it (`Dependencies`).
@@ -71,7 +72,7 @@ class Submitter:
     def __init__(
         self,
         run: RunState,
-        lease: Lease,
+        right: SubmitRight,
         *,
         mutex: threading.RLock,
         hooks: Hooks,
@@ -82,7 +83,7 @@ class Submitter:
         on_notice: Callable[[str], None],
     ) -> None:
         self._run = run
-        self._lease = lease
+        self._right = right
         self._mutex = mutex
         self._hooks = hooks
         self._host = host
@@ -112,10 +113,6 @@ class Submitter:
             stopping.unstopped(self._run)
         )
 
-    def may_submit(self) -> bool:
-        """Whether this process is the one that submits for the run."""
-        return self._lease.take()
-
     def step(self, *, submit: bool = True, force: bool = False) -> None:
         """Submit all that is due now, if this process may; one thread at a time does.
 
@@ -133,14 +130,16 @@ class Submitter:
         try:
             if force:
                 self._not_before.clear()
-            self._step(submit=submit)
+            with self._mutex:
+                due = self.due
+            with self._right.held(wanted=due) as mine:
+                if mine:
+                    self._step(submit=submit)
         finally:
             self._stepping.release()
 
     def _step(self, *, submit: bool) -> None:
         with self._mutex:
-            if not self.due or not self._lease.take():
-                return
             self._run.catch_up()
             open_ones = list(self._open())
         for one in filter(self._is_due, open_ones):
@@ -256,7 +255,7 @@ class Submitter:
         if not self._announced(one, rendered):
             return
         try:
-            ids = self._hooks.submit(system, submission, rendered, self._lease.inherited())
+            ids = self._hooks.submit(system, submission, rendered, self._right.lease.inherited())
         except NotSubmitted as error:
             self._note_failure(one, error)
             with self._mutex:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from anybatch.host import Lease
+from anybatch.runs.entries import Phase
 from anybatch.runs.observation import RunObservation
+from anybatch.runs.right import SubmitRight
 from anybatch.runs.state import RunState
 from anybatch.runs.submitter import Submitter
 from anybatch.runs.watcher import Watcher
@@ -36,7 +37,7 @@ class WatchedRun:
 
     state: RunState
     seen: RunObservation
-    lease: Lease
+    right: SubmitRight
     submitter: Submitter
     watcher: Watcher
     looking: threading.Lock = attrs.field(factory=threading.Lock)
@@ -47,6 +48,12 @@ class WatchedRun:
     def system(self) -> str:
         """The batch system."""
         return self.state.file.system
+
+    @property
+    def untouched(self) -> bool:
+        """Whether no submit command can have run."""
+        submissions = self.state.submissions
+        return not any(one.tries or one.phase is not Phase.WAITING for one in submissions)
 
 
 def watch(
@@ -62,10 +69,10 @@ def watch(
 ) -> WatchedRun:
     """A run with those who work on it."""
     seen = RunObservation(ExitFolder(state.folder, host))
-    lease = host.lease(state.id)
+    right = SubmitRight(state.id, host.lease(state.folder), on_notice)
     submitter = Submitter(
         state,
-        lease,
+        right,
         mutex=mutex,
         hooks=hooks,
         host=host,
@@ -74,5 +81,5 @@ def watch(
         on_submitted=seen.note_alive,
         on_notice=on_notice,
     )
-    watcher = Watcher(state, seen, submitter, host=host, lost_after=lost_after, on_notice=on_notice)
-    return WatchedRun(state, seen, lease, submitter, watcher)
+    watcher = Watcher(state, seen, right, host=host, lost_after=lost_after, on_notice=on_notice)
+    return WatchedRun(state, seen, right, submitter, watcher)

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from anybatch.outcome import Outcome
     from anybatch.runs.entries import JobRecord
     from anybatch.runs.observation import RunObservation
+    from anybatch.runs.right import SubmitRight
     from anybatch.runs.state import RunState
-    from anybatch.runs.submitter import Submitter
 
 PATIENCE = 10.0  #: seconds that a second witness of a job's end is waited for
 #: What an outcome takes over from the system's last answer.
@@ -41,7 +41,7 @@ class Watcher:
     Args:
         state: the run.
         seen: what this process has seen of it.
-        submitter: plans further attempts.
+        right: to submit, which who plans further attempts has.
         lost_after: seconds after which a job that nothing knows is lost.
         on_notice: told what somebody should know.
     """
@@ -50,7 +50,7 @@ class Watcher:
         self,
         state: RunState,
         seen: RunObservation,
-        submitter: Submitter,
+        right: SubmitRight,
         *,
         host: Host,
         lost_after: float,
@@ -58,7 +58,7 @@ class Watcher:
     ) -> None:
         self._run = state
         self._seen = seen
-        self._submitter = submitter
+        self._right = right
         self._host = host
         self._lost_after = lost_after
         self._on_notice = on_notice
@@ -259,15 +259,20 @@ class Watcher:
     def _conclude(self, outcomes: list[Outcome]) -> None:
         """Write verdicts, or plan another attempt for the jobs that get one."""
         again = [one for one in outcomes if to_be_retried(self._run, one)]
-        if again and self._submitter.may_submit():
-            # The right to submit may have come from a process that planned these already.
-            self.catch_up()
-            self._retry([one for one in again if self._is_open(one)])
+        if again:
+            self._retry_alone(again)
         ended = [one for one in outcomes if one not in again and self._is_open(one)]
         if ended:
             self._run.record_ended(ended)
         for outcome in ended:
             self._seen.forget(outcome.index)
+
+    def _retry_alone(self, outcomes: list[Outcome]) -> None:
+        """Plan another attempt, unless another process is at it."""
+        with self._right.held() as mine:
+            if mine:
+                self.catch_up()  # another process may have planned these already
+                self._retry([one for one in outcomes if self._is_open(one)])
 
     def _is_open(self, outcome: Outcome) -> bool:
         """Whether the attempt that an outcome is of is still the last, and without a verdict."""
