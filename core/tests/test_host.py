@@ -171,6 +171,19 @@ def test_a_timeout_ends_all_that_was_started(tmp_path: Path) -> None:
     await_that(lambda: not is_running(int(pid.read_text())))
 
 
+def test_what_a_command_had_printed_before_it_hung_is_told() -> None:
+    """A prompt or an address to log in at says why nothing went on."""
+    script = 'echo "Log in at https://login"; echo "Password: " >&2; sleep 600'
+
+    def time_out() -> str:
+        with pytest.raises(CommandTimeout) as caught:
+            local_host().run(sh(script, timeout=timedelta(seconds=2)))
+        return str(caught.value)
+
+    # A busy machine may not come to it in 2 s.
+    await_that(lambda: "it had printed: Log in at https://login Password:" in time_out())
+
+
 def is_running(pid: int) -> bool:
     """Whether there is such a process, and it is no zombie."""
     try:

@@ -18,7 +18,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from anybatch.errors import CommandNotFound, CommandTimeout
+from anybatch.errors import CommandNotFound, CommandTimeout, shorten
 from anybatch.host import Completed
 from anybatch.localfiles import LocalFiles
 from anybatch.locallease import LocalLease
@@ -68,10 +68,14 @@ class LocalHost(LocalFiles):
         process = self._start(command)
         try:
             out, err = process.communicate(text, timeout=command.timeout.total_seconds())
-        except subprocess.TimeoutExpired:
+        except subprocess.TimeoutExpired as error:
             _end(process)
-            limit = f"{command.timeout.total_seconds():g} s"
-            raise CommandTimeout(command, f"timed out after {limit} and was killed") from None
+            said = " ".join(
+                _text(out or b"").strip() for out in (error.stdout, error.stderr)
+            ).strip()
+            problem = f"timed out after {command.timeout.total_seconds():g} s and was killed"
+            printed = f"; it had printed: {shorten(said)}" if said else ""
+            raise CommandTimeout(command, problem + printed) from None
         except BaseException:
             _end(process)
             raise
