@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from anybatch.commands import Submitted
 from anybatch.errors import CommandFailed, CommandTimeout, NotSubmitted, Rejected, UsageError
 from anybatch.host import Command, Completed
 from anybatch.model import Job, Reason, Resources, State
@@ -63,6 +64,16 @@ def test_one_command_for_many_jobs(start: Callable[..., Session], toy: Toy) -> N
     assert len(toy.calls["submit"]) == 1
     assert natives(run) == [f"1.{task}" for task in range(1, 51)]
     assert run.counts == {State.QUEUED: 50}
+
+
+def test_what_a_submit_command_says_beside_the_ids_is_told(
+    start: Callable[..., Session], toy: Toy, notices: list[str]
+) -> None:
+    """A warning is no error: the jobs are submitted, and the user reads it once."""
+    toy.scripted["submit"] = [lambda: Submitted(toy.take(toy.calls["submit"][-1]), ["odd option"])]
+    run = start().submit(Job(TRUE))
+    assert natives(run) == ["1.1"]
+    assert notices == [f"run {run.id}: odd option"]
 
 
 def test_a_submit_command_has_its_time_limit(start: Callable[..., Session], toy: Toy) -> None:

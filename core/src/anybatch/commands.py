@@ -30,6 +30,22 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 
 
+class Submitted(tuple[str, ...]):
+    """The ids of jobs that were submitted, with what the system said beside them.
+
+    Attributes:
+        notices: for the user, such as the warnings of a submit command that has succeeded.
+    """
+
+    notices: tuple[str, ...]
+
+    def __new__(cls, ids: Iterable[str], notices: Iterable[str] = ()) -> Submitted:
+        """See the class."""
+        made = super().__new__(cls, ids)
+        made.notices = tuple(notices)
+        return made
+
+
 def run(host: Host, command: Command) -> Completed:
     """Run a command that must succeed.
 

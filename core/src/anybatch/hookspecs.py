@@ -240,7 +240,7 @@ def anybatch_submit(  # type: ignore[empty-body]
     below leaves open whether there are jobs: `anybatch_find` is then called before this again.
 
     Returns:
-        The native ids of the jobs of tasks 1..count, in this order.
+        The native ids of tasks 1..count, in order; `commands.Submitted` adds notices to users.
 
     Raises:
         Rejected: the system refused for good (unknown queue, impossible request).

@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import pytest
 from anybatch import Job, UsageError
-from anybatch.errors import CommandError, CommandFailed, CommandNotFound, CommandTimeout, Rejected
+from anybatch.commands import Submitted
+from anybatch.errors import (
+    CommandError,
+    CommandFailed,
+    CommandNotFound,
+    CommandTimeout,
+    NotSubmitted,
+    Rejected,
+)
 from anybatch.host import Command, Completed
 from anybatch.records import Detection, Environment, Limits, Transfer
 from anybatch.testing import ScriptedHost
@@ -304,11 +312,6 @@ def test_what_htcondor_refuses_for_good_is_rejected_in_its_words(name: str) -> N
                 "Communication error while submitting",
                 "Resource temporarily unavailable",
                 "Timed out waiting for response",
-                # Jobs that end make room:
-                "Failed to create proc\nNumber of submitted jobs would exceed MAX_JOBS_PER_OWNER",
-                "Failed to create proc\nNumber of submitted jobs would exceed MAX_JOBS_SUBMITTED",
-                "Failed to create proc\nNumber of submitted jobs would exceed "
-                "MAX_JOBS_PER_SUBMISSION",
             )
         ),
         # It may have arrived:
@@ -560,6 +563,26 @@ def test_a_job_of_the_same_number_is_left_alone() -> None:
         "54.2": "it was left alone: the job of this number has no token of anybatch",
     }
     assert host.ran[1].argv[2].startswith(f'(AnybatchToken == "{TOKEN}" && (')
+
+
+@pytest.mark.parametrize("limit", ["PER_OWNER", "SUBMITTED", "PER_SUBMISSION"])
+def test_where_there_is_no_room_jobs_wait_for_it(limit: str) -> None:
+    """It is certain that none was submitted, and jobs that end make room."""
+    words = f"Number of submitted jobs would exceed MAX_JOBS_{limit}"
+    with pytest.raises(NotSubmitted, match=f"htcondor: Failed to create proc {words}"):
+        submit(Completed(1, stderr=f"\nERROR: Failed to create proc\n{words}\n"), count=2)
+
+
+def test_warnings_of_a_submit_command_are_told() -> None:
+    """A misspelt command was ignored, and the jobs are there."""
+    warning = "WARNING: the line 'unusedthing = 3' was unused by condor_submit. Is it a typo?"
+    one = submission()
+    host = ScriptedHost((SUBMIT, Completed(0, "4.0 - 4.0\n", f"Welcome!\n{warning}\n\n")))
+    plugin = HTCondor(host)
+    ids = plugin.anybatch_submit(one, plugin.anybatch_render(one))
+    assert list(ids) == ["4.0"]
+    assert isinstance(ids, Submitted)
+    assert ids.notices == (warning,)
 
 
 def test_a_missing_credential_daemon_is_a_refusal() -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
+from anybatch.commands import Submitted
 from anybatch.errors import AnybatchError, PluginError
 from anybatch.model import Job
 from anybatch.plugins.guard import PATIENCE, Guard, NoAnswerError
@@ -145,15 +146,17 @@ class Hooks:
         submission: Submission,
         rendered: Rendered,
         held: contextlib.AbstractContextManager[object],
-    ) -> list[str]:
-        """The ids of the jobs that were submitted.
+    ) -> Submitted:
+        """The ids of the jobs that were submitted, and what the system said beside them.
 
         Args:
             held: is entered around the call, in its thread.
         """
         hook = "anybatch_submit"
         given = {"submission": submission, "rendered": rendered}
-        return self._ids(system, hook, self._call(system, hook, held, **given), submission.count)
+        answer = self._call(system, hook, held, **given)
+        ids = self._ids(system, hook, answer, submission.count)
+        return Submitted(ids, answer.notices if isinstance(answer, Submitted) else ())
 
     def find(self, system: str, submission: Submission) -> list[str]:
         """The ids of the jobs that carry a submission's token; empty: there are none."""

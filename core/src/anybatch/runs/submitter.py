@@ -268,7 +268,9 @@ class Submitter:
             self._note_failure(one, error)
             raise
         else:
-            self._submitted(one, ids)
+            self._submitted(one, list(ids))
+            for text in ids.notices:
+                self._on_notice(f"run {self._run.id}: {text}")
 
     def _rendered(self, submission: Submission) -> Rendered:
         """What the plugin renders; its files are written."""

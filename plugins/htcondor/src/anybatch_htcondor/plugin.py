@@ -10,8 +10,8 @@ import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from anybatch.commands import ask_each_group, missing_tools, no_answer, refused, run
-from anybatch.errors import CommandError, CommandFailed, Rejected, UsageError
+from anybatch.commands import Submitted, ask_each_group, missing_tools, no_answer, refused, run
+from anybatch.errors import CommandError, CommandFailed, NotSubmitted, Rejected, UsageError
 from anybatch.records import Detection, Environment, Limits, Transfer
 from anybatch.system import BatchSystem
 
@@ -40,10 +40,11 @@ _QUICK = timedelta(seconds=20)  #: for the commands that tell whether HTCondor i
 _TRANSIENT = re.compile(
     r"Can't find address|Failed to connect|connect to|SECMAN|AUTHENTICATE|timed? ?out|"
     r"not respond|may be overloaded|Failed to (end|create new|commit)|Communications? error|"
-    # Room may be made by jobs that end.
-    r"Unable to connect|temporarily|would exceed MAX_JOBS_",
+    r"Unable to connect|temporarily",
     re.IGNORECASE,
 )
+#: Jobs that end make room.
+_NO_ROOM = re.compile(r"would exceed MAX_JOBS_")
 #: No credential daemon is there, and none will be because somebody waits.
 _NO_CREDENTIALS = re.compile(r"job credential requests")
 #: What HTCondor sets for a job: `STARTER_NUM_THREADS_ENV_VARS`, what its slot has of the machine,
@@ -150,7 +151,10 @@ class HTCondor(BatchSystem):
         completed = self.host.run(rendered.command)
         cluster = parse.submitted_cluster(completed.stdout, submission.count)
         if completed.ok and cluster:
-            return parse.natives(cluster, submission.count)
+            ids = parse.natives(cluster, submission.count)
+            return Submitted(ids, parse.warnings(completed.stderr))
+        if not cluster and _NO_ROOM.search(completed.stderr):
+            raise NotSubmitted(f"htcondor: {parse.complain(completed.stderr)}")
         lacking = _NO_CREDENTIALS.search(completed.stderr) and completed.returncode > 0
         if not cluster and (lacking or refused(completed, _TRANSIENT)):
             raise Rejected(parse.complain(completed.stderr))
