@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from anybatch.errors import Rejected
+from anybatch.local.attributes import Attributes
 from anybatch.local.events import Submitted
 from anybatch.units import format_size
 
@@ -46,6 +47,7 @@ class Request:
     max_cores: int | None
     max_memory: int | None
     after: tuple[str, ...]
+    attributes: Attributes
 
 
 def admit(request: Request, machine: Machine, table: Table) -> Submitted:
@@ -78,6 +80,7 @@ def admit(request: Request, machine: Machine, table: Table) -> Submitted:
         time=request.time,
         kill_wait=request.kill_wait,
         after=request.after,
+        attributes=request.attributes,
     )
 
 

@@ -11,6 +11,7 @@ import attrs
 from cattrs import Converter
 from cattrs.strategies import configure_tagged_union
 
+from anybatch.local.attributes import Attributes
 from anybatch.local.states import Word
 
 
@@ -41,6 +42,7 @@ class Submitted:
         time: how long a job may run.
         kill_wait: how long it has between TERM and KILL.
         after: ids of jobs that must be done first.
+        attributes: of the process that submitted them; None: those of the supervisor.
     """
 
     number: int
@@ -57,6 +59,7 @@ class Submitted:
     time: float | None
     kill_wait: float
     after: tuple[str, ...] = ()
+    attributes: Attributes | None = None
 
 
 @attrs.frozen

@@ -22,13 +22,18 @@ if TYPE_CHECKING:
 
 @attrs.define(eq=False)
 class Job:
-    """A job, as what has happened to it."""
+    """A job, as what has happened to it.
+
+    Attributes:
+        stop_seen: when it was first seen to be told to end, in monotonic seconds.
+    """
 
     id: str
     task: int
     submission: Submission
     started: Started | None = None
     stopping: Stopping | None = None
+    stop_seen: float | None = None
     ended: Ended | None = None
 
     @property
@@ -59,15 +64,17 @@ class Job:
             raise ValueError(f"job {self.id} has not started")
         return self.started
 
-    def over_time(self, now: float) -> bool:
-        """Whether it runs for longer than it may."""
+    def over_time(self, age: float) -> bool:
+        """Whether it may not run for longer than so many seconds."""
         limit = self.submission.event.time
-        return limit is not None and now >= self._start.at + limit
+        return limit is not None and age >= limit
 
     def to_be_killed(self, now: float) -> bool:
-        """Whether it was told to end, and has had its time to do so."""
-        patience = self.submission.event.kill_wait
-        return self.stopping is not None and now >= self.stopping.at + patience
+        """Whether it was told to end, and has had its time to do so; *now* is monotonic."""
+        if self.stopping is None:
+            return False
+        self.stop_seen = now if self.stop_seen is None else self.stop_seen
+        return now >= self.stop_seen + self.submission.event.kill_wait
 
     def word_at_end(self, otherwise: Word) -> Word:
         """The word when it ends now: why it was told to, or *otherwise*."""
