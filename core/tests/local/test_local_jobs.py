@@ -124,9 +124,8 @@ def test_time_limit_and_patience() -> None:
     assert job.over_time(10.0)
     assert not job.to_be_killed(11.0)
     table.apply(Stopping(job.id, 10.0, Word.TIME_LIMIT))
-    assert not job.to_be_killed(20.5)  # the first look begins to count
-    assert not job.to_be_killed(21.0)
-    assert job.to_be_killed(21.5)
+    assert not job.to_be_killed(10.5)
+    assert job.to_be_killed(11.0)
     assert job.word_at_end(Word.DONE) is Word.TIME_LIMIT
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -12,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from anybatch.errors import CommandError, Rejected, UsageError
-from anybatch.host import Command
 from anybatch.model import Reason, Resources, State
 from anybatch.testing import await_that
 
@@ -108,7 +106,7 @@ def test_environment_holds_nothing_of_the_submitter(local: Local) -> None:
     local.wait(local.submit('env >"$TMP/env"; cat; pwd >>"$TMP/env"'))
     names = {line.partition("=")[0] for line in local.lines("env")}
     assert names - {"_", "PWD", "OLDPWD", "SHLVL"} == {
-        "ANYBATCH_LOCAL_JOB", "HOME", "LOGNAME", "PATH", "SHELL", "USER", "/",
+        "HOME", "LOGNAME", "PATH", "SHELL", "USER", "/",
     }  # fmt: skip
 
 
@@ -133,55 +131,6 @@ def test_what_a_job_leaves_running_is_killed(local: Local) -> None:
     local.wait(ids)
     (left,) = pids(local, 1)
     await_that(lambda: is_gone(left))
-
-
-def test_a_process_in_a_session_of_its_own_ends_with_its_job(local: Local) -> None:
-    """Also one whose parents have ended, and its children; those of other jobs are left alone."""
-    [other] = local.submit("export TMP; setsid sh -c 'echo $$ >$TMP/other; sleep 60' & sleep 60")
-    await_that(lambda: local.lines("other"))
-    text = "(setsid sh -c 'echo $$ >>$TMP/pids; sleep 60; true' &) ; "
-    [job] = local.submit(
-        f"export TMP; {text * 2} until [ $(wc -l <$TMP/pids) = 2 ]; do sleep 0.1; done"
-    )
-    assert [status.native_state for status in local.wait([job])] == ["DONE"]
-    await_that(lambda: all(is_gone(int(pid)) for pid in local.lines("pids")))
-    assert not is_gone(int(local.lines("other")[0]))
-    local.terminate([other])
-
-
-def test_a_job_has_the_attributes_of_its_submitter(local: Local) -> None:
-    """Not those of who started the supervisor: umask, nice value, processors and soft limits."""
-    local.wait(local.submit("true"))  # a supervisor is there
-    first = min(os.sched_getaffinity(0))
-    tell = "umask; ulimit -S -n; nice; taskset -cp $$"
-    changed = local.submission(f"({tell}) >$TMP/changed")
-    rendered = local.plugin.anybatch_render(changed)
-    for file in rendered.files:
-        local.host.write(file.path, file.text, file.mode)
-    around = 'umask 0027; ulimit -S -n 200; exec nice -n 3 taskset -c "$0" "$@"'
-    argv = ("sh", "-c", around, str(first), *rendered.command.argv)
-    answer = local.host.run(Command(argv, env=rendered.command.env)).stdout
-    local.wait(json.loads(answer)["ids"])
-    local.wait(local.submit(f"({tell}) >$TMP/usual"))
-    umask, files, nice, processors = local.lines("changed")
-    assert (umask, files) == ("0027", "200")
-    assert int(nice) == os.getpriority(os.PRIO_PROCESS, 0) + 3
-    assert processors.endswith(f": {first}")
-    usual = local.lines("usual")
-    assert usual[:2] != ["0027", "200"]
-    assert int(usual[2]) == os.getpriority(os.PRIO_PROCESS, 0)
-
-
-def test_accounting_tells_what_was_used(local: Local) -> None:
-    """CPU time and peak memory of a job that is done, as they were measured."""
-    ids = local.submit("head -c 60000000 /dev/zero | tail -c 60000000 | sort >/dev/null")
-    local.wait(ids)
-    [answer] = local.plugin.anybatch_account([local.batch(ids)])
-    [used] = answer.values()
-    assert used.cpu_time is not None
-    assert used.cpu_time.total_seconds() > 0
-    assert used.max_memory is not None
-    assert used.max_memory > 50_000_000
 
 
 def test_job_outlives_its_submitter(local: Local, tmp_path: Path) -> None:

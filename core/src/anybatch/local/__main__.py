@@ -10,10 +10,7 @@ import json
 import sys
 from pathlib import Path
 
-import attrs
-
 from anybatch.errors import AnybatchError
-from anybatch.local import attributes
 from anybatch.local.client import ask
 from anybatch.local.folder import state_folder
 
@@ -66,7 +63,6 @@ def _parser() -> argparse.ArgumentParser:
 
 def _submit(options: argparse.Namespace) -> str:
     request = json.loads(options.file.read_text("ascii"))
-    request["attributes"] = attrs.asdict(attributes.own())
     return _ask({"do": "submit", "request": request})
 
 

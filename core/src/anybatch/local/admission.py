@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import attrs
 
 from anybatch.errors import Rejected
-from anybatch.local.attributes import Attributes
 from anybatch.local.events import Submitted
 from anybatch.units import format_size
 
@@ -47,7 +46,6 @@ class Request:
     max_cores: int | None
     max_memory: int | None
     after: tuple[str, ...]
-    attributes: Attributes
 
 
 def admit(request: Request, machine: Machine, table: Table) -> Submitted:
@@ -80,7 +78,6 @@ def admit(request: Request, machine: Machine, table: Table) -> Submitted:
         time=request.time,
         kill_wait=request.kill_wait,
         after=request.after,
-        attributes=request.attributes,
     )
 
 

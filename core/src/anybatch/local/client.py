@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -13,14 +12,11 @@ from typing import TYPE_CHECKING, Any
 from anybatch.errors import AnybatchError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from anybatch.local.folder import StateFolder
 
 _PATIENCE = 40.0
 _PAUSE = 0.01
 _BETWEEN_STARTS = 0.3
-_NEEDED = ("HOME", "LANG", "LC_", "LD_LIBRARY_PATH", "PATH", "PYTHON", "VIRTUAL_ENV", "XDG_")
 
 
 def ask(folder: StateFolder, question: dict[str, Any]) -> str:
@@ -89,13 +85,4 @@ class _Starter:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                env=_environment(os.environ),
             )
-
-
-def _environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """What a supervisor needs; batch systems know the processes of a job by variables.
-
-    HTCondor (`_CONDOR_ANCESTOR_...`) ends all of them with the job that this one may be.
-    """
-    return {name: value for name, value in environ.items() if name.startswith(_NEEDED)}

@@ -11,7 +11,6 @@ import attrs
 from cattrs import Converter
 from cattrs.strategies import configure_tagged_union
 
-from anybatch.local.attributes import Attributes
 from anybatch.local.states import Word
 
 
@@ -42,7 +41,6 @@ class Submitted:
         time: how long a job may run.
         kill_wait: how long it has between TERM and KILL.
         after: ids of jobs that must be done first.
-        attributes: of the process that submitted them; None: those of the supervisor.
     """
 
     number: int
@@ -59,7 +57,6 @@ class Submitted:
     time: float | None
     kill_wait: float
     after: tuple[str, ...] = ()
-    attributes: Attributes | None = None
 
 
 @attrs.frozen

@@ -22,18 +22,13 @@ if TYPE_CHECKING:
 
 @attrs.define(eq=False)
 class Job:
-    """A job, as what has happened to it.
-
-    Attributes:
-        stop_seen: when it was first seen to be told to end, in monotonic seconds.
-    """
+    """A job, as what has happened to it."""
 
     id: str
     task: int
     submission: Submission
     started: Started | None = None
     stopping: Stopping | None = None
-    stop_seen: float | None = None
     ended: Ended | None = None
 
     @property
@@ -64,17 +59,15 @@ class Job:
             raise ValueError(f"job {self.id} has not started")
         return self.started
 
-    def over_time(self, age: float) -> bool:
-        """Whether it may not run for longer than so many seconds."""
+    def over_time(self, now: float) -> bool:
+        """Whether it runs for longer than it may."""
         limit = self.submission.event.time
-        return limit is not None and age >= limit
+        return limit is not None and now >= self._start.at + limit
 
     def to_be_killed(self, now: float) -> bool:
-        """Whether it was told to end, and has had its time to do so; *now* is monotonic."""
-        if self.stopping is None:
-            return False
-        self.stop_seen = now if self.stop_seen is None else self.stop_seen
-        return now >= self.stop_seen + self.submission.event.kill_wait
+        """Whether it was told to end, and has had its time to do so."""
+        patience = self.submission.event.kill_wait
+        return self.stopping is not None and now >= self.stopping.at + patience
 
     def word_at_end(self, otherwise: Word) -> Word:
         """The word when it ends now: why it was told to, or *otherwise*."""

@@ -1,7 +1,7 @@
 """The batch system `local`: this machine.
 
 Without `anybatch_environment` and `anybatch_transfer`: its jobs inherit nothing and share the
-file system.
+file system. Without `anybatch_account`: the status of a job that has ended holds all there is.
 """
 
 from __future__ import annotations
@@ -68,11 +68,6 @@ class Local(BatchSystem):
         known = read(self.host, render.status(own), parse.statuses) if own else {}
         answers: dict[str, JobStatus | None] = {**dict.fromkeys(strangers), **known}
         return [answers] * len(batches)
-
-    def anybatch_account(self, batches: Sequence[Batch]) -> Sequence[Mapping[str, JobStatus]]:
-        """CPU time and peak memory, which the supervisor has measured."""
-        answers = self.anybatch_status(batches)
-        return [{name: one for name, one in answer.items() if one} for answer in answers]
 
     def anybatch_terminate(self, batches: Sequence[Batch], signal: str | None) -> None:
         """TERM, then KILL, or just the signal, to the process groups of the jobs."""

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import pwd
 import resource
 import shutil
 import signal
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,8 +21,6 @@ _PATH = "/usr/local/bin:/usr/bin:/bin"
 _BASH = shutil.which("bash", path=_PATH)
 _BORN = 19  # fields of /proc/PID/stat after the program's name; proc(5) counts from 3
 _SESSION = 3
-_PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
-_TICKS = os.sysconf("SC_CLK_TCK")
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 
 
@@ -57,35 +53,17 @@ def environment() -> dict[str, str]:
     }
 
 
-def become_reaper() -> None:
-    """Have processes whose parents have ended become our children (prctl(2)).
-
-    So those that a job has started in sessions of their own are found when it ends.
-    """
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-
-
-def launch(
-    argv: tuple[str, ...],
-    environ: dict[str, str],
-    log: str,
-    marker: Path,
-    before: tuple[str, ...] = (),
-) -> int:
+def launch(argv: tuple[str, ...], environ: dict[str, str], log: str, marker: Path) -> int:
     """Start a process in a session of its own; its output is appended to *log*.
 
     The process itself makes the file *marker*, just before it becomes the program: whether one
     was started can be told even by somebody who was killed in this function.
-
-    Args:
-        before: the words of a program that becomes *argv*, such as nice(1).
 
     Raises:
         OSError: it cannot be started.
     """
     if argv[0] == "/bin/sh" and _BASH:
         argv = (_BASH, *argv[1:])  # the job script would start it by itself, one shell later
-    argv = (*before, *argv)
     actions = [
         (os.POSIX_SPAWN_OPEN, 1, log, _WRITE, 0o600),
         (os.POSIX_SPAWN_DUP2, 1, 2),
@@ -116,39 +94,6 @@ def runs(pid: int, born: int) -> bool:
     """Whether the process *pid* born then still runs; one that nobody reaped does not."""
     fields = _stat(pid)
     return bool(fields) and int(fields[_BORN]) == born and fields[0] not in "ZX"
-
-
-def age(pid: int) -> float:
-    """For how many seconds a process has been there, whatever the clock did; 0 if it is not."""
-    ticks = born(pid)
-    return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / _TICKS if ticks else 0.0
-
-
-def kill_leftovers(variable: str) -> None:
-    """Kill processes that have *variable* (`NAME=VALUE`) in their environment, in any session.
-
-    Nothing is looked through unless a process has lost its parent and become our child.
-    """
-    wanted = os.fsencode(variable)
-    while orphans := [pid for pid in _children() if wanted in _environ(pid)]:
-        for pid in orphans:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(pid, 0)  # its own children are ours now
-
-
-def _children() -> list[int]:
-    """Our children; the supervisor has one thread."""
-    own = str(os.getpid())
-    return [int(pid) for pid in (_PROC / own / "task" / own / "children").read_text().split()]
-
-
-def _environ(pid: int) -> list[bytes]:
-    try:
-        return (_PROC / str(pid) / "environ").read_bytes().split(b"\0")
-    except OSError:
-        return []
 
 
 def find(argv: Sequence[str]) -> int:

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from anybatch.local import processes, service
+from anybatch.local import service
 from anybatch.local.journal import Journal
 from anybatch.local.supervisor import Supervisor
 
@@ -37,7 +37,6 @@ def serve(folder: StateFolder, idle: float) -> None:
     os.ftruncate(lock, 0)
     os.write(lock, f"{os.getpid()}\n".encode())
     os.chdir("/")
-    processes.become_reaper()
     with contextlib.closing(Journal(folder.journal)) as journal:
         asyncio.run(_Server(folder, Supervisor(folder, journal)).run(idle))
 

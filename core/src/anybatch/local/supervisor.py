@@ -9,7 +9,7 @@ import time
 from signal import SIGCONT, SIGKILL, SIGTERM
 from typing import TYPE_CHECKING
 
-from anybatch.local import attributes, processes
+from anybatch.local import processes
 from anybatch.local.admission import Machine
 from anybatch.local.events import Booted, Ended, Event, Started, Stopping
 from anybatch.local.jobs import Job, Table
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from anybatch.local.folder import StateFolder
     from anybatch.local.journal import Journal
 
-JOB_ID = "ANYBATCH_LOCAL_JOB"  #: names the job in its processes' environment
 _REMEMBERED = 24 * 3600.0
 _TIDY_EVERY = 3600.0
 _TRY_AGAIN = frozenset({errno.EAGAIN, errno.ENOMEM})
@@ -107,13 +106,9 @@ class Supervisor:
     def _start(self, job: Job) -> bool:
         """Start *job*; False where the machine cannot take another process now."""
         marker = self._folder.starting / job.id
-        event = job.submission.event
-        wanted = event.attributes
-        environ = {**self._environ, JOB_ID: job.id}
+        log = job.submission.event.log
         try:
-            with attributes.taken_on(wanted) if wanted else contextlib.nullcontext():
-                before = attributes.nicer(wanted) if wanted else ()
-                pid = processes.launch(job.argv, environ, event.log, marker, before)
+            pid = processes.launch(job.argv, self._environ, log, marker)
         except OSError as error:
             with contextlib.suppress(FileNotFoundError):
                 marker.unlink()
@@ -137,10 +132,7 @@ class Supervisor:
     def reap(self) -> None:
         """Take note of children that have ended."""
         for end in processes.reap():
-            job = self._children.pop(end.pid, None)
-            if job is None:
-                continue  # a process of a job, whose parent had ended
-            processes.kill_leftovers(f"{JOB_ID}={job.id}")
+            job = self._children.pop(end.pid)
             word = Word.DONE if end.exit_code == 0 else Word.FAILED
             self.record(
                 Ended(
@@ -156,11 +148,11 @@ class Supervisor:
 
     def tick(self) -> None:
         """What time brings: limits, ends of jobs that are no children of ours, forgetting."""
-        now, ticking = time.time(), time.monotonic()
+        now = time.time()
         for job in list(self.table.running.values()):
-            if job.to_be_killed(ticking):
+            if job.to_be_killed(now):
                 processes.signal_group(job.pid, SIGKILL)
-            elif job.submission.event.time and job.over_time(processes.age(job.pid)):
+            elif job.over_time(now):
                 self.stop(job, Word.TIME_LIMIT)
         self._look_after_adopted()
         if now - self._tidied > _TIDY_EVERY:
@@ -172,7 +164,6 @@ class Supervisor:
             self._adopted.remove(job)
             if processes.born(job.pid) in (0, job.born):  # else the number is another's by now
                 processes.signal_group(job.pid, SIGKILL)
-            processes.kill_leftovers(f"{JOB_ID}={job.id}")
             self._end_unseen(job)
 
     def _end_unseen(self, job: Job) -> None:
