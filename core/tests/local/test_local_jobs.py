@@ -116,14 +116,14 @@ def test_dependency_that_ended_before() -> None:
 
 
 def test_time_limit_and_patience() -> None:
-    """A job is over time at its limit, and to be killed when its patience is over."""
+    """A job is over time at its age, and killed by the time since boot, whatever the clock says."""
     table = table_of(submitted(1, time=10.0))
     start_all(table)
     job = table.jobs["1.1@m"]
     assert not job.over_time(9.0)
     assert job.over_time(10.0)
     assert not job.to_be_killed(11.0)
-    table.apply(Stopping(job.id, 10.0, Word.TIME_LIMIT))
+    table.apply(Stopping(job.id, 7000.0, Word.TIME_LIMIT, uptime=10.0))
     assert not job.to_be_killed(10.5)
     assert job.to_be_killed(11.0)
     assert job.word_at_end(Word.DONE) is Word.TIME_LIMIT

@@ -106,7 +106,7 @@ def test_environment_holds_nothing_of_the_submitter(local: Local) -> None:
     local.wait(local.submit('env >"$TMP/env"; cat; pwd >>"$TMP/env"'))
     names = {line.partition("=")[0] for line in local.lines("env")}
     assert names - {"_", "PWD", "OLDPWD", "SHLVL"} == {
-        "HOME", "LOGNAME", "PATH", "SHELL", "USER", "/",
+        "ANYBATCH_LOCAL_JOB", "HOME", "LOGNAME", "PATH", "SHELL", "USER", "/",
     }  # fmt: skip
 
 

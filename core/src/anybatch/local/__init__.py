@@ -19,5 +19,7 @@ The batch system, which the plugin knows as the command `python -m anybatch.loca
     events.py      what can happen to a job
     journal.py     keeps the events, so that a supervisor that is killed loses nothing
     processes.py   what is asked of the operating system
+    attributes.py  what a job gets of its submitter besides its environment
+    detach.py      leaving the process family of whoever starts the supervisor
     folder.py      where all of it is kept
 """

@@ -8,11 +8,18 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 from pathlib import Path
 
+import attrs
+
 from anybatch.errors import AnybatchError
+from anybatch.local import attributes
 from anybatch.local.client import ask
-from anybatch.local.folder import state_folder
+from anybatch.local.folder import UnsuitableFolder, state_folder
+
+_PATIENCE = 5.0
+_PAUSE = 0.05
 
 
 def main() -> int:
@@ -44,6 +51,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     status.set_defaults(run=_status)
 
+    account = commands.add_parser(
+        "account", help="like status, once the jobs are reaped; waits a few seconds for that"
+    )
+    account.set_defaults(run=_account)
+
     terminate = commands.add_parser(
         "terminate", help="stop jobs; reads their IDs from standard input"
     )
@@ -57,13 +69,18 @@ def _parser() -> argparse.ArgumentParser:
         "serve", help="run the supervisor; the other commands start it on demand"
     )
     serve.add_argument("--idle", type=float, default=10.0, help="end after this many idle seconds")
+    serve.add_argument("--detach", action="store_true", help="return as soon as it serves")
     serve.set_defaults(run=_serve)
     return parser
 
 
 def _submit(options: argparse.Namespace) -> str:
     request = json.loads(options.file.read_text("ascii"))
-    return _ask({"do": "submit", "request": request})
+    request["attributes"] = attrs.asdict(attributes.own())  # ours are our submitter's
+    try:
+        return _ask({"do": "submit", "request": request})
+    except UnsuitableFolder as error:  # trying again would not help
+        return json.dumps({"rejected": str(error)}) + "\n"
 
 
 def _find(options: argparse.Namespace) -> str:
@@ -72,6 +89,17 @@ def _find(options: argparse.Namespace) -> str:
 
 def _status(_: argparse.Namespace) -> str:
     return _ask({"do": "status", "ids": json.load(sys.stdin)})
+
+
+def _account(_: argparse.Namespace) -> str:
+    ids = json.load(sys.stdin)
+    give_up = time.monotonic() + _PATIENCE
+    while True:  # a job's record is there a moment before its script has ended
+        answer = _ask({"do": "status", "ids": ids})
+        ended = all("ended" in facts for facts in json.loads(answer)["jobs"].values())
+        if ended or time.monotonic() > give_up:
+            return answer
+        time.sleep(_PAUSE)
 
 
 def _terminate(options: argparse.Namespace) -> str:
@@ -85,14 +113,15 @@ def _ask(question: dict[str, object]) -> str:
 def _machine(_: argparse.Namespace) -> str:
     from anybatch.local import processes
 
-    state_folder()  # whose error says why no job could be kept here
+    state_folder().check()  # whose error says why no job could be kept here
     return json.dumps({"cores": processes.cores(), "memory": processes.memory()}) + "\n"
 
 
 def _serve(options: argparse.Namespace) -> str:
-    from anybatch.local.server import serve  # what clients do not need to load
+    from anybatch.local.detach import detach  # what clients do not need to load
+    from anybatch.local.server import serve
 
-    serve(state_folder(), options.idle)
+    serve(state_folder(), options.idle, detach() if options.detach else None)
     return ""
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from anybatch.errors import Rejected
+from anybatch.local.attributes import Attributes
 from anybatch.local.events import Submitted
 from anybatch.units import format_size
 
@@ -29,7 +30,8 @@ class Request:
     """A submission as the plugin writes it (`render.py`); see `Submitted`.
 
     Attributes:
-        max_cores, max_memory: as set; None: what the machine has.
+        max_cores, max_memory: as set; None: what the machine has, of its cores those that the
+            submitter may use.
     """
 
     token: str
@@ -46,6 +48,7 @@ class Request:
     max_cores: int | None
     max_memory: int | None
     after: tuple[str, ...]
+    attributes: Attributes | None = None
 
 
 def admit(request: Request, machine: Machine, table: Table) -> Submitted:
@@ -54,7 +57,8 @@ def admit(request: Request, machine: Machine, table: Table) -> Submitted:
     Raises:
         Rejected: they could never start, with what was asked, what there is, and what helps.
     """
-    max_cores = machine.cores if request.max_cores is None else request.max_cores
+    cores = len(request.attributes.cores) if request.attributes else machine.cores
+    max_cores = cores if request.max_cores is None else request.max_cores
     max_memory = machine.memory if request.max_memory is None else request.max_memory
     _check_machine(request)
     if request.cores > max_cores:
@@ -78,6 +82,7 @@ def admit(request: Request, machine: Machine, table: Table) -> Submitted:
         time=request.time,
         kill_wait=request.kill_wait,
         after=request.after,
+        attributes=request.attributes,
     )
 
 

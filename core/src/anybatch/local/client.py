@@ -10,6 +10,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from anybatch.errors import AnybatchError
+from anybatch.local.detach import scrubbed
+from anybatch.localhost import LocalHost
 
 if TYPE_CHECKING:
     from anybatch.local.folder import StateFolder
@@ -26,6 +28,7 @@ def ask(folder: StateFolder, question: dict[str, Any]) -> str:
     when it is asked twice.
 
     Raises:
+        UnsuitableFolder: no supervisor can ever work in the folder.
         AnybatchError: there is no supervisor and none can be started, or it says why not.
     """
     request = json.dumps(question).encode()
@@ -77,10 +80,13 @@ class _Starter:
             raise AnybatchError(f"the supervisor of local jobs cannot start: {said}")
         if time.monotonic() < self._next or (self._process and self._process.poll() is None):
             return
+        if self._process is None:
+            self._folder.check()
         self._next = time.monotonic() + _BETWEEN_STARTS
         with self._folder.log.open("ab") as log:
             self._process = subprocess.Popen(
-                (sys.executable, "-m", "anybatch.local", "serve"),
+                (sys.executable, "-m", "anybatch.local", "serve", "--detach"),
+                env=scrubbed(LocalHost().environ),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -11,6 +11,7 @@ import attrs
 from cattrs import Converter
 from cattrs.strategies import configure_tagged_union
 
+from anybatch.local.attributes import Attributes
 from anybatch.local.states import Word
 
 
@@ -41,6 +42,7 @@ class Submitted:
         time: how long a job may run.
         kill_wait: how long it has between TERM and KILL.
         after: ids of jobs that must be done first.
+        attributes: what each job gets of its submitter; None: what the supervisor has.
     """
 
     number: int
@@ -57,6 +59,7 @@ class Submitted:
     time: float | None
     kill_wait: float
     after: tuple[str, ...] = ()
+    attributes: Attributes | None = None
 
 
 @attrs.frozen
@@ -71,11 +74,16 @@ class Started:
 
 @attrs.frozen
 class Stopping:
-    """A running job was told to end (TERM); *word* says why."""
+    """A running job was told to end (TERM); *word* says why.
+
+    Attributes:
+        uptime: seconds since the machine has booted, which no change of the clock touches.
+    """
 
     id: str
     at: float
     word: Word
+    uptime: float = 0.0
 
 
 @attrs.frozen

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import os
 import socket
 from typing import TYPE_CHECKING
@@ -14,6 +16,15 @@ from anybatch.errors import FolderError
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+
+class UnsuitableFolder(FolderError):
+    """A folder whose file system cannot do what the supervisor needs; it never will."""
+
+
+_UNSUITABLE = frozenset(
+    {errno.EOPNOTSUPP, errno.ENOSYS, errno.ENOLCK, errno.EPERM, errno.EINVAL, errno.ENODEV}
+)
 
 
 class StateFolder:
@@ -41,6 +52,39 @@ class StateFolder:
             yield f"/proc/self/fd/{descriptor}/socket"
         finally:
             os.close(descriptor)
+
+    def check(self) -> None:
+        """Try what the supervisor needs of the file system: locks, and Unix sockets.
+
+        Raises:
+            UnsuitableFolder: it has not got them, as AFS and some NFS.
+        """
+        probe = f"probe-{os.getpid()}"
+        lock, address = self.path / f"{probe}.lock", self.path / probe
+        try:
+            with self._needing("locks (flock)"), lock.open("w") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with (
+                self._needing("Unix sockets"),
+                socket.socket(socket.AF_UNIX) as listener,
+                self.socket_path() as path,
+            ):
+                listener.bind(f"{os.path.dirname(path)}/{probe}")
+        finally:
+            lock.unlink(missing_ok=True)
+            address.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _needing(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if error.errno not in _UNSUITABLE:
+                raise
+            raise UnsuitableFolder(
+                f"the file system of the state folder {str(self.path)!r} has no {what}: "
+                f"{error.strerror}; set XDG_STATE_HOME to a folder on a local disk"
+            ) from error
 
     def log_tail(self) -> str:
         """The last line of the log."""

@@ -59,15 +59,15 @@ class Job:
             raise ValueError(f"job {self.id} has not started")
         return self.started
 
-    def over_time(self, now: float) -> bool:
-        """Whether it runs for longer than it may."""
+    def over_time(self, age: float) -> bool:
+        """Whether a process that is so many seconds old has run for longer than it may."""
         limit = self.submission.event.time
-        return limit is not None and now >= self._start.at + limit
+        return limit is not None and age >= limit
 
-    def to_be_killed(self, now: float) -> bool:
+    def to_be_killed(self, uptime: float) -> bool:
         """Whether it was told to end, and has had its time to do so."""
         patience = self.submission.event.kill_wait
-        return self.stopping is not None and now >= self.stopping.at + patience
+        return self.stopping is not None and uptime >= self.stopping.uptime + patience
 
     def word_at_end(self, otherwise: Word) -> Word:
         """The word when it ends now: why it was told to, or *otherwise*."""

@@ -38,6 +38,11 @@ def statuses(text: str) -> dict[str, JobStatus]:
     return {native: _status(native, facts) for native, facts in json.loads(text)["jobs"].items()}
 
 
+def used(text: str) -> dict[str, JobStatus]:
+    """The answer to `account`: what jobs used that have ended."""
+    return {native: one for native, one in statuses(text).items() if one.state.final}
+
+
 def _status(native: str, facts: Mapping[str, Any]) -> JobStatus:
     word = Word(facts["word"])
     state, reason = MEANING[word]

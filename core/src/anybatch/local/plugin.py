@@ -1,7 +1,7 @@
 """The batch system `local`: this machine.
 
 Without `anybatch_environment` and `anybatch_transfer`: its jobs inherit nothing and share the
-file system. Without `anybatch_account`: the status of a job that has ended holds all there is.
+file system.
 """
 
 from __future__ import annotations
@@ -62,12 +62,16 @@ class Local(BatchSystem):
 
     def anybatch_status(self, batches: Sequence[Batch]) -> Sequence[Mapping[str, JobStatus | None]]:
         """One question, however many jobs; about those of another machine nothing can be said."""
-        ids = [native_id for batch in batches for native_id in batch.ids]
-        strangers = set(parse.strangers(ids, self.host.name))
-        own = [native_id for native_id in ids if native_id not in strangers]
+        own, strangers = self._own(batches)
         known = read(self.host, render.status(own), parse.statuses) if own else {}
         answers: dict[str, JobStatus | None] = {**dict.fromkeys(strangers), **known}
         return [answers] * len(batches)
+
+    def anybatch_account(self, batches: Sequence[Batch]) -> Sequence[Mapping[str, JobStatus]]:
+        """What the kernel has counted; jobs that the supervisor did not start are not known."""
+        own, _ = self._own(batches)
+        known = read(self.host, render.account(own), parse.used) if own else {}
+        return [known] * len(batches)
 
     def anybatch_terminate(self, batches: Sequence[Batch], signal: str | None) -> None:
         """TERM, then KILL, or just the signal, to the process groups of the jobs."""
@@ -81,6 +85,12 @@ class Local(BatchSystem):
             place = parse.machine_of(strangers[0])
             raise CommandError(command, self._elsewhere(f"job {strangers[0]}", place))
         run(self.host, command)
+
+    def _own(self, batches: Sequence[Batch]) -> tuple[list[str], list[str]]:
+        """The ids of jobs of this machine, and those of others."""
+        ids = [native_id for batch in batches for native_id in batch.ids]
+        strangers = parse.strangers(ids, self.host.name)
+        return [native_id for native_id in ids if native_id not in set(strangers)], strangers
 
     def _elsewhere(self, what: str, place: str) -> str:
         return (

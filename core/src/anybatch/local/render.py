@@ -62,6 +62,11 @@ def status(ids: Sequence[str]) -> Command:
     return _command("status", stdin=json.dumps(list(ids)))
 
 
+def account(ids: Sequence[str]) -> Command:
+    """Asks what jobs used that have ended."""
+    return _command("account", stdin=json.dumps(list(ids)))
+
+
 def terminate(ids: Sequence[str], signal: str | None) -> Command:
     """Stops jobs, or sends them a signal."""
     options = () if signal is None else ("--signal", signal)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from anybatch.local import service
+from anybatch.local.detach import become_subreaper, use_all_cores
 from anybatch.local.journal import Journal
 from anybatch.local.supervisor import Supervisor
 
@@ -24,10 +25,13 @@ if TYPE_CHECKING:
 _TICK = 0.25
 
 
-def serve(folder: StateFolder, idle: float) -> None:
+def serve(folder: StateFolder, idle: float, ready: int | None = None) -> None:
     """Be the supervisor until *idle* seconds have passed without jobs and questions.
 
     Returns at once where there is a supervisor already.
+
+    Args:
+        ready: a descriptor that gets a byte when it serves.
     """
     lock = os.open(folder.lock, os.O_RDWR | os.O_CREAT, 0o600)  # let go of by our end alone
     try:
@@ -37,8 +41,10 @@ def serve(folder: StateFolder, idle: float) -> None:
     os.ftruncate(lock, 0)
     os.write(lock, f"{os.getpid()}\n".encode())
     os.chdir("/")
+    become_subreaper()
+    use_all_cores()
     with contextlib.closing(Journal(folder.journal)) as journal:
-        asyncio.run(_Server(folder, Supervisor(folder, journal)).run(idle))
+        asyncio.run(_Server(folder, Supervisor(folder, journal)).run(idle, ready))
 
 
 class _Server:
@@ -47,7 +53,7 @@ class _Server:
         self._supervisor = supervisor
         self._last_use = time.monotonic()
 
-    async def run(self, idle: float) -> None:
+    async def run(self, idle: float, ready: int | None) -> None:
         """Serve. An error that nobody foresaw ends it; jobs run on, the next one takes over."""
         loop = asyncio.get_running_loop()
         failed: asyncio.Future[None] = loop.create_future()
@@ -56,6 +62,9 @@ class _Server:
         loop.add_signal_handler(signal.SIGCHLD, self._child_ended)
         with _listening(self._folder) as listener:
             await loop.create_unix_server(lambda: _Connection(self._answer), sock=listener)
+            if ready is not None:
+                os.write(ready, b"1")
+                os.close(ready)
             while self._tick() < idle:
                 await asyncio.wait([failed], timeout=_TICK)
                 if failed.done():

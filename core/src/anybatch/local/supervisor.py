@@ -9,7 +9,7 @@ import time
 from signal import SIGCONT, SIGKILL, SIGTERM
 from typing import TYPE_CHECKING
 
-from anybatch.local import processes
+from anybatch.local import attributes, processes
 from anybatch.local.admission import Machine
 from anybatch.local.events import Booted, Ended, Event, Started, Stopping
 from anybatch.local.jobs import Job, Table
@@ -41,6 +41,7 @@ class Supervisor:
         self._folder = folder
         self._journal = journal
         self._environ = processes.environment()
+        self._attributes = attributes.own()
         self._children: dict[int, Job] = {}
         self._adopted: list[Job] = []
         self._tidied = time.time()
@@ -106,9 +107,11 @@ class Supervisor:
     def _start(self, job: Job) -> bool:
         """Start *job*; False where the machine cannot take another process now."""
         marker = self._folder.starting / job.id
-        log = job.submission.event.log
+        event = job.submission.event
+        wanted = None if event.attributes == self._attributes else event.attributes
+        environ = {**self._environ, processes.MARK: self._mark(job.id)}
         try:
-            pid = processes.launch(job.argv, self._environ, log, marker)
+            pid = processes.launch(job.argv, environ, event.log, marker, wanted)
         except OSError as error:
             with contextlib.suppress(FileNotFoundError):
                 marker.unlink()
@@ -126,13 +129,15 @@ class Supervisor:
     def stop(self, job: Job, word: Word) -> None:
         """Tell a running job to end; *word* says why. `tick` kills it in the end."""
         if not job.stopping:
-            self.record(Stopping(job.id, time.time(), word))
+            self.record(Stopping(job.id, time.time(), word, processes.uptime()))
             processes.signal_group(job.pid, SIGTERM, SIGCONT)
 
     def reap(self) -> None:
         """Take note of children that have ended."""
-        for end in processes.reap():
-            job = self._children.pop(end.pid)
+        for end in processes.reap(self._children):
+            job = self._children.pop(end.pid, None)
+            if job is None:
+                continue  # an orphan of a job
             word = Word.DONE if end.exit_code == 0 else Word.FAILED
             self.record(
                 Ended(
@@ -145,16 +150,30 @@ class Supervisor:
                     end.max_memory,
                 )
             )
+        self._end_orphans()
+
+    def _mark(self, native: str) -> str:
+        """What the processes of a job carry in their environment; no other folder's jobs do."""
+        return str(self._folder.path / native)
+
+    def _end_orphans(self) -> None:
+        """Kill what has left the session of a job that has ended."""
+        for pid, mark in processes.orphans(self._children):
+            native = mark.rpartition("/")[2]
+            job = self.table.jobs.get(native)
+            if mark == self._mark(native) and (job is None or job.ended):
+                processes.kill_tree(pid)
 
     def tick(self) -> None:
         """What time brings: limits, ends of jobs that are no children of ours, forgetting."""
-        now = time.time()
         for job in list(self.table.running.values()):
-            if job.to_be_killed(now):
+            if job.to_be_killed(processes.uptime()):
                 processes.signal_group(job.pid, SIGKILL)
-            elif job.over_time(now):
+            elif job.over_time(processes.age(job.born)):
                 self.stop(job, Word.TIME_LIMIT)
         self._look_after_adopted()
+        self._end_orphans()
+        now = time.time()
         if now - self._tidied > _TIDY_EVERY:
             self._tidy()
 
@@ -164,6 +183,8 @@ class Supervisor:
             self._adopted.remove(job)
             if processes.born(job.pid) in (0, job.born):  # else the number is another's by now
                 processes.signal_group(job.pid, SIGKILL)
+            for pid in processes.marked(self._mark(job.id)):
+                processes.kill_tree(pid)
             self._end_unseen(job)
 
     def _end_unseen(self, job: Job) -> None:
