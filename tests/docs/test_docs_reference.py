@@ -238,7 +238,7 @@ def test_every_module_is_in_the_architecture() -> None:
     core = ROOT / "core" / "src" / "anybatch"
     modules = {path.stem for path in core.glob("*.py") if not path.stem.startswith("__")}
     folders = {f"{path.parent.name}/" for path in core.glob("*/__init__.py")}
-    assert named == modules | folders | {"job.sh"}
+    assert named == modules | folders
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
