@@ -523,6 +523,15 @@ def test_an_element_that_was_removed_from_its_array_is_terminated() -> None:
     assert not known.never_started
 
 
+def test_an_element_that_accounting_saw_run_was_not_removed() -> None:
+    """Only one that never ran leaves its array without a trace."""
+    rows = ours("8|1|8|RUNNING|0|0|1|1|NONE|n|None|\n")
+    late = ours("8_0|RUNNING|0:0|1|2|Unknown|n|00:00:00||None\n")
+    config = (CONFIG, said("scontrol config-accounting"))
+    host = ScriptedHost((SQUEUE, rows), config, (SACCT, late), config)
+    assert set(told(["8_0", "8_1", "8_2"], host)) == {"8_1", "8_2"}
+
+
 STRANGER = "9|N/A|9|RUNNING|0|0|1|1|NONE|n|None|(null)|/home/alice/own.sh|\n"
 
 

@@ -147,26 +147,30 @@ class Cluster:
         missing = _without(found, wanted)
         if not missing:
             return {token: {**answers} for token, answers in found.items()}
-        error = None
+        error, started = None, set[tuple[str, str]]()
         try:
             kept, error = self.accounted(missing) if self.config.accounting else ({}, None)
             for token, answers in kept.items():
                 # Of what the queue does not know, accounting may say for ever that it runs.
                 ended = {n: one for n, one in answers.items() if one.state.final}
                 found[token] = {**ended, **found[token]}
+                begun = (n for n, one in answers.items() if one.state is State.RUNNING)
+                started |= {(token, native) for native in begun}
             if error is None and _without(found, wanted):
                 self.confirm()
         except CommandError as problem:
             error = problem
         if error and not any(found.values()):
             raise error
-        certain = certain and error is None
-        return {
-            one.token: {
-                **(parse.removed_elements(ids, found[one.token]) if certain else _nothing(ids)),
-                **found[one.token],
-            }
+        if error or not certain:
+            return {one.token: {**_nothing(ids), **found[one.token]} for one, ids in wanted.items()}
+        removable = {
+            one: [native for native in ids if (one.token, native) not in started]
             for one, ids in wanted.items()
+        }
+        return {
+            one.token: {**parse.removed_elements(ids, found[one.token]), **found[one.token]}
+            for one, ids in removable.items()
         }
 
     def accounted(
