@@ -562,3 +562,14 @@ def test_commands_of_other_threads_do_not_inherit_the_lease(run_folder: Path) ->
         other.join()
     assert [answer.ok for answer in answers] == [False]
     lease.drop()
+
+
+@pytest.mark.parametrize(
+    ("start", "most", "expected"),
+    [(0, -1, b"0123456789"), (3, 4, b"3456"), (8, 9, b"89"), (10, 1, b""), (-4, 2, b"67")],
+)
+def test_a_piece_of_a_file_is_read(tmp_path: Path, start: int, most: int, expected: bytes) -> None:
+    """From anywhere, and no more of it than is asked for: a log may be longer than the memory."""
+    path = tmp_path / "file"
+    path.write_bytes(b"0123456789")
+    assert LocalHost().read_from(path, start, most) == expected

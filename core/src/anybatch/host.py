@@ -162,8 +162,12 @@ class Files(Protocol):
             durable: it is on the disk before this returns.
         """
 
-    def read_from(self, path: Path, start: int) -> bytes:
-        """The bytes of a file from *start* on; negative: so many before its end."""
+    def read_from(self, path: Path, start: int, most: int = -1) -> bytes:
+        """The bytes of a file from *start* on; negative: so many before its end.
+
+        Args:
+            most: no more than so many; negative: to the end.
+        """
 
     def list_changed(self, folder: Path, since: int = -1) -> Listing | None:
         """The names in a folder; None where its time of change is still *since*."""

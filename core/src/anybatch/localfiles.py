@@ -116,15 +116,15 @@ class LocalFiles:
         if new:
             _sync_folder(path.parent)
 
-    def read_from(self, path: Path, start: int) -> bytes:
+    def read_from(self, path: Path, start: int, most: int = -1) -> bytes:
         """See `Files.read_from`."""
         with open(os.open(path, _READ), "rb") as file:
             size = _check_plain(file.fileno(), path)
             start = start if start >= 0 else max(0, size + start)
-            if size - start > _MOST:
+            if most < 0 and size - start > _MOST:
                 raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
             file.seek(start)
-            return file.read()
+            return file.read(most)
 
     def list_changed(self, folder: Path, since: int = -1) -> Listing | None:
         """See `Files.list_changed`."""

@@ -40,6 +40,21 @@ def test_the_pool_runs_a_job_in_its_container(contained: Session) -> None:
     assert (outcome.state, outcome.exit_code) == (State.FAILED, 5)
 
 
+def test_nothing_of_the_login_node_is_set_in_an_image(
+    contained: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The image's own PATH holds, and its libraries."""
+    for name in ("PATH", "LD_LIBRARY_PATH", "PYTHONPATH"):
+        monkeypatch.setenv(name, f"{os.environ.get(name, '')}:/of/the/login/node")
+    script = 'echo "$PATH $LD_LIBRARY_PATH $PYTHONPATH"'
+    job = Job(["/bin/sh", "-c", script], container=str(IMAGES / "busybox.sif"))
+    [outcome] = contained.submit(job).wait(PATIENCE)
+    assert outcome.done, outcome
+    assert outcome.stdout
+    assert outcome.stdout.read_text().startswith("/")
+    assert "login" not in outcome.stdout.read_text()
+
+
 def test_an_image_on_a_shared_file_system_stays_there(
     shared: None, new_session: Callable[..., Session]
 ) -> None:

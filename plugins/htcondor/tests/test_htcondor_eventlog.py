@@ -44,11 +44,11 @@ class Machine(ScriptedHost):
 
     zone = "UTC"
 
-    def read_from(self, path: Path, start: int) -> bytes:
+    def read_from(self, path: Path, start: int, most: int = -1) -> bytes:
         """The file; the one with the machine's zone is of its zone."""
         if path == Path("/etc/localtime"):
             path = Path(TZPATH[0], self.zone)
-        return super().read_from(path, start)
+        return super().read_from(path, start, most)
 
 
 def log_at(path: Path, token: str = TOKEN) -> Log:
@@ -584,15 +584,23 @@ def test_an_event_that_has_no_end_is_not_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A log of zeros, as a full disk may leave it, is passed over, and read on from there."""
-    monkeypatch.setattr(eventlog, "_MOST", 1000)
+    monkeypatch.setattr(eventlog, "_PIECE", 5000)
     path = tmp_path / "log"
-    path.write_bytes(bytes(2000))
+    path.write_bytes(bytes(12_345))
     log = log_at(path)
     log.catch_up()
     with path.open("ab") as growing:
         growing.write(b"\n" + path_of("mixed").read_bytes())
     log.catch_up()
     assert told(log) == ENDS["mixed"]
+
+
+@pytest.mark.parametrize("name", ["mixed", "late", "ended-while-away", "format-xml"])
+def test_a_long_log_is_read_piece_by_piece(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A log of a million jobs has gigabytes; wherever a piece ends, nothing is lost."""
+    for size in (2000, 2001, 4096):
+        monkeypatch.setattr(eventlog, "_PIECE", size)
+        assert read(path_of(name)) == ENDS[name]
 
 
 @pytest.mark.parametrize("same_size", [True, False])

@@ -193,6 +193,46 @@ def environment_of(job: Job, **own: Any) -> Environment:
     return plugin.anybatch_environment(job, table(**own), "htcondor", Path("/"))
 
 
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [
+        ({}, None),
+        ({"x509userproxy": "/tmp/proxy"}, None),
+        ({"x509userproxy": "proxy"}, {"x509userproxy": "/work/proxy"}),
+        ({"scitokens_file": "a/token", "rank": "Mips"}, {"scitokens_file": "/work/a/token"}),
+    ],
+)
+def test_files_of_the_user_are_looked_for_where_the_user_is(
+    own: dict[str, str], expected: dict[str, str] | None
+) -> None:
+    """condor_submit would look for a relative proxy in the run's folder."""
+    job = Job(["true"], settings={"htcondor": own, "other": {"x": "y"}})
+    made = HTCondor(ScriptedHost()).anybatch_expand(job, table(**own), Path("/work"))
+    if expected is None:
+        assert made is None
+        return
+    assert made is not None
+    [one] = made
+    assert one.settings == {"htcondor": {**own, **expected}, "other": {"x": "y"}}
+    assert one.command == job.command
+
+
+def test_in_an_image_nothing_of_the_login_node_is_set() -> None:
+    """Its paths lead nowhere there; the image has its own."""
+    names = {"PATH", "LD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV", "MODULEPATH"}
+    inside = environment_of(Job(["true"], container="/a.sif"), container="native")
+    assert names <= set(inside.scrub)
+    assert not names & set(environment_of(Job(["true"], container="/a.sif")).scrub)
+
+
+@pytest.mark.parametrize(("own", "given"), [({}, False), ({"use_x509userproxy": True}, True)])
+def test_a_proxy_is_inherited_unless_htcondor_brings_one(
+    own: dict[str, Any], *, given: bool
+) -> None:
+    """The one that HTCondor brings is where the job runs."""
+    assert ("X509_USER_PROXY" in environment_of(JOB, **own).scrub) is given
+
+
 def test_a_job_inherits_nothing_that_belongs_to_another() -> None:
     """But finds the pool; temporary files belong into its own scratch folder."""
     environment = environment_of(JOB)

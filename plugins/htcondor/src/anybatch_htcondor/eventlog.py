@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 SOURCE = "event log"
 _OVERLAP = 64  #: bytes that are read again, to see that the log is still the same file
-_MOST = 2**24  #: bytes without the end of an event that are waited for
+_PIECE = 2**24  #: bytes that are read at once; no event is as long
 _ZONE = Path("/etc/localtime")
 
 #: Events that tell why a job stopped, or did not start.
@@ -137,18 +137,19 @@ class Log:
 
     def _read_on(self) -> bool:
         """Whether there may be more than what was read."""
-        data = self._host.read_from(self.path, self._read - len(self._last))
+        data = self._host.read_from(self.path, self._read - len(self._last), _PIECE)
         if not data.startswith(self._last):
             self._begin()
             return True
         new = data[len(self._last) :]
         found, size = events.take(new)
-        if not size and len(new) > _MOST:
+        full = len(data) == _PIECE
+        if not size and full:
             size = len(new)  # damage
         self._take(found)
         self._read += size
         self._last = data[: len(self._last) + size][-_OVERLAP:]
-        return False
+        return full
 
     def _take(self, found: Iterable[events.Event]) -> None:
         zone = machine_zone(self._host) if found else timezone.utc

@@ -10,6 +10,7 @@ import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import attrs
 from anybatch.commands import Submitted, ask_each_group, missing_tools, no_answer, refused, run
 from anybatch.errors import CommandError, CommandFailed, NotSubmitted, Rejected, UsageError
 from anybatch.records import Detection, Environment, Limits, Transfer
@@ -18,7 +19,7 @@ from anybatch.system import BatchSystem
 from anybatch_htcondor import parse, render
 from anybatch_htcondor.eventlog import Log
 from anybatch_htcondor.schedd import Schedd, make_command, schedd_of
-from anybatch_htcondor.settings import SETTINGS
+from anybatch_htcondor.settings import PATHS, SETTINGS
 from anybatch_htcondor.sources import Sources
 
 if TYPE_CHECKING:
@@ -107,6 +108,17 @@ class HTCondor(BatchSystem):
     def anybatch_limits(self, settings: Mapping[str, Any]) -> Limits:
         """Any number in one cluster, large ones materialized late; order is DAGMan's business."""
         return Limits(array=1_000_000, render_context=self._schedd.context())
+
+    def anybatch_expand(
+        self, job: Job, settings: Mapping[str, Any], base_dir: Path
+    ) -> Sequence[Job] | None:
+        """The job with paths that do not depend on where condor_submit starts from."""
+        given = {name: settings[name] for name in PATHS if settings[name] is not None}
+        whole = {name: str(base_dir / str(path)) for name, path in given.items()}
+        if whole == given:
+            return None
+        own = {**job.settings.get("htcondor", {}), **whole}
+        return [attrs.evolve(job, settings={**job.settings, "htcondor": own})]
 
     def anybatch_environment(
         self, job: Job, settings: Mapping[str, Any], system: str, base_dir: Path

@@ -40,6 +40,9 @@ COMMANDS = (
     *("use_x509userproxy", "want_graceful_removal", "want_io_proxy", "x509userproxy"),
 )
 
+#: Those that are files of the user's; condor_submit takes relative ones from the run's folder.
+PATHS = ("scitokens_file", "x509userproxy")
+
 #: Commands that anybatch itself needs, and what to use instead.
 MANAGED = {
     "arguments": "use the job's command",
