@@ -26,14 +26,14 @@ from anybatch.hookspecs import hookimpl
 from anybatch.host import Command
 from anybatch.model import Job, Reason, State
 from anybatch.outcome import JobFailed
-from anybatch.session import split_job_name
+from anybatch.run import split_job_name
 from anybatch.testing import await_that
 from anybatch.worker.layout import JOBS
 
 from .toy import NOON, Toy, leave_record, local_host, plugins_of, said, session_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from anybatch.records import Batch, JobStatus, Submission
@@ -559,5 +559,92 @@ def test_a_cancelled_wait_leaves_the_jobs_alone(arguments: dict[str, Any], quick
             assert quick.calls["terminate"] == []
             finish(run.blocking)
             assert (await run.wait(timeout=60))[0].done
+
+    asyncio.run(main())
+
+
+def test_a_cancelled_submission_stops_its_jobs(arguments: dict[str, Any], quick: Quick) -> None:
+    """Jobs whose `submit` was cancelled are stopped as soon as the system has them."""
+    entered, go_on = threading.Event(), threading.Event()
+
+    def slow() -> list[str]:
+        entered.set()
+        assert go_on.wait(60)
+        return quick.take(quick.calls["submit"][-1])
+
+    quick.scripted["submit"].append(slow)
+
+    async def main() -> None:
+        async with aio.Session(**arguments) as session:
+            task = asyncio.create_task(session.submit(Job(["stays"])))
+            assert await asyncio.to_thread(entered.wait, 60)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert not quick.calls["terminate"]
+            go_on.set()
+            assert (await (await session.submit(Job(TRUE))).wait())[0].done
+
+    asyncio.run(main())
+    assert quick.calls["terminate"] == [(["1.1"], None)]
+
+
+def test_a_submission_cancelled_at_its_end_stops_its_jobs(
+    arguments: dict[str, Any], quick: Quick
+) -> None:
+    """A task that is cancelled when its run is known already does not leave it behind."""
+
+    def known(session: aio.Session) -> list[Run]:
+        return list(session.blocking._known.values())
+
+    async def main() -> None:
+        async with aio.Session(**arguments) as session:
+            task = asyncio.create_task(session.submit(Job(["stays"])))
+            await asyncio.sleep(0)
+            await_that(lambda: any(run.counts == {State.QUEUED: 1} for run in known(session)))
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    asyncio.run(main())
+    assert quick.calls["terminate"] == [(["1.1"], None)]
+
+
+def test_what_is_cancelled_before_it_is_planned_is_not_submitted(
+    arguments: dict[str, Any], quick: Quick
+) -> None:
+    """Jobs that are still being listed when their `submit` is cancelled never become a run."""
+    entered, go_on = threading.Event(), threading.Event()
+
+    def jobs() -> Iterator[Job]:
+        entered.set()
+        assert go_on.wait(60)
+        yield Job(TRUE)
+
+    async def main() -> None:
+        async with aio.Session(**arguments) as session:
+            task = asyncio.create_task(session.submit(jobs()))
+            assert await asyncio.to_thread(entered.wait, 60)
+            task.cancel()
+            go_on.set()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    asyncio.run(main())
+    assert not quick.calls["submit"]
+
+
+def test_a_run_that_cannot_be_watched_ends_a_wait_in_asyncio(arguments: dict[str, Any]) -> None:
+    """Where a run's folder cannot be written any more, who waits is told."""
+
+    async def main() -> None:
+        async with aio.Session(**arguments) as session:
+            run = await session.submit(Job(["stays"]))
+            for journal in run.blocking.folder.glob("journal-*"):
+                journal.unlink()
+                journal.mkdir()
+            leave_record(run.blocking.folder, "0.0.0.command.exit-0")
+            with pytest.raises(FolderError):
+                await asyncio.wait_for(run.wait(), 60)
 
     asyncio.run(main())

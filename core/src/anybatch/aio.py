@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from anybatch.errors import AnybatchError
 from anybatch.session import Session as BlockingSession
 
 if TYPE_CHECKING:
@@ -36,10 +38,25 @@ class Session:
 
     def __init__(self, system: str | None = None, **arguments: Any) -> None:
         self.blocking = BlockingSession(system, **arguments)
+        self._threads = ThreadPoolExecutor(thread_name_prefix="anybatch-submit")
+        self._unwanted: list[Future[Any]] = []
 
     async def submit(self, jobs: Job | Iterable[Job]) -> Run:
-        """See `anybatch.Session.submit`."""
-        return Run(await asyncio.to_thread(self.blocking.submit, jobs), self.blocking)
+        """See `anybatch.Session.submit`.
+
+        If the task is cancelled meanwhile, the jobs are not submitted, or stopped as soon as they
+        are. What hinders that is told to `on_notice`.
+        """
+        order = _Order(self.blocking, jobs)
+        submitting = self._threads.submit(order.submit)
+        try:
+            return Run(await asyncio.wrap_future(submitting), self.blocking)
+        except asyncio.CancelledError:
+            order.cancelled = True
+            self._unwanted.append(submitting)
+            if order.run is not None:
+                self._unwanted.append(self._threads.submit(order.stop))
+            raise
 
     async def attach(self, name: str) -> Run:
         """See `anybatch.Session.attach`."""
@@ -54,7 +71,43 @@ class Session:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await asyncio.to_thread(self.blocking.close)
+        await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
+        wait(self._unwanted)
+        self.blocking.close()
+
+
+class _Order:
+    """A submission in a thread, which may be cancelled at any moment.
+
+    Either thread sets its attribute before it looks at the other's: so one of them stops the run.
+    """
+
+    def __init__(self, session: BlockingSession, jobs: Job | Iterable[Job]) -> None:
+        self._session = session
+        self._jobs = jobs
+        self.cancelled = False
+        self.run: BlockingRun | None = None
+
+    def submit(self) -> BlockingRun:
+        plan = self._session.plan(self._jobs)
+        if self.cancelled:
+            raise CancelledError
+        self.run = self._session.submit_plan(plan)
+        if self.cancelled:
+            self.stop()
+        return self.run
+
+    def stop(self) -> None:
+        assert self.run is not None
+        try:
+            self.run.terminate()
+        except AnybatchError as error:
+            self._session.on_notice(
+                f"run {self.run.id} was cancelled while it was submitted, but not all of its jobs "
+                f"can be stopped: {error}"
+            )
 
 
 class Run:
@@ -104,7 +157,8 @@ class Run:
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
             left = _SLICE if deadline is None else min(_SLICE, deadline - time.monotonic())
-            if await asyncio.to_thread(self._owner.wait_until, ready, max(left, 0)):
+            runs = [self.blocking]
+            if await asyncio.to_thread(self._owner.wait_until, ready, max(left, 0), runs):
                 return
             if deadline is not None and time.monotonic() >= deadline:
                 raise TimeoutError(f"run {self.id}: not all jobs have ended")

@@ -243,5 +243,17 @@ class Run:
         return self.watched.state.logs(self._job(index))
 
 
+def split_job_name(text: str) -> tuple[str, int | None]:
+    """`RUN:3` as run and index, `RUN` as run and None.
+
+    Raises:
+        RunNotFound: the index is no number.
+    """
+    name, colon, index = text.partition(":")
+    if colon and not index.isdecimal():
+        raise RunNotFound(f"invalid job {text!r}: expected RUN or RUN:INDEX")
+    return name, int(index) if colon else None
+
+
 def _count(jobs: int) -> str:
     return "1 job has" if jobs == 1 else f"{jobs} jobs have"

@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from anybatch.detection import choose, must_be_here
-from anybatch.errors import AnybatchError, FolderError, JobError, RunNotFound, UnknownSystem
+from anybatch.errors import (
+    AnybatchError,
+    FolderError,
+    JobError,
+    RunNotFound,
+    UnknownSystem,
+    UsageError,
+)
 from anybatch.localhost import LocalHost
 from anybatch.model import Job
 from anybatch.planning.expansion import expand, read_waits
 from anybatch.planning.planner import Planner
 from anybatch.plugins.calls import Hooks
 from anybatch.plugins.registry import Plugins, load_plugins
-from anybatch.run import Run
-from anybatch.runs import store
+from anybatch.run import Run, split_job_name
+from anybatch.runs import forks, store
 from anybatch.runs.engine import Engine
 from anybatch.runs.index import Index
-from anybatch.settings.schema import SettingsSchema
+from anybatch.runs.journal import writer_name
 from anybatch.settings.sources import load_settings
-from anybatch.settings.values import check
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -94,6 +99,12 @@ class Session:
             find_run=self._watched,
             on_notice=self._notice,
         )
+        self._forked = False
+        forks.call_in_children(self._after_fork)
+
+    def _after_fork(self) -> None:
+        self._forked = True
+        self._engine.mutex = forks.refused_lock()
 
     def _table(self, plugin: str) -> Mapping[str, Any]:
         return self.settings.table(plugin)
@@ -129,6 +140,8 @@ class Session:
         Raises:
             UsageError: a job or setting that cannot be; a batch system that is not available.
         """
+        if self._forked:
+            forks.refuse()
         listed = [jobs] if isinstance(jobs, Job) else list(jobs)
         waits_of = read_waits(listed, self._wait)
         with must_be_here(self.system):
@@ -157,7 +170,17 @@ class Session:
             UsageError: a job or setting that cannot be; nothing was submitted.
             FolderError: the run's folder or the index cannot be written; nothing was submitted.
         """
-        plan = self.plan(jobs, require_one_job_each=require_one_job_each)
+        return self.submit_plan(self.plan(jobs, require_one_job_each=require_one_job_each))
+
+    def submit_plan(self, plan: Plan) -> Run:
+        """Submit what `plan` has returned, once.
+
+        Raises:
+            UsageError: it was submitted before.
+            FolderError: as for `submit`.
+        """
+        if self.host.exists(plan.folder):
+            raise UsageError(f"run {plan.run} was submitted before; plan the jobs anew")
         for note in plan.notes:
             self.on_notice(note)
         file = store.create(plan, self.host)
@@ -214,7 +237,7 @@ class Session:
         with self._engine.mutex:
             if (watched := self._engine.get(name)) is not None:
                 return watched
-            file = store.read(self._index.folder(name), self.host, self._restore_types)
+            file = store.read(self._index.folder(name), self.host, self.settings.restore_types)
             if (known := self._known.get(file.run)) is not None:
                 return known.watched
             return self._engine.get(file.run) or self._open(file)
@@ -230,20 +253,8 @@ class Session:
     def _open(self, file: store.RunFile, *, new: bool = False) -> WatchedRun:
         self.plugins.system(file.system)
 
-        def restore_types(values: Mapping[str, Any]) -> Mapping[str, Any]:
-            return self._restore_types(file.system, values)
-
-        return self._engine.open(file, _writer(self.host), restore_types, new=new)
-
-    def _restore_types(self, system: str, values: Mapping[str, Any]) -> dict[str, Any]:
-        """A plugin's settings, read from JSON, as it declares them."""
-        known = self.settings.declared.get(system, SettingsSchema())
-        restored = {
-            name: check(system, known[name], value, "run")
-            for name, value in values.items()
-            if name in known and value is not None
-        }
-        return {**dict.fromkeys(name for name in known if "*" not in name), **restored}
+        restore_types = partial(self.settings.restore_types, file.system)
+        return self._engine.open(file, writer_name(self.host), restore_types, new=new)
 
     def find(self, name: str) -> tuple[Run, int | None]:
         """`RUN:3` as run and index, `RUN` as run and None.
@@ -298,16 +309,22 @@ class Session:
         """Begin to watch in the background, if that has not begun."""
         self._engine.watch()
 
-    def wait_until(self, ready: Callable[[], bool], timeout: float | None = None) -> bool:
+    def wait_until(
+        self, ready: Callable[[], bool], timeout: float | None = None, runs: Iterable[Run] = ()
+    ) -> bool:
         """Watch until *ready*, which is asked after each look and each `wake`.
 
         Args:
             timeout: seconds; None: as long as it takes.
+            runs: what is waited for.
 
         Returns:
             Whether it became ready in time.
+
+        Raises:
+            FolderError: the journal of one of *runs* cannot be written any more.
         """
-        return self._engine.wait_until(ready, timeout)
+        return self._engine.wait_until(ready, timeout, [run.watched for run in runs])
 
     def wake(self) -> None:
         """Have every `wait_until` look again."""
@@ -317,7 +334,8 @@ class Session:
 
     def close(self) -> None:
         """Stop watching; jobs go on."""
-        self._engine.close()
+        if not self._forked:
+            self._engine.close()
 
     def __enter__(self) -> Session:
         return self
@@ -329,20 +347,3 @@ class Session:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def split_job_name(text: str) -> tuple[str, int | None]:
-    """`RUN:3` as run and index, `RUN` as run and None.
-
-    Raises:
-        RunNotFound: the index is no number.
-    """
-    name, colon, index = text.partition(":")
-    if colon and not index.isdecimal():
-        raise RunNotFound(f"invalid job {text!r}: expected RUN or RUN:INDEX")
-    return name, int(index) if colon else None
-
-
-def _writer(host: Host) -> str:
-    """Names this process among all that may ever write to a journal."""
-    return f"{host.name}-{os.getpid()}-{time.time_ns():x}"

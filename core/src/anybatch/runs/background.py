@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from anybatch.runs import forks
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -29,6 +31,11 @@ class Background:
         self._beginning = threading.Lock()
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
+        self._forked = False
+        forks.call_in_children(self._after_fork)
+
+    def _after_fork(self) -> None:
+        self._forked = True
 
     @property
     def closing(self) -> bool:
@@ -41,7 +48,13 @@ class Background:
         return self._thread is not None
 
     def begin(self) -> None:
-        """Start the thread, if it does not run."""
+        """Start the thread, if it does not run.
+
+        Raises:
+            UsageError: the thread is the parent's.
+        """
+        if self._forked:
+            forks.refuse()
         if self._thread is not None:
             return  # who waits takes no lock: Ctrl-C at the wrong moment would leave it held
         with self._beginning:
@@ -64,6 +77,8 @@ class Background:
 
     def end(self, timeout: float) -> bool:
         """End the thread; whether it ended within *timeout* seconds."""
+        if self._forked:
+            return True
         self._closing.set()
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():

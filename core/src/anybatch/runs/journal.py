@@ -7,6 +7,7 @@ will do; a torn last line is ignored; `grep` works.
 from __future__ import annotations
 
 import json
+import os
 import time
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from anybatch.host import Files
+    from anybatch.host import Files, Host
     from anybatch.runs.events import Event
 
 
@@ -121,3 +122,8 @@ def _parsed(line: bytes) -> object:
         return json.loads(line)
     except (ValueError, RecursionError):
         return None  # torn by a crash, then written on after it
+
+
+def writer_name(host: Host) -> str:
+    """Names this process among all that may ever write to a journal."""
+    return f"{host.name}-{os.getpid()}-{time.time_ns():x}"

@@ -83,6 +83,20 @@ class Settings:
         """One of the core's own settings."""
         return self.table(CORE)[name]
 
+    def restore_types(self, plugin: str, values: Mapping[str, Any]) -> dict[str, Any]:
+        """A plugin's settings, read from JSON, as it declares them.
+
+        Raises:
+            SettingError: a value does not fit.
+        """
+        known = self.declared.get(plugin, SettingsSchema())
+        restored = {
+            name: check(plugin, known[name], value, "run")
+            for name, value in values.items()
+            if name in known and value is not None
+        }
+        return {**dict.fromkeys(name for name in known if "*" not in name), **restored}
+
     def with_layer(
         self, source: str, tables: Mapping[str, Mapping[str, Any]], *, lowest: bool = False
     ) -> Settings:
