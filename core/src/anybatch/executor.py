@@ -60,7 +60,7 @@ class Executor:
         self._broken: BaseException | None = None
         self._stop_at: dict[str, float] = {}  #: when runs are told to stop, while cancelling
         self._thread: threading.Thread | None = None
-        forks.call_in_children(self._after_fork)
+        forks.call_in_children(self, Executor._after_fork)
 
     def submit(self, job: Job) -> Future[Outcome]:
         """A future of the job's outcome.

@@ -100,7 +100,7 @@ class Session:
             on_notice=self._notice,
         )
         self._forked = False
-        forks.call_in_children(self._after_fork)
+        forks.call_in_children(self, Session._after_fork)
 
     def _after_fork(self) -> None:
         self._forked = True

@@ -32,7 +32,7 @@ class Background:
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
         self._forked = False
-        forks.call_in_children(self._after_fork)
+        forks.call_in_children(self, Background._after_fork)
 
     def _after_fork(self) -> None:
         self._forked = True

@@ -161,7 +161,9 @@ class Engine:
             force: ask the batch systems whether it is time or not.
             submit: what waits for it is submitted; else submissions are only looked up.
         """
-        for run in self._roster.active(systems):
+        with self.mutex:  # in a forked child it refuses
+            runs = self._roster.active(systems)
+        for run in runs:
             self._roster.guarded(run, lambda one: one.submitter.step(submit=submit))
         with self.mutex:
             due = [

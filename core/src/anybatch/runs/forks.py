@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NoReturn, cast
-from weakref import WeakMethod
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
+from weakref import WeakKeyDictionary
 
 from anybatch.errors import UsageError
 
@@ -13,12 +13,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-_CALLED: set[WeakMethod[Callable[[], None]]] = set()
+T = TypeVar("T")
+
+_CALLED: WeakKeyDictionary[object, Callable[[Any], None]] = WeakKeyDictionary()
 
 
-def call_in_children(method: Callable[[], None]) -> None:
-    """Call a bound method in every forked child, which has one thread, while its object lives."""
-    _CALLED.add(WeakMethod(method, _CALLED.discard))
+def call_in_children(owner: T, method: Callable[[T], None]) -> None:
+    """Call a method of *owner* in every forked child, which has one thread, while *owner* lives."""
+    _CALLED[owner] = method
 
 
 def refuse() -> NoReturn:
@@ -46,9 +48,8 @@ class _RefusedLock:
 
 
 def _after_fork() -> None:
-    for reference in tuple(_CALLED):
-        if (method := reference()) is not None:
-            method()
+    for owner, method in tuple(_CALLED.items()):
+        method(owner)
 
 
 os.register_at_fork(after_in_child=_after_fork)
