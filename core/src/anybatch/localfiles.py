@@ -10,6 +10,7 @@ import shutil
 import stat
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import BinaryIO
 
 from anybatch.errors import FolderError
 from anybatch.host import Listing
@@ -118,8 +119,8 @@ class LocalFiles:
 
     def read_from(self, path: Path, start: int, most: int = -1) -> bytes:
         """See `Files.read_from`."""
-        with open(os.open(path, _READ), "rb") as file:
-            size = _check_plain(file.fileno(), path)
+        with open_plain(path) as file:
+            size = os.fstat(file.fileno()).st_size
             start = start if start >= 0 else max(0, size + start)
             if most < 0 and size - start > _MOST:
                 raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
@@ -168,12 +169,24 @@ def _make_private(folder: Path) -> None:
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
 
 
-def _check_plain(descriptor: int, path: Path) -> int:
-    """The size of a plain file that is open; a pipe or a device has none and is not read."""
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode):
+def open_plain(path: Path) -> BinaryIO:
+    """Open a file to be read, unless it is a pipe or a device, which might never end.
+
+    Raises:
+        OSError: it is, or cannot be opened.
+    """
+    descriptor = os.open(path, _READ)
+    try:
+        _check_plain(descriptor, path)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return open(descriptor, "rb")
+
+
+def _check_plain(descriptor: int, path: Path) -> None:
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         raise OSError(errno.EINVAL, "not a regular file", str(path))
-    return status.st_size
 
 
 def _sync_folder(folder: Path) -> None:

@@ -9,6 +9,7 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([kmgtp])(i?)b?|b)", re.IGNORECASE)
 _BARE = re.compile(r"\d+(?:\.\d+)?")
 _POWER = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 _CLOCK = re.compile(r"(?:(\d+)-)?(\d+):([0-5]\d)(?::([0-5]\d))?")
+_MOST = 2**63 - 1  #: bytes; batch systems and file systems count no further
 _TWO_PARTS = re.compile(r"(\d+):([0-5]\d)")
 _WORDS = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?:in)?)?(?:(\d+(?:\.\d+)?)s)?")
 
@@ -28,6 +29,8 @@ def parse_size(value: int | str) -> int:
     if isinstance(value, int):
         if value < 0:
             raise ValueError(f"a size cannot be negative: {value}")
+        if value > _MOST:
+            raise ValueError("a size is out of range: it is more than 8 EiB")
         return value
     text = value.strip()
     match = _SIZE.fullmatch(text)
@@ -39,9 +42,12 @@ def parse_size(value: int | str) -> int:
     decimal = letter and not binary and text.lower().endswith("b")
     unit: int = (1000 if decimal else 1024) ** _POWER[letter.lower()]
     try:
-        return round(float(number) * unit) if "." in number else int(number) * unit
+        size = round(float(number) * unit) if "." in number else int(number) * unit
     except (OverflowError, ValueError):  # Python reads no integer of thousands of digits
-        raise ValueError(f"size {value!r:.50} is out of range") from None
+        size = _MOST + 1
+    if size > _MOST:
+        raise ValueError(f"size {value!r:.50} is out of range: it is more than 8 EiB")
+    return size
 
 
 def format_size(size: int) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+import unicodedata
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -94,9 +96,44 @@ json_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
 )
 
 
+def shown(text: str) -> str:
+    """*text* without what a terminal would obey: control characters are written as escapes.
+
+    Names, settings and messages may come from anybody. Right-to-left marks and the like change
+    how a line reads, and are control characters too. Line breaks and tabs stay.
+    """
+    if text.isprintable():
+        return text
+    return "".join(_escaped(c) if _is_control(c) else c for c in text)
+
+
+def _is_control(character: str) -> bool:
+    if "\udc80" <= character <= "\udc9f":
+        return True  # a byte that is no UTF-8, and a control character by itself
+    if character in "\n\t\u200c\u200d":  # the last two join letters
+        return False
+    return unicodedata.category(character) in ("Cc", "Cf", "Zl", "Zp")
+
+
+def _escaped(character: str) -> str:
+    if "\udc80" <= character <= "\udc9f":
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def echo(text: str) -> None:
+    """Print a line for people."""
+    click.echo(shown(text))
+
+
+def echo_exact(text: str, *, nl: bool = True) -> None:
+    """Print a text as it is, which may be kept in a file; on a terminal as it can be shown."""
+    click.echo(shown(text) if sys.stdout.isatty() else text, nl=nl)
+
+
 def say(text: str) -> None:
     """Tell people something, beside what the command prints."""
-    click.echo(f"anybatch: {text}", err=True)
+    click.echo(f"anybatch: {shown(text)}", err=True)
 
 
 def count_jobs(number: int) -> str:

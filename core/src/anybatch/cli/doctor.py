@@ -12,7 +12,7 @@ import attrs
 import click
 
 from anybatch import __version__
-from anybatch.cli.base import Command, json_option, print_json, say
+from anybatch.cli.base import Command, echo, json_option, print_json, say, shown
 from anybatch.cli.inspect import system_meant
 from anybatch.cli.interrupts import terminable
 from anybatch.cli.params import complete_system
@@ -85,9 +85,9 @@ def _print(finding: Finding) -> None:
     mark = click.style("PROBLEM", "red")
     if finding.ok:
         mark = "-      " if finding.absent else click.style("ok     ", "green")
-    click.echo(f"{mark}  {finding.check}: {finding.text}".replace("\n", INDENT))
+    click.echo(f"{mark}  {shown(finding.check)}: {shown(finding.text)}".replace("\n", INDENT))
     for name, value in finding.details.items():
-        click.echo(f"{INDENT[1:]}{name}: {value}")
+        echo(f"{INDENT[1:]}{name}: {value}")
 
 
 def _check_up(system: str | None, submit: bool) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sys
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import click
 from anybatch.cli.base import Command, Failure, json_option, print_json, say
 from anybatch.cli.params import complete_run
 from anybatch.errors import UsageError
+from anybatch.localfiles import open_plain
 from anybatch.ranges import write_ranges
 
 if TYPE_CHECKING:
@@ -82,8 +84,14 @@ class Log:
     def record(self) -> dict[str, Any]:
         """For programs; `text` is null where there is no log."""
         path = self.path
-        text = path.read_text("utf-8", "replace") if path.exists() else None
+        text = _text(path)
         return {"run": self.run.id, "index": self.index, "path": str(path), "text": text}
+
+
+def _text(path: Path) -> str | None:
+    with contextlib.suppress(OSError), open_plain(path) as file:
+        return file.read().decode("utf-8", "replace")
+    return None
 
 
 def _print(found: Sequence[Log]) -> None:
@@ -91,12 +99,16 @@ def _print(found: Sequence[Log]) -> None:
     missing = []
     for log in found:
         try:
-            with log.path.open("rb") as file:
+            with open_plain(log.path) as file:
                 if len(found) > 1:
                     out.write(f"==> {log} <==\n".encode())
                 shutil.copyfileobj(file, out)
         except FileNotFoundError:
             missing.append(log)
+        except OSError as error:
+            if error.filename is None:
+                raise  # it is the output that cannot be written
+            say(f"cannot read the log of job {log}: {log.path}: {error.strerror}")
     out.flush()
     if missing:
         _tell_missing(found, missing)
@@ -142,7 +154,7 @@ class Tail:
         if path != self._path:
             self._path, self._printed = path, 0
         try:
-            with path.open("rb") as file:
+            with open_plain(path) as file:
                 file.seek(self._printed)
                 shutil.copyfileobj(file, self._out)
                 self._printed = file.tell()

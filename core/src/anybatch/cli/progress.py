@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from anybatch.cli.base import say
+from anybatch.cli.base import say, shown
 from anybatch.localhost import LocalHost
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class Bar(Progress):
         if bar is None:
             super().say(text)
         else:
-            bar.console.print(f"anybatch: {text}", soft_wrap=True)
+            bar.console.print(f"anybatch: {shown(text)}", soft_wrap=True)
 
     def update(self, runs: Sequence[Run]) -> None:
         """Draw how far the runs are."""

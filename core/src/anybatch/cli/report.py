@@ -7,9 +7,7 @@ from datetime import datetime, timezone
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from anybatch.cli.base import count_jobs
+from anybatch.cli.base import count_jobs, echo_exact, shown
 from anybatch.cli.progress import write_counts
 from anybatch.errors import FolderAway
 from anybatch.model import State
@@ -104,7 +102,7 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     fitting = None if sys.stdout.isatty() else 10_000
     table = Table(box=None, pad_edge=False, header_style="bold")
     first, *others = headings
-    rows = list(rows)
+    rows = [tuple(map(shown, row)) for row in rows]
     longest = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
     table.add_column(first, no_wrap=True, min_width=longest[0])
     for heading, width in zip(others, longest[1:], strict=True):
@@ -217,19 +215,19 @@ def headline(run: Run) -> str:
 
 def print_plan(plan: Plan, rendered: Sequence[Rendered]) -> None:
     """Files and commands, in the order in which they are used."""
-    click.echo(f"# run {plan.run} on {plan.system}: {count_jobs(plan.count)}; this is a dry run")
+    echo_exact(f"# run {plan.run} on {plan.system}: {count_jobs(plan.count)}; this is a dry run")
     for file in plan.files:
         _print_file(file)
     for link in plan.links:
-        click.echo(f"\n# link {link.path} -> {link.target}")
+        echo_exact(f"\n# link {link.path} -> {link.target}")
     for planned, one in zip(plan.submissions, rendered, strict=True):
         for file in one.files:
             _print_file(file)
-        click.echo(f"\n# to submit jobs {write_ranges(planned.indices)}:")
-        click.echo(f"{one.command}")
+        echo_exact(f"\n# to submit jobs {write_ranges(planned.indices)}:")
+        echo_exact(f"{one.command}")
         if one.command.stdin:
-            click.echo(f"# with this standard input:\n{one.command.stdin}")
+            echo_exact(f"# with this standard input:\n{one.command.stdin}")
 
 
 def _print_file(file: RenderedFile) -> None:
-    click.echo(f"\n# file {file.path}, mode {file.mode:04o}:\n{file.text}", nl=False)
+    echo_exact(f"\n# file {file.path}, mode {file.mode:04o}:\n{file.text}", nl=False)

@@ -15,6 +15,7 @@ from anybatch.cli.notices import FirstLine, warn_of_input
 from anybatch.cli.options import CONTEXT, job_options, prepare
 from anybatch.cli.report import not_submitted, plan_record, print_plan, run_record
 from anybatch.cli.waiting import await_runs, resume_hint, tell_failures
+from anybatch.localfiles import open_plain
 from anybatch.model import Reason, State
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def _conclude(job: Job, run: Run, outcomes: Sequence[Outcome], *, copy: bool) ->
 
 
 def _copy(log: Path, stream: BinaryIO) -> None:
-    with contextlib.suppress(FileNotFoundError), log.open("rb") as file:
+    with contextlib.suppress(FileNotFoundError), open_plain(log) as file:
         shutil.copyfileobj(file, stream)
         stream.flush()
 

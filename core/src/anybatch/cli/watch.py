@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from anybatch.cli.base import INTERRUPTED, Command, count_jobs, json_option, print_json, say
+from anybatch.cli.base import INTERRUPTED, Command, count_jobs, echo, json_option, print_json, say
 from anybatch.cli.interrupts import terminable
 from anybatch.cli.params import complete_active_run, complete_run
 from anybatch.cli.report import (
@@ -87,7 +87,7 @@ def _runs(session: Session, names: Sequence[str], label: str | None = None) -> l
 
 def _print_each(runs: Sequence[Run]) -> None:
     for number, run in enumerate(runs):
-        click.echo("\n" * bool(number) + headline(run))
+        echo("\n" * bool(number) + headline(run))
         print_jobs(run)
 
 
@@ -169,7 +169,7 @@ def terminate(names: tuple[str, ...], signal: str | None, as_json: bool) -> None
         print_json([{"run": run.id, "signalled": count} for run, count in told.items()])
     else:
         for run, count in told.items():
-            click.echo(f"run {run.id}: {_effect(count, name)}")
+            echo(f"run {run.id}: {_effect(count, name)}")
 
 
 def _signal_name(text: str) -> str:

@@ -90,5 +90,6 @@ class _Starter:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                cwd="/",  # where nobody else has put modules
                 start_new_session=True,
             )

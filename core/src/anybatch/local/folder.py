@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import platformdirs
 
 from anybatch.errors import FolderError
+from anybatch.localfiles import LocalFiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,10 +102,11 @@ def state_folder() -> StateFolder:
     base = platformdirs.user_state_path("anybatch").absolute()
     folder = StateFolder(base / "local" / socket.gethostname())
     try:
-        folder.starting.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder.path.chmod(0o700)
+        for one in (base, folder.path.parent, folder.path, folder.starting):
+            LocalFiles().make_private(one)
         folder.log.open("ab").close()
-    except OSError as error:
+    except (OSError, FolderError) as error:
         what = f"cannot write to the state folder {str(folder.path)!r}"
-        raise FolderError(f"{what}: {error.strerror}; set XDG_STATE_HOME to use another") from error
+        why = error.strerror if isinstance(error, OSError) else error
+        raise FolderError(f"{what}: {why}; set XDG_STATE_HOME to use another") from error
     return folder

@@ -27,7 +27,8 @@ _BASH = shutil.which("bash", path=_PATH)
 _BORN = 19  # fields of /proc/PID/stat after the program's name; proc(5) counts from 3
 _SESSION = 3
 _SLACK = 4096  # kilobytes that a copy of ours may have touched before it became the job
-_WRITE = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+#: A pipe in the place of a log, which nobody reads, is an error and does not stop us.
+_WRITE = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK
 
 
 @attrs.frozen

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anybatch.host import Command
@@ -11,7 +12,6 @@ from anybatch.records import Rendered, RenderedFile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from anybatch.records import Submission
 
@@ -80,6 +80,7 @@ def machine() -> Command:
 
 def _command(*words: str, stdin: str = "") -> Command:
     # A json.py or queue.py in the user's folder must not be imported instead of Python's own.
-    # Python 3.10 does not know the variable; there the user's folder is searched.
+    # Python 3.10 does not know the variable, and searches the folder where it is started.
     safe = {"PYTHONSAFEPATH": "1"}
-    return Command((sys.executable, "-m", "anybatch.local", *words), stdin=stdin, env=safe)
+    words = (sys.executable, "-m", "anybatch.local", *words)
+    return Command(words, stdin=stdin, env=safe, cwd=Path("/"))

@@ -32,7 +32,8 @@ def reply(supervisor: Supervisor, question: bytes) -> bytes:
         answer = _answer(supervisor, json.loads(question))
     except Rejected as error:
         answer = {"rejected": str(error)}
-    except ValueError as error:  # a client that was killed while it wrote, or none of ours
+    except (ValueError, ArithmeticError, RecursionError) as error:
+        # A client that was killed while it wrote, or none of ours: it costs no job of others.
         answer = {"error": f"invalid request: {error}"}
     return json.dumps(answer, separators=(",", ":")).encode() + b"\n"
 
