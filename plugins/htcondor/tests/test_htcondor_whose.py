@@ -82,6 +82,42 @@ def test_a_job_of_the_same_number_runs_on(condor: Session, tool: Callable[..., s
     await_that(lambda: tool("condor_q", stranger, "-af", "JobStatus") == "")
 
 
+def lose_queue(tool: Callable[..., str]) -> None:
+    """The second schedd forgets all its jobs, and begins to count anew."""
+    lose = "pkill -KILL -f '[c]ondor_schedd -local-name second'; "
+    tool("sudo", "sh", "-c", lose + "rm -f /var/spool/condor-second/job_queue.log*")
+    ask = ["condor_q", "-name", SECOND, "-totals"]
+    await_that(lambda: subprocess.run(ask, capture_output=True, check=False).returncode == 0)
+
+
+def test_a_lost_queue_gives_its_numbers_to_others(
+    shared: None,
+    second: str,
+    new_session: Callable[..., Session],
+    tool: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The old run's job is not taken for the new one, which is neither watched nor stopped."""
+    monkeypatch.setenv("_CONDOR_SCHEDD_HOST", second)
+    at_once = {"anybatch": {"lost_after": timedelta(seconds=1)}}
+    condor = new_session("htcondor", settings=at_once)
+    lose_queue(tool)
+    old = condor.submit(Job(["true"], settings={"htcondor": {"hold": True}}))
+    lose_queue(tool)
+    new = condor.submit(Job(WAIT_FOR_GO))
+    assert native_id(old) == native_id(new)
+    await_that(lambda: new.counts == {State.RUNNING: 1}, condor.poll)
+    with pytest.raises(
+        NotAccepted, match="it was left alone: the job of this number has the token"
+    ):
+        new_session("htcondor").attach(old.id).terminate()
+    [outcome] = old.wait(PATIENCE)
+    assert outcome.state is not State.DONE
+    assert new.counts == {State.RUNNING: 1}
+    Path("go").touch()
+    assert new.wait(PATIENCE)[0].done
+
+
 def test_jobs_wait_for_room_in_the_schedd(
     shared: None,
     second: str,
