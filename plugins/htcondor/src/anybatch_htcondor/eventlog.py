@@ -46,6 +46,9 @@ if TYPE_CHECKING:
 SOURCE = "event log"
 _OVERLAP = 64  #: bytes that are read again, to see that the log is still the same file
 _PIECE = 2**24  #: bytes that are read at once; no event is as long
+_PIECES = (
+    8  #: of them at one look, some 15 s; with gigabytes the rest has its turn at the next ones
+)
 _ZONE = Path("/etc/localtime")
 
 #: Events that tell why a job stopped, or did not start.
@@ -130,8 +133,9 @@ class Log:
         """Read what is new. A log that was moved away, or is another one now, is begun anew."""
         with self._reading:
             try:
-                while self._read_on():
-                    pass
+                for _ in range(_PIECES):
+                    if not self._read_on():
+                        break
             except OSError:  # it is not there (yet), or cannot be read now
                 self._begin()
 

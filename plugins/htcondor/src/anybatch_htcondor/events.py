@@ -214,11 +214,12 @@ def when(event: Mapping[str, Any], zone: tzinfo) -> datetime | None:
     year, month, day, hour, minute, second = (int(one or 0) for one in match.groups()[:6])
     if match[7]:
         zone = _offset(match[7])
-    now = datetime.now(zone)
     try:
-        time = datetime(year or now.year, month, day, hour, minute, second, tzinfo=zone)
-        if not year and (time - now).days >= 1:  # old formats have no year
-            time = time.replace(year=now.year - 1)
+        if not year:  # in old formats
+            now = datetime.now(zone)
+            time = datetime(now.year, month, day, hour, minute, second, tzinfo=zone)
+            year = now.year - ((time - now).days >= 1)
+        time = datetime(year, month, day, hour, minute, second, tzinfo=zone)
     except ValueError:
         return None
     return time.astimezone(timezone.utc)
