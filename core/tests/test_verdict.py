@@ -32,13 +32,30 @@ STATUSES: dict[str, JobStatus | None] = {
     "gone": said(State.FAILED, reason=Reason.LOST),
 }
 
-#: Records that say all: the verdict is theirs, whatever else there is.
+#: Records that say all, and what is said of them at once unless the system knows it better.
 CONCLUSIVE = {
     "0.0.0.command.exit-0": "done",
     "0.0.0.command.exit-3": "exit_code",
     "0.0.0.setup.exit-1": "setup",
     "0.0.0.stage_in.exit-1": "stage_in",
     "0.0.0.stage_out.exit-1": "stage_out",
+}
+
+#: What the system knows better than any record.
+BETTER = {
+    "memory": "out_of_memory",
+    "time": "time_limit",
+    "node": "node_failure",
+    "terminated": "terminated",
+}
+
+#: What is said of a record of exit code 0; of a job that somebody terminated: behind the slash.
+SUCCESS = {
+    "node": "done/terminated",
+    "exit 3": "done/terminated",
+    "signal 9": "signal/terminated",
+    "failed": "done/terminated",
+    "gone": "done/terminated",
 }
 
 #: Other records: what is said while more may come, later, and later of a job that somebody
@@ -49,7 +66,7 @@ OPEN = {
         "queued": "- - -",
         "held": "- - -",
         "running": "- - -",
-        "done": "- done done",
+        "done": "- done terminated",
         "perhaps done": "- signal|setup terminated",
         "exit 3": "- exit_code|setup terminated",
         "signal 9": "- signal terminated",
@@ -109,6 +126,22 @@ OPEN = {
         "gone": "stage_in stage_in terminated",
     },
     "0.0.0.command.exit-0.TERM": {
+        "unasked": "- signal terminated",
+        "queued": "- - -",
+        "held": "- - -",
+        "running": "- signal terminated",
+        "done": "done done terminated",
+        "perhaps done": "signal signal terminated",
+        "exit 3": "signal signal terminated",
+        "signal 9": "signal signal terminated",
+        "failed": "signal signal terminated",
+        "memory": "out_of_memory out_of_memory out_of_memory",
+        "time": "time_limit time_limit time_limit",
+        "node": "node_failure node_failure node_failure",
+        "terminated": "terminated terminated terminated",
+        "gone": "signal signal terminated",
+    },
+    "0.0.0.command.exit-0.USR1": {
         "unasked": "- done terminated",
         "queued": "- - -",
         "held": "- - -",
@@ -117,7 +150,6 @@ OPEN = {
         "perhaps done": "done done done",
         "memory": "out_of_memory out_of_memory out_of_memory",
         "time": "time_limit time_limit time_limit",
-        "node": "node_failure node_failure node_failure",
         "terminated": "terminated terminated terminated",
     },
 }
@@ -140,10 +172,17 @@ def word(evidence: Evidence) -> str:
     return verdict.reason.value if verdict.reason else "done"
 
 
-@pytest.mark.parametrize(("name", "expected"), CONCLUSIVE.items())
+def told(name: str, status: str, *, terminated: bool) -> str:
+    """What the table says of a record that says all."""
+    if name.endswith("exit-0") and status in SUCCESS:
+        return SUCCESS[status].split("/")[terminated]
+    return BETTER.get(status, CONCLUSIVE[name])
+
+
+@pytest.mark.parametrize("name", CONCLUSIVE)
 @pytest.mark.parametrize("status", STATUSES)
-def test_a_conclusive_record_decides(name: str, expected: str, status: str) -> None:
-    """A record that no signal from outside clouds decides alone, and at once."""
+def test_a_conclusive_record_decides_at_once(name: str, status: str) -> None:
+    """But for what the system knows better, and for success of what was killed."""
     for terminated, patience in product((False, True), repeat=2):
         evidence = Evidence(
             record=record_of(name),
@@ -152,7 +191,37 @@ def test_a_conclusive_record_decides(name: str, expected: str, status: str) -> N
             started=True,
             may_wait=patience,
         )
-        assert word(evidence) == expected
+        assert word(evidence) == told(name, status, terminated=terminated)
+
+
+@pytest.mark.parametrize("name", CONCLUSIVE)
+@pytest.mark.parametrize("status", STATUSES)
+def test_where_the_system_may_run_it_again_it_speaks_first(name: str, status: str) -> None:
+    """No verdict while it has the job in its queue, nor before it was asked for some time."""
+    for patience in (False, True):
+        evidence = Evidence(
+            record=record_of(name),
+            status=STATUSES[status],
+            started=True,
+            reruns=True,
+            may_wait=patience,
+        )
+        said_so = STATUSES[status]
+        waits = not (said_so and said_so.state.final) and (patience or status in ("queued", "held"))
+        assert word(evidence) == ("-" if waits else told(name, status, terminated=False))
+        assert word(attrs.evolve(evidence, missing=True)) == told(name, status, terminated=False)
+
+
+@pytest.mark.parametrize("name", [*CONCLUSIVE, *filter(None, OPEN)])
+@pytest.mark.parametrize(("terminated", "expected"), [(False, "held"), (True, "terminated")])
+def test_what_was_held_and_is_gone_is_no_success(
+    name: str, terminated: bool, expected: str
+) -> None:
+    """It was given up while its files were held back, whatever its command did."""
+    evidence = Evidence(
+        record=record_of(name), started=True, missing=True, was_held=True, terminated=terminated
+    )
+    assert word(evidence) == expected
 
 
 @pytest.mark.parametrize(("name", "status", "cell"), CELLS)
@@ -313,6 +382,34 @@ def test_the_record_of_the_latest_start_counts() -> None:
     assert word(Evidence(record=record, status=said(State.RUNNING, restarts=1))) == "done"
 
 
+@given(evidence=EVIDENCE)
+def test_nobody_s_kill_is_a_success(evidence: Evidence) -> None:
+    """Neither what the system calls terminated, nor what ended with a signal that was asked for."""
+    record, status = evidence.record, evidence.status
+    killed = status is not None and status.state is State.TERMINATED
+    caught = record is not None and record.caught == "TERM" and evidence.terminated
+    verdict = judge(evidence)
+    if (killed or (caught and not _restarted(record, status))) and verdict:
+        assert verdict.state is not State.DONE
+
+
+def _restarted(record: ExitRecord | None, status: JobStatus | None) -> bool:
+    return bool(record and status and status.restarts > record.restarts)
+
+
+def test_evidence_says_that_witnesses_disagree() -> None:
+    """Whoever is believed, the other one is named."""
+    record = parse_record("0.0.0.command.exit-0")
+    verdict = judge(Evidence(record=record, status=said(State.TERMINATED, "CANCELLED")))
+    assert verdict is not None
+    assert verdict.state is State.TERMINATED
+    assert verdict.evidence == (
+        "exit record 0.0.0.command.exit-0",
+        "toystat: CANCELLED",
+        "they disagree",
+    )
+
+
 def test_evidence_names_its_sources() -> None:
     """The outcome tells the record's name and the system's own word."""
     record = parse_record("0.0.0.command.exit-3")
@@ -358,7 +455,7 @@ ARRIVED = parse_record("0.0.0.command.exit-0")
         (said(State.FAILED, reason=Reason.HELD, undelivered=True), False, "held"),
         (said(State.FAILED, undelivered=True), False, "stage_out"),
         (said(State.FAILED, undelivered=True), True, "terminated"),
-        (said(State.TERMINATED), False, "done"),
+        (said(State.TERMINATED), False, "terminated"),
     ],
 )
 def test_a_record_proves_no_files(status: JobStatus, terminated: bool, expected: str) -> None:

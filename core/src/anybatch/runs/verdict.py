@@ -1,11 +1,35 @@
 """Verdicts: how a job ended, from the evidence. Pure.
 
-done, failed and terminated need an exit record or the system's own word. Gone from the queue is
-not evidence. `judge` answers None where the evidence is not enough yet.
+Two witnesses: the job's own exit record, and the batch system's answer. Gone from the queue is not
+evidence. `judge` answers None where the evidence is not enough yet.
+
+    record     the system: none, not final  terminated   a reason     done       failed
+    none       wait; then lost (`Watcher`)  terminated   that reason  done (1)   by its own word
+    exit 0     done (2)                     terminated   that (3)     done       done (4)
+    exit N     failed (2)                   terminated   that reason  failed     failed
+    a signal   wait; then signal (5)        terminated   that reason  signal (6) signal (5)
+
+Exit N is any failure that the record tells, that of the set-up and of moving files too. A reason is
+one that no record tells better: memory, time, node, preempted, dependency, held.
+
+1. Not where the system says it of killed jobs as well (`needs_record`): then a signal; nor where
+   somebody asked for the job's end: then terminated.
+2. At once. Where the system may run a job again by itself (`reruns`): when it says that the job
+   has ended or is not there, or still says that it runs when patience is over; not while it has it
+   in its queue. Where it moves the files (`transferred`): with its final word, or when it does not
+   know the job any more; then a job that was held last was given up with its files: held.
+3. But for a node that failed after all was done and in its place: done.
+4. The record is the job's own word. Not done where files were not delivered, where the system
+   names a signal, or where somebody asked for the job's end.
+5. Terminated where somebody asked for the end.
+6. Done where the record has exit code 0 and the signal is none that ends jobs.
+
+Nobody's kill is a success in any cell. Where the witnesses disagree, the evidence says so.
 """
 
 from __future__ import annotations
 
+import signal as signals
 from typing import Any
 
 import attrs
@@ -32,6 +56,9 @@ _STRONGER = frozenset(
     }
 )
 
+#: Signals by which schedulers and people end jobs; others are taken for messages to a job.
+_ENDING = frozenset({"TERM", "INT", "QUIT", "KILL", "XCPU", "ABRT"})
+
 
 @attrs.frozen(kw_only=True)
 class Evidence:
@@ -44,10 +71,11 @@ class Evidence:
         started: its script ran.
         restarted_uncounted: its script was started once more after the record was made, though
             the system counts no restart.
+        reruns: the system may run it again by itself.
+        missing: the system does not know it (any more).
+        was_held: it was held when the system said last what it does.
         transferred: the batch system moves its files; they may be on their way until it says that
             the job has ended.
-        unconfirmed: the system may have begun the job anew after the record, and was not asked
-            since.
         may_wait: whether more evidence may still come: seconds since the first sign of the end
             are few.
     """
@@ -57,8 +85,10 @@ class Evidence:
     terminated: bool = False
     started: bool = False
     restarted_uncounted: bool = False
+    reruns: bool = False
+    missing: bool = False
+    was_held: bool = False
     transferred: bool = False
-    unconfirmed: bool = False
     may_wait: bool = True
 
 
@@ -85,70 +115,105 @@ def judge(evidence: Evidence) -> Verdict | None:
     record, status = evidence.record, evidence.status
     if record and _restarted(record, status):
         record = None  # of a run of the job that the system has begun anew
-    final = status is not None and status.state.final
-    settled = final or not (evidence.transferred or (evidence.unconfirmed and evidence.may_wait))
-    undelivered = status is not None and final and status.undelivered
-    if record and record.conclusive and settled and not undelivered:
-        return _by_record(record, status)
-    if status and final:
-        return _by_status(evidence, record, status)
-    waiting = evidence.restarted_uncounted or (
-        status is not None and status.state in (State.QUEUED, State.HELD)
-    )
-    if record and not evidence.may_wait and not waiting and not evidence.transferred:
-        return _by_signal(record, status, terminated=evidence.terminated)
-    return None
+    verdict = None
+    if status is not None and status.state.final:
+        if record or not evidence.may_wait or not _record_may_come(status):
+            verdict = _by_both(evidence, record, status)
+    elif record and not evidence.transferred:
+        verdict = _by_record_alone(evidence, record, status)
+    if verdict and record and status and _disagree(record, status):
+        verdict = attrs.evolve(verdict, evidence=(*verdict.evidence, "they disagree"))
+    return verdict
+
+
+def _disagree(record: ExitRecord, status: JobStatus) -> bool:
+    success = record.exit_code == 0 and record.phase == "command"
+    return status.state.final and success is not (status.state is State.DONE)
 
 
 def _restarted(record: ExitRecord, status: JobStatus | None) -> bool:
     return status is not None and status.restarts > record.restarts
 
 
+def _by_record_alone(
+    evidence: Evidence, record: ExitRecord, status: JobStatus | None
+) -> Verdict | None:
+    """The system has not said that it has ended, or was not asked."""
+    queued = status is not None and status.state in (State.QUEUED, State.HELD)
+    begun_anew = queued and not evidence.missing
+    if evidence.missing and evidence.was_held:
+        said = "it was held, and is not known any more"
+        named = (f"exit record {record.name}", *_said(status), said)
+        held = Reason.TERMINATED if evidence.terminated else Reason.HELD
+        state = State.TERMINATED if evidence.terminated else State.FAILED
+        return Verdict(state=state, reason=held, exit_code=record.exit_code, evidence=named)
+    if not record.conclusive:
+        if begun_anew or evidence.may_wait or evidence.restarted_uncounted:
+            return None
+        return _by_signal(record, status, terminated=evidence.terminated)
+    if evidence.reruns and not evidence.missing and (begun_anew or evidence.may_wait):
+        return None
+    return _by_record(record, status)
+
+
 def _by_record(record: ExitRecord, status: JobStatus | None) -> Verdict:
     named = (f"exit record {record.name}", *_said(status))
-    if record.phase in _PHASES:
-        return Verdict(
-            state=State.FAILED,
-            reason=_PHASES[record.phase],
-            exit_code=record.exit_code,
-            evidence=named,
-        )
-    if record.exit_code == 0:
+    if record.exit_code == 0 and record.phase not in _PHASES:
         return Verdict(state=State.DONE, exit_code=0, evidence=named)
-    return Verdict(
-        state=State.FAILED,
-        reason=Reason.EXIT_CODE,
-        exit_code=record.exit_code,
-        evidence=named,
-    )
+    reason = _PHASES.get(record.phase, Reason.EXIT_CODE)
+    return Verdict(state=State.FAILED, reason=reason, exit_code=record.exit_code, evidence=named)
 
 
-def _by_status(evidence: Evidence, record: ExitRecord | None, status: JobStatus) -> Verdict | None:
+def _by_both(evidence: Evidence, record: ExitRecord | None, status: JobStatus) -> Verdict:
     """The system says that it has ended; the record adds how the command did."""
-    if record is None and evidence.may_wait and _record_may_come(evidence, status):
-        return None
     sources = (f"exit record {record.name}",) if record else ()
     facts: dict[str, Any] = {"evidence": (*sources, *_said(status))}
     facts["exit_code"] = record.exit_code if record else status.exit_code
     facts["signal"] = record.signal if record else status.signal
-    if record is None and status.state is State.DONE and status.needs_record:
+    if status.state is State.TERMINATED:
+        return Verdict(state=State.TERMINATED, reason=status.reason or Reason.TERMINATED, **facts)
+    if status.reason in _STRONGER and not _done_before(record, status):
+        return Verdict(state=State.FAILED, reason=status.reason, **facts)
+    if record and record.conclusive and not _killed(evidence, record, status):
+        return _by_record(record, status)
+    if status.state is State.DONE and _vouched_for(evidence, record, status):
+        return Verdict(state=State.DONE, **{**facts, "exit_code": 0})
+    if status.reason is Reason.LOST and record is None:
+        return Verdict(state=State.LOST, reason=Reason.LOST, **facts)
+    if evidence.terminated:
+        return Verdict(state=State.TERMINATED, reason=Reason.TERMINATED, **facts)
+    if record is None and status.state is State.DONE:
         said = f"{status.source} says {status.native_state}, but the job has left no exit record"
         facts = {"message": said, "evidence": (*facts["evidence"], "no exit record")}
         facts |= {"exit_code": None, "signal": None}
-    elif status.state is State.DONE and (record is None or record.exit_code == 0):
-        return Verdict(state=State.DONE, **{**facts, "exit_code": 0})
-    if status.state is State.TERMINATED:
-        return Verdict(state=State.TERMINATED, reason=status.reason or Reason.TERMINATED, **facts)
-    if status.reason is Reason.LOST and record is None:
-        return Verdict(state=State.LOST, reason=Reason.LOST, **facts)
-    if status.reason in _STRONGER:
-        state = State.FAILED if status.state is State.DONE else status.state
-        return Verdict(state=state, reason=status.reason, **facts)
-    if evidence.terminated:
-        return Verdict(state=State.TERMINATED, reason=Reason.TERMINATED, **facts)
+    elif record and record.exit_code == 0 and facts["signal"] is None:
+        facts["signal"] = status.signal or _number(record.caught)
     if record and record.phase in _PHASES:
         return Verdict(state=State.FAILED, reason=_PHASES[record.phase], **facts)
     return Verdict(state=State.FAILED, reason=_why(evidence, facts, status), **facts)
+
+
+def _done_before(record: ExitRecord | None, status: JobStatus) -> bool:
+    """Whether a node failed after all was done and in its place."""
+    ended = record is not None and record.conclusive and record.exit_code == 0
+    return ended and status.reason is Reason.NODE_FAILURE and not status.undelivered
+
+
+def _killed(evidence: Evidence, record: ExitRecord, status: JobStatus) -> bool:
+    """Whether a job whose record tells of success was ended by somebody, or lost its files."""
+    if record.exit_code != 0 or record.phase != "command" or status.state is State.DONE:
+        return False
+    return evidence.terminated or status.signal is not None or status.undelivered
+
+
+def _vouched_for(evidence: Evidence, record: ExitRecord | None, status: JobStatus) -> bool:
+    """Whether the system's word that it is done makes a success of what no record proves."""
+    if record is None:
+        ended_by_us = evidence.terminated and not status.authoritative
+        return not ended_by_us and not status.needs_record
+    if record.exit_code != 0 or record.phase != "command":
+        return False
+    return record.caught not in _ENDING or not (evidence.terminated or status.needs_record)
 
 
 def _why(evidence: Evidence, facts: dict[str, Any], status: JobStatus) -> Reason:
@@ -163,7 +228,7 @@ def _why(evidence: Evidence, facts: dict[str, Any], status: JobStatus) -> Reason
     return Reason.SETUP  # the script itself never came to its first line
 
 
-def _record_may_come(evidence: Evidence, status: JobStatus) -> bool:
+def _record_may_come(status: JobStatus) -> bool:
     """A network file system may show the record after the system has spoken."""
     strong = status.reason in _STRONGER or status.state is State.TERMINATED
     return not (strong or status.authoritative)
@@ -175,11 +240,18 @@ def _by_signal(record: ExitRecord, status: JobStatus | None, *, terminated: bool
     facts: dict[str, Any] = {"exit_code": record.exit_code, "signal": record.signal}
     if terminated:
         return Verdict(state=State.TERMINATED, reason=Reason.TERMINATED, evidence=named, **facts)
-    if record.exit_code == 0 and record.phase == "command":
-        return Verdict(state=State.DONE, exit_code=0, evidence=named)
     reason = _PHASES.get(record.phase)
-    reason = reason or (Reason.SIGNAL if record.signal is not None else Reason.EXIT_CODE)
+    if record.exit_code == 0 and reason is None:
+        if record.caught not in _ENDING:
+            return Verdict(state=State.DONE, exit_code=0, evidence=named)
+        facts["signal"] = _number(record.caught)
+    reason = reason or (Reason.SIGNAL if facts["signal"] is not None else Reason.EXIT_CODE)
     return Verdict(state=State.FAILED, reason=reason, evidence=named, **facts)
+
+
+def _number(caught: str | None) -> int | None:
+    """The number of a signal; None where it has none here."""
+    return getattr(signals, f"SIG{caught}", None)
 
 
 def _said(status: JobStatus | None) -> tuple[str, ...]:
