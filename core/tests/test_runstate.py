@@ -34,7 +34,7 @@ def new_state(folder: Path, *jobs: Job, array: int = 2) -> RunState:
     return RunState(
         file,
         Journal(file.folder, "live", local_host()),
-        lambda values: session._restore_types("toy", values),
+        lambda values: session.settings.restore_types("toy", values),
     )
 
 

@@ -199,7 +199,7 @@ def test_a_run_that_has_ended_leaves_its_journal_and_logs(start: Callable[..., S
     for index in range(JOBS):
         leave_record(run.folder, f"{index}.0.0.command.exit-0")
     outcomes = run.wait(60)
-    assert os.listdir(run.folder / "exit") == os.listdir(run.folder / "start") == []
+    await_that(lambda: not [*(run.folder / "exit").iterdir(), *(run.folder / "start").iterdir()])
     assert watched.wait(60) == outcomes
     assert start().attach(run.id).outcomes == outcomes
     assert all(outcome.done and outcome.host == "node1" for outcome in outcomes)

@@ -331,11 +331,13 @@ def test_a_job_that_the_system_runs_again_is_not_done(
     look(run)
     assert run.counts == {State.QUEUED: 4}
     poll(run)
-    assert states(run) == [State.QUEUED, State.DONE, State.DONE, State.DONE]
+    assert states(run) == [State.QUEUED, State.RUNNING, State.DONE, State.DONE]
     clock.now += 10 * PATIENCE
+    poll(run)
+    assert states(run) == [State.QUEUED, State.DONE, State.DONE, State.DONE]
     look(run)
     assert states(run)[0] is State.QUEUED
-    toy.answers["1.1"] = said(State.RUNNING, restarts=1)
+    toy.answers["1.1"] = said(State.FAILED, restarts=1)
     leave_record(run.folder, "0.0.1.command.exit-3")
     poll(run)
     assert run.outcome(0)
@@ -415,7 +417,7 @@ def test_a_job_that_never_started_has_no_start_record(
     poll(run)
     clock.now += PATIENCE + 1
     poll(run)
-    assert states(run) == [State.FAILED, State.QUEUED]
+    assert states(run) == [State.FAILED, State.RUNNING]
     clock.now += 121
     poll(run)
     assert states(run) == [State.FAILED, State.LOST]

@@ -64,13 +64,16 @@ class Toy:
         facts: Mapping[str, str] | None = None,
         environment: Environment | None = None,
         transfer: Transfer = Transfer.SHARED,
+        reruns: bool = False,
     ) -> None:
         self.answers: dict[str, JobStatus] = {}
         self.extra_timeout = timedelta(0)
         self.tokens: dict[str, list[str]] = {}
         self.calls: dict[str, list[Any]] = defaultdict(list)
         self.scripted: dict[str, list[Any]] = defaultdict(list)
-        self._limits = Limits(array=array, dependencies=dependencies, render_context=facts or {})
+        self._limits = Limits(
+            array=array, dependencies=dependencies, reruns=reruns, render_context=facts or {}
+        )
         self._environment = environment
         self._transfer = transfer
 

@@ -176,7 +176,7 @@ class Limits:
         late_arrival: how long after a submit command that failed its jobs may still appear,
             because the request is on its way. Only then are they taken as not submitted.
         reruns: whether it may run a job again though its script has ended, as the job may ask it
-            to. An exit record is then believed when the system was asked after it was seen.
+            to. An exit record is then believed after the system was asked as well.
         render_context: what else was asked of the system because `anybatch_render` needs it,
             such as the unit of memory; kept with each submission. If it has the name of a
             `cluster`, users are told it.

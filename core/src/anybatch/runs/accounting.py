@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from anybatch.errors import AnybatchError
+from anybatch.runs.facts import in_order
 
 if TYPE_CHECKING:
     import threading
@@ -58,5 +59,5 @@ def _filled(
         status = told.get((job.submission, job.native_id or ""))
         if job.outcome is not None and status is not None:
             facts = {n: getattr(job.outcome, n) or getattr(status, n) for n in _FACTS}
-            filled.append(attrs.evolve(job.outcome, **facts))
+            filled.append(in_order(attrs.evolve(job.outcome, **facts)))
     return filled

@@ -1,9 +1,8 @@
 """The engine of a session: one lock, one thread that watches, and everything that is watched.
 
 The lock guards the states of runs, and nothing slow is done while it is held: what a plugin is
-asked is gathered under the lock, asked without it, and the answer applied under it again. So
-nobody who reads a run's state, or waits for another run, stands still because one batch system
-answers slowly. Each system has a thread that asks and one that submits, while there is work.
+asked is gathered under the lock, asked without it, and the answer applied under it again. Nobody
+waits because one batch system answers slowly. Each has a thread that asks and one that submits.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from anybatch.runs import accounting, stopping
 from anybatch.runs.background import Background
 from anybatch.runs.bells import Bells
 from anybatch.runs.journal import Journal
+from anybatch.runs.moments import now
 from anybatch.runs.observers import Observers
 from anybatch.runs.questions import Questions
 from anybatch.runs.roster import Roster
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from anybatch.plugins.calls import Hooks
     from anybatch.records import Batch, JobStatus
     from anybatch.runs.index import Index
+    from anybatch.runs.moments import Moment
     from anybatch.runs.observation import RunObservation
     from anybatch.runs.store import RunFile
 
@@ -178,7 +179,7 @@ class Engine:
         self._announce()
 
     def _look(self, systems: Collection[str] | None, asked: Collection[str] = ()) -> None:
-        """Read new exit records, and judge; of those that are *asked* next, read everything."""
+        """Read new records, and judge; of those that are *asked* next, read everything."""
         for run in self._roster.active(systems):
             self._roster.guarded(run, lambda one: self._look_at(one, asked=one.system in asked))
 
@@ -187,24 +188,25 @@ class Engine:
             if asked:
                 with self.mutex:
                     run.watcher.catch_up()
+            exits = run.seen.exits
             try:
-                found = run.seen.exits.new(run.state.pages.open, thorough=asked or thorough)
+                starts = exits.new_starts(run.state.pages_with_queued())
+                found = exits.new(run.state.pages.open, thorough=asked or thorough)
             except OSError as error:
-                trouble = f"cannot read {run.seen.exits.path}: {error.strerror}"
-                if trouble != run.seen.trouble:
-                    run.seen.trouble = trouble
-                    self._on_notice(trouble)
+                if run.seen.is_new_trouble(f"cannot read {exits.path}: {error.strerror}"):
+                    self._on_notice(run.seen.trouble)
                 return
             run.seen.trouble = ""
             with self.mutex:
-                if run.watcher.take_records(found):
+                if run.watcher.take_records(found) or run.watcher.impatient:
                     self._questions.pace(run.system).ask_soon()
+                run.watcher.take_starts(starts)
                 if not asked:
                     run.watcher.judge()
                 self._settle(run)
                 ended = run.state.pages.take_ended()
             for page in ended:
-                run.seen.exits.fold(page)
+                exits.fold(page)
 
     def _look_now(self, name: str, asked: bool) -> tuple[RunState, RunObservation]:
         """A run's evidence as it is now; if *asked*, the batch system is asked for it as well."""
@@ -225,18 +227,22 @@ class Engine:
             with self.mutex:
                 runs = self._roster.active([system])
                 asked = [(run, batch) for run in runs for batch in run.watcher.batches()]
+            at = now()
             answers = self._questions.ask(system, [batch for _, batch in asked])
             if answers is None:
+                for run in runs:
+                    self._roster.guarded(run, lambda one: one.watcher.note_away(self.mutex))
                 return
             answered: dict[str, _Answered] = {run.state.id: [] for run in runs}
             for (run, batch), answer in zip(asked, answers, strict=True):
                 answered[run.state.id].append((batch, answer))
             for run in runs:
-                self._roster.guarded(run, partial(self._take, answered=answered[run.state.id]))
+                take = partial(self._take, answered=answered[run.state.id], at=at)
+                self._roster.guarded(run, take)
 
-    def _take(self, run: WatchedRun, answered: _Answered) -> None:
+    def _take(self, run: WatchedRun, answered: _Answered, at: Moment) -> None:
         with self.mutex:
-            run.watcher.take_answers(answered)
+            run.watcher.take_answers(answered, at)
             self._settle(run)
         # A plugin may have fetched records, to be judged with its answer. tar (1.34) leaves the
         # time of change of a folder as it was, so they are looked for whatever that says.
@@ -292,17 +298,12 @@ class Engine:
         Returns:
             How many jobs were told; why the system did not accept it, for others.
         """
-        ended, batches, refused = stopping.note(run.state, self.mutex, indices, signal)
-        self._settle(run)
-        told = sum(len(batch.ids) for batch in batches)
-        not_accepted = stopping.tell(run.system, self._hooks, batches, signal)
-        if signal is None:
-            with self.mutex:
-                run.state.record_stopped(batches)
+        told = stopping.stop(run.state, self._hooks, self.mutex, indices, signal)
+        if signal is None:  # what is in doubt is looked up, and stopped where it is found
             self._roster.guarded(run, lambda one: one.submitter.step(submit=False, force=True))
-            self._settle(run)
+        self._settle(run)
         self._announce()
-        return ended + told - len(not_accepted), refused + not_accepted
+        return told
 
     def account(self, run: WatchedRun) -> None:
         """Fill in what only accounting knows; once, and without it life goes on."""

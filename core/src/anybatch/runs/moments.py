@@ -9,9 +9,12 @@ from __future__ import annotations
 import time
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 @attrs.frozen
@@ -37,6 +40,21 @@ class Moment:
     def plain(self) -> list[float | str]:
         """As it stands in a journal."""
         return [round(self.wall, 3), self.boot, round(self.ticks, 3)]
+
+
+def moment_of(at: datetime | None, *, after: float | None) -> Moment | None:
+    """A time that a file server or a batch system has told, as a moment of this machine.
+
+    Args:
+        after: seconds since 1970, at which what it is a time of had not happened.
+
+    Returns:
+        None where it cannot be: their clock and ours differ too much to count from it.
+    """
+    here = now()
+    if at is None or not (after or 0.0) <= at.timestamp() <= here.wall:
+        return None
+    return Moment(at.timestamp(), here.boot, here.ticks - (here.wall - at.timestamp()))
 
 
 def now() -> Moment:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from anybatch.records import JobStatus
+from anybatch.runs.moments import Moment
 from anybatch.worker.exit_records import ExitFolder, ExitRecord
 
 if TYPE_CHECKING:
@@ -26,23 +27,25 @@ class RunObservation:
         exits: where exit records are read from.
         records: the latest exit record of a job.
         statuses: the batch system's last answer.
-        end_seen_at: when the first sign of a job's end was seen; monotonic seconds.
-        missing_since: since when the system does not know a job; monotonic seconds.
+        ended_at: when the first sign of a job's end was made, as far as that is told, else seen.
+        missing: since when the system does not know a job.
+        answered_at: when the system was asked for what it said last of a job, or said nothing of.
+        back_at: when it was asked for the first answer after some that it did not give.
+        away: the last question was not answered.
         alive_at: when the system last said that it has a job which has not ended, or took it;
             monotonic seconds.
-        asked: the jobs that the last question was about when their exit record was seen already.
-        confirmed: those of which the system then said something else than that they wait.
         trouble: what was last said of the run's folder.
     """
 
     exits: ExitFolder
     records: dict[int, ExitRecord] = attrs.field(factory=dict)
     statuses: dict[int, JobStatus] = attrs.field(factory=dict)
-    end_seen_at: dict[int, float] = attrs.field(factory=dict)
-    missing_since: dict[int, float] = attrs.field(factory=dict)
+    ended_at: dict[int, Moment] = attrs.field(factory=dict)
+    missing: dict[int, Moment] = attrs.field(factory=dict)
+    answered_at: dict[int, Moment] = attrs.field(factory=dict)
+    back_at: Moment | None = None
+    away: bool = False
     alive_at: dict[int, float] = attrs.field(factory=dict)
-    asked: frozenset[int] = frozenset()
-    confirmed: set[int] = attrs.field(factory=set)
     trouble: str = ""
 
     def forget(self, index: int) -> None:
@@ -50,36 +53,44 @@ class RunObservation:
         for seen in (
             self.records,
             self.statuses,
-            self.end_seen_at,
-            self.missing_since,
+            self.ended_at,
+            self.missing,
+            self.answered_at,
             self.alive_at,
         ):
             seen.pop(index, None)
-        self.confirmed.discard(index)
 
     def note_alive(self, indices: Iterable[int]) -> None:
         """The system has these jobs now, and they have not ended."""
         self.alive_at.update(dict.fromkeys(indices, time.monotonic()))
-
-    def note_asked(self) -> None:
-        """A question to the system begins; what it answers is later than these records."""
-        self.asked = frozenset(self.records)
-
-    def note_answered(self, index: int) -> None:
-        """The system has said that a job runs, has ended, or is not there any more."""
-        if index in self.asked:
-            self.confirmed.add(index)
 
     def is_alive(self, index: int) -> bool:
         """Whether the system has said a moment ago that a job has not ended."""
         said = self.alive_at.get(index)
         return said is not None and time.monotonic() - said < FRESH
 
+    def waited(self, index: int) -> float:
+        """Seconds from the first sign of a job's end to the last answer of the system.
+
+        Time in which it could not be asked does not count.
+        """
+        answered, ended = self.answered_at.get(index), self.ended_at.get(index)
+        if answered is None or ended is None:
+            return 0.0
+        spans = [ended.until(answered)]
+        if self.back_at is not None:
+            spans.append(self.back_at.until(answered))
+        return min(spans)
+
     def forget_end(self, index: int) -> None:
         """Drop the signs of an end: the system has begun the job anew."""
         self.records.pop(index, None)
-        self.end_seen_at.pop(index, None)
-        self.confirmed.discard(index)
+        self.ended_at.pop(index, None)
+
+    def is_new_trouble(self, text: str) -> bool:
+        """Note what is to be said of the run's folder; whether that is news."""
+        known, self.trouble = self.trouble, text
+        return known != text
 
     def is_older(self, record: ExitRecord, known: ExitRecord) -> bool:
         """Whether a record is of an earlier run of its job than the one that is known."""

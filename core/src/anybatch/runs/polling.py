@@ -6,6 +6,7 @@ import time
 
 FIRST_POLL = 2.0  #: the first pause between two questions to the batch system, in seconds
 SOON = 1.0  #: pause before a question that something has called for
+COST_SOON = 10  #: which is at least so many times what the last question took
 SLOWEST_POLL = 120.0
 COST = 50  #: the pause is at least so many times what the question took
 UNREACHABLE = (2.0, 5.0, 10.0, 20.0, 40.0, 60.0)  #: pauses after questions that failed
@@ -24,6 +25,7 @@ class Pace:
     def __init__(self, interval: float) -> None:
         self._interval = interval
         self._failures = 0
+        self._took = 0.0
         self._due = float("inf")
         self._watching_since = time.monotonic()
 
@@ -45,7 +47,8 @@ class Pace:
     def ask_soon(self) -> None:
         """Something has happened that only the system explains."""
         if self.reachable:
-            self._due = min(self._due, time.monotonic() + SOON)
+            pause = max(SOON, self._took * COST_SOON)
+            self._due = min(self._due, time.monotonic() + pause)
 
     def asked(self) -> float:
         """A question begins now; `answered` is to be told what this answers."""
@@ -55,6 +58,7 @@ class Pace:
         """A question was answered."""
         self._failures = 0
         now = time.monotonic()
+        self._took = now - asked
         age = now - self._watching_since
         steady = self._interval if age > self._interval else FIRST_POLL
         self._due = now + min(max(steady, age / 20, (now - asked) * COST), SLOWEST_POLL)

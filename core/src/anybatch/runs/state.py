@@ -12,6 +12,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from anybatch.model import State
 from anybatch.outcome import JobId, Outcome
 from anybatch.quoting import INDEX
 from anybatch.ranges import by_index, write_ranges
@@ -25,7 +26,7 @@ from anybatch.worker.layout import log_folder
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from anybatch.model import Reason, State
+    from anybatch.model import Reason
     from anybatch.planning.plan import Planned
     from anybatch.records import Submission
     from anybatch.runs.entries import JobRecord
@@ -118,6 +119,10 @@ class RunState(Fold):
             for number, some in ids.items()
         ]
 
+    def pages_with_queued(self) -> list[int]:
+        """The pages where a queued job may leave a start record; none where no job is queued."""
+        return self.pages.open if self.counts[State.QUEUED] else []
+
     # -- events
 
     def record(self, kind: str, *, durable: bool = False, **fields: Any) -> None:
@@ -181,6 +186,15 @@ class RunState(Fold):
             said: dict[str, Any] = {"state": state.value, "native_state": native}
             ranges = write_ranges(sorted(indices))
             self.record("state", s=number, jobs=ranges, message=message, **said)
+
+    def record_started(self, jobs: Iterable[JobRecord]) -> None:
+        """Write that queued jobs run, as their own start records tell."""
+        groups: dict[tuple[int, str | None], list[int]] = defaultdict(list)
+        for job in jobs:
+            groups[job.submission, job.native_state].append(job.index)
+        for (number, native), indices in groups.items():
+            now: dict[str, Any] = {"jobs": write_ranges(sorted(indices)), "native_state": native}
+            self.record("state", s=number, state="running", message=None, **now)
 
     def record_signs(self, jobs: Iterable[JobRecord], sign: str | None, at: Moment) -> None:
         """Write the first sign of an end, or (None) that it was none, where it is new."""

@@ -18,7 +18,28 @@ if TYPE_CHECKING:
     from anybatch.runs.state import RunState
 
 
-def note(
+def stop(
+    run: RunState,
+    hooks: Hooks,
+    mutex: threading.RLock,
+    indices: Iterable[int],
+    signal: str | None,
+) -> tuple[int, list[str]]:
+    """Stop jobs that have not ended, or send them a signal.
+
+    Returns:
+        How many jobs were told; why the system did not accept it, for others.
+    """
+    ended, batches, refused = _note(run, mutex, indices, signal)
+    told = sum(len(batch.ids) for batch in batches)
+    not_accepted = tell(run.file.system, hooks, batches, signal)
+    if signal is None:
+        with mutex:
+            run.record_stopped(batches)
+    return ended + told - len(not_accepted), refused + not_accepted
+
+
+def _note(
     run: RunState, mutex: threading.RLock, indices: Iterable[int], signal: str | None
 ) -> tuple[int, list[Batch], list[str]]:
     """Put on record that jobs are to end. What was never submitted ends here.

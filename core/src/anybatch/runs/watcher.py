@@ -6,18 +6,20 @@ what it got; every method is called with the engine's lock held.
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 
+from anybatch.errors import FolderError
 from anybatch.model import Reason, State
 from anybatch.records import Batch, JobStatus, Transfer
+from anybatch.runs.facts import facts_of, facts_of_record, in_order, where_to_read
+from anybatch.runs.moments import Moment, moment_of, now
 from anybatch.runs.retry import plan_retries, to_be_retried
 from anybatch.runs.verdict import Evidence, Verdict, judge
-from anybatch.worker.exit_records import ExitRecord, log_tail
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from anybatch.host import Host
@@ -26,13 +28,9 @@ if TYPE_CHECKING:
     from anybatch.runs.observation import RunObservation
     from anybatch.runs.right import SubmitRight
     from anybatch.runs.state import RunState
+    from anybatch.worker.exit_records import ExitRecord, Start
 
 PATIENCE = 10.0  #: seconds that a second witness of a job's end is waited for
-#: What an outcome takes over from the system's last answer.
-_FACTS = (
-    *("message", "host", "submitted", "started", "ended", "cpu_time", "max_memory"),
-    *("stdout", "stderr"),
-)
 
 
 class Watcher:
@@ -79,8 +77,17 @@ class Watcher:
     # -- exit records
 
     def take_records(self, found: Iterable[ExitRecord]) -> bool:
-        """Take exit records that were found; whether the batch system should be asked soon."""
-        soon = [self._take_record(record) for record in found]
+        """Take exit records that were found; whether the batch system should be asked soon.
+
+        Raises:
+            FolderError: the journal cannot be read; they will be found again.
+        """
+        found = list(found)
+        try:
+            soon = [self._take_record(record) for record in found]
+        except FolderError:
+            self._seen.exits.give_back(found)
+            raise
         return any(soon)
 
     def _take_record(self, record: ExitRecord) -> bool:
@@ -93,52 +100,109 @@ class Watcher:
         if record.attempt != job.attempt or (known and self._seen.is_older(record, known)):
             return False
         self._seen.records[record.index] = record
-        self._seen.end_seen_at[record.index] = time.monotonic()
-        self._seen.confirmed.discard(record.index)
-        return not record.conclusive or self._is_transferred(job) or self._may_rerun(job)
+        made = moment_of(self._seen.exits.ended(record), after=job.submitted)
+        self._seen.ended_at[record.index] = made or now()
+        return not record.conclusive or self._waits_for_the_system(job)
+
+    def _waits_for_the_system(self, job: JobRecord) -> bool:
+        return self._is_transferred(job) or self._run.submission_of(job).limits.reruns
+
+    def take_starts(self, found: Iterable[Start]) -> None:
+        """Take start records that were found: their jobs run, whatever the system said before."""
+        jobs = []
+        for start in found:
+            job = self._run.jobs[start.index] if start.index < len(self._run.jobs) else None
+            if job is None or job.index in self._seen.records:
+                continue
+            if job.state is State.QUEUED and job.attempt == start.attempt:
+                status = self._seen.statuses.get(job.index)
+                if status is None or status.restarts <= start.restarts:
+                    jobs.append(job)
+        self._run.record_started(jobs)
+
+    @property
+    def impatient(self) -> bool:
+        """Whether a job's own word of its end waits for the system's."""
+        return any(
+            self._seen.waited(index) < PATIENCE and self._waits_for_the_system(job)
+            for index in self._seen.records
+            if not (job := self._run.jobs[index]).state.final
+        )
 
     # -- the batch system
 
     def batches(self) -> list[Batch]:
         """The jobs that the batch system is asked about: it has them, and how they end is open."""
-        self._seen.note_asked()
         return self._run.batches(self._active())
 
     def _active(self) -> Iterator[JobRecord]:
         jobs = self._run.jobs
         return (job for job in jobs if job.native_id is not None and not job.state.final)
 
+    def note_away(self, mutex: threading.RLock) -> None:
+        """Nobody could be asked: what was missing has to be missed anew."""
+        with mutex:
+            self._seen.away = True
+            missed = [job for job in self._active() if job.sign and job.sign[0] == "missing"]
+            self._run.record_signs(missed, None, now())
+            self._seen.missing.clear()
+
     def take_answers(
-        self, answered: Sequence[tuple[Batch, Mapping[str, JobStatus | None]]]
+        self, answered: Sequence[tuple[Batch, Mapping[str, JobStatus | None]]], asked: Moment
     ) -> None:
-        """Take what the system said of batches that were asked about a moment ago."""
+        """Take what the system said of batches that it was asked about at that moment."""
         answers = {
             (batch.submission.number, native_id): (native_id in answer, answer.get(native_id))
             for batch, answer in answered
             for native_id in batch.ids
         }
-        now = time.monotonic()
-        current = []
+        if self._seen.away:
+            self._seen.away, self._seen.back_at = False, asked
+        current, missing, unproved = [], [], []
         for job in self._active():
-            asked = job.native_id != ""  # one whose id got lost cannot be asked about
-            known, status = answers.get((job.submission, job.native_id or ""), (asked, None))
-            if status is None and known:
+            can_be = job.native_id != ""  # one whose id got lost cannot be asked about
+            said, status = answers.get((job.submission, job.native_id or ""), (can_be, None))
+            if can_be and (job.submission, job.native_id) not in answers:
+                continue  # it was not asked about
+            self._seen.answered_at[job.index] = asked
+            if status is None and said:
                 continue  # nothing was said of it
-            if status is None or status.state not in (State.QUEUED, State.HELD):
-                self._seen.note_answered(job.index)
             if status is None or (status.never_started and self._script_ran(job)):
-                self._seen.missing_since.setdefault(job.index, now)
+                missing.append(job)
                 continue
             self._seen.statuses[job.index] = status
-            self._seen.missing_since.pop(job.index, None)
-            if status.state.final:
-                self._seen.end_seen_at.setdefault(job.index, now)
-            else:
+            self._seen.missing.pop(job.index, None)
+            if not status.state.final:
                 current.append((job, status))
                 self._forget_older(job, status)
+            elif not self._note_end(job, status):
+                unproved.append(job)
+        self._note_signs(missing, unproved, [job for job, _ in current], asked)
         self._seen.note_alive(job.index for job, _ in current)
         self._tell_of_holds([pair for pair in current if _newly_held(*pair)])
         self._run.record_states(current)
+
+    def _note_end(self, job: JobRecord, status: JobStatus) -> bool:
+        """Note when a job has ended; whether that can be told without what was seen."""
+        made = moment_of(status.ended, after=job.submitted)
+        if made:
+            self._seen.ended_at.setdefault(job.index, made)
+        return job.index in self._seen.ended_at
+
+    def _note_signs(
+        self,
+        missing: list[JobRecord],
+        ended: list[JobRecord],
+        alive: list[JobRecord],
+        at: Moment,
+    ) -> None:
+        """Put on record since when jobs are missing, or are said to have ended at no time."""
+        self._run.record_signs(missing, "missing", at)
+        self._run.record_signs(ended, "ended", at)
+        self._run.record_signs([job for job in alive if job.sign], None, at)
+        for jobs, seen in ((missing, self._seen.missing), (ended, self._seen.ended_at)):
+            for job in jobs:
+                seen[job.index] = job.sign[1] if job.sign else at
 
     def _tell_of_holds(self, held: list[tuple[JobRecord, JobStatus]]) -> None:
         """Somebody has to do something, and will not look for it."""
@@ -159,7 +223,7 @@ class Watcher:
 
     def judge(self) -> None:
         """Conclude what the evidence allows; each verdict is on record before it is believed."""
-        outcomes = list(self._outcomes(time.monotonic()))
+        outcomes = list(self._outcomes(now()))
         if not outcomes:
             return
         # Another process may have seen the same end, and have run the job again or removed its
@@ -169,36 +233,43 @@ class Watcher:
         if outcomes:
             self._conclude(outcomes)
 
-    def _outcomes(self, now: float) -> Iterator[Outcome]:
+    def _outcomes(self, at: Moment) -> Iterator[Outcome]:
         for job in self._suspects():
-            verdict = judge(self._evidence(job, now)) or self._lost(job, now)
+            verdict = judge(self._evidence(job, at)) or self._lost(job)
             if verdict:
                 yield self._outcome(job, verdict)
 
     def _suspects(self) -> list[JobRecord]:
         """The jobs that may have ended."""
-        indices = sorted({*self._seen.end_seen_at, *self._seen.missing_since})
+        indices = sorted({*self._seen.ended_at, *self._seen.missing})
         jobs = (self._run.jobs[index] for index in indices)
         return [job for job in jobs if job.native_id is not None and not job.state.final]
 
-    def _evidence(self, job: JobRecord, now: float) -> Evidence:
+    def _evidence(self, job: JobRecord, at: Moment) -> Evidence:
         record = self._seen.records.get(job.index)
-        may_wait = now - self._seen.end_seen_at.get(job.index, now) < PATIENCE
-        missing = job.index in self._seen.missing_since
+        missing = job.index in self._seen.missing
+        if record is None or (record.conclusive and self._seen.away):
+            # A file system may be slow to show it, whether anybody can be asked or not; and a
+            # system that is away begins nothing anew.
+            waited = self._seen.ended_at.get(job.index, at).until(at)
+        else:
+            waited = self._seen.waited(job.index)
         return Evidence(
             record=record,
             status=self._seen.statuses.get(job.index),
             terminated=job.terminated,
             started=record is not None or self._script_ran(job),
-            restarted_uncounted=not may_wait and self._has_begun_again(job, record),
+            restarted_uncounted=waited >= PATIENCE and self._has_begun_again(job, record),
+            reruns=self._run.submission_of(job).limits.reruns,
+            missing=missing,
+            was_held=job.state is State.HELD,
             transferred=not missing and self._is_transferred(job),
-            unconfirmed=self._may_rerun(job) and job.index not in self._seen.confirmed,
-            may_wait=may_wait,
+            may_wait=waited < PATIENCE,
         )
 
     def _has_begun_again(self, job: JobRecord, record: ExitRecord | None) -> bool:
         """Whether it runs, as the system says as well, and the record is of a run before."""
-        if record is None or record.conclusive or job.index in self._seen.missing_since:
+        if record is None or record.conclusive or job.index in self._seen.missing:
             return False
         return job.state is State.RUNNING and self._seen.exits.restarted_uncounted(record)
 
@@ -209,13 +280,9 @@ class Watcher:
         """Whether the batch system moves the job's files."""
         return self._run.submission_of(job).transfer is Transfer.SYSTEM
 
-    def _may_rerun(self, job: JobRecord) -> bool:
-        """Whether the system may run the job again though its script has ended."""
-        return self._run.submission_of(job).limits.reruns
-
-    def _lost(self, job: JobRecord, now: float) -> Verdict | None:
-        since = self._seen.missing_since.get(job.index)
-        if since is None or now - since < self._lost_after:
+    def _lost(self, job: JobRecord) -> Verdict | None:
+        since, answered = self._seen.missing.get(job.index), self._seen.answered_at.get(job.index)
+        if since is None or answered is None or since.until(answered) < self._lost_after:
             return None
         said = "never seen"
         if job.native_state:
@@ -230,31 +297,16 @@ class Watcher:
         return Verdict(state=State.LOST, reason=Reason.LOST, evidence=asked)
 
     def _outcome(self, job: JobRecord, verdict: Verdict) -> Outcome:
-        said = attrs.asdict(verdict, recurse=False)
-        if verdict.message is None:
-            del said["message"]
-        return self._run.outcome(job, **{**self._facts(job), **said})
-
-    def _facts(self, job: JobRecord) -> dict[str, Any]:
-        """Host, times, use, words and logs, from the system and the job's own records and log."""
         record, status = self._seen.records.get(job.index), self._seen.statuses.get(job.index)
-        facts: dict[str, Any] = {}
-        if status:
-            facts = {name: getattr(status, name) for name in _FACTS}
-            facts["native_state"] = status.native_state if status.state.final else None
-            if not status.state.final:
-                facts["message"] = None  # why it waited does not say why it ended
+        known = facts_of(verdict, status)
         if record:
-            exits = self._seen.exits
-            started = exits.start(record.index, record.attempt, record.restarts)
-            host, at = started or (None, None)
-            own: dict[str, Any] = {"host": host, "started": at, "ended": exits.ended(record)}
-            if record.phase != "command" and record.caught is None:
-                own["message"] = log_tail(self._run.logs(job)[1], self._host)
-            facts.update({n: value for n, value in own.items() if not facts.get(n)})
-            if own["ended"] and (begin := facts.get("started")) and begin > facts["ended"]:
-                facts.update(started=at, ended=own["ended"])  # both of one clock
-        return {name: value for name, value in facts.items() if value is not None}
+            own = facts_of_record(self._run, job, record, self._seen.exits, self._host)
+            known = {**own, **known}
+        known["message"] = (
+            verdict.message or known.get("message") or where_to_read(self._run, verdict, self._host)
+        )
+        said = attrs.asdict(verdict, recurse=False, filter=lambda it, _: it.name != "message")
+        return in_order(self._run.outcome(job, **{**known, **said}))
 
     def _conclude(self, outcomes: list[Outcome]) -> None:
         """Write verdicts, or plan another attempt for the jobs that get one."""

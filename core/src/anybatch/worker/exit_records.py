@@ -60,6 +60,15 @@ class ExitRecord:
         return self.caught is None and self.signal is None
 
 
+@attrs.frozen
+class Start:
+    """A start of a job's script: which job, and which of its runs."""
+
+    index: int
+    attempt: int
+    restarts: int
+
+
 def parse_record(name: str) -> ExitRecord | None:
     """The record that a file name is; None for any other name."""
     match = _RECORD.fullmatch(name)
@@ -86,11 +95,15 @@ class _Page:
         changed: the time of change of its folder of exit records, in nanoseconds; -1: not settled.
         seen: the names that were there.
         starts_read: its start records were read since the last look.
+        starts_changed: like `changed`, for its start records.
+        started: the names of those that were there.
     """
 
     changed: int = -1
     seen: set[str] = attrs.field(factory=set)
     starts_read: bool = False
+    starts_changed: int = -1
+    started: set[str] = attrs.field(factory=set)
 
 
 class ExitFolder:
@@ -129,6 +142,10 @@ class ExitFolder:
         found, self._found = self._found, []
         return found
 
+    def give_back(self, records: Iterable[ExitRecord]) -> None:
+        """Have the next call of `new` find these again."""
+        self._found = [*records, *self._found]
+
     def _new_in(self, number: int, page: _Page, *, thorough: bool) -> list[ExitRecord]:
         since = -1 if thorough else page.changed
         try:
@@ -145,6 +162,21 @@ class ExitFolder:
         names = [name for name in listing.names if name not in page.seen]
         page.seen.update(names)
         return [record for record in map(parse_record, names) if record]
+
+    def new_starts(self, pages: Iterable[int]) -> list[Start]:
+        """The starts that were not there at the last call; what cannot be listed comes later."""
+        found = []
+        for number in pages:
+            page = self._pages.setdefault(number, _Page())
+            with contextlib.suppress(OSError):
+                folder = self._starts / str(number)
+                if listing := self._files.list_changed(folder, page.starts_changed):
+                    settled = time.time_ns() - listing.changed > _CLOCK_STEP
+                    page.starts_changed = listing.changed if settled else -1
+                    names = page.started.symmetric_difference(listing.names) - page.started
+                    page.started.update(names)
+                    found += [start for start in map(_parse_start, names) if start]
+        return found
 
     def fold(self, page: int) -> None:
         """Remove the records of a page: the verdicts on all its jobs are in the journal.
@@ -203,6 +235,14 @@ class ExitFolder:
             self._again.add(key)
         if not known or known[1] < started:
             self._started[key] = (host, started)
+
+
+def _parse_start(name: str) -> Start | None:
+    try:
+        index, attempt, restarts = map(int, name.split(".", 3)[:3])
+    except ValueError:
+        return None
+    return Start(index, attempt, restarts)
 
 
 def _key(name: str) -> str:
