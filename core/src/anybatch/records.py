@@ -12,7 +12,18 @@ import attrs
 
 from anybatch.host import Command
 from anybatch.model import Reason, Resources, State
-from anybatch.validators import all_are, is_a, is_aware, is_table, is_told, or_none, to_texts
+from anybatch.validators import (
+    all_are,
+    are_variables,
+    is_a,
+    is_aware,
+    is_count,
+    is_pattern,
+    is_table,
+    is_told,
+    or_none,
+    to_texts,
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -30,12 +41,12 @@ class Detection:
         details: further facts for `anybatch doctor`, such as the default queue.
     """
 
-    available: bool
-    reason: str
-    version: str | None = None
-    priority: int | None = 50
-    unreachable: bool = False
-    details: Mapping[str, str] = attrs.field(factory=dict)
+    available: bool = attrs.field(validator=is_a(bool))
+    reason: str = attrs.field(validator=is_a(str))
+    version: str | None = attrs.field(default=None, validator=or_none(is_a(str)))
+    priority: int | None = attrs.field(default=50, validator=or_none(is_a(int)))
+    unreachable: bool = attrs.field(default=False, validator=is_a(bool))
+    details: Mapping[str, str] = attrs.field(factory=dict, validator=is_table)
 
 
 class Kind(str, enum.Enum):
@@ -70,15 +81,15 @@ class Setting:
     kind: Kind = attrs.field(default=Kind.TEXT, converter=Kind)
     default: Any = None
     choices: tuple[str, ...] = attrs.field(default=(), converter=to_texts, validator=all_are(str))
-    help: str = ""
-    replaced_by: str = ""
+    help: str = attrs.field(default="", validator=is_a(str))
+    replaced_by: str = attrs.field(default="", validator=is_a(str))
 
 
 @attrs.frozen
 class SiteDefault:
     """A site's default for a setting of any plugin: `SiteDefault("slurm.partition", "short")`."""
 
-    name: str
+    name: str = attrs.field(validator=is_a(str))
     value: Any
 
 
@@ -91,8 +102,8 @@ class Alias:
         settings: set for the plugins named, unless something else sets them.
     """
 
-    system: str
-    settings: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
+    system: str = attrs.field(validator=is_a(str))
+    settings: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict, validator=is_a(Mapping))
 
 
 class WorkerPath(enum.Enum):
@@ -114,8 +125,8 @@ class ForbiddenMountPath:
             mounted; use another name`.
     """
 
-    pattern: str
-    advice: str
+    pattern: str = attrs.field(validator=is_pattern)
+    advice: str = attrs.field(validator=is_a(str))
 
 
 @attrs.frozen
@@ -143,7 +154,7 @@ class Environment:
 
     scrub: tuple[str, ...] = attrs.field(default=(), converter=to_texts, validator=all_are(str))
     keep: tuple[str, ...] = attrs.field(default=(), converter=to_texts, validator=all_are(str))
-    env: Mapping[str, str] = attrs.field(factory=dict, validator=is_table)
+    env: Mapping[str, str] = attrs.field(factory=dict, validator=are_variables)
     setup: tuple[str, ...] = attrs.field(default=(), converter=to_texts, validator=all_are(str))
     wrapper: tuple[str | WorkerPath, ...] = attrs.field(
         default=(), converter=to_texts, validator=all_are(str, WorkerPath)
@@ -259,9 +270,9 @@ class Batch:
 class RenderedFile:
     """A file that a submission needs, with its whole text."""
 
-    path: Path
-    text: str = attrs.field(repr=False)
-    mode: int = 0o600
+    path: Path = attrs.field(validator=is_a(Path))
+    text: str = attrs.field(repr=False, validator=is_a(str))
+    mode: int = attrs.field(default=0o600, validator=is_a(int))
 
 
 @attrs.frozen(kw_only=True)
@@ -314,19 +325,19 @@ class JobStatus:
     message: str | None = attrs.field(default=None, validator=or_none(is_a(str)))
     exit_code: int | None = attrs.field(default=None, validator=or_none(is_a(int)))
     signal: int | None = attrs.field(default=None, validator=or_none(is_a(int)))
-    host: str | None = None
+    host: str | None = attrs.field(default=None, validator=or_none(is_a(str)))
     submitted: datetime | None = attrs.field(default=None, validator=is_aware)
     started: datetime | None = attrs.field(default=None, validator=is_aware)
     ended: datetime | None = attrs.field(default=None, validator=is_aware)
-    restarts: int = attrs.field(default=0, validator=is_a(int))
-    cpu_time: timedelta | None = None
-    max_memory: int | None = None
-    stdout: Path | None = None
-    stderr: Path | None = None
-    never_started: bool = False
-    authoritative: bool = False
-    needs_record: bool = False
-    undelivered: bool = False
+    restarts: int = attrs.field(default=0, validator=is_count)
+    cpu_time: timedelta | None = attrs.field(default=None, validator=or_none(is_a(timedelta)))
+    max_memory: int | None = attrs.field(default=None, validator=or_none(is_count))
+    stdout: Path | None = attrs.field(default=None, validator=or_none(is_a(Path)))
+    stderr: Path | None = attrs.field(default=None, validator=or_none(is_a(Path)))
+    never_started: bool = attrs.field(default=False, validator=is_a(bool))
+    authoritative: bool = attrs.field(default=False, validator=is_a(bool))
+    needs_record: bool = attrs.field(default=False, validator=is_a(bool))
+    undelivered: bool = attrs.field(default=False, validator=is_a(bool))
 
     def __attrs_post_init__(self) -> None:
         if self.state is State.DONE and (self.never_started or self.undelivered):

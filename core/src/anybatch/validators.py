@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import Any
 
 import attrs
 
 from anybatch.model import State
 
-if TYPE_CHECKING:
-    from datetime import datetime
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def to_texts(value: object) -> tuple[Any, ...]:
@@ -39,9 +40,21 @@ def is_table(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
         raise TypeError(f"{attribute.name} must be a table of strings, not {value!r:.100}")
 
 
-def is_aware(_: object, attribute: attrs.Attribute[Any], value: datetime | None) -> None:
-    """A validator: a time that says its offset from UTC."""
-    if value is not None and value.tzinfo is None:
+def are_variables(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    """A validator: texts by names that variables of the environment can have."""
+    is_table(_, attribute, value)
+    for name in value:  # type: ignore[attr-defined] # it is a table
+        if not _VARIABLE.fullmatch(name):
+            raise ValueError(f"{attribute.name}: {name!r} cannot be the name of a variable")
+
+
+def is_aware(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    """A validator: a time that says its offset from UTC, or None."""
+    if value is None:
+        return
+    if not isinstance(value, datetime):
+        raise TypeError(f"{attribute.name} must be a datetime, not {value!r:.100}")
+    if value.tzinfo is None:
         raise ValueError(f"{attribute.name} must have a time zone: {value}")
 
 
@@ -51,5 +64,29 @@ def is_told(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
         raise ValueError(f"{attribute.name} must be a State other than NEW and LOST: {value!r}")
 
 
-is_a = attrs.validators.instance_of
-or_none = attrs.validators.optional
+def is_a(kind: type) -> Any:
+    """A validator: an instance of *kind*. True and False are no numbers."""
+
+    def check(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
+        if not isinstance(value, kind) or (value.__class__ is bool and kind is not bool):
+            raise TypeError(f"{attribute.name} must be of type {kind.__name__}, not {value!r:.100}")
+
+    return check
+
+
+def is_pattern(_: object, attribute: attrs.Attribute[Any], value: str) -> None:
+    """A validator: a regular expression."""
+    try:
+        re.compile(value)
+    except (re.error, TypeError) as error:
+        raise ValueError(
+            f"{attribute.name} must be a regular expression, not {value!r:.100}: {error}"
+        ) from None
+
+
+is_count = [is_a(int), attrs.validators.ge(0)]
+
+
+def or_none(check: Any) -> Any:
+    """A validator: None, or what another validator takes."""
+    return attrs.validators.optional(check)
