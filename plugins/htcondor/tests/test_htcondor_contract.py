@@ -6,13 +6,20 @@ from types import MappingProxyType
 from typing import ClassVar
 
 import pytest
+from anybatch import Job
 from anybatch.testing import SystemContract
 
 
-@pytest.mark.usefixtures("shared")
+@pytest.mark.usefixtures("pool")
 class TestHTCondor(SystemContract):
     """With a shared file system."""
 
     system = "htcondor"
+    settings = MappingProxyType({"htcondor": {"transfer": "shared"}})
     example_settings = MappingProxyType({"priority": 5})
     signals: ClassVar[bool] = False
+    waiting = Job(["true"], settings={"htcondor": {"requirements": "False"}})
+    held = Job(["true"], settings={"htcondor": {"hold": True}})
+    refused = Job(["true"], settings={"htcondor": {"requirements": "(("}})
+    unreachable = "ERROR: Can't find address of local schedd"
+    system_log: ClassVar[bool] = False  # without `output` HTCondor keeps nothing of it

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
-from anybatch import Job, Reason, Session, State
+from anybatch import Job, Reason, Resources, Session, State
 from anybatch.errors import CommandError, NotSubmitted
 from anybatch.testing.direct import DirectJobs
 from anybatch.testing.faults import away, broken_off, other_word
@@ -152,26 +152,30 @@ class HookPromises:
     # -- what is said of jobs that wait
 
     def test_jobs_that_wait_are_told(
-        self, session: Session, direct: Callable[..., DirectJobs]
+        self, new_session: Callable[..., Session], direct: Callable[..., DirectJobs]
     ) -> None:
         """They are queued and found; stopped they are never done."""
         if self.waiting is None:
             pytest.skip("not tested: jobs that wait (attribute `waiting`)")
-        self._not_started(session, direct, self.waiting, State.QUEUED)
+        self._not_started(new_session, direct, self.waiting, State.QUEUED)
 
     def test_jobs_that_are_held_are_told(
-        self, session: Session, direct: Callable[..., DirectJobs]
+        self, new_session: Callable[..., Session], direct: Callable[..., DirectJobs]
     ) -> None:
         """They are held, which is no end and is not waiting; stopped they are never done."""
         if self.held is None:
             pytest.skip("not tested: jobs that are held (attribute `held`)")
-        self._not_started(session, direct, self.held, State.HELD)
+        self._not_started(new_session, direct, self.held, State.HELD)
 
     def _not_started(
-        self, session: Session, direct: Callable[..., DirectJobs], job: Job, state: State
+        self,
+        new_session: Callable[..., Session],
+        direct: Callable[..., DirectJobs],
+        job: Job,
+        state: State,
     ) -> None:
-        run = session.submit(job)
-        jobs = direct(session, job, 3, _LIVE)
+        run = new_session(self.system).submit(job)
+        jobs = direct(new_session(self.system), job, 3, _LIVE)
         jobs.submit()
         self._await_states(jobs, state)
         self._found_alone(jobs)
@@ -183,7 +187,7 @@ class HookPromises:
         first, second, third = jobs.statuses()
         assert _is(second, state)
         for status in (first, third):
-            assert status is None or status.state is not State.DONE
+            assert status is None or status.state is not State.DONE, status
         [outcome] = run.wait(self.patience)
         assert (outcome.state, outcome.reason) == (State.TERMINATED, Reason.TERMINATED)
         assert jobs.ran() == [0, 0, 0]
@@ -197,7 +201,8 @@ class HookPromises:
         use = f"{shlex.quote(sys.executable)} -c {shlex.quote(_USE)}"
         cases = (f"{n}) exit {code};;" for n, code in enumerate(_ENDS) if code > 0)
         script = f"case $me in 0) {use}; exit 0;; {' '.join(cases)} *) kill -9 $$;; esac"
-        jobs = direct(session, Job(["true"]), len(_ENDS), script)
+        enough = Job(["true"], resources=Resources(memory="500 MB"))
+        jobs = direct(session, enough, len(_ENDS), script)
         jobs.submit()
         self._await(lambda: min(jobs.ran()) > 0)
         self._await(lambda: all(map(_final_or_unknown, jobs.statuses())))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from anybatch import Job, Reason, Session, State, UsageError
@@ -33,8 +33,18 @@ REAL_JOBS = settings(
         HealthCheck.differing_executors,  # several systems keep one contract
     ],
 )
-#: Their values are small numbers, as the id of a job may be.
-_COUNTS = re.compile(r"ANYBATCH_|SHLVL$|\w*[UG]ID$")
+#: What a shell sets by itself, or anybatch.
+_OF_ANY_JOB = re.compile(r"ANYBATCH_|SHLVL$|PWD$|OLDPWD$|_$")
+_SHOW_ENVIRONMENT = ("env", "-0")
+#: Prints its own environment and that of a job inside it, which inherits everything.
+_SUBMITS_INNER = """
+import os, sys
+from anybatch import Job, Session
+session = Session(sys.argv[1], settings={"anybatch": {"inherit_env": ["*"]}})
+[inner] = session.submit(Job(["env", "-0"], name="inner")).wait(float(sys.argv[2]))
+own = [f"{name}={value}" for name, value in os.environ.items()]
+print(*own, "", inner.stdout.read_text(), sep="\\0", end="")
+"""
 _SHOW_WORDS = ("printf", "%s\\0")
 
 
@@ -44,11 +54,21 @@ class SystemContract(RequestPromises, HookPromises, RunPromises):
     Attributes:
         system: the plugin's name, or one that stands for it.
         patience: seconds within which a few short jobs certainly run.
-        signals: whether it can send a job a signal.
         settings: tables of settings for all tests, as they stand in `anybatch.toml`:
             `{"slurm": {"account": "physics"}}`.
+        signals: whether it can send a job a signal.
         example_settings: settings of the system with which jobs run here, too; as different as
             can be from what it has by default.
+        waiting: a job that waits in the queue; without it nothing is tested of those.
+        held: a job that the system holds; without it nothing is tested of those.
+        refused: a job that the system refuses for good.
+        unreachable: what commands print on standard error when the system is down; without it
+            they only hang or are killed.
+        ignored: names of `Resources` that mean nothing to the system.
+        system_log: whether what the job script prints by itself gets into the run's `logs`.
+
+    Override the method `forget` where jobs that have ended can be made to leave the queue; without
+    it nothing is tested of what only accounting knows.
     """
 
     signals: ClassVar[bool] = True
@@ -62,7 +82,7 @@ class SystemContract(RequestPromises, HookPromises, RunPromises):
 
     def test_exit_codes_and_signals_are_told_apart(self, session: Session) -> None:
         """Every kind of end is reported as what it was, each job for itself."""
-        codes = [0, 1, 2, 77, 126, 127, 128, 137, 143, 255]
+        codes = [0, 1, 2, 77, 99, 100, 126, 127, 128, 137, 143, 255]
         numbers = [signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM, signal.SIGUSR1]
         jobs = [Job(["sh", "-c", f"exit {code}"], name="ends") for code in codes]
         jobs += [Job(["sh", "-c", f"kill -{int(n)} $$"], name="ends") for n in numbers]
@@ -136,6 +156,8 @@ class SystemContract(RequestPromises, HookPromises, RunPromises):
 
     @REAL_JOBS
     @given(awkward_texts(min_size=1).filter(lambda t: t.strip() and t.isprintable()))
+    @example('odd "name')
+    @example("-n it's $(id) `id` %j #x; \\")
     def test_names_are_carried_or_refused(self, session: Session, name: str) -> None:
         """A job's name with any printable text adds no directive: the job just runs."""
         [outcome] = session.submit(Job(["true"], name=name)).wait(self.patience)
@@ -174,31 +196,37 @@ class SystemContract(RequestPromises, HookPromises, RunPromises):
     def test_a_job_inside_a_job_sees_nothing_of_the_outer(
         self, new_session: Callable[..., Session]
     ) -> None:
-        """What the system and anybatch set for the outer job does not reach the inner one."""
-        program = (
-            "import os, sys; from anybatch import Job, Session\n"
-            "s = Session(sys.argv[1]); r = s.submit(Job(['env'], name='inner'))\n"
-            "[inner] = r.wait(float(sys.argv[2]))\n"
-            "print(*(f'outer {name}={value}' for name, value in os.environ.items()), sep='\\n')\n"
-            "print(inner.stdout.read_text())"
-        )
+        """What the system and anybatch set for the outer job does not reach the inner one.
+
+        Not even where jobs inherit everything. A job from outside shows what the system sets anew.
+        """
         keep = {
             name: value
             for name, value in os.environ.items()
-            if name.startswith(("XDG_", "SLURM_CONF", "CONDOR_CONFIG", "LSF_"))
+            if name.startswith(("XDG_", "SLURM_CONF", "CONDOR_CONFIG", "LSF_", "PYTHONPATH"))
         }
-        words = [sys.executable, "-c", program, self.system, str(self.patience)]
-        outer = Job(words, env={**keep, "OUTER": "1"})
-        [outcome] = new_session(self.system).submit(outer).wait(2 * self.patience)
-        assert outcome.done, outcome.stderr and outcome.stderr.read_text()
-        inner = dict(line.partition("=")[::2] for line in read_output(outcome).splitlines())
-        assert inner["ANYBATCH_RUN"] != outcome.run
-        assert "OUTER" not in inner
-        assert outcome.id
-        number = outcome.id.native_id.partition("_")[0]
-        told = [name for name, value in inner.items() if value == number]
-        leaked = [name for name in told if inner.get(f"outer {name}") == number]
-        assert [name for name in leaked if not _COUNTS.match(name)] == []
+        words = [sys.executable, "-c", _SUBMITS_INNER, self.system, str(self.patience)]
+        everything = {"anybatch": {"inherit_env": ["*"]}}
+        session = new_session(self.system, settings=everything)
+        run = session.submit([Job(words, env={**keep, "OUTER": "1"}), Job(_SHOW_ENVIRONMENT)])
+        outer, outside = run.wait(2 * self.patience)
+        assert outer.done, outer.stderr and outer.stderr.read_text()
+        seen, inner = map(_variables, read_output(outer).split("\0\0"))
+        known = _variables(read_output(outside))
+        assert inner["ANYBATCH_RUN"] != outer.run
+        assert inner["OUTER"] == "1", "everything is inherited here"
+        if inner.get("HOSTNAME", outside.host) != outside.host:
+            return  # what another machine has tells nothing
+        leaked = [
+            name
+            for name, value in inner.items()
+            if seen.get(name) == value
+            and known.get(name) != value
+            and name not in os.environ
+            and name not in {"OUTER", *keep}
+            and not _OF_ANY_JOB.match(name)
+        ]
+        assert leaked == []
 
     def test_inputs_and_outputs_are_brought(self, session: Session) -> None:
         """Inputs keep their layout; outputs go to `output_dir`; `{index}` tells jobs apart."""
@@ -305,6 +333,11 @@ class SystemContract(RequestPromises, HookPromises, RunPromises):
         [outcome] = run.wait(self.patience)
         assert outcome.done
         assert Path("got").read_text() == "got\n"
+
+
+def _variables(text: str) -> dict[str, str]:
+    """The environment that `env -0` prints."""
+    return dict(line.partition("=")[::2] for line in text.split("\0") if line)
 
 
 def _processes_with(text: str, folder: Path) -> list[int]:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _OWN = ("XDG_STATE_HOME", "XDG_CONFIG_HOME")
 _COMMANDS = pytest.StashKey[list[Ran]]()
+#: The sessions of a test that `new_session` has made.
+SESSIONS = pytest.StashKey[list[Session]]()
 _NOTICES = pytest.StashKey[list[str]]()
 
 
@@ -86,7 +88,7 @@ def new_session(
     After the test all runs of its user are terminated that have not ended, whoever submitted
     them, and the sessions are closed.
     """
-    made: list[Session] = []
+    made: list[Session] = request.node.stash.setdefault(SESSIONS, [])
     ran: list[Ran] = request.node.stash.setdefault(_COMMANDS, [])
 
     def make(system: str, **arguments: Any) -> Session:

@@ -12,11 +12,12 @@ import pytest
 from anybatch import Job, Outcome, Resources, Session, State
 from anybatch.host import Command
 from anybatch.records import Batch
+from anybatch.testing.plugin import SESSIONS
 from anybatch.testing.signatures import faults_of
 from anybatch.testing.waiting import await_that
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from subprocess import Popen
 
 #: Runs until the file `go` is there, and not for ever.
@@ -57,6 +58,14 @@ class RunPromises:
     patience: ClassVar[float] = 120
     settings: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     example_settings: ClassVar[Mapping[str, Any]] = {}
+
+    @pytest.fixture(autouse=True)
+    def _hooks_break_no_rules(self, request: pytest.FixtureRequest) -> Iterator[None]:
+        """A hook that raises, or answers what it may not, is a failure wherever it costs little."""
+        yield
+        sessions = request.node.stash.get(SESSIONS, [])
+        problems = [each for one in sessions for each in one.plugins.problems(one.system)]
+        assert problems == [], "the plugin has broken the rules of its hooks"
 
     def test_workers_see_this_folder(self, session: Session) -> None:
         """The first test: jobs run where our folder is seen, or nothing else can be tested."""

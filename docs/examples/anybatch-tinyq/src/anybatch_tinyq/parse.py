@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from anybatch import State
@@ -14,23 +15,36 @@ if TYPE_CHECKING:
 
 
 def statuses(stdout: str) -> dict[str, JobStatus]:
-    """What `tinyq list` says of each task, by its id."""
-    return {name: _status(word, code) for name, word, code, _ in _rows(stdout)}
+    """What `tinyq list` and `tinyq past` say of each task, by its id."""
+    return {row[0]: _status(*row[1:6]) for row in _rows(stdout)}
 
 
 def labels(stdout: str) -> dict[str, str]:
     """What each task's job is called, by the task's id."""
-    return {name: label for name, _, _, label in _rows(stdout)}
+    return {row[0]: row[6] for row in _rows(stdout)}
 
 
 def _rows(stdout: str) -> Iterator[list[str]]:
-    rows = (line.split("|", 3) for line in stdout.splitlines())
-    return (row for row in rows if len(row) == 4)
+    rows = (line.split("|", 6) for line in stdout.splitlines())
+    return (row for row in rows if len(row) == 7)
 
 
-def _status(word: str, code: str) -> JobStatus:
+def _status(word: str, code: str, submitted: str, started: str, ended: str) -> JobStatus:
     state = STATES.get(word, State.RUNNING)  # an unknown word never ends a job
     exit_code = int(code) if code else None
     if state is State.DONE and exit_code != 0:
         state = State.FAILED
-    return JobStatus(state=state, native_state=word, source="tinyq list", exit_code=exit_code)
+    return JobStatus(
+        state=state,
+        native_state=word,
+        source="tinyq",
+        exit_code=exit_code,
+        submitted=_time(submitted),
+        started=_time(started),
+        ended=_time(ended),
+        never_started=state is State.TERMINATED and not started,
+    )
+
+
+def _time(seconds: str) -> datetime | None:
+    return datetime.fromtimestamp(int(seconds), timezone.utc) if seconds else None

@@ -1,4 +1,4 @@
-"""The words of tinyq, and what they mean. `tinyq list` prints no others."""
+"""The words of tinyq, and what they mean. It prints no others."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from anybatch import State
 
 STATES = {
     "WAITING": State.QUEUED,
+    "HELD": State.HELD,
     "RUNNING": State.RUNNING,
     "STOPPING": State.RUNNING,
     "ENDED": State.DONE,  # if the exit code is 0; otherwise FAILED
