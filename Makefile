@@ -5,6 +5,8 @@
 #               on these batch systems too
 # make lowest   the fast tests, with the oldest versions of all dependencies that are allowed
 # make dist     builds every wheel and sdist into dist/, and checks them
+# make contract-faults SYSTEM=tinyq
+#               which faults in a plugin the contract notices; see tests/contract_faults
 # make bench    the benchmarks; rewrites docs/benchmarks.md
 # make engines  installs and starts the real batch systems that tests run on (root, Debian)
 # make docs     writes the generated pages of docs/reference anew
@@ -27,7 +29,7 @@ B2LUIGI = plugins/b2luigi/pyproject.toml
 FAST = -n 2 -m 'not (engine or install or simulator or system)'
 LOWEST = $(VENV)/lowest
 
-.PHONY: demo check fast test pytest lowest dist bench engines docs clean
+.PHONY: demo check fast test pytest lowest dist contract-faults bench engines docs clean
 
 demo: $(VENV)/installed
 	$(BIN)/python examples/average.py
@@ -56,6 +58,9 @@ dist: $(VENV)/development
 	for project in $(dir $(PROJECTS)); do $(BIN)/python -m build --outdir dist $$project || exit; done
 	$(BIN)/python -m twine check --strict dist/*
 	ANYBATCH_DIST=dist $(BIN)/python -m pytest -q tests/install
+
+contract-faults: $(VENV)/development
+	nice $(BIN)/python -m tests.contract_faults $(SYSTEM) $(KINDS)
 
 bench: $(VENV)/development $(VENV)/peers/installed
 	$(BIN)/python -m benchmarks

@@ -1,0 +1,22 @@
+"""A plugin of pytest: the tests that notice most come first, and none waits for long."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from anybatch.testing import SystemContract
+
+if TYPE_CHECKING:
+    import pytest
+
+PATIENCE = 30
+FIRST = ("anybatch.testing.requests", "anybatch.testing.answers")
+
+for part in SystemContract.__mro__:
+    if "patience" in vars(part):
+        part.patience = PATIENCE  # type: ignore[attr-defined]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those that look at hooks alone, before the others."""
+    items.sort(key=lambda item: getattr(item, "function", item).__module__ not in FIRST)
