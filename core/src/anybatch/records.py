@@ -10,20 +10,10 @@ from typing import Any
 
 import attrs
 
+from anybatch import validators
 from anybatch.host import Command
 from anybatch.model import Reason, Resources, State
-from anybatch.validators import (
-    all_are,
-    are_variables,
-    is_a,
-    is_aware,
-    is_count,
-    is_pattern,
-    is_table,
-    is_told,
-    or_none,
-    to_texts,
-)
+from anybatch.validators import all_are, is_a, is_aware, is_table, or_none, to_texts
 
 
 @attrs.frozen(kw_only=True)
@@ -125,7 +115,7 @@ class ForbiddenMountPath:
             mounted; use another name`.
     """
 
-    pattern: str = attrs.field(validator=is_pattern)
+    pattern: str = attrs.field(validator=validators.is_pattern)
     advice: str = attrs.field(validator=is_a(str))
 
 
@@ -154,7 +144,7 @@ class Environment:
 
     scrub: tuple[str, ...] = attrs.field(default=(), converter=to_texts, validator=all_are(str))
     keep: tuple[str, ...] = attrs.field(default=(), converter=to_texts, validator=all_are(str))
-    env: Mapping[str, str] = attrs.field(factory=dict, validator=are_variables)
+    env: Mapping[str, str] = attrs.field(factory=dict, validator=validators.are_variables)
     setup: tuple[str, ...] = attrs.field(default=(), converter=to_texts, validator=all_are(str))
     wrapper: tuple[str | WorkerPath, ...] = attrs.field(
         default=(), converter=to_texts, validator=all_are(str, WorkerPath)
@@ -318,7 +308,7 @@ class JobStatus:
             are here: it makes no success then.
     """
 
-    state: State = attrs.field(validator=is_told)
+    state: State = attrs.field(validator=validators.is_told)
     native_state: str = attrs.field(validator=is_a(str))
     source: str = attrs.field(validator=is_a(str))
     reason: Reason | None = attrs.field(default=None, validator=or_none(is_a(Reason)))
@@ -329,9 +319,9 @@ class JobStatus:
     submitted: datetime | None = attrs.field(default=None, validator=is_aware)
     started: datetime | None = attrs.field(default=None, validator=is_aware)
     ended: datetime | None = attrs.field(default=None, validator=is_aware)
-    restarts: int = attrs.field(default=0, validator=is_count)
+    restarts: int = attrs.field(default=0, validator=validators.is_count)
     cpu_time: timedelta | None = attrs.field(default=None, validator=or_none(is_a(timedelta)))
-    max_memory: int | None = attrs.field(default=None, validator=or_none(is_count))
+    max_memory: int | None = attrs.field(default=None, validator=or_none(validators.is_count))
     stdout: Path | None = attrs.field(default=None, validator=or_none(is_a(Path)))
     stderr: Path | None = attrs.field(default=None, validator=or_none(is_a(Path)))
     never_started: bool = attrs.field(default=False, validator=is_a(bool))

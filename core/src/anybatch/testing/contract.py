@@ -299,10 +299,7 @@ class SystemContract(RequestPromises, HookPromises, RunPromises):
         )
 
     def test_terminate_some_of_many(self, session: Session) -> None:
-        """Elements are stopped by their index in one command; the others, and no else, go on.
-
-        One question before it may make sure whose they are.
-        """
+        """Elements are stopped by their index, in one command and a question whose they are."""
         script = f'{UNTIL_GO[2].replace("exit", "break")}; echo x >"survivor-$ANYBATCH_INDEX"'
         run = session.submit([Job(["sh", "-c", script])] * 4)
         before = sum(session.host.commands.values())
