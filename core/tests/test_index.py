@@ -63,16 +63,35 @@ def test_names_that_are_no_run(index: Index, name: str, text: str) -> None:
 
 def test_ended_runs_are_still_known(index: Index) -> None:
     """A run that has ended is no longer active, and is found as before."""
-    index.end(ONE)
-    index.end(ONE)
+    index.end(ONE, told=True)
+    index.end(ONE, told=True)
     assert index.active() == [TWO]
     assert index.folder("aaaaaa") == Path("/one")
     assert index.known() == [TWO, ONE]
 
 
+def test_an_end_is_untold_until_somebody_has_waited(index: Index) -> None:
+    """Who notices an end leaves it to who waits, once; that it was told is never taken back."""
+    index.end(ONE, told=False)
+    assert (index.active(), index.untold(), index.known()) == ([TWO], [ONE], [TWO, ONE])
+    assert index.folder(ONE) == Path("/one")
+    index.end(ONE, told=True)
+    index.end(ONE, told=False)
+    assert (index.untold(), index.known()) == ([], [TWO, ONE])
+
+
+def test_recent_runs_are_those_whose_end_was_noticed_lately(index: Index) -> None:
+    """However long they have run; told or not, and not those that may still change."""
+    index.end(ONE, told=True)
+    assert index.recent(3600) == [ONE]
+    index.end(TWO, told=False)
+    assert set(index.recent(3600)) == {ONE, TWO}
+    assert index.recent(-1) == []
+
+
 def test_a_run_is_removed_by_its_user(index: Index) -> None:
     """It is known no more, whether it had ended or not; twice is as good as once."""
-    index.end(ONE)
+    index.end(ONE, told=False)
     for run in (ONE, TWO, TWO):
         index.remove(run)
     assert index.known() == []
@@ -81,7 +100,7 @@ def test_a_run_is_removed_by_its_user(index: Index) -> None:
 def test_an_empty_index_is_no_error(tmp_path: Path) -> None:
     """A user without runs has none, and ending or removing what is not there is nothing."""
     empty = Index(tmp_path / "none")
-    empty.end("x")
+    empty.end("x", told=True)
     empty.remove("x")
     assert empty.active() == empty.known() == []
 

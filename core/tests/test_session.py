@@ -350,7 +350,7 @@ def test_a_system_that_cannot_be_asked_to_stop_is_told(
     with pytest.raises(CommandTimeout):
         run.terminate()
     with pytest.raises(UsageError, match="no such signal"):
-        run.terminate(signal="USR9")
+        run.terminate(signal="USR2")
     assert run.counts == {State.QUEUED: 1}
 
 

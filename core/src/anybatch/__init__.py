@@ -11,24 +11,23 @@ with Session("auto") as session:
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from anybatch.errors import (
-    AnybatchError,
-    CommandError,
-    FolderError,
-    JobError,
-    PluginError,
-    Rejected,
-    RunNotFound,
-    SettingError,
-    UnknownSystem,
-    UsageError,
-)
-from anybatch.hookspecs import hookimpl
-from anybatch.model import Job, Reason, Resources, Retry, State
-from anybatch.outcome import JobFailed, JobId, Outcome
-
 if TYPE_CHECKING:
+    from anybatch.errors import (
+        AnybatchError,
+        CommandError,
+        FolderError,
+        JobError,
+        PluginError,
+        Rejected,
+        RunNotFound,
+        SettingError,
+        UnknownSystem,
+        UsageError,
+    )
     from anybatch.executor import Executor
+    from anybatch.hookspecs import hookimpl
+    from anybatch.model import Job, Reason, Resources, Retry, State
+    from anybatch.outcome import JobFailed, JobId, Outcome
     from anybatch.run import JobView, Run
     from anybatch.session import Session
 
@@ -60,16 +59,24 @@ __all__ = [
 
 __version__ = "0.1.0"
 
-#: Loaded when first asked for: a program that only describes jobs starts in half the time.
-_LATER = {
-    "Executor": "anybatch.executor",
-    "JobView": "anybatch.run",
-    "Run": "anybatch.run",
-    "Session": "anybatch.session",
+#: Loaded when first asked for, so that the program can be interrupted quietly from the beginning.
+_MODULES = {
+    "errors": (
+        *("AnybatchError", "CommandError", "FolderError", "JobError", "PluginError", "Rejected"),
+        *("RunNotFound", "SettingError", "UnknownSystem", "UsageError"),
+    ),
+    "executor": ("Executor",),
+    "hookspecs": ("hookimpl",),
+    "model": ("Job", "Reason", "Resources", "Retry", "State"),
+    "outcome": ("JobFailed", "JobId", "Outcome"),
+    "run": ("JobView", "Run"),
+    "session": ("Session",),
 }
+_LATER = {name: f"anybatch.{module}" for module, names in _MODULES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
     if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_LATER[name]), name)
+    found = globals()[name] = getattr(import_module(_LATER[name]), name)
+    return found

@@ -51,12 +51,16 @@ def read_job(path: Path | str, command: Sequence[str] = ()) -> Job:
         return _job(content)
     except (ValueError, JobError) as error:
         raise JobError(f"job file {path}: {error}") from None
+    except RecursionError:
+        raise JobError(f"job file {path} is nested too deeply") from None
 
 
 def _read(path: Path | str) -> dict[str, Any]:
     try:
         return tomllib.loads(Path(path).read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except RecursionError as error:
+        raise JobError(f"job file {path} is nested too deeply") from error
+    except ValueError as error:  # also a number of thousands of digits
         raise JobError(f"job file {path} is not valid TOML: {error}") from error
     except OSError as error:
         raise JobError(f"cannot read job file {path}: {error.strerror}") from error

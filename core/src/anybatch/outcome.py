@@ -80,9 +80,16 @@ class Outcome:
         text = f"job {self.run}:{self.index} {self.state.value}"
         if why := self.why():
             text += f": {why}"
-        if not self.done and not self._never_ran:
+        if not self.done and not self._never_ran and self._has_log():
             text += f" (log: {self.stderr})"
         return text
+
+    def _has_log(self) -> bool:
+        """Whether there is a file to look into: a job that ended early may have left none."""
+        try:
+            return self.stderr.exists()
+        except OSError:  # its folder is away or forbidden
+            return False
 
     def why(self) -> str:
         """The reason for people: `exit code 3`, `SIGKILL`, `time limit`; empty for done."""

@@ -14,6 +14,7 @@ import attrs
 from anybatch.errors import NotAccepted, RunNotFound, UsageError
 from anybatch.model import Reason, State
 from anybatch.outcome import JobId, Outcome
+from anybatch.runs.stopping import Termination, read_signal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from anybatch.runs.engine import Engine
     from anybatch.runs.entries import JobRecord
     from anybatch.runs.watched import WatchedRun
+
+_DIGITS = 18  #: of an index; more are no number of a job
 
 
 @attrs.frozen(kw_only=True)
@@ -222,17 +225,28 @@ class Run:
 
         Raises:
             RunNotFound: the run has no such job.
-            UsageError: the system cannot send that signal.
+            UsageError: there is no such signal, or the system cannot send it.
             CommandError: the system could not be asked.
             NotAccepted: the system did not accept it for some; the others were told.
         """
+        came = self.try_to_terminate(indices, signal)
+        if came.refused:
+            raise NotAccepted(f"run {self.id}: {'; '.join(came.refused)}")
+        return came.accepted + came.ended + came.pending
+
+    def try_to_terminate(
+        self, indices: Iterable[int] | None = None, signal: str | None = None
+    ) -> Termination:
+        """As `terminate`, but tells what came of it, and why the system refused.
+
+        Raises:
+            RunNotFound, UsageError, CommandError: as for `terminate`.
+        """
         if signal is not None and not isinstance(signal, str):
             raise UsageError(f"signal must be a name such as 'USR1', not {signal!r}")
-        wanted = range(len(self)) if indices is None else [self._job(i).index for i in indices]
-        count, refused = self._engine.terminate(self.watched, wanted, signal)
-        if refused:
-            raise NotAccepted(f"run {self.id}: {'; '.join(refused)}")
-        return count
+        name = None if signal is None else read_signal(signal)
+        jobs = range(len(self)) if indices is None else [self._job(i).index for i in indices]
+        return self._engine.terminate(self.watched, jobs, name)
 
     def logs(self, index: int) -> tuple[Path, Path]:
         """The files of a job's output and errors.
@@ -243,17 +257,17 @@ class Run:
         return self.watched.state.logs(self._job(index))
 
 
+def _count(jobs: int) -> str:
+    return "1 job has" if jobs == 1 else f"{jobs} jobs have"
+
+
 def split_job_name(text: str) -> tuple[str, int | None]:
     """`RUN:3` as run and index, `RUN` as run and None.
 
     Raises:
-        RunNotFound: the index is no number.
+        RunNotFound: the index is not a number.
     """
     name, colon, index = text.partition(":")
-    if colon and not index.isdecimal():
-        raise RunNotFound(f"invalid job {text!r}: expected RUN or RUN:INDEX")
+    if colon and (not index.isdecimal() or len(index) > _DIGITS):
+        raise RunNotFound(f"invalid job {text!r:.60}: expected RUN or RUN:INDEX")
     return name, int(index) if colon else None
-
-
-def _count(jobs: int) -> str:
-    return "1 job has" if jobs == 1 else f"{jobs} jobs have"

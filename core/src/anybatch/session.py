@@ -33,6 +33,7 @@ from anybatch.settings.sources import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from datetime import timedelta
     from types import TracebackType
 
     from anybatch.host import Host
@@ -97,7 +98,7 @@ class Session:
             lost_after=self.settings.core("lost_after").total_seconds(),
             submit_timeout=self.settings.core("submit_timeout").total_seconds(),
             find_run=self._watched,
-            on_notice=self._notice,
+            on_notice=lambda text: self.on_notice(text),  # noqa: PLW0108 - may be set later
         )
         self._forked = False
         forks.call_in_children(self, Session._after_fork)
@@ -108,9 +109,6 @@ class Session:
 
     def _table(self, plugin: str) -> Mapping[str, Any]:
         return self.settings.table(plugin)
-
-    def _notice(self, text: str) -> None:
-        self.on_notice(text)
 
     @property
     def system(self) -> str:
@@ -143,18 +141,17 @@ class Session:
         if self._forked:
             forks.refuse()
         listed = [jobs] if isinstance(jobs, Job) else list(jobs)
-        waits_of = read_waits(listed, self._wait)
         with must_be_here(self.system):
-            made, waits = expand(listed, waits_of, self._expand)
-        if require_one_job_each and len(made) != len(listed):
-            raise JobError(
-                f"{self.system} makes {len(made)} jobs of {len(listed)}, but a future stands for "
-                f"one job; use Session.submit instead"
+            made, waits = expand(listed, read_waits(listed, self._wait), self._expand)
+            if require_one_job_each and len(made) != len(listed):
+                raise JobError(
+                    f"{self.system} makes {len(made)} jobs of {len(listed)}, but a future stands "
+                    f"for one job; use Session.submit instead"
+                )
+            hooks, settings, host = self.hooks, self.settings, self.host
+            planner = Planner(
+                self.system, hooks=hooks, settings=settings, host=host, base=self.folder
             )
-        planner = Planner(
-            self.system, hooks=self.hooks, settings=self.settings, host=self.host, base=self.folder
-        )
-        with must_be_here(self.system):
             return planner.plan(made, self.runs_folder, waits)
 
     def submit(self, jobs: Job | Iterable[Job], *, require_one_job_each: bool = False) -> Run:
@@ -269,21 +266,24 @@ class Session:
             run.logs(index)
         return run, index
 
-    def runs(self, *, label: str | None = None) -> list[Run]:
+    def runs(
+        self, *, label: str | None = None, ended: timedelta | None = None, untold: bool = False
+    ) -> list[Run]:
         """This user's runs that may still change, oldest first.
 
         What hinders one is said once, and is in `unreadable`. Such a run keeps its place.
 
         Args:
-            label: only those with a job that has this label: `NAME=VALUE`, or `NAME` for any
-                value.
+            label: `NAME=VALUE`, or `NAME`: only those with a job that has this label.
+            ended: also those that have ended within this time, at most the latest 50.
+            untold: also those that have ended while nobody waited for them.
 
         Raises:
             FolderError: the index cannot be read, or is not this user's alone.
         """
         before, self.unreadable = self.unreadable, {}
         found = []
-        for name in self._index.active():
+        for name in self._index.listed(ended, untold=untold):
             try:
                 found.append(self.attach(name))
             except (FolderError, UnknownSystem) as error:
@@ -292,7 +292,8 @@ class Session:
                     self.on_notice(f"run {name}: {error}")
             except RunNotFound:
                 continue  # it was removed a moment ago
-        return found if label is None else [run for run in found if run.has_label(label)]
+        wanted = [run for run in found if label is None or run.has_label(label)]
+        return sorted(wanted, key=lambda run: (run.created, run.id))
 
     # -- watching
 

@@ -70,6 +70,8 @@ TOY = """
 
         def anybatch_terminate(self, batches, signal):
             ask(f"terminate {sum(len(batch.ids) for batch in batches)} {signal}")
+            why = "belongs to root" if os.path.exists("refuse") else ""
+            return [{id: why for id in batch.ids if why} for batch in batches]
 """
 
 

@@ -35,6 +35,10 @@ def nothing_submitted(home: Path) -> bool:
         (["--cores", "0", "--", "true"], "--cores: must be a whole number, 1 or more: '0'"),
         (["--cores", "two", "--", "true"], "--cores: must be a whole number, 1 or more: 'two'"),
         (["--retry", "-1", "--", "true"], "--retry: must be a whole number, 0 or more: '-1'"),
+        (["--count", "9" * 13, "--", "true"], "--count: a run can have at most 1000000 jobs"),
+        (["--count", "9" * 5000, "--", "true"], "--count: must be a whole number, 1 or more: '99"),
+        (["--set", "submit_timeout=30x", "--", "true"], "invalid duration '30x'"),
+        (["--set", "submit_timeout=" + "9" * 99 + "d", "--", "true"], "out of range"),
         (["--cores"], "option '--cores' requires an argument"),
         (["--json=3", "--", "true"], "option '--json' does not take a value"),
         (["--env", "A", "--", "true"], "--env: invalid value 'A': expected NAME=VALUE"),
@@ -94,6 +98,48 @@ def test_errors_of_the_option_parser(call: Call, words: list[str], message: str)
     assert result.exit_code == 2
     assert result.stderr.startswith(f"anybatch: {message.format('anybatch')}")
     assert result.stderr.endswith(" --help)\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["logs", "RUN:" + "9" * 5000], "invalid job 'RUN:9999"),
+        (["terminate", "RUN:" + "9" * 19], "invalid job 'RUN:9999"),
+        (["status", "/dev/zero"], "no run matches '/dev/zero'"),
+        (["status", "RUN" * 9999], "no run matches 'RUNRUN"),
+        (["wait", ""], "no run matches ''"),
+    ],
+)
+def test_odd_names_of_runs(call: Call, words: list[str], message: str) -> None:
+    """Whatever is typed as a run's name is refused in one line."""
+    result = call(*words)
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"anybatch: {message}")
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("retry = " + "[" * 3000 + "]" * 3000, "nested too deeply"),
+        ("resources.cores = " + "9" * 5000, "is not valid TOML: "),
+        (".".join("a" * 3000) + " = 1", ""),
+        ("settings." + ".".join("a" * 3000) + " = 1\ncommand = 'true'", ""),
+        ("env." + ".".join("a" * 3000) + " = 1\ncommand = 'true'", ""),
+    ],
+    ids=["arrays", "digits", "tables", "settings", "env"],
+)
+def test_toml_that_overwhelms(call: Call, home: Path, text: str, message: str) -> None:
+    """A job file or settings file may hold anything: it is refused in one line."""
+    (home / "job").write_text(text)
+    (home / "anybatch.toml").touch()
+    results = [call("render", "--job", "job", "--", "true")]
+    (home / "anybatch.toml").write_text(text)
+    results.append(call("settings"))
+    for result in results:
+        assert result.exit_code == 2 or (not message and result.exit_code == 0)
+        assert message in result.stderr or result.exit_code == 0
+        assert len(result.stderr) < 2000
 
 
 def test_only_known_plugins_are_advised(call: Call) -> None:

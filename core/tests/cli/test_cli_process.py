@@ -101,6 +101,52 @@ def test_a_second_interrupt_waits_for_nothing(start: Start, toy: Path) -> None:
     assert process.returncode in (130, -signal.SIGINT)  # the latter: while Python shuts down
 
 
+@pytest.mark.parametrize("words", [["run", "--", "true"], ["status"], ["--help"]])
+def test_an_interrupt_while_modules_are_imported(
+    start: Start, home: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    """Ctrl-C is no traceback before there is anything that could be interrupted."""
+    (home / "click.py").write_text("import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\n")
+    monkeypatch.setenv("PYTHONPATH", str(home), prepend=os.pathsep)
+    process = start(*words)
+    assert process.communicate() == (b"", b"")
+    assert process.returncode == 130
+
+
+def test_an_interrupt_while_a_shell_completes(
+    start: Start, install: Callable[[str, str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The prompt is left as it was."""
+    kill = "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n"
+    install("toy", kill)
+    environ = {**os.environ, "_ANYBATCH_COMPLETE": "bash_complete"}
+    environ |= {"COMP_WORDS": "anybatch run --system ", "COMP_CWORD": "3"}
+    process = start(env=environ)
+    assert process.communicate() == (b"", b"")
+    assert process.returncode == 130
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("command", ["status", "terminate", "logs"])
+def test_every_command_ends_with_130(
+    call: Call, start: Start, toy: Path, command: str, number: signal.Signals
+) -> None:
+    """Ctrl-C, SIGTERM and SIGHUP end what asks a batch system, or follows a log."""
+    run = call("submit", "--system", "toy", "--", "true").stdout.strip()
+    (toy / "asked").unlink()
+    (toy / "slow").touch()
+    process = start(command, *(["--follow"] if command == "logs" else []), run)
+    if command == "logs":
+        await_that((toy / "asked").exists)  # it watches in the background
+    else:
+        await_that((toy / "asked").exists)
+    process.send_signal(number)
+    (toy / "slow").unlink()
+    assert process.wait() == 130
+    assert process.stderr
+    assert b"Traceback" not in process.stderr.read()
+
+
 # -- output
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     Start = Callable[..., subprocess.Popen[bytes]]
 
 pytestmark = pytest.mark.system
+
+NOTHING = {"accepted": 0, "ended": 0, "pending": 0, "refused": []}
 
 
 def states(call: Call, *runs: str) -> list[str]:
@@ -45,10 +48,16 @@ def submit(call: Call, *words: str) -> str:
 # -- status and wait
 
 
-def test_status_lists_what_is_not_finished(call: Call) -> None:
-    """Without RUN only runs that may still change are shown, a line for each."""
+def test_status_lists_what_is_not_finished_or_ended_lately(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without RUN active runs and those of the last day are shown, a line for each, every time."""
     done, open_one = submit(call, "--", "true"), submit(call, "--name", "mine", "--", "sleep", "60")
     call("wait", done)
+    for _ in range(2):
+        lines = call("status").stdout.splitlines()
+        assert [line.split()[0] for line in lines[1:]] == [done, open_one]
+    monkeypatch.setattr("anybatch.cli.watch.RECENT", timedelta(seconds=-1))
     result = call("status")
     assert done not in result.stdout
     [line] = [line for line in result.stdout.splitlines() if open_one in line]
@@ -144,6 +153,35 @@ def test_wait_waits_for_all(call: Call) -> None:
     assert states(call, good, bad, good) == ["done", "failed"]
 
 
+def test_a_failure_is_told_by_wait_whoever_looked_before(call: Call) -> None:
+    """What `status` has noticed is told by the next `wait` without RUN, and only by that."""
+    bad = submit(call, "--", "false")
+    await_that(lambda: states(call, bad) == ["failed"])
+    assert states(call) == ["failed"]
+    result = call("wait")
+    assert result.exit_code == 1
+    assert f"job {bad}:0 failed: exit code 1" in result.stderr
+    assert call("wait").exit_code == 0
+    assert states(call) == ["failed"]
+    call("run", "--", "false")
+    assert call("wait").exit_code == 0, "run has told it"
+
+
+def test_a_run_that_was_named_is_told(call: Call) -> None:
+    """`wait RUN` tells of a run, so that the next `wait` need not."""
+    bad = submit(call, "--", "false")
+    await_that(lambda: states(call) == ["failed"])
+    assert call("wait", bad).exit_code == 1
+    assert call("wait").exit_code == 0
+
+
+def test_runs_are_in_the_order_of_their_submission(call: Call) -> None:
+    """Also those of the same second, whose ids are in no order."""
+    runs = [submit(call, "--", "sleep", "60") for _ in range(6)]
+    assert [run["run"] for run in status(call)] == runs
+    call("terminate", *runs)
+
+
 def test_json_of_wait(call: Call) -> None:
     """`wait --json` prints a list of runs as `status --json` does."""
     run = submit(call, "--", "true")
@@ -218,8 +256,39 @@ def test_terminating_a_run(call: Call) -> None:
     assert result.stdout == f"run {run}: stopping 2 jobs\n"
     assert call("wait", run).exit_code == 1
     assert states(call, run) == ["terminated", "terminated"]
-    assert json.loads(call("terminate", "--json", run).stdout) == [{"run": run, "signalled": 0}]
+    assert json.loads(call("terminate", "--json", run).stdout) == [{"run": run, **NOTHING}]
     assert call("terminate", run).stdout == f"run {run}: nothing to stop: the jobs have ended\n"
+
+
+def test_terminate_says_what_came_of_it(call: Call, toy: Path) -> None:
+    """Told are the jobs that the system accepted; refused ones with why, each with exit code 1."""
+    run = submit(call, "--system", "toy", "--count", "2", "--", "true")
+    (toy / "refuse").touch()
+    result = call("terminate", run, f"{run}:0")
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert result.stderr.count(": belongs to root\n") == 2
+    [record] = json.loads(call("terminate", "--json", f"{run}:0").stdout)
+    assert {**record, "refused": []} == {"run": run, **NOTHING}
+    assert len(record["refused"]) == 1
+    (toy / "refuse").unlink()
+    assert call("terminate", run).stdout == f"run {run}: stopping 2 jobs\n"
+
+
+def test_a_system_that_is_away_hinders_no_other(call: Call, toy: Path) -> None:
+    """Each run is told apart: one cannot be stopped, one is, one was never submitted."""
+    away = submit(call, "--system", "toy", "--", "true")
+    (toy / "down").touch()
+    new = submit(call, "--system", "toy", "--", "true")
+    other = submit(call, "--", "sleep", "60")
+    result = call("terminate", away, other)
+    assert result.exit_code == 1
+    assert result.stdout == f"run {other}: stopping 1 job\n"
+    assert f"run {away}: 'toy-terminate" in result.stderr
+    assert "on fire" in result.stderr
+    ended = "stopped 1 job before submission"
+    pending = "1 job being submitted, to be stopped then"
+    assert call("terminate", new).stdout in (f"run {new}: {ended}\n", f"run {new}: {pending}\n")
 
 
 def test_cancel_is_another_name(call: Call) -> None:

@@ -17,6 +17,7 @@ import click
 from anybatch import __version__
 from anybatch.cli import doctor, inspect, logs, submit, watch
 from anybatch.cli.base import Failure, Interrupted, Unusable
+from anybatch.cli.interrupts import terminable
 from anybatch.errors import AnybatchError, FolderError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ class _Anybatch(click.Group):
             return super().parse_args(ctx, args or ["--help"])
 
     def invoke(self, ctx: click.Context) -> Any:
-        with _told():
+        with _told(), terminable():
             return super().invoke(ctx)
 
 

@@ -14,7 +14,6 @@ import click
 from anybatch import __version__
 from anybatch.cli.base import Command, echo, json_option, print_json, say, shown
 from anybatch.cli.inspect import system_meant
-from anybatch.cli.interrupts import terminable
 from anybatch.cli.params import complete_system
 from anybatch.errors import AnybatchError
 
@@ -70,11 +69,10 @@ def doctor(system: str | None, submit: bool, as_json: bool) -> None:
     Checks folders, settings, plugins and batch systems. With --submit, also runs a test job.
     """
     findings = []
-    with terminable():
-        for finding in _check_up(system, submit):
-            findings.append(finding)
-            if not as_json:
-                _print(finding)
+    for finding in _check_up(system, submit):
+        findings.append(finding)
+        if not as_json:
+            _print(finding)
     ok = all(finding.ok for finding in findings)
     if as_json:
         print_json({"ok": ok, "findings": [attrs.asdict(finding) for finding in findings]})

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: never in the middle of a submission."""
+"""Ctrl-C, SIGTERM and SIGHUP: never in the middle of a submission."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def terminable() -> Iterator[None]:
-    """Inside, SIGTERM raises `KeyboardInterrupt` as Ctrl-C does."""
-    with _handling(signal.SIGTERM, signal.default_int_handler):
+    """Inside, SIGTERM and SIGHUP raise `KeyboardInterrupt` as Ctrl-C does."""
+    with contextlib.ExitStack() as stack:
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            stack.enter_context(_handling(number, signal.default_int_handler))
         yield
 
 
 class DeferredInterrupt:
-    """A Ctrl-C or SIGTERM that came while it was held back."""
+    """An interrupt that came while it was held back."""
 
     def __init__(self) -> None:
         self._came = False
@@ -40,9 +42,11 @@ class DeferredInterrupt:
 
 @contextlib.contextmanager
 def defer_interrupt() -> Iterator[DeferredInterrupt]:
-    """Inside, the first Ctrl-C or SIGTERM is only noted, to be delivered afterwards."""
+    """Inside, the first interrupt is only noted, to be delivered afterwards."""
     late = DeferredInterrupt()
-    with _handling(signal.SIGINT, late.note), _handling(signal.SIGTERM, late.note):
+    with contextlib.ExitStack() as stack:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            stack.enter_context(_handling(number, late.note))
         yield late
 
 

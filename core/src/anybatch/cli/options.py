@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
+MOST_JOBS = 1_000_000  #: each takes memory, and a line of a file
 PLACE = "{}"  #: stands for the line of --each in the words of the command
 
 #: Options end at the first word of the command; what follows belongs to the command.
@@ -263,6 +264,8 @@ def _settings(assignments: Iterable[str], session: Session) -> dict[str, dict[st
 def _jobs(given: Mapping[str, Any], settings: Mapping[str, Mapping[str, Any]]) -> list[Job]:
     if given["count"] and given["each"]:
         raise JobError("--count and --each cannot be used together")
+    if (given["count"] or 0) > MOST_JOBS:
+        raise JobError(f"--count: a run can have at most {MOST_JOBS} jobs")
     job = _overlaid(_basis(given), given, settings)
     if given["each"]:
         return list(for_each(job, given["each"]))

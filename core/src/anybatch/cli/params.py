@@ -37,10 +37,10 @@ class WholeNumber(_Integer):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """The number that *value* spells."""
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError):  # also of thousands of digits
             if (number := int(value)) >= self._minimum:
                 return number
-        self.fail(f"must be a whole number, {self._minimum} or more: {value!r}", param, ctx)
+        self.fail(f"must be a whole number, {self._minimum} or more: {value!r:.50}", param, ctx)
 
 
 def read_by(read: Callable[[str], Any]) -> Callback:

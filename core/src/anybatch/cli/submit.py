@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from anybatch.cli.base import INTERRUPTED, Command, count_jobs, print_json, say
-from anybatch.cli.interrupts import defer_interrupt, terminable
+from anybatch.cli.base import INTERRUPTED, Command, print_json, say
+from anybatch.cli.interrupts import defer_interrupt
 from anybatch.cli.notices import FirstLine, warn_of_input
 from anybatch.cli.options import CONTEXT, job_options, prepare
 from anybatch.cli.report import not_submitted, plan_record, print_plan, run_record
-from anybatch.cli.waiting import await_runs, resume_hint, tell_failures
+from anybatch.cli.waiting import await_runs, effect, resume_hint, tell_failures, tell_some
 from anybatch.localfiles import open_plain
 from anybatch.model import Reason, State
 
@@ -58,7 +58,7 @@ def run(terminate_on_interrupt: bool, as_json: bool, **given: Any) -> None:
     """
     from anybatch.cli.progress import progress
 
-    with terminable(), progress() as shown, FirstLine(shown.say) as line:
+    with progress() as shown, FirstLine(shown.say) as line:
         session, jobs = prepare(given, line.notice)
         warn_of_input(given, jobs[0], line.notice)
         with session:
@@ -83,7 +83,9 @@ def _await(
         if not stop:
             shown.say(resume_hint([run]))
         else:
-            shown.say(f"run {run.id}: stopping {count_jobs(run.terminate())}")
+            came = run.try_to_terminate()
+            shown.say(f"run {run.id}: {effect(came, None)}")
+            tell_some([f"run {run.id}: {why}" for why in came.refused])
             await_runs(session, [run], shown)
         return None
 
@@ -143,7 +145,7 @@ def submit(as_json: bool, **given: Any) -> None:
     with FirstLine(say) as line:
         session, jobs = prepare(given, line.notice)
         warn_of_input(given, jobs[0], line.notice)
-        with session, terminable():
+        with session:
             with defer_interrupt() as late:
                 submitted = session.submit(jobs)
                 line.announce(given, session, submitted)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from anybatch.cli.base import say
+from anybatch.cli.base import count_jobs, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from anybatch.cli.progress import Progress
     from anybatch.outcome import Outcome
     from anybatch.run import Run
+    from anybatch.runs.stopping import Termination
     from anybatch.session import Session
 
 SHOWN = 20  #: failures are told one by one up to so many
@@ -35,11 +36,27 @@ def await_runs(session: Session, runs: Sequence[Run], progress: Progress) -> lis
 
 def tell_failures(outcomes: Sequence[Outcome]) -> None:
     """A line for each job that is not done; of very many only the first."""
-    failed = [outcome for outcome in outcomes if not outcome.done]
-    for outcome in failed[:SHOWN]:
-        say(outcome.describe())
-    if len(failed) > SHOWN:
-        say(f"... and {len(failed) - SHOWN} more")
+    tell_some([outcome.describe() for outcome in outcomes if not outcome.done])
+
+
+def tell_some(texts: Sequence[str]) -> None:
+    """A line for each text; of very many only the first."""
+    for text in texts[:SHOWN]:
+        say(text)
+    if len(texts) > SHOWN:
+        say(f"... and {len(texts) - SHOWN} more")
+
+
+def effect(came: Termination, signal: str | None) -> str:
+    """What asking for the end of a run's jobs, or sending them a signal, has done."""
+    parts = {
+        f"sent {signal} to {{}}" if signal else "stopping {}": came.accepted,
+        "stopped {} before submission": came.ended,
+        "{} being submitted, to be stopped then": came.pending,
+        "refused for {}": len(came.refused),
+    }
+    told = [text.format(count_jobs(number)) for text, number in parts.items() if number]
+    return "; ".join(told) or f"nothing to {'signal' if signal else 'stop'}: the jobs have ended"
 
 
 def resume_hint(runs: Sequence[Run]) -> str:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import signal as signals
 import sys
+from datetime import timedelta
 from itertools import starmap
 from typing import TYPE_CHECKING
 
+import attrs
 import click
 
-from anybatch.cli.base import INTERRUPTED, Command, count_jobs, echo, json_option, print_json, say
-from anybatch.cli.interrupts import terminable
+from anybatch.cli.base import INTERRUPTED, Command, echo, json_option, print_json, say
 from anybatch.cli.params import complete_active_run, complete_run
 from anybatch.cli.report import (
     headline,
@@ -20,8 +20,8 @@ from anybatch.cli.report import (
     run_record,
     unreadable_record,
 )
-from anybatch.cli.waiting import await_runs, resume_hint, tell_failures
-from anybatch.errors import UsageError, did_you_mean
+from anybatch.cli.waiting import await_runs, effect, resume_hint, tell_failures, tell_some
+from anybatch.errors import AnybatchError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,9 +29,11 @@ if TYPE_CHECKING:
     from anybatch.cli.progress import Progress
     from anybatch.outcome import Outcome
     from anybatch.run import Run
+    from anybatch.runs.stopping import Termination
     from anybatch.session import Session
 
 NONE = "no active runs"
+RECENT = timedelta(days=1)  #: how long `status` shows a run that has ended
 
 
 @click.command(
@@ -55,13 +57,13 @@ anybatch status --json | jq '.[].jobs[] | select(.state == "failed")'""",
 def status(names: tuple[str, ...], label: str | None, as_json: bool) -> None:
     """Show the status of runs.
 
-    RUN is a run ID or any unambiguous part of one. With RUN, each job is shown. Without RUN, all
-    your active runs are listed.
+    RUN is a run ID or any unambiguous part of one. With RUN, each job is shown. Without RUN, your
+    active runs are listed, and those that ended within the last day.
     """
     from anybatch.session import Session
 
     with Session(on_notice=say) as session:
-        runs = _runs(session, names, label)
+        runs = _named(session, names, label) if names else session.runs(label=label, ended=RECENT)
         session.poll(runs)
         if as_json:
             others = starmap(unreadable_record, session.unreadable.items())
@@ -71,16 +73,14 @@ def status(names: tuple[str, ...], label: str | None, as_json: bool) -> None:
         elif runs or session.unreadable:
             print_overview(runs, session.unreadable)
         else:
-            click.echo(NONE)
+            echo(NONE)
         for run in runs:
             if run.unattended:
                 say(not_submitted(run))
 
 
-def _runs(session: Session, names: Sequence[str], label: str | None = None) -> list[Run]:
-    """Those named, each once; all that are not finished where none is."""
-    if not names:
-        return session.runs(label=label)
+def _named(session: Session, names: Sequence[str], label: str | None = None) -> list[Run]:
+    """Those named, each once."""
     named = dict.fromkeys(map(session.attach, names))
     return [run for run in named if label is None or run.has_label(label)]
 
@@ -109,13 +109,13 @@ def wait(names: tuple[str, ...], as_json: bool) -> None:
     """Wait until runs have ended.
 
     Jobs that have not been submitted yet are submitted. Without RUN, waits for all your active
-    runs. After Ctrl-C the jobs continue.
+    runs, and counts those that ended since the last `wait`. After Ctrl-C the jobs continue.
     """
     from anybatch.cli.progress import progress
     from anybatch.session import Session
 
-    with terminable(), progress() as shown, Session(on_notice=shown.say) as session:
-        runs = _runs(session, names)
+    with progress() as shown, Session(on_notice=shown.say) as session:
+        runs = _named(session, names) if names else session.runs(untold=True)
         outcomes = _await(session, runs, shown)
         if as_json:
             print_json([run_record(run) for run in runs])
@@ -134,7 +134,10 @@ def _await(session: Session, runs: Sequence[Run], shown: Progress) -> list[Outco
     try:
         return await_runs(session, runs, shown)
     except KeyboardInterrupt:
-        shown.say(resume_hint(runs))
+        active = [run for run in runs if not run.finished]
+        if active:
+            shown.say(resume_hint(active))
+        tell_failures([outcome for run in runs if run.finished for outcome in run.wait()])
         return None
 
 
@@ -143,7 +146,10 @@ def _await(session: Session, runs: Sequence[Run], shown: Progress) -> list[Outco
     examples="""\
 anybatch terminate 20261120-094725-64a26d
 anybatch terminate 20261120-094725-64a26d:3 --signal USR1""",
-    exits={1: "the batch system cannot be reached", 2: "no such run, job or signal"},
+    exits={
+        1: "a batch system refused for a job, or cannot be reached",
+        2: "no such run, job or signal",
+    },
 )
 @click.argument(
     "names",
@@ -159,37 +165,34 @@ def terminate(names: tuple[str, ...], signal: str | None, as_json: bool) -> None
 
     Jobs that have ended are left alone. `anybatch cancel` is the same command.
     """
+    from anybatch.runs.stopping import Termination, read_signal
     from anybatch.session import Session
 
     with Session(on_notice=say) as session:
         wanted = _targets(session, names)
-        name = signal and _signal_name(signal)
-        told = {run: run.terminate(indices, name) for run, indices in wanted.items()}
+        name = signal and read_signal(signal)
+        told = {run: _try(run, indices, name) for run, indices in wanted.items()}
     if as_json:
-        print_json([{"run": run.id, "signalled": count} for run, count in told.items()])
+        print_json([{"run": run.id, **attrs.asdict(came)} for run, came in told.items()])
     else:
-        for run, count in told.items():
-            echo(f"run {run.id}: {_effect(count, name)}")
+        for run, came in told.items():
+            if not came.refused or came != Termination(refused=came.refused):
+                echo(f"run {run.id}: {effect(came, name)}")
+    refused = [f"run {run.id}: {why}" for run, came in told.items() for why in came.refused]
+    tell_some(refused)
+    sys.exit(int(bool(refused)))
 
 
-def _signal_name(text: str) -> str:
-    """`USR1` for `SIGusr1`, checked before any batch system is asked.
+def _try(run: Run, indices: set[int] | None, signal: str | None) -> Termination:
+    """What came of it; a system that cannot be asked hinders no other run."""
+    from anybatch.runs.stopping import Termination
 
-    Raises:
-        UsageError: this machine knows no such signal.
-    """
-    known = [name.removeprefix("SIG") for name in signals.Signals.__members__]
-    name = text.upper().removeprefix("SIG")
-    if name not in known:
-        raise UsageError(f"unknown signal {text!r}{did_you_mean(name, known)}")
-    return name
-
-
-def _effect(count: int, signal: str | None) -> str:
-    """What `terminate` has done to a run."""
-    if not count:
-        return f"nothing to {'signal' if signal else 'stop'}: the jobs have ended"
-    return f"sent {signal} to {count_jobs(count)}" if signal else f"stopping {count_jobs(count)}"
+    try:
+        return run.try_to_terminate(indices, signal)
+    except UsageError:
+        raise
+    except AnybatchError as error:
+        return Termination(refused=(str(error),))
 
 
 def _targets(session: Session, names: Sequence[str]) -> dict[Run, set[int] | None]:

@@ -197,7 +197,10 @@ def _numbers(groups: Sequence[tuple[Any, JobGroup]]) -> Iterator[int]:
 
 def _directives(job: Job) -> Any:
     """Equal for jobs that can share a submission."""
-    settings = json.dumps(job.settings, sort_keys=True, default=str) if job.settings else ""
+    try:
+        settings = json.dumps(job.settings, sort_keys=True, default=str) if job.settings else ""
+    except RecursionError:
+        raise JobError("the job's settings are nested too deeply") from None
     resources: Resources = job.resources
     return (_name(job), resources, job.container, job.retry, settings)
 

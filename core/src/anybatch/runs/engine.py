@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from anybatch.runs.index import Index
     from anybatch.runs.moments import Moment
     from anybatch.runs.observation import RunObservation
+    from anybatch.runs.stopping import Termination
     from anybatch.runs.store import RunFile
 
     _Answered = list[tuple[Batch, Mapping[str, JobStatus | None]]]
@@ -253,7 +254,7 @@ class Engine:
         over = self._roster.take_ended()
         for run in over:
             self._settle(run)
-            self._index.end(run.state.id)
+            self._index.end(run.state.id, told=self._background.running)
         self.wake()
 
     # -- in the background
@@ -291,22 +292,20 @@ class Engine:
     # -- stopping, and what is asked when all is over
 
     def terminate(
-        self, run: WatchedRun, indices: Iterable[int], signal: str | None
-    ) -> tuple[int, list[str]]:
-        """Stop jobs that have not ended, or send them a signal.
-
-        Returns:
-            How many jobs were told; why the system did not accept it, for others.
-        """
+        self, run: WatchedRun, indices: Collection[int], signal: str | None
+    ) -> Termination:
+        """Stop jobs that have not ended, or send them a signal."""
         told = stopping.stop(run.state, self._hooks, self.mutex, indices, signal)
         if signal is None:  # what is in doubt is looked up, and stopped where it is found
             self._roster.guarded(run, lambda one: one.submitter.step(submit=False, force=True))
         self._settle(run)
         self._announce()
-        return told
+        with self.mutex:
+            return stopping.recounted(told, run.state, indices)
 
     def account(self, run: WatchedRun) -> None:
-        """Fill in what only accounting knows; once, and without it life goes on."""
+        """Fill in what only accounting knows of a run that somebody has waited for."""
+        self._index.end(run.state.id, told=True)
         accounting.fill_in(run, self._hooks, self.mutex)
 
     # -- waiting

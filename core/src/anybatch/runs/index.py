@@ -1,15 +1,18 @@
 """The index: where this user's runs are.
 
 A folder of small files under the user's state folder, one for each run, with the path of the
-run's folder: `active` for runs that may still change, `ended` for the others. A run leaves it by
-`remove` alone: that its folder cannot be seen now tells nothing of the run.
+run's folder: `active` for runs that may still change, `untold` for those that have ended while
+nobody waited for them, `ended` for the others. A run leaves it by `remove` alone: that its folder
+cannot be seen now tells nothing of the run.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import platformdirs
 
@@ -17,8 +20,12 @@ from anybatch.errors import FolderError, RunNotFound, did_you_mean
 from anybatch.localfiles import LocalFiles
 from anybatch.ownership import distrust
 
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+MOST_RECENT = 50  #: ended runs that are shown without being named
 _SHOWN = 5  #: runs that are named if a part of an ID matches several
-_KINDS = ("active", "ended")
+_KINDS = ("active", "untold", "ended")
 _LONGEST = 65_536  #: bytes of a path; Linux takes 4,096
 
 
@@ -51,12 +58,21 @@ class Index:
                 f"another state folder)"
             ) from error
 
-    def end(self, run: str) -> None:
-        """Note that the run will not change any more. Best effort: it is only slower without."""
-        ended = self._folder / "ended"
+    def end(self, run: str, *, told: bool) -> None:
+        """Note that the run will not change any more. Best effort: it is only slower without.
+
+        Args:
+            told: somebody has waited for it; else the next `anybatch wait` tells how it ended.
+        """
+        after = self._folder / ("ended" if told else "untold")
         with contextlib.suppress(OSError, FolderError):
-            self._files.make_private(ended)
-            (self._folder / "active" / run).rename(ended / run)
+            self._files.make_private(after)
+            with contextlib.suppress(FileNotFoundError):
+                (self._folder / "active" / run).rename(after / run)
+                os.utime(after / run)
+                return
+            if told:
+                (self._folder / "untold" / run).rename(after / run)
 
     def remove(self, run: str) -> None:
         """Drop a run, as its user wants.
@@ -79,13 +95,52 @@ class Index:
         """
         return self._names("active")
 
+    def untold(self) -> list[str]:
+        """The runs that have ended while nobody waited for them, oldest first.
+
+        Raises:
+            FolderError: the index cannot be read, or is not this user's alone.
+        """
+        return self._names("untold")
+
+    def recent(self, seconds: float) -> list[str]:
+        """The runs that have ended within the last *seconds*, the latest `MOST_RECENT` of them.
+
+        Raises:
+            FolderError: the index cannot be read, or is not this user's alone.
+        """
+        since = time.time() - seconds
+        times: list[tuple[float, str]] = []
+        for kind in _KINDS[1:]:
+            for name in self._names(kind):
+                with contextlib.suppress(OSError):
+                    times.append(((self._folder / kind / name).lstat().st_mtime, name))
+        latest = sorted(pair for pair in times if pair[0] >= since)[-MOST_RECENT:]
+        return [name for _, name in latest]
+
+    def listed(self, ended: timedelta | None = None, *, untold: bool = False) -> list[str]:
+        """The runs that may still change, and what was asked for beside them, each once.
+
+        Args:
+            ended: also those that have ended within so long.
+            untold: also those that have ended while nobody waited for them.
+
+        Raises:
+            FolderError: the index cannot be read, or is not this user's alone.
+        """
+        names = [
+            *(self.recent(ended.total_seconds()) if ended else ()),
+            *(self.untold() if untold else ()),
+        ]
+        return list(dict.fromkeys([*names, *self.active()]))
+
     def known(self) -> list[str]:
         """All runs, those that may still change first.
 
         Raises:
             FolderError: the index cannot be read, or is not this user's alone.
         """
-        return self._names("active") + self._names("ended")
+        return [name for kind in _KINDS for name in self._names(kind)]
 
     def folder(self, name: str) -> Path:
         """The folder of the run *name*: its id, or a part of it that only one run has.

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import signal as signals
 from typing import TYPE_CHECKING
 
+import attrs
+
+from anybatch.errors import UsageError, did_you_mean
 from anybatch.model import Reason, State
 from anybatch.ranges import write_ranges
 from anybatch.runs.entries import Phase
@@ -18,25 +22,52 @@ if TYPE_CHECKING:
     from anybatch.runs.state import RunState
 
 
+@attrs.frozen(kw_only=True)
+class Termination:
+    """What came of asking for the end of jobs, or of sending them a signal.
+
+    Attributes:
+        accepted: how many jobs the batch system has accepted it for.
+        ended: how many had not been submitted, and thus ended at once.
+        pending: how many are being submitted, and are stopped as soon as their ids are known.
+        refused: why the others go on, a text for each.
+    """
+
+    accepted: int = 0
+    ended: int = 0
+    pending: int = 0
+    refused: tuple[str, ...] = ()
+
+
+def read_signal(text: str) -> str:
+    """`USR1` for `SIGusr1`, whichever system is asked.
+
+    Raises:
+        UsageError: this machine knows no such signal.
+    """
+    known = [name.removeprefix("SIG") for name in signals.Signals.__members__]
+    name = text.upper().removeprefix("SIG")
+    if name not in known:
+        raise UsageError(f"unknown signal {text!r:.50}{did_you_mean(name, known)}")
+    return name
+
+
 def stop(
     run: RunState,
     hooks: Hooks,
     mutex: threading.RLock,
     indices: Iterable[int],
     signal: str | None,
-) -> tuple[int, list[str]]:
-    """Stop jobs that have not ended, or send them a signal.
-
-    Returns:
-        How many jobs were told; why the system did not accept it, for others.
-    """
+) -> Termination:
+    """Stop jobs that have not ended, or send them a signal."""
     ended, batches, refused = _note(run, mutex, indices, signal)
     told = sum(len(batch.ids) for batch in batches)
     not_accepted = tell(run.file.system, hooks, batches, signal)
     if signal is None:
         with mutex:
             run.record_stopped(batches)
-    return ended + told - len(not_accepted), refused + not_accepted
+    accepted = told - len(not_accepted)
+    return Termination(accepted=accepted, ended=ended, refused=(*refused, *not_accepted))
 
 
 def _note(
@@ -86,6 +117,13 @@ def unstopped(run: RunState) -> list[Batch]:
     return run.batches(
         job for job in run.jobs if job.terminated and not job.stopped and not job.state.final
     )
+
+
+def recounted(told: Termination, run: RunState, indices: Iterable[int]) -> Termination:
+    """With those whose end is wanted, and of whom nobody could be told yet."""
+    jobs = (run.jobs[index] for index in indices)
+    open_ones = (job for job in jobs if job.native_id is None and not job.state.final)
+    return attrs.evolve(told, pending=sum(job.terminated for job in open_ones))
 
 
 def tell(system: str, hooks: Hooks, batches: Sequence[Batch], signal: str | None) -> list[str]:

@@ -151,13 +151,18 @@ def _split(name: str) -> tuple[str, str]:
 
 
 def _file_layer(path: Path, declared: Mapping[str, SettingsSchema]) -> Layer:
-    return checked_layer(declared, str(path), _read_file(path, declared))
+    try:
+        return checked_layer(declared, str(path), _read_file(path, declared))
+    except RecursionError:
+        raise SettingError(f"{path} is nested too deeply") from None
 
 
 def _read_file(path: Path, declared: Mapping[str, object]) -> dict[str, dict[str, Any]]:
     try:
         content = tomllib.loads(path.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except RecursionError as error:
+        raise SettingError(f"{path} is nested too deeply") from error
+    except ValueError as error:  # also a number of thousands of digits
         raise SettingError(f"{path} is not valid TOML: {error}") from error
     except OSError as error:
         raise SettingError(f"cannot read {path}: {error.strerror}") from error
