@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from anybatch.model import Job
+from anybatch.worker.exit_records import own_words, parse_record
 
 from .shells import Shell, write_run
+from .toy import local_host
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,7 +61,7 @@ def test_a_program_that_is_not_there_exits_with_127(isolated: Path, shell: Shell
     run = write_run(isolated, shell, Job(["no-such-program", "x"]))
     run.run()
     assert run.how == ("command", 127, None, None)
-    assert "no-such-program" in run.err()
+    assert run.err() == "anybatch: job 0: command not found: no-such-program\n"
 
 
 def test_a_file_that_is_no_program_exits_with_126(isolated: Path, shell: Shell) -> None:
@@ -68,6 +70,30 @@ def test_a_file_that_is_no_program_exits_with_126(isolated: Path, shell: Shell) 
     run = write_run(isolated, shell, Job([str(isolated / "data")]))
     run.run()
     assert run.how == ("command", 126, None, None)
+
+
+@pytest.mark.parametrize(
+    ("program", "code", "said"),
+    [
+        ("./gone", 127, "command not found: ./gone"),
+        ("./folder", 126, "cannot execute: ./folder is a folder"),
+    ],
+)
+def test_why_a_command_cannot_start_is_its_outcomes_message(
+    isolated: Path, shell: Shell, program: str, code: int, said: str
+) -> None:
+    """The script names the program, and its words are told from those of a command."""
+    (isolated / "folder").mkdir()
+    other = Job(["sh", "-c", f"echo '{said}' >&2; exit 5"], name="job")
+    run = write_run(isolated, shell, [Job([program], name="job"), other])
+    assert [run.run(0), run.run(1)] == [code, 5]
+    words = []
+    for name in run.names:
+        record = parse_record(name)
+        assert record
+        log = run.path / "logs/0" / f"{record.index}.err"
+        words.append(own_words(record, log, local_host()))
+    assert words == [said, None]
 
 
 def test_the_script_ends_as_its_command(isolated: Path, shell: Shell) -> None:

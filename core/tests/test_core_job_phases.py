@@ -318,6 +318,72 @@ def test_an_input_from_where_the_job_runs_is_left_alone(isolated: Path, shell: S
     assert not (isolated / "data").is_symlink()
 
 
+def test_an_input_in_its_place_that_has_gone_is_told(isolated: Path, shell: Shell) -> None:
+    """An input that lies in the working folder has to be there when the command begins."""
+    (isolated / "data").touch()
+    run = write_run(isolated, shell, Job(["touch", "ran"], inputs=["data"]))
+    (isolated / "data").unlink()
+    run.run()
+    assert run.how == ("stage_in", 1, None, None)
+    assert f"input {isolated / 'data'} is not there" in run.err()
+    assert not (isolated / "ran").exists()
+
+
+@pytest.mark.parametrize("transfer", [Transfer.SHARED, Transfer.SCRIPT])
+@pytest.mark.parametrize("same", [True, False])
+def test_a_folder_of_an_inputs_name_is_the_same_or_a_failure(
+    isolated: Path, shell: Shell, transfer: Transfer, same: bool
+) -> None:
+    """A folder is never put into another of its name, and never into the input itself."""
+    source = staged(isolated)
+    job = Job(["true"], workdir="work", inputs=["elsewhere/a folder"], flat=True)
+    run = write_run(isolated, shell, [job, job], toy=Toy(transfer=transfer))
+    (isolated / "work" / "a folder").mkdir()
+    (isolated / "work" / "a folder" / "inner").write_text("2" if same else "3")
+    codes = [run.run(0), run.run(1)]
+    assert codes == ([0, 0] if same else [1, 1])
+    assert os.listdir(source / "a folder") == os.listdir(isolated / "work" / "a folder")
+    assert same or "another file ./a folder" in run.err() or "another file a folder" in run.err()
+
+
+def test_a_link_of_a_folder_is_found_in_place(isolated: Path, shell: Shell) -> None:
+    """A second job of the folder leaves the link of the first alone, and the input clean."""
+    source = staged(isolated)
+    job = Job(["cat", "a folder/inner"], workdir="work", inputs=["elsewhere/a folder"], flat=True)
+    run = write_run(isolated, shell, [job, job])
+    assert [run.run(0), run.run(1)] == [0, 0]
+    assert os.listdir(source / "a folder") == ["inner"]
+
+
+def test_an_input_that_does_not_fit_is_told(isolated: Path, shell: Shell) -> None:
+    """What keeps an input from its place is said in the words of the system."""
+    staged(isolated)
+    job = Job(["true"], workdir="work", inputs=["elsewhere/data"], flat=True)
+    run = write_run(isolated, shell, job)
+    (isolated / "work" / "data").symlink_to("gone")
+    run.run()
+    assert run.how == ("stage_in", 1, None, None)
+    assert "another file data" in run.err()
+
+
+def test_links_are_copied_as_what_they_point_to(isolated: Path, shell: Shell) -> None:
+    """Where the script copies inputs, links to files and in folders become files."""
+    source = staged(isolated)
+    (source / "link").symlink_to("data")
+    (source / "a folder" / "out").symlink_to("../data")
+    run = run_job(
+        isolated,
+        shell,
+        ["cat", "link", "a folder/out"],
+        workdir="work",
+        inputs=["elsewhere/link", "elsewhere/a folder"],
+        flat=True,
+        toy=Toy(transfer=Transfer.SCRIPT),
+    )
+    assert (run.how, run.out()) == (("command", 0, None, None), "11")
+    assert [p for p in (isolated / "work").rglob("*") if p.is_symlink()] == []
+
+
 # -- stage out
 
 

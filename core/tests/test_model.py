@@ -193,6 +193,11 @@ WHY = [
     (Reason.SIGNAL, {}, "a signal"),
     (Reason.EXIT_CODE, {"message": "it crashed"}, "it crashed"),
     (Reason.EXIT_CODE, {"exit_code": 127}, "exit code 127 (usually: command not found)"),
+    (
+        Reason.EXIT_CODE,
+        {"exit_code": 127, "message": "command not found: nosuch"},
+        "command not found: nosuch (exit code 127)",
+    ),
     (Reason.TERMINATED, {}, ""),
     (Reason.DEPENDENCY, {}, "dependency"),
     (Reason.LOST, {"evidence": ("no exit record", "not known")}, "no exit record; not known"),

@@ -379,10 +379,19 @@ def test_two_inputs_of_one_name_are_refused(tree: Path) -> None:
         inputs.resolve_inputs(job, tree, local_host())
 
 
-def test_inputs_that_are_there_already_are_not_staged(tree: Path) -> None:
-    """An input that lies in the working folder under its own name stays as it is."""
-    pairs = [(str(tree / "a.txt"), "a.txt"), (str(tree / "sub/c.dat"), "c.dat")]
-    assert list(inputs.without_needless(pairs, str(tree))) == [pairs[1]]
+def test_a_folder_is_placed_before_what_is_in_it(tree: Path) -> None:
+    """A folder that is made for a file would be in the way of the whole folder."""
+    job = Job(TRUE, inputs=["sub/a.txt", "sub", "a.txt"])
+    pairs, _ = inputs.resolve_inputs(job, tree, local_host())
+    assert [place for _, place in pairs] == ["sub", "a.txt", "sub/a.txt"]
+
+
+def test_a_link_to_nothing_is_no_input(tree: Path) -> None:
+    """Named or matched, a dangling link is refused before submission."""
+    (tree / "dangling.txt").symlink_to("gone")
+    for pattern in ("dangling.txt", "dang*.txt"):
+        with pytest.raises(JobError, match=r"dangling\.txt is a link that points to nothing"):
+            inputs.resolve_inputs(Job(TRUE, inputs=[pattern]), tree, local_host())
 
 
 def test_notes_of_a_plan_are_told(tree: Path, toy: Toy) -> None:

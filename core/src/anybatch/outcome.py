@@ -93,6 +93,8 @@ class Outcome:
 
     def why(self) -> str:
         """The reason for people: `exit code 3`, `SIGKILL`, `time limit`; empty for done."""
+        if self.reason is Reason.EXIT_CODE and self.exit_code in _HINTS and self.message:
+            return f"{self.message} (exit code {self.exit_code})"
         words = {
             None: "",
             Reason.EXIT_CODE: _exit_code(self.exit_code),
@@ -108,10 +110,12 @@ class Outcome:
         return stopped or self.reason in (Reason.REJECTED, Reason.DEPENDENCY)
 
 
+_HINTS = {126: " (usually: not executable)", 127: " (usually: command not found)"}
+
+
 def _exit_code(code: int | None) -> str:
     """`exit code 3`; what shells mean by their own codes is said."""
-    hint = {126: " (usually: not executable)", 127: " (usually: command not found)"}
-    return "" if code is None else f"exit code {code}{hint.get(code, '')}"
+    return "" if code is None else f"exit code {code}{_HINTS.get(code, '')}"
 
 
 def signal_name(number: int | None) -> str:

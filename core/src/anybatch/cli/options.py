@@ -316,7 +316,7 @@ def for_each(job: Job, file: BinaryIO) -> Iterator[Job]:
     """A job for each line of a file, which keeps every byte but the line break.
 
     Raises:
-        JobError: the file is empty.
+        JobError: the file is empty, or has the line breaks of Windows.
     """
     if isinstance(job.command, str):
         raise JobError(
@@ -327,5 +327,10 @@ def for_each(job: Job, file: BinaryIO) -> Iterator[Job]:
     text = file.read().decode("utf-8", "surrogateescape")
     if not text:
         raise JobError("--each: the file is empty; it needs one line for each job")
-    for line in text.removesuffix("\n").split("\n"):
+    for number, line in enumerate(text.removesuffix("\n").split("\n"), 1):
+        if line.endswith("\r"):
+            raise JobError(
+                f"--each: line {number} ends with a carriage return (CRLF line breaks), which "
+                f"would be part of the job's word; convert the file, for example with dos2unix"
+            )
         yield attrs.evolve(job, command=[word.replace(PLACE, line) for word in words])

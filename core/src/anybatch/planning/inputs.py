@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from anybatch.errors import JobError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Sequence
 
     from anybatch.host import Host
     from anybatch.model import Job
@@ -30,12 +30,15 @@ def resolve_inputs(
         Pairs of an absolute source and a relative destination; notes on what was dropped.
 
     Raises:
-        JobError: an input that is not there, a pattern without a match, two inputs of one name.
+        JobError: an input that is not there, a link to nothing, a pattern without a match, two
+            inputs of one name.
     """
     placed: dict[str, str] = {}
     notes = []
     for pattern in job.inputs:
         for source in _matches(pattern, base, host):
+            if not os.path.exists(source):
+                raise JobError(f"input {source} is a link that points to nothing")
             destination = _destination(source, base, job.flat)
             if destination in ("", "."):
                 raise JobError(
@@ -50,8 +53,9 @@ def resolve_inputs(
                     f"{destination!r}, in the working directory"
                 )
             placed[destination] = source
-    pairs = tuple((source, destination) for destination, source in placed.items())
-    return pairs, tuple(notes)
+    # A folder comes before what is in it, for which it would else be made.
+    places = sorted(placed, key=lambda destination: destination.count("/"))
+    return tuple((placed[destination], destination) for destination in places), tuple(notes)
 
 
 def _matches(pattern: str, base: Path, host: Host) -> Sequence[str]:
@@ -76,13 +80,6 @@ def _destination(source: str, base: Path, flat: bool) -> str:
     if not flat and path.is_relative_to(base):
         return str(path.relative_to(base))
     return path.name
-
-
-def without_needless(inputs: Iterable[tuple[str, str]], workdir: str) -> Iterator[tuple[str, str]]:
-    """The inputs that are not where the job looks for them anyway."""
-    for source, destination in inputs:
-        if os.path.join(workdir, destination) != source:
-            yield source, destination
 
 
 def program_of(job: Job) -> str:

@@ -15,11 +15,11 @@ import attrs
 
 from anybatch.errors import JobError
 from anybatch.model import Job
+from anybatch.planning.exec_limits import check_line_breaks, check_script
 from anybatch.planning.inputs import (
     check_outputs,
     program_of,
     resolve_inputs,
-    without_needless,
 )
 from anybatch.planning.job_environment import JobEnvironment
 from anybatch.quoting import INDEX, RUN_FOLDER
@@ -99,7 +99,7 @@ class Resolver:
         around = JobLayout(
             workdir=workdir,
             **self._settled(job, group),
-            inputs=tuple(without_needless(inputs, workdir)),
+            inputs=inputs,
             copy=group.transfer is Transfer.SCRIPT,
             output_dir=self._output_dir(job, workdir),
             stdin=self._existing("stdin", job.stdin) or "/dev/null",
@@ -158,9 +158,13 @@ class Resolver:
 
     def _settled(self, job: Job, group: JobGroup) -> dict[str, Any]:
         """What of a job's surroundings is the same wherever it runs."""
+        env_script = self._existing("env_script", job.env_script)
+        check_script("env_script", env_script)
+        for line in job.setup:
+            check_line_breaks(f"setup {line!r}", line)
         return {
             "inherit": group.inherit,
-            "env_script": self._existing("env_script", job.env_script),
+            "env_script": env_script,
             "env": {**group.composed.env, **job.env},
             "setup": group.composed.setup + job.setup,
             "wrapper": group.composed.wrapper,

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from anybatch.planning.exec_limits import (
+    check_command,
+    check_environment,
+    check_line_breaks,
+    check_script,
+)
 from anybatch.planning.inputs import program_of
 from anybatch.planning.transfer_layout import TransferSets, page_links
 from anybatch.quoting import RUN_FOLDER
@@ -48,7 +55,8 @@ class TaskFiles:
         self._work = work
         self._lines: dict[int, list[str]] = {}
         self._scripts: dict[str, str] = {}
-        self._definitions: dict[Any, tuple[dict[str, str], str]] = {}
+        self._programs: set[tuple[Path | None, str]] = set()
+        self._definitions: dict[Any, tuple[dict[str, str], str, int]] = {}
         self._parcels = TransferSets(work.folder)
         self._away: dict[int, int] = {}
 
@@ -60,9 +68,11 @@ class TaskFiles:
         """
         lines, transfer_sets = [], []
         for index, job in jobs:
-            own, transfer_set = self._own(job, group)
+            own, transfer_set, environment = self._own(job, group)
             self.shared = self.shared or own
-            lines.append(render_task(index, self._words(job.command), own, self.shared))
+            words = self._words(job)
+            check_command(words, environment)
+            lines.append(render_task(index, words, own, self.shared))
             transfer_sets.append(transfer_set)
         self._lines[number] = lines
         if group.transfer is not Transfer.SYSTEM:
@@ -70,8 +80,8 @@ class TaskFiles:
         self._away[number] = len(jobs)
         return tuple(transfer_sets) if len(set(transfer_sets)) > 1 else (transfer_sets[0],)
 
-    def _own(self, job: Job, group: JobGroup) -> tuple[dict[str, str], str]:
-        """A job's definitions, and its transfer_set."""
+    def _own(self, job: Job, group: JobGroup) -> tuple[dict[str, str], str, int]:
+        """A job's definitions, its transfer_set, and the bytes of its environment."""
         away = group.transfer is Transfer.SYSTEM
         program = program_of(job) if away else ""
         around_it = (getattr(job, name) for name in _AROUND)
@@ -88,15 +98,25 @@ class TaskFiles:
             self.pieces |= pieces_of(around)
             if len(self._definitions) >= _CACHED:
                 self._definitions.clear()
-            self._definitions[key] = (definitions(around), transfer_set)
+            self._definitions[key] = (definitions(around), transfer_set, check_environment(around))
         return self._definitions[key]
 
-    def _words(self, command: str | tuple[str, ...]) -> Sequence[str]:
+    def _words(self, job: Job) -> Sequence[str]:
+        command = job.command
         if not isinstance(command, str):
+            self._check_program(job, command[0])
             return command
+        check_line_breaks("the command", command)
         name = self._scripts.setdefault(command, f"command-{len(self._scripts)}.sh")
         path = f"{RUN_FOLDER}/{name}"
         return (path,) if command.startswith("#!") else ("/bin/sh", path)
+
+    def _check_program(self, job: Job, name: str) -> None:
+        program = (job.workdir, name)
+        if "/" in name and program not in self._programs:
+            self._programs.add(program)
+            folder = self._resolver.absolute(job.workdir or ".")
+            check_script("the program", os.path.join(folder, name))
 
     def files(self) -> Iterator[RenderedFile]:
         """The task files and the scripts that were given as text."""

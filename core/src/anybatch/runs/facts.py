@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from anybatch.model import Reason, State
-from anybatch.worker.exit_records import log_tail
+from anybatch.worker.exit_records import own_words
 
 if TYPE_CHECKING:
     from anybatch.host import Files
@@ -44,8 +44,7 @@ def facts_of_record(
     """What the job has left itself."""
     host, started = exits.start(record.index, record.attempt, record.restarts) or (None, None)
     facts: dict[str, Any] = {"host": host, "started": started, "ended": exits.ended(record)}
-    if record.phase != "command" and record.caught is None:
-        facts["message"] = log_tail(run.logs(job)[1], files)
+    facts["message"] = own_words(record, run.logs(job)[1], files)
     return {name: value for name, value in facts.items() if value is not None}
 
 

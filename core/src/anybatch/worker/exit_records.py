@@ -29,6 +29,9 @@ _RECORD = re.compile(
     r"\.(?P<how>exit|signal)-(?P<number>\d+)(?:\.(?P<caught>[A-Z0-9]+))?"
 )
 _SPEAKER = re.compile(r"^anybatch: job \d+: ")
+_NOT_STARTED = (126, 127)  # exit codes of shells
+#: How the job script begins to tell why a command could not be started.
+NOT_STARTED = ("command not found: ", "cannot execute: ")
 _TAIL = 4096  #: bytes
 _CLOCK_STEP = 100_000_000  #: nanoseconds; file systems of today are far better
 
@@ -273,6 +276,19 @@ def log_tail(log: Path, files: Files) -> str | None:
     *before, last = [line for line in map(_shown, text.splitlines()) if line] or [""]
     fatal = [line for line in before if line.startswith("FATAL")]
     return "; ".join([*(fatal or before)[-1:], last]) or None
+
+
+def own_words(record: ExitRecord, log: Path, files: Files) -> str | None:
+    """What the job script itself says in a job's error log of the end that it has recorded.
+
+    Of a command that could not be started it says why; what the command says is its own matter.
+    """
+    if record.caught is not None:
+        return None
+    if record.phase != "command":
+        return log_tail(log, files)
+    said = (log_tail(log, files) or "") if record.exit_code in _NOT_STARTED else ""
+    return said if said.startswith(NOT_STARTED) else None
 
 
 def _shown(line: str) -> str:

@@ -8,6 +8,7 @@ its command.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from importlib.resources import files
@@ -85,12 +86,11 @@ def definitions(around: JobLayout) -> dict[str, str]:
         "ab_stdout": around.stdout,
         "ab_stderr": around.stderr,
     }
-    place = "ab_copy" if around.copy else "ab_link"
     functions = {
         "ab_inherit": _exports(around.inherit),
         "ab_env": _exports(around.env),
         "ab_setup": [f"ab_setup_line {quote(line)}" for line in around.setup],
-        "ab_stage_in": [f"{place} {quote(s)} {quote(_plain(d))}" for s, d in around.inputs],
+        "ab_stage_in": [_staging(around, *pair) for pair in around.inputs],
         "ab_stage_out": _stage_out(around),
         "ab_wrapped": _wrapper(around.wrapper),
     }
@@ -101,6 +101,14 @@ def definitions(around: JobLayout) -> dict[str, str]:
     for name, commands in functions.items():
         texts[name] = f"{name}() {{ {'; '.join(commands) or ':'}; }}"
     return texts
+
+
+def _staging(around: JobLayout, source: str, destination: str) -> str:
+    """The command that brings an input; one that is in its place has to be there all the same."""
+    if os.path.join(around.workdir, destination) == source:
+        return f"ab_need {quote(source)}"
+    place = "ab_copy" if around.copy else "ab_link"
+    return f"{place} {quote(source)} {quote(_plain(destination))}"
 
 
 def pieces_of(around: JobLayout) -> frozenset[str]:

@@ -24,6 +24,26 @@ ab_inside() { # COMMAND...
     ab_exec "$@"
 }
 
+ab_explain() { # PROGRAM: the last word where it cannot be started
+    case $1 in
+    */*)
+        if [ ! -e "$1" ]; then
+            ab_refuse 127 "command not found: $1"
+        elif [ -d "$1" ]; then
+            ab_refuse 126 "cannot execute: $1 is a folder"
+        elif [ ! -x "$1" ]; then
+            ab_refuse 126 "cannot execute: no permission to execute $1"
+        fi
+        ;;
+    *) command -v -- "$1" >/dev/null 2>&1 || ab_refuse 127 "command not found: $1" ;;
+    esac
+}
+
+ab_refuse() { # STATUS TEXT
+    echo "anybatch: job $ab_index: $2" >&2
+    exit "$1"
+}
+
 ab_must() { # STATUS; no `||` stands after what is checked, for that would switch off `set -e`
     [ "$1" -eq 0 ] || ab_setup_failed "$1"
 }

@@ -113,6 +113,7 @@ ab_heed_missed() { # a signal that arrives while a shell takes its traps away is
 }
 
 ab_exec() { # COMMAND...
+    ab_explain "$1"
     # dash and its like keep INT and QUIT ignored for good; env (coreutils 8.31) undoes it.
     if [ -z "${BASH_VERSION-}" ] && env --default-signal=INT true 2>/dev/null; then
         case $1 in
