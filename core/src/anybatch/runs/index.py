@@ -143,18 +143,27 @@ class Index:
         return [name for kind in _KINDS for name in self._names(kind)]
 
     def folder(self, name: str) -> Path:
-        """The folder of the run *name*: its id, or a part of it that only one run has.
+        """The folder of the run *name*: see `find`.
 
         Raises:
             RunNotFound: none or several have it.
             FolderError: the index or the run's entry cannot be read, or is not believed.
         """
+        return self._read(self.find(name))
+
+    def find(self, name: str) -> str:
+        """The run *name*: its id, or a part of it that only one run has.
+
+        Raises:
+            RunNotFound: none or several have it.
+            FolderError: the index cannot be read, or is not believed.
+        """
         if self._has(name):
-            return self._read(name)
+            return name
         known = self.known()
         found = [run for run in known if name and name in run]
         if len(found) == 1:
-            return self._read(found[0])
+            return found[0]
         if found:
             latest = ", ".join(sorted(found)[: -_SHOWN - 1 : -1])
             which = "they are" if len(found) <= _SHOWN else "the latest are"
