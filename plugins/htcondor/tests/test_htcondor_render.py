@@ -89,7 +89,7 @@ def test_one_job_is_this_description() -> None:
         "universe = vanilla\n"
         "executable = /bin/sh\n"
         "transfer_executable = false\n"
-        """arguments = "-c 'rm -f -- ""$0""; exec /bin/sh ""$@""' $(ab_log) """
+        """arguments = "-c 'true >""$0""; exec /bin/sh ""$@""' $(ab_log) """
         f'job.sh 0 $(ab_task) {RESTARTS}"\n'
         'environment = "PATH=/usr/local/bin:/usr/bin:/bin LC_ALL=C"\n'
         "output = $(ab_log)\n"
@@ -364,7 +364,7 @@ def in_context(
 
 def test_jobs_get_the_submitters_umask_where_they_share_its_files() -> None:
     """Where files travel, HTCondor writes what comes back, and the job's own umask says nothing."""
-    line = """"-c 'umask 0027; rm -f -- ""$0""; exec /bin/sh ""$@""' $(ab_log) job.sh 0 """
+    line = """"-c 'umask 0027; true >""$0""; exec /bin/sh ""$@""' $(ab_log) job.sh 0 """
     assert in_context(umask="0027")["arguments"].startswith(line)
     assert "umask" not in in_context(transfer=Transfer.SYSTEM, umask="0027")["arguments"]
     assert "umask" not in in_context()["arguments"]

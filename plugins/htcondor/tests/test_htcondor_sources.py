@@ -339,7 +339,11 @@ def test_where_files_travel_a_removed_job_has_not_delivered(tmp_path: Path) -> N
 def test_what_the_system_printed_is_the_message_of_a_failure(tmp_path: Path) -> None:
     """A job wrapper failed: its words are the only ones. What is empty is taken away."""
     write_log(tmp_path, *events("mixed"))
-    for task, text in ((1, "banner\n"), (2, "1\n2\nwrapper: no\nscratch disk\n\n"), (3, "\n")):
+    for task, text in (
+        (1, "banner\n"),
+        (2, "\0\0\0001\n2\nwrapper: no\nscratch disk\n\n"),
+        (3, "\n"),
+    ):
         path = system_log_path(tmp_path, 0, task)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)

@@ -137,13 +137,14 @@ def _begin(submission: Submission) -> str:
     """What is run before the job script, as a shell line within arguments.
 
     HTCondor starts jobs under 0022; on a shared file system they get the submitter's umask. The
-    log of what the system printed before is of use only where the script was never started.
+    log of what the system printed before is of use only where the script was never started; what
+    comes after is the script's, before it has opened the job's own logs.
     """
     umask = submission.limits.render_context.get("umask")
     if _travels(submission):
         return 'true >_condor_stdout; exec /bin/sh ""$@""'
     first = f"umask {umask}; " if umask else ""
-    return f'{first}rm -f -- ""$0""; exec /bin/sh ""$@""'
+    return f'{first}true >""$0""; exec /bin/sh ""$@""'
 
 
 def _most_at_once(submission: Submission) -> int:

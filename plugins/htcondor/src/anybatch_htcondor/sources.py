@@ -169,7 +169,8 @@ class Sources:
         task = int(native.partition(".")[2]) + 1
         path = system_log_path(submission.folder, submission.number, task)
         try:
-            lines = self._host.read(path).strip().splitlines()
+            # Before what was written after the file was cut there are zeros.
+            lines = self._host.read(path).replace("\0", "").strip().splitlines()
         except OSError:
             return ""
         if not lines:
