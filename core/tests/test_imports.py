@@ -177,7 +177,7 @@ def test_hooks_are_functions_of_named_things() -> None:
 
 #: The rooms and public modules, from the bottom up: each may import those before it in this list.
 FLOW = (
-    *("units", "ranges", "quoting", "host", "errors", "model", "outcome", "jobfile"),
+    *("units", "ranges", "quoting", "host", "errors", "job_fields", "model", "outcome", "jobfile"),
     *("validators", "records", "hookspecs", "system", "transfer"),
     *("ownership", "localfiles", "locallease", "localhost", "commands"),
     *("plugins", "settings", "detection", "worker", "planning", "runs", "local"),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
+from concurrent.futures import Future
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -106,7 +108,7 @@ def test_a_retry_is_a_number_of_times(times: object) -> None:
     """Less than none, and what is no whole number, is refused, for a job's short form too."""
     with pytest.raises(ValueError, match=r"^times must be a whole number, 0 or more: "):
         Retry(times)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match=r"^times must be a whole number, 0 or more: "):
+    with pytest.raises(JobError, match=r"^retry: times must be a whole number, 0 or more: "):
         Job("true", retry=times)  # type: ignore[arg-type]
 
 
@@ -320,3 +322,67 @@ def test_a_plugin_error_names_plugin_and_distribution() -> None:
     error = PluginError("slurm", "anybatch-slurm 1.0", "no")
     assert str(error) == "plugin 'slurm' (anybatch-slurm 1.0): no"
     assert str(PluginError("local", "", "no")) == "plugin 'local': no"
+
+
+# -- what is none of the types that are asked for
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=5)
+    | st.binary(max_size=5)
+    | st.sampled_from([object(), Future(), ..., Path("a"), Job, Reason.LOST]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(max_size=3) | st.integers(), inner, max_size=3)
+        | st.tuples(inner)
+    ),
+    max_leaves=4,
+)
+FIELDS = [field.name for field in attrs.fields(Job)]
+
+
+@given(st.dictionaries(st.sampled_from(FIELDS), VALUES, min_size=1, max_size=2))
+def test_any_value_makes_a_job_or_an_error(values: dict[str, Any]) -> None:
+    """Whatever is given for a field of a job: it is taken, or a `JobError` tells what is wrong."""
+    try:
+        job = Job(**{"command": ["true"], **values})
+    except JobError:
+        pass
+    else:
+        assert {type(path) for path in (job.workdir, job.stdin)} <= {type(None), type(Path())}
+        assert all(isinstance(text, str) for text in (*job.inputs, *job.outputs, *job.setup))
+
+
+@given(st.sampled_from([f.name for f in attrs.fields(Resources)]), VALUES)
+def test_any_value_makes_resources_or_an_error(field: str, value: Any) -> None:
+    """Whatever is given for a field of `Resources`: it is taken, or it is a `ValueError`."""
+    with contextlib.suppress(ValueError):
+        Resources(**{field: value})
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "text"),
+    [
+        ("command", None, "command must be a list of strings, or the text of a shell script, not"),
+        ("workdir", 3, "workdir must be a path"),
+        ("resources", {"cores": 2}, r"resources must be Resources\(cores=2, \.\.\.\), not"),
+        ("after", 3, "after takes jobs of the same submission, runs, or texts RUN:0, not 3"),
+        ("after", Future(), "after takes jobs of the same submission, runs, or texts RUN:0, not"),
+        ("retry", "x", "retry: times must be a whole number"),
+        ("settings", {"slurm": 3}, "settings must be a dict of dicts by plugin, such as"),
+        ("env", [("A", "b")], "env must be a dict of strings, not list"),
+    ],
+)
+def test_a_value_of_a_wrong_type_is_named(field: str, value: Any, text: str) -> None:
+    """The error names the field and what to give."""
+    with pytest.raises(JobError, match=f"^{text}"):
+        Job(**{"command": "true", field: value})
+
+
+def test_paths_may_be_paths() -> None:
+    """Inputs and outputs take `Path` as other fields do."""
+    job = Job("true", inputs=[Path("a"), "b"], outputs=Path("c"))
+    assert (job.inputs, job.outputs) == (("a", "b"), ("c",))

@@ -625,7 +625,7 @@ def test_a_name_that_stands_for_many_is_checked_like_any_other(
 def test_a_run_keeps_what_one_declaration_stands_for(isolated: Path) -> None:
     """Its settings are read back from its folder with their types, and no pattern among them."""
     with session_of(isolated, Toy(), others={"many": Many()}) as session:
-        fitted = session._restore_types(
+        fitted = session.settings.restore_types(
             "many", {"+x": 1.5, "MY.y": 2, "requirements": "r", "old": 1}
         )
     assert fitted == {"requirements": "r", "+x": 1.5, "MY.y": 2}

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from anybatch.errors import AnybatchError, CommandError, CommandNotFound, UnknownSystem
+from anybatch.errors import AnybatchError, CommandError, CommandNotFound, UnknownSystem, UsageError
 from anybatch.records import Detection
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from anybatch.plugins.calls import Hooks
+    from anybatch.plugins.registry import Plugins
     from anybatch.settings.layers import Settings
 
 AUTO = "auto"
@@ -43,6 +44,20 @@ def detect(
         if answer is not None:
             answers[plugin.name] = answer
     return answers
+
+
+def given_name(system: str | None, plugins: Plugins) -> str | None:
+    """A system's name as it was given.
+
+    Raises:
+        UsageError: it is no text.
+        UnknownSystem: no plugin has that name.
+    """
+    if not isinstance(system, str | None):
+        raise UsageError(f"system must be a batch system's name, not {system!r:.100}")
+    if system not in (None, "", AUTO) and all(one.name != system for one in plugins):
+        plugins.system(system)
+    return system
 
 
 def choose(name: str, hooks: Hooks, settings: Settings) -> str:

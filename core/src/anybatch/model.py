@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import enum
-import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import attrs
 
+from anybatch import job_fields as fields
 from anybatch.errors import JobError, did_you_mean
 from anybatch.units import format_duration, format_size, parse_duration, parse_size
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_LABEL = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
-_SHELL_OWNED = frozenset({"BASHOPTS", "BASH_VERSINFO", "EUID", "PPID", "SHELLOPTS", "UID", "_"})
 
 
 class State(str, enum.Enum):
@@ -81,6 +73,14 @@ def _at_least(minimum: int) -> Any:
     return check
 
 
+def _is_a(kind: type, words: str) -> Any:
+    def check(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
+        if value is not attribute.default and not isinstance(value, kind):
+            raise ValueError(f"{attribute.name} must be {words}, not {value!r:.100}")
+
+    return check
+
+
 @attrs.frozen(kw_only=True)
 class Resources:
     """What a job needs. None means the default of the batch system.
@@ -107,8 +107,8 @@ class Resources:
     memory: int | None = attrs.field(default=None, converter=_size)
     disk: int | None = attrs.field(default=None, converter=_size)
     time: timedelta | None = attrs.field(default=None, converter=_duration)
-    queue: str | None = None
-    exclusive: bool = False
+    queue: str | None = attrs.field(default=None, validator=_is_a(str, "a text"))
+    exclusive: bool = attrs.field(default=False, validator=_is_a(bool, "True or False"))
 
     def describe(self) -> str:
         """What differs from the default, for people: `4 cores, 2 GiB, 1h`."""
@@ -130,7 +130,11 @@ class Resources:
         return ", ".join(parts)
 
 
-def _reasons(values: Iterable[Reason | str]) -> frozenset[Reason]:
+def _reasons(values: Reason | str | Iterable[Reason | str]) -> frozenset[Reason]:
+    if isinstance(values, str):
+        values = [values]
+    if not isinstance(values, Iterable):
+        raise ValueError(f"on must be a list of reasons, not {values!r:.100}")
     return frozenset(map(_reason, values))
 
 
@@ -168,32 +172,13 @@ class RunHandle(Protocol):
     id: str
 
 
-def _command(value: str | Sequence[str]) -> str | tuple[str, ...]:
-    return value if isinstance(value, str) else tuple(value)
-
-
-def _lines(value: str | Sequence[str]) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else tuple(value)
-
-
-def _many(value: Any) -> tuple[Any, ...]:
-    return tuple(value) if isinstance(value, (list, tuple, set, frozenset)) else (value,)
-
-
-def _path(value: str | Path | None) -> Path | None:
-    return None if value is None else Path(value)
-
-
-def _variables(value: Mapping[str, str]) -> Mapping[str, str]:
-    return dict(value)
-
-
 def _retry(value: int | Retry) -> Retry:
-    return value if isinstance(value, Retry) else Retry(value)
-
-
-def _frozen_tables(value: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Mapping[str, Any]]:
-    return {plugin: dict(table) for plugin, table in value.items()}
+    if isinstance(value, Retry):
+        return value
+    try:
+        return Retry(value)
+    except ValueError as error:
+        raise JobError(f"retry: {error}; give a number of times, or a Retry") from None
 
 
 @attrs.frozen
@@ -228,90 +213,54 @@ class Job:
             variable name, ...
     """
 
-    command: str | tuple[str, ...] = attrs.field(converter=_command)
+    command: str | tuple[str, ...] = attrs.field(converter=fields.command)
     name: str | None = attrs.field(default=None, kw_only=True)
-    workdir: Path | None = attrs.field(default=None, converter=_path, kw_only=True)
-    env: Mapping[str, str] = attrs.field(factory=dict, converter=_variables, kw_only=True)
-    env_script: Path | None = attrs.field(default=None, converter=_path, kw_only=True)
-    setup: tuple[str, ...] = attrs.field(default=(), converter=_lines, kw_only=True)
+    workdir: Path | None = attrs.field(default=None, converter=fields.path, kw_only=True)
+    env: Mapping[str, str] = attrs.field(factory=dict, converter=fields.table, kw_only=True)
+    env_script: Path | None = attrs.field(default=None, converter=fields.path, kw_only=True)
+    setup: tuple[str, ...] = attrs.field(default=(), converter=fields.texts, kw_only=True)
     resources: Resources = attrs.field(factory=Resources, kw_only=True)
-    inputs: tuple[str, ...] = attrs.field(default=(), converter=_lines, kw_only=True)
+    inputs: tuple[str, ...] = attrs.field(default=(), converter=fields.paths, kw_only=True)
     flat: bool = attrs.field(default=False, kw_only=True)
-    outputs: tuple[str, ...] = attrs.field(default=(), converter=_lines, kw_only=True)
-    output_dir: Path | None = attrs.field(default=None, converter=_path, kw_only=True)
-    stdin: Path | None = attrs.field(default=None, converter=_path, kw_only=True)
-    stdout: Path | None = attrs.field(default=None, converter=_path, kw_only=True)
-    stderr: Path | None = attrs.field(default=None, converter=_path, kw_only=True)
+    outputs: tuple[str, ...] = attrs.field(default=(), converter=fields.paths, kw_only=True)
+    output_dir: Path | None = attrs.field(default=None, converter=fields.path, kw_only=True)
+    stdin: Path | None = attrs.field(default=None, converter=fields.path, kw_only=True)
+    stdout: Path | None = attrs.field(default=None, converter=fields.path, kw_only=True)
+    stderr: Path | None = attrs.field(default=None, converter=fields.path, kw_only=True)
     container: str | None = attrs.field(default=None, kw_only=True)
     settings: Mapping[str, Mapping[str, Any]] = attrs.field(
-        factory=dict, converter=_frozen_tables, kw_only=True
+        factory=dict, converter=fields.tables, kw_only=True
     )
     after: tuple[Job | RunHandle | str, ...] = attrs.field(
-        default=(), converter=_many, kw_only=True
+        default=(), converter=fields.many, kw_only=True
     )
     retry: Retry = attrs.field(default=Retry(), converter=_retry, kw_only=True)
-    labels: Mapping[str, str] = attrs.field(factory=dict, converter=_variables, kw_only=True)
+    labels: Mapping[str, str] = attrs.field(factory=dict, converter=fields.table, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
-        if isinstance(self.command, str):
-            problem = "" if self.command.strip() else "the command is empty"
-        else:
-            problem = _check_words(self.command)
-        problem = problem or _check_name(self.name) or _check_env(self.env)
-        problem = problem or _check_texts(self) or _check_labels(self.labels)
+        problem = (
+            fields.check_kinds(self)
+            or fields.check_command(self.command)
+            or fields.check_name(self.name)
+            or fields.check_env(self.env)
+            or _check_kinds(self)
+            or _check_texts(self)
+            or fields.check_labels(self.labels)
+        )
         if problem:
             raise JobError(problem)
 
 
-def _check_words(words: tuple[str, ...]) -> str:
-    if not words:
-        return "the command is empty"
-    for number, word in enumerate(words):
-        if not isinstance(word, str):
-            kind = type(word).__name__
-            return f"argument {number} of the command must be a string, not {kind}: {word!r}"
-        if flaw := _flaw(word):
-            return f"argument {number} of the command contains {flaw}: {word!r}"
-    return "" if words[0] else "the name of the program is empty"
-
-
-def _check_name(name: str | None) -> str:
-    if name is None:
-        return ""
-    if not name.strip() or any(ord(character) < 32 for character in name):
-        return f"the job name must be a single non-empty line: {name!r}"
-    flaw = _flaw(name)
-    return flaw and f"the job name contains {flaw}: {name!r}"
-
-
-def _check_env(env: Mapping[str, str]) -> str:
-    for name, value in env.items():
-        if not isinstance(name, str) or not _VARIABLE.fullmatch(name):
-            return f"env: {name!r} is not a valid variable name"
-        if name in _SHELL_OWNED or name.startswith(("ANYBATCH_", "ab_")):
-            return f"env: {name!r} is reserved by the shell or by anybatch"
-        if not isinstance(value, str):
-            kind = type(value).__name__
-            return f"env: the value of {name!r} must be a string, not {kind}: {value!r}"
-        if flaw := _flaw(value):
-            return f"env: the value of {name!r} contains {flaw}"
-    return ""
-
-
-def _check_labels(labels: Mapping[str, str]) -> str:
-    for name, value in labels.items():
-        if not isinstance(name, str) or not _LABEL.fullmatch(name):
-            return (
-                f"labels: {name!r} is not a valid name; use letters, digits and . _ - "
-                f"(first a letter)"
-            )
-        if not isinstance(value, str):
-            kind = type(value).__name__
-            return f"labels: the value of {name!r} must be a string, not {kind}: {value!r}"
-        if "\n" in value:
-            return f"labels: the value of {name!r} must be a single line: {value!r}"
-        if flaw := _flaw(value):
-            return f"labels: the value of {name!r} contains {flaw}"
+def _check_kinds(job: Job) -> str:
+    if not isinstance(job.resources, Resources):
+        return f"resources must be Resources(cores=2, ...), not {job.resources!r:.100}"
+    for item in job.after:
+        if isinstance(item, (Job, str)) or isinstance(getattr(item, "id", None), str):
+            continue
+        if isinstance(index := getattr(item, "index", None), int):  # a JobView or an Outcome
+            name = f"{getattr(item, 'run', 'RUN')}:{index}"
+            return f"after: name a job of an earlier run by the text {name!r}"
+        return f"after takes jobs of the same submission, runs, or texts RUN:0, not {item!r:.100}"
     return ""
 
 
@@ -330,18 +279,7 @@ def _check_texts(job: Job) -> str:
         "container": (job.container,),
     }
     for field, values in texts.items():
-        flaws = (_flaw(str(value)) for value in values if value is not None)
+        flaws = (fields.flaw(str(value)) for value in values if value is not None)
         if flaw := next(filter(None, flaws), ""):
             return f"{field} contains {flaw}"
-    return ""
-
-
-def _flaw(text: str) -> str:
-    """What *text* contains that cannot be passed to a program; empty: nothing of the kind."""
-    if "\0" in text:
-        return "a NUL character"
-    try:
-        text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError as error:
-        return f"an unpaired surrogate, which is not valid text ({text[error.start]!r})"
     return ""

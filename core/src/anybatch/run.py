@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from anybatch.outcome import JobId, Outcome
 from anybatch.runs.stopping import Termination, read_signal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from anybatch.records import Submission
     from anybatch.runs.engine import Engine
@@ -136,6 +136,8 @@ class Run:
         return self._job(index).outcome
 
     def _job(self, index: int) -> JobRecord:
+        if not isinstance(index, int) or isinstance(index, bool):
+            raise UsageError(f"a job's index must be a whole number, not {index!r:.100}")
         if not 0 <= index < len(self):
             has = "only job 0" if len(self) == 1 else f"jobs 0 to {len(self) - 1}"
             raise RunNotFound(f"run {self.id} has no job {index!r:.20}; it has {has}")
@@ -218,7 +220,7 @@ class Run:
 
         Args:
             indices: which; default: all.
-            signal: a name such as `USR1`; None: stop them.
+            signal: a name such as `USR1` or `SIGUSR1`; None: stop them.
 
         Returns:
             How many jobs were told.
@@ -242,9 +244,11 @@ class Run:
         Raises:
             RunNotFound, UsageError, CommandError: as for `terminate`.
         """
-        if signal is not None and not isinstance(signal, str):
-            raise UsageError(f"signal must be a name such as 'USR1', not {signal!r}")
+        if not isinstance(signal, str | None):
+            raise UsageError(f"signal must be a name such as 'USR1', not {signal!r:.100}")
         name = None if signal is None else read_signal(signal)
+        if isinstance(indices, str) or not isinstance(indices, Iterable | None):
+            raise UsageError(f"indices must be a list of numbers, such as [0], not {indices!r:.80}")
         jobs = range(len(self)) if indices is None else [self._job(i).index for i in indices]
         return self._engine.terminate(self.watched, jobs, name)
 
@@ -267,6 +271,8 @@ def split_job_name(text: str) -> tuple[str, int | None]:
     Raises:
         RunNotFound: the index is not a number.
     """
+    if not isinstance(text, str):
+        raise UsageError(f"a run is named by a text, RUN or RUN:INDEX, not by {text!r:.100}")
     name, colon, index = text.partition(":")
     if colon and (not index.isdecimal() or len(index) > _DIGITS):
         raise RunNotFound(f"invalid job {text!r:.60}: expected RUN or RUN:INDEX")

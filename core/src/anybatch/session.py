@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
-from anybatch.detection import choose, must_be_here
+from anybatch.detection import choose, given_name, must_be_here
 from anybatch.errors import (
     AnybatchError,
     FolderError,
@@ -19,8 +19,7 @@ from anybatch.errors import (
     UsageError,
 )
 from anybatch.localhost import LocalHost
-from anybatch.model import Job
-from anybatch.planning.expansion import expand, read_waits
+from anybatch.planning.expansion import expand, list_jobs, read_waits
 from anybatch.planning.planner import Planner
 from anybatch.plugins.calls import Hooks
 from anybatch.plugins.registry import Plugins, load_plugins
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from anybatch.host import Host
+    from anybatch.model import Job
     from anybatch.planning.plan import Plan, Wait
     from anybatch.runs.watched import WatchedRun
     from anybatch.settings.layers import Settings
@@ -85,7 +85,7 @@ class Session:
         self.on_notice = on_notice or (lambda text: None)
         layers = load_settings(self.hooks, host.environ, self.folder, self.on_notice)
         self.settings: Settings = layers.with_layer("call", settings or {})
-        self._name = system or str(self.settings.core("system"))
+        self._name = given_name(system, self.plugins) or str(self.settings.core("system"))
         self._system: str | None = None
         self._index = Index()
         self.unreadable: dict[str, AnybatchError] = {}
@@ -140,7 +140,7 @@ class Session:
         """
         if self._forked:
             forks.refuse()
-        listed = [jobs] if isinstance(jobs, Job) else list(jobs)
+        listed = list_jobs(jobs)
         with must_be_here(self.system):
             made, waits = expand(listed, read_waits(listed, self._wait), self._expand)
             if require_one_job_each and len(made) != len(listed):
@@ -223,7 +223,7 @@ class Session:
             RunNotFound: none or several have it.
             FolderError: its folder cannot be read.
         """
-        if (known := self._known.get(name)) is not None:
+        if (known := self._known.get(split_job_name(name)[0])) is not None:
             return known
         return self._run_of(self._watched(name))
 

@@ -81,7 +81,7 @@ def parse_duration(value: timedelta | float | str) -> timedelta:
 def _duration(value: timedelta | float | str) -> timedelta:
     if isinstance(value, timedelta):
         return value
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and value == value:
         return timedelta(seconds=value)
     if isinstance(value, str):
         text = value.strip().replace(" ", "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from anybatch.errors import JobError
@@ -14,7 +15,25 @@ if TYPE_CHECKING:
 
     from anybatch.planning.plan import Wait
 
+_EXAMPLE = "write Job(['echo', 'hello'])"
 Waits = list[list["Wait"]]  #: for each job what it waits for
+
+
+def list_jobs(jobs: object) -> list[Job]:
+    """The jobs of a job or of several.
+
+    Raises:
+        JobError: what was given is something else.
+    """
+    if isinstance(jobs, Job):
+        return [jobs]
+    if not isinstance(jobs, Iterable) or isinstance(jobs, (str, bytes)):
+        raise JobError(f"jobs must be a Job or a list of Jobs, not {jobs!r:.100}; {_EXAMPLE}")
+    listed = list(jobs)
+    for number, one in enumerate(listed):
+        if not isinstance(one, Job):
+            raise JobError(f"job {number} must be a Job, not {one!r:.100}; {_EXAMPLE}")
+    return listed
 
 
 def read_waits(jobs: Sequence[Job], find: Callable[[object], Wait]) -> Waits:

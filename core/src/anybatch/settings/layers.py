@@ -128,6 +128,13 @@ def spelt(settings: Mapping[str, Setting], key: str) -> str:
     return next((name for name in settings if same_name(name, key)), key.lower())
 
 
+def _are_tables(tables: object) -> bool:
+    return isinstance(tables, Mapping) and all(
+        isinstance(name, str) and isinstance(own, Mapping) and all(isinstance(k, str) for k in own)
+        for name, own in tables.items()
+    )
+
+
 def checked_layer(
     declared: Mapping[str, SettingsSchema],
     source: str,
@@ -139,6 +146,9 @@ def checked_layer(
     sites; from the call itself it is an error.
     """
     checked: dict[str, dict[str, Any]] = {}
+    if not _are_tables(tables):
+        example = "{'slurm': {'partition': 'long'}}"
+        raise SettingError(f"{source}: settings must be dicts by plugin, such as {example}")
     for table, values in tables.items():
         if table not in declared:
             if source == "call":
