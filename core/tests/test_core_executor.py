@@ -163,6 +163,13 @@ def test_one_bad_job_of_many_is_left_out(executor: Executor, toy: Instant) -> No
     assert sum(submission.count for submission in toy.calls["submit"]) == 27
 
 
+def test_jobs_that_cannot_be_one_run_are_several(executor: Executor) -> None:
+    """Where each of the jobs can be but not all together, all of them run all the same."""
+    with executor.session._engine.mutex:
+        futures = [executor.submit(Job(["true"], stdout="log")) for _ in range(3)]
+    assert all(future.result(timeout=60).done for future in futures)
+
+
 def test_a_job_that_waits_for_another_is_refused(executor: Executor) -> None:
     """Whether two futures are one run depends on the moment; so one cannot name the other's job."""
     first = Job(["true"])

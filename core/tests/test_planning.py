@@ -463,3 +463,42 @@ def test_the_job_s_own_variable_wins(isolated: Path) -> None:
     ]
     assert "export A=job B=plugin;" in script
     assert script.index("ab_setup_line first") < script.index("ab_setup_line then")
+
+
+@pytest.mark.parametrize(
+    "logs",
+    [
+        [{"stdout": "all.log"}] * 2,
+        [{"stderr": "all.log"}, {"stdout": "./x/../all.log"}],
+        [{"stdout": "log-1"}, {"stdout": "log-{index}"}],
+        [{"stdout": "log-{index}"}, {}, {"stderr": "log-0"}],
+    ],
+)
+def test_logs_that_would_overwrite_each_other(
+    isolated: Path, toy: Toy, logs: list[dict[str, str]]
+) -> None:
+    """Two jobs of a run with one log file are refused, however that is written."""
+    with pytest.raises(JobError, match=r"would overwrite each other's log .*write \{index\}"):
+        session_of(isolated, toy).plan([Job(TRUE, **one) for one in logs])
+
+
+def test_logs_that_may_be_shared(isolated: Path, toy: Toy) -> None:
+    """A job's two streams may go to one file, and many jobs to a device."""
+    both = Job(TRUE, stdout="log-{index}", stderr="log-{index}")
+    none = Job(TRUE, stdout="/dev/null", stderr="/dev/null")
+    assert session_of(isolated, toy).plan([both, both, none, none]).count == 4
+
+
+@pytest.mark.parametrize("field", ["stdout", "stderr"])
+def test_a_folder_is_no_log(isolated: Path, toy: Toy, field: str) -> None:
+    """`--stdout .` is refused, for the log would not be there."""
+    with pytest.raises(JobError, match=f"{field}: {isolated} is a folder; name a file in it"):
+        session_of(isolated, toy).plan(Job(TRUE, **{field: "."}))
+
+
+@pytest.mark.parametrize("scheme", ["http", "https", "osdf", "root", "file", "davs", "s3"])
+def test_an_address_is_no_input(isolated: Path, toy: Toy, scheme: str) -> None:
+    """Nothing fetches it, with or without a star in it."""
+    for address in (f"{scheme}://host/data.root", f"{scheme}://host//data/*.root?x=[1]"):
+        with pytest.raises(JobError, match="is an address; inputs are files and folders here"):
+            session_of(isolated, toy).plan(Job(TRUE, inputs=[address]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from anybatch.host import Host
     from anybatch.model import Job
 
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _MAGIC = frozenset("*?[")
 
 
@@ -62,6 +64,11 @@ def _matches(pattern: str, base: Path, host: Host) -> Sequence[str]:
     path = os.path.normpath(base / pattern)
     if os.path.lexists(path):
         return [path]
+    if _ADDRESS.match(pattern):
+        raise JobError(
+            f"input {pattern!r} is an address; inputs are files and folders here, and no batch "
+            f"system fetches addresses yet. Fetch it in the command or in `setup`"
+        )
     if _MAGIC.isdisjoint(pattern):
         raise JobError(f"input {pattern!r} does not exist (looked for {path})")
     found = [os.path.normpath(match) for match in host.glob(_below(base, pattern))]

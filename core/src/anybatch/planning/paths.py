@@ -27,7 +27,7 @@ from anybatch.records import REMOTE_RUN_DIR, ForbiddenFileName, Limits, Transfer
 from anybatch.worker.script import JobLayout
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from anybatch.host import Host
@@ -75,6 +75,30 @@ class Resolver:
     def log(self, path: Path | None) -> str:
         """A log file's absolute path; empty: it is in the run's folder."""
         return "" if path is None else self.absolute(path)
+
+    def check_logs(self, jobs: Sequence[Job]) -> None:
+        """Refuse logs that would overwrite each other, and logs that are no files.
+
+        One job may write both its streams to a file; a device such as `/dev/null` takes all.
+
+        Raises:
+            JobError: two jobs have the same log file, or it is a folder.
+        """
+        owners: dict[str, int] = {}
+        for index, job in enumerate(jobs):
+            for field in ("stdout", "stderr"):
+                template = self.log(getattr(job, field))
+                if not template or template.startswith("/dev/"):
+                    continue
+                path = template.replace(INDEX, str(index))
+                other = owners.setdefault(path, index)
+                if other != index:
+                    raise JobError(
+                        f"{field}: jobs {other} and {index} would overwrite each other's log "
+                        f"{path}; write {INDEX} in its name, which stands for the job's number"
+                    )
+                if template == path and os.path.isdir(path):
+                    raise JobError(f"{field}: {path} is a folder; name a file in it")
 
     def check_run_folder(self, folder: Path, group: JobGroup) -> None:
         """Refuse what a wrapper of the group's jobs cannot take.

@@ -74,6 +74,7 @@ class Planner:
         """
         if not jobs:
             raise JobError("no jobs to submit")
+        self._resolver.check_logs(jobs)
         now = datetime.now(timezone.utc)
         run = new_run_id(now)
         work = RunDraft(run, runs / run, len(jobs))
