@@ -66,7 +66,7 @@ def test_a_run_is_read_as_it_was_planned(isolated: Path) -> None:
         *[Job(TRUE, resources=resources, container="img") for _ in range(3)],
     ]
     made = store.create(session.plan(jobs), session.host)
-    read = store.read(made.folder, session.host, session._restore_types)
+    read = store.read(made.folder, session.host, session.settings.restore_types)
     assert read == made
     table = read.submissions[0].submission.settings
     assert table["grace"] == timedelta(seconds=90)
@@ -78,7 +78,7 @@ def test_what_a_plugin_found_out_for_rendering_is_kept(isolated: Path) -> None:
     """A later process renders a submission from the same facts."""
     session = session_of(isolated, Toy(facts={"unit": "KB"}))
     made = store.create(session.plan(Job(TRUE)), session.host)
-    read = store.read(made.folder, session.host, session._restore_types)
+    read = store.read(made.folder, session.host, session.settings.restore_types)
     assert read.submissions[0].submission.limits.render_context == {"unit": "KB"}
 
 
@@ -90,7 +90,7 @@ def test_a_run_whose_files_travel_is_read_as_it_was_planned(isolated: Path) -> N
     session = session_of(isolated, Toy(transfer=Transfer.SYSTEM))
     plan = session.plan(jobs)
     made = store.create(plan, session.host)
-    assert store.read(made.folder, session.host, session._restore_types) == made
+    assert store.read(made.folder, session.host, session.settings.restore_types) == made
     submission = made.submissions[0].submission
     assert (submission.transfer, submission.transfer_sets) == (
         Transfer.SYSTEM,
@@ -137,7 +137,7 @@ def test_a_foreign_run_file_is_told(
     change(plain)
     (folder / "run.json").write_text(json.dumps(plain))
     with pytest.raises(FolderError, match=r"run\.json' is damaged"):
-        store.read(folder, session.host, session._restore_types)
+        store.read(folder, session.host, session.settings.restore_types)
 
 
 def test_a_run_of_another_format_is_told(isolated: Path, toy: Toy) -> None:
@@ -156,13 +156,15 @@ def test_a_broken_run_file_is_told(isolated: Path, toy: Toy, text: str) -> None:
     """A `run.json` that is no JSON table is a `FolderError`."""
     (isolated / "run.json").write_text(text)
     with pytest.raises(FolderError, match="is damaged"):
-        store.read(isolated, local_host(), session_of(isolated, toy)._restore_types)
+        store.read(isolated, local_host(), session_of(isolated, toy).settings.restore_types)
 
 
 def test_a_folder_that_is_gone_is_told(isolated: Path, toy: Toy) -> None:
     """A run whose folder was removed is a `FolderError` that names the folder."""
     with pytest.raises(FolderAway, match=r"run folder '.*gone' is away: No such file"):
-        store.read(isolated / "gone", local_host(), session_of(isolated, toy)._restore_types)
+        store.read(
+            isolated / "gone", local_host(), session_of(isolated, toy).settings.restore_types
+        )
 
 
 @pytest.mark.parametrize("size", [0, 200, 3000])

@@ -16,7 +16,7 @@ import pytest
 from anybatch import Executor, Job, Outcome, Reason, Resources, Run, Session, State, aio, errors
 from anybatch import hookspecs as specified
 from anybatch.cli import cli
-from anybatch.runs.state import RunState
+from anybatch.runs.fold import Fold
 from anybatch.settings.layers import checked_layer
 from anybatch.settings.schema import CORE
 
@@ -155,7 +155,7 @@ def test_every_state_and_reason_is_explained() -> None:
 
 def test_every_event_of_the_journal_is_described() -> None:
     """Those that the fold over the journal knows."""
-    events = [name.removeprefix("_on_") for name in vars(RunState) if name.startswith("_on_")]
+    events = [name.removeprefix("_on_") for name in vars(Fold) if name.startswith("_on_")]
     section = read("run-folder.md").partition("## The journal")[2].partition("\n## ")[0]
     assert sorted(re.findall(r"^\| `(\w+)` \|", section, re.M)) == sorted(events)
 
