@@ -52,6 +52,7 @@ class Toy:
         tokens: the ids of each submission that it took, by token.
         calls: the arguments of each call, by hook.
         longer: what it asks for beside the time limit of a submit command.
+        usual: by hook, a function that answers in place of the table.
         scripted: by hook, what stands in for its next answers: an error is raised, a function
             called with no argument, anything else is the answer.
     """
@@ -71,6 +72,7 @@ class Toy:
         self.tokens: dict[str, list[str]] = {}
         self.calls: dict[str, list[Any]] = defaultdict(list)
         self.scripted: dict[str, list[Any]] = defaultdict(list)
+        self.usual: dict[str, Callable[[], Any]] = {}
         self._limits = Limits(
             array=array, dependencies=dependencies, reruns=reruns, render_context=facts or {}
         )
@@ -87,7 +89,7 @@ class Toy:
 
     def _next(self, hook: str, usual: Callable[[], Any]) -> Any:
         if not self.scripted[hook]:
-            return usual()
+            return self.usual.get(hook, usual)()
         answer = self.scripted[hook].pop(0)
         if isinstance(answer, BaseException):
             raise answer
@@ -152,7 +154,7 @@ class Toy:
         answer: Mapping[str, JobStatus] = self._next(
             "status", lambda: {n: self.answers[n] for n in ids if n in self.answers}
         )
-        return [answer] * len(batches)
+        return answer if isinstance(answer, list) else [answer] * len(batches)
 
     @hookimpl
     def anybatch_terminate(
