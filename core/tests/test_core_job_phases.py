@@ -649,6 +649,17 @@ def test_a_wrapper_is_run_once_around_all(isolated: Path, shell: Shell) -> None:
     assert run.out() == "[it's $HOME\n*]\nset\n"
 
 
+def test_a_failed_set_up_is_recorded_after_its_script_has_ended(
+    isolated: Path, shell: Shell
+) -> None:
+    """A record is a job's last word: who removes it after that removes nothing that is needed."""
+    text = 'records() { find . -path "*/exit/*" -type f -name "*.exit-*"; }; "$@"; records; exit 3'
+    wrapper = Wrapper(program(isolated, text))
+    run = run_job(isolated, shell, ["true"], setup="exit 3", others={"wrapper": wrapper})
+    assert run.how == ("setup", 3, None, None)
+    assert run.out() == ""
+
+
 def test_wrappers_compose(isolated: Path, shell: Shell) -> None:
     """Of two wrappers the batch system's is the inner one."""
     toy = Toy(environment=Environment(wrapper=("env", "VALUE=inner")))
