@@ -248,9 +248,7 @@ class Watcher:
     def _evidence(self, job: JobRecord, at: Moment) -> Evidence:
         record = self._seen.records.get(job.index)
         missing = job.index in self._seen.missing
-        if record is None or (record.conclusive and self._seen.away):
-            # A file system may be slow to show it, whether anybody can be asked or not; and a
-            # system that is away begins nothing anew.
+        if record is None:  # a file system may be slow to show it, whether anybody can be asked
             waited = self._seen.ended_at.get(job.index, at).until(at)
         else:
             waited = self._seen.waited(job.index)
