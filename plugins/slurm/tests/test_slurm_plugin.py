@@ -206,6 +206,7 @@ def test_what_slurm_does_not_take_now_may_be_taken_later(answer: Completed, word
         ([f"{FAILED}Invalid feature specification"], "slurm.constraint"),
         ([f"{FAILED}Requested time limit is invalid (missing or exceeds some limit)"], "--time"),
         (["QOSMaxWallDurationPerJobLimit", POLICY], "--time"),
+        (["QOSMaxCpuPerJobLimit", POLICY], "--cores"),
         (["QOSMaxCpuPerUserLimit", POLICY], "--cores"),
         (["AssocMaxMemPerJob", POLICY], "--memory"),
     ],

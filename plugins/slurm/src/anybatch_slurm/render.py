@@ -158,14 +158,12 @@ def dependency(after: Sequence[str]) -> str:
 def _output(submission: Submission) -> str:
     """The system's log, in the language of slurmd's file names, which begin with the folder.
 
-    There `%j` and the like stand for something (22.05). A backslash keeps all of the path as it
-    is, and vanishes itself.
+    There `%j` and the like stand for something. A backslash keeps all of the path as it is, but
+    vanishes itself: where the folder has one there is no way to say it (26.05), and no log.
     """
     path = str(submission.system_log)
-    if "\\" in path and "\n" in path:
-        return "/dev/null"  # what cannot be told; the job's own logs are elsewhere
     if "\\" in path:
-        return path.replace("\\", "\\\\")
+        return "/dev/null"
     return "logs/\\system.log" if "%" in path else "logs/system.log"
 
 
