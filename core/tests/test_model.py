@@ -221,18 +221,20 @@ def test_every_reason_is_told() -> None:
     assert {reason for reason, _, _ in WHY} == {None, *Reason}
 
 
-def test_an_outcome_names_its_log_unless_all_is_well() -> None:
+def test_an_outcome_names_its_log_unless_all_is_well(tmp_path: Path) -> None:
     """Who reads of a failure learns where to look next."""
-    logs = {"stdout": Path("/x/out"), "stderr": Path("/x/err")}
+    logs = {"stdout": tmp_path / "out", "stderr": tmp_path / "err"}
     failed = Outcome(run="r", index=0, state=State.FAILED, reason=Reason.SETUP, **logs)
-    assert failed.describe() == "job r:0 failed: setup (log: /x/err)"
+    assert failed.describe() == "job r:0 failed: setup"  # there is none
+    logs["stderr"].touch()
+    assert failed.describe() == f"job r:0 failed: setup (log: {tmp_path}/err)"
     assert str(JobFailed(failed)) == failed.describe()
     refused = attrs.evolve(failed, reason=Reason.REJECTED)
     assert refused.describe() == "job r:0 failed: rejected"  # it never wrote one
     stopped = attrs.evolve(failed, state=State.TERMINATED, reason=Reason.TERMINATED)
     assert stopped.describe() == "job r:0 terminated"
     stopped = attrs.evolve(stopped, started=datetime.now(timezone.utc))
-    assert stopped.describe() == "job r:0 terminated (log: /x/err)"
+    assert stopped.describe() == f"job r:0 terminated (log: {tmp_path}/err)"
     done = Outcome(run="r", index=0, state=State.DONE, **logs)
     assert (done.describe(), done.done, failed.done) == ("job r:0 done", True, False)
 
