@@ -99,8 +99,7 @@ def test_a_lost_queue_gives_its_numbers_to_others(
 ) -> None:
     """The old run's job is not taken for the new one, which is neither watched nor stopped."""
     monkeypatch.setenv("_CONDOR_SCHEDD_HOST", second)
-    at_once = {"anybatch": {"lost_after": timedelta(seconds=1)}}
-    condor = new_session("htcondor", settings=at_once)
+    condor = new_session("htcondor")
     lose_queue(tool)
     old = condor.submit(Job(["true"], settings={"htcondor": {"hold": True}}))
     lose_queue(tool)
@@ -111,7 +110,8 @@ def test_a_lost_queue_gives_its_numbers_to_others(
         NotAccepted, match="it was left alone: the job of this number has the token"
     ):
         new_session("htcondor").attach(old.id).terminate()
-    [outcome] = old.wait(PATIENCE)
+    at_once = {"anybatch": {"lost_after": timedelta(seconds=1)}}
+    [outcome] = new_session("htcondor", settings=at_once).attach(old.id).wait(PATIENCE)
     assert outcome.state is not State.DONE
     assert new.counts == {State.RUNNING: 1}
     Path("go").touch()
