@@ -191,7 +191,7 @@ def test_equal_refusals_are_final(
     run = start().submit(Job(TRUE))
     go_on(run, clock, 60)
     assert not run.finished
-    assert run.watched.state.submissions[0].trouble.endswith("Unspecified error")
+    assert run.jobs[0].message == f"not submitted yet: {REFUSED}"
     go_on(run, clock, 300)
     outcome = run.outcome(0)
     assert outcome is not None

@@ -161,7 +161,7 @@ class Run:
             id=state.id_of(job),
             state=job.state,
             native_state=job.native_state,
-            message=job.outcome.message if job.outcome else job.message,
+            message=job.outcome.message if job.outcome else job.message or state.trouble_of(job),
             stdout=stdout,
             stderr=stderr,
             attempt=job.attempt,

@@ -80,6 +80,11 @@ class RunState(Fold):
         """What a job was submitted as, in its latest attempt."""
         return self.submissions[job.submission].planned.submission
 
+    def trouble_of(self, job: JobRecord) -> str | None:
+        """Why a job could not be submitted so far; None: nothing is known against it."""
+        one = self.submissions[job.submission]
+        return f"not submitted yet: {one.trouble}" if not one.has_jobs and one.trouble else None
+
     def retries(self, job: JobRecord) -> bool:
         """Whether another attempt may follow the one that is under way."""
         return job.attempt < self.submissions[job.submission].planned.retry.times
