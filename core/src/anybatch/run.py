@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,7 +48,15 @@ class JobView:
     ended: datetime | None
     stdout: Path
     stderr: Path
+    cpu_time: timedelta | None
+    max_memory: int | None
     attempt: int
+
+
+_FACTS = (
+    *("reason", "exit_code", "signal", "host", "submitted", "started", "ended"),
+    *("cpu_time", "max_memory"),
+)
 
 
 class Run:
@@ -148,10 +156,7 @@ class Run:
         stdout, stderr = state.logs(job)
         known = job.outcome or self.watched.seen.statuses.get(job.index)
         submission = state.submissions[job.submission].planned.submission
-        facts = {
-            name: getattr(known, name, None)
-            for name in ("reason", "exit_code", "signal", "host", "submitted", "started", "ended")
-        }
+        facts = {name: getattr(known, name, None) for name in _FACTS}
         facts["submitted"] = facts["submitted"] or state.submitted_at(job)
         return JobView(
             run=self.id,

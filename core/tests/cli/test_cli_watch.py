@@ -189,6 +189,16 @@ def test_json_of_wait(call: Call) -> None:
     assert json.loads(waited.stdout) == status(call, run)
 
 
+def test_json_tells_what_a_job_used(call: Call) -> None:
+    """CPU time in seconds and memory in bytes, of a job that is done as well."""
+    run = submit(call, "--", "sh", "-c", "head -c 90000000 /dev/zero | sort | wc -c")
+    call("wait", run)
+    [[job]] = [one["jobs"] for one in status(call, run)]
+    assert job["cpu_time"] > 0
+    assert job["max_memory"] > 50_000_000
+    assert (job["attempt"], job["message"]) == (0, None)
+
+
 def test_a_system_that_does_not_answer(call: Call, toy: Path) -> None:
     """What cannot be reached is told with its own words; the states stay as they were known."""
     run = submit(call, "--system", "toy", "--", "true")

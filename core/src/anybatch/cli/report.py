@@ -55,6 +55,10 @@ def _job_record(job: JobView) -> dict[str, Any]:
         "ended": _utc(job.ended),
         "stdout": str(job.stdout),
         "stderr": str(job.stderr),
+        "cpu_time": None if job.cpu_time is None else job.cpu_time.total_seconds(),
+        "max_memory": job.max_memory,
+        "attempt": job.attempt,
+        "message": job.message,
     }
 
 
