@@ -19,11 +19,13 @@ from anybatch.records import (
     Batch,
     Detection,
     Environment,
+    Kind,
     Limits,
     Setting,
     SiteDefault,
     Submission,
 )
+from anybatch.settings.sources import load_settings
 from anybatch.system import BatchSystem
 from anybatch.system import Plugin as PluginBase
 
@@ -169,6 +171,18 @@ def test_a_generator_is_run_to_its_end() -> None:
     assert declared == {"good": [Setting(name="a"), Setting(name="b")]}
     [problem] = plugins.problems("bad")
     assert problem.startswith("anybatch_settings raised LookupError: gone")
+
+
+def test_a_default_of_the_wrong_kind_is_named_before_a_job_needs_it(tmp_path: Path) -> None:
+    """`anybatch systems` lists it; the settings of other plugins are read all the same."""
+    wrong = Setting(name="q", kind=Kind.INTEGER, default="abc")
+    plugins = plugins_of(
+        bad=plugin(anybatch_settings=lambda: [wrong]),
+        good=plugin(anybatch_settings=lambda: [Setting(name="n", kind=Kind.INTEGER, default=1)]),
+    )
+    settings = load_settings(Hooks(plugins), {}, tmp_path)
+    assert plugins.problems("bad") == ["setting bad.q (default): 'abc' is not an integer"]
+    assert settings.table("good") == {"n": 1}
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError("by\nzero"), SystemExit("by\nzero")])

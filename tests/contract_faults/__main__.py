@@ -51,7 +51,7 @@ def test(system: str, kind: str) -> str | None:
         }
         ended = subprocess.run(
             [
-                *(sys.executable, "-m", "pytest", "-x", "-q", "-n", "3", "--timeout", "200"),
+                *(sys.executable, "-m", "pytest", "-x", "-q", "--timeout", "200"),
                 *("-p", "tests.contract_faults.quick", "-p", "no:cacheprovider"),
                 *("--basetemp", str(folder / "tests"), "--rootdir", str(ROOT)),
                 *("-c", str(ROOT / "pyproject.toml"), str(ROOT / project / contract)),

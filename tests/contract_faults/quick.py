@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import pytest
 
 PATIENCE = 30
-FIRST = ("anybatch.testing.requests", "anybatch.testing.answers")
+FIRST = ("anybatch.testing.answers", "anybatch.testing.requests")
 
 for part in SystemContract.__mro__:
     if "patience" in vars(part):
@@ -19,4 +19,9 @@ for part in SystemContract.__mro__:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Those that look at hooks alone, before the others."""
-    items.sort(key=lambda item: getattr(item, "function", item).__module__ not in FIRST)
+    items.sort(key=_rank)
+
+
+def _rank(item: pytest.Item) -> int:
+    module = getattr(item, "function", item).__module__
+    return FIRST.index(module) if module in FIRST else len(FIRST)

@@ -22,7 +22,7 @@ from anybatch.ownership import distrust
 from anybatch.records import Setting, SiteDefault
 from anybatch.settings.layers import Layer, Settings, checked_layer, spelt
 from anybatch.settings.schema import CORE, CORE_SETTINGS, TRUST, SettingsSchema, same_name
-from anybatch.settings.values import read_text
+from anybatch.settings.values import check, read_text
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from anybatch.plugins.calls import Hooks
+    from anybatch.plugins.registry import Plugins
 
 PROJECT_FILE = "anybatch.toml"
 
@@ -119,6 +120,15 @@ def _site_layers(
             hooks.plugins.plugin_error(name, str(error))
 
 
+def _check_default(plugins: Plugins, name: str, setting: Setting) -> None:
+    """Name a plugin whose default is of the wrong kind before somebody's job needs it."""
+    try:
+        if setting.default is not None:
+            check(name, setting, setting.default, "default")
+    except SettingError as error:
+        plugins.plugin_error(name, str(error))
+
+
 def _declarations(
     hooks: Hooks,
 ) -> tuple[dict[str, SettingsSchema], list[tuple[str, dict[str, dict[str, Any]]]]]:
@@ -132,6 +142,7 @@ def _declarations(
         for record in records:
             if isinstance(record, Setting):
                 declared[plugin.name].add(record)
+                _check_default(plugins, plugin.name, record)
             elif isinstance(record, SiteDefault):
                 table, name = _split(record.name)
                 defaults.setdefault(table, {})[name] = record.value
