@@ -96,12 +96,12 @@ class HookPromises:
         assert b"SECRET_OF_SUBMITTER" not in environment, "the submit command hands it on"
         if self.system_log:
             self._await(lambda: "words of the job script" in _texts(jobs.folder / "logs"))
-        assert jobs.terminate([1]) == {}
-        self._await(lambda: _final_or_unknown(jobs.statuses()[1]))
+        assert jobs.terminate([0]) == {}
+        self._await(lambda: _final_or_unknown(jobs.statuses()[0]))
         (jobs.folder / "go").touch()
         self._await(lambda: all(map(_final_or_unknown, jobs.statuses())))
         ended = [(jobs.folder / f"end-{number}").exists() for number in range(3)]
-        assert ended == [True, False, True], "the ids are not those of the jobs"
+        assert ended == [False, True, True], "the ids are not those of the jobs"
 
     def test_what_cannot_be_asked_is_no_answer(
         self, session: Session, direct: Callable[..., DirectJobs]
