@@ -292,4 +292,4 @@ def _check_use(status: JobStatus) -> None:
     if status.max_memory is not None:
         assert 0 <= status.max_memory <= 3 * _HELD_BYTES, status
     if status.cpu_time is not None:
-        assert timedelta(0) <= status.cpu_time <= timedelta(seconds=10 * _BUSY_SECONDS), status
+        assert timedelta(0) <= status.cpu_time <= timedelta(seconds=4 * _BUSY_SECONDS), status
