@@ -180,13 +180,14 @@ def _by_both(evidence: Evidence, record: ExitRecord | None, status: JobStatus) -
         return Verdict(state=State.DONE, **{**facts, "exit_code": 0})
     if status.reason is Reason.LOST and record is None:
         return Verdict(state=State.LOST, reason=Reason.LOST, **facts)
-    if evidence.terminated:
-        return Verdict(state=State.TERMINATED, reason=Reason.TERMINATED, **facts)
-    if record is None and status.state is State.DONE:
+    unproven = record is None and status.state is State.DONE
+    if unproven:  # nor is its exit code believed
         said = f"{status.source} says {status.native_state}, but the job has left no exit record"
         facts = {"message": said, "evidence": (*facts["evidence"], "no exit record")}
         facts |= {"exit_code": None, "signal": None}
-    elif record and record.exit_code == 0 and facts["signal"] is None:
+    if evidence.terminated:
+        return Verdict(state=State.TERMINATED, reason=Reason.TERMINATED, **facts)
+    if record and record.exit_code == 0 and facts["signal"] is None:
         facts["signal"] = status.signal or _number(record.caught)
     if record and record.phase in _PHASES:
         return Verdict(state=State.FAILED, reason=_PHASES[record.phase], **facts)
