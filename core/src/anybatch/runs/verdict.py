@@ -180,8 +180,7 @@ def _by_both(evidence: Evidence, record: ExitRecord | None, status: JobStatus) -
         return Verdict(state=State.DONE, **{**facts, "exit_code": 0})
     if status.reason is Reason.LOST and record is None:
         return Verdict(state=State.LOST, reason=Reason.LOST, **facts)
-    unproven = record is None and status.state is State.DONE
-    if unproven:  # nor is its exit code believed
+    if record is None and status.state is State.DONE:  # nor is its exit code believed
         said = f"{status.source} says {status.native_state}, but the job has left no exit record"
         facts = {"message": said, "evidence": (*facts["evidence"], "no exit record")}
         facts |= {"exit_code": None, "signal": None}
