@@ -1,17 +1,12 @@
 """Text to records. Pure. A line that cannot be read is left out: that is not a verdict."""
 
-from __future__ import annotations
-
+from collections.abc import Iterator
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
 
 from anybatch import State
 from anybatch.records import JobStatus
 
 from anybatch_tinyq.states import STATES
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 def statuses(stdout: str) -> dict[str, JobStatus]:

@@ -1,24 +1,17 @@
 """The hooks: which command is run when, and what its failure means."""
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
-from anybatch import UsageError
+from anybatch import Job, UsageError, records
 from anybatch.commands import missing_tools, read, refused
 from anybatch.errors import CommandFailed, Rejected
-from anybatch.records import Batch, Detection, Environment, JobStatus, Kind, Limits, Setting
+from anybatch.records import Batch, JobStatus, Kind, Limits, Rendered, Setting, Submission
 from anybatch.system import BatchSystem
 
 from anybatch_tinyq import parse, render
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
-    from anybatch import Job
-    from anybatch.records import Rendered, Submission
 
 #: What tinyq says of what may pass.
 TRANSIENT = re.compile("out of order")
@@ -34,11 +27,11 @@ class TinyQ(BatchSystem):
             Setting(name="hold", kind=Kind.FLAG, default=False, help="The job is held."),
         )
 
-    def anybatch_detect(self, settings: Mapping[str, Any], choosing: bool) -> Detection:
+    def anybatch_detect(self, settings: Mapping[str, Any], choosing: bool) -> records.Detection:
         """Available if its command is there. `auto` never chooses it."""
         if missing := missing_tools(self.host, ["tinyq"]):
             return missing
-        return Detection(available=True, reason="tinyq is on the PATH", priority=None)
+        return records.Detection(available=True, reason="tinyq is on the PATH", priority=None)
 
     def anybatch_limits(self, settings: Mapping[str, Any]) -> Limits:
         """A hundred jobs for each submit command. tinyq knows no dependencies."""
@@ -46,9 +39,9 @@ class TinyQ(BatchSystem):
 
     def anybatch_environment(
         self, job: Job, settings: Mapping[str, Any], system: str, base_dir: Path
-    ) -> Environment:
+    ) -> records.Environment:
         """What tinyq sets belongs to one job."""
-        return Environment(scrub=("TINYQ_*",))
+        return records.Environment(scrub=("TINYQ_*",))
 
     def anybatch_render(self, submission: Submission) -> Rendered:
         """See `render`."""
@@ -66,10 +59,8 @@ class TinyQ(BatchSystem):
 
     def anybatch_find(self, submission: Submission) -> Sequence[str]:
         """The tasks whose job's name begins with the token, in order; past ones, too."""
-        labels = {
-            **read(self.host, render.show("past"), parse.labels),
-            **read(self.host, render.show("list"), parse.labels),
-        }
+        labels = read(self.host, render.show("past"), parse.labels)
+        labels |= read(self.host, render.show("list"), parse.labels)
         return [name for name, label in labels.items() if label.split(" ")[0] == submission.token]
 
     def anybatch_status(self, batches: Sequence[Batch]) -> Sequence[Mapping[str, JobStatus]]:
@@ -81,9 +72,7 @@ class TinyQ(BatchSystem):
             known |= read(self.host, render.show("past", sorted(left)), parse.statuses)
         return [known] * len(batches)
 
-    def anybatch_account(self, batches: Sequence[Batch]) -> Sequence[Mapping[str, JobStatus]]:
-        """When past jobs ran; what they used nobody counts."""
-        return self.anybatch_status(batches)
+    anybatch_account = anybatch_status  # when past jobs ran; what they used nobody counts
 
     def anybatch_terminate(self, batches: Sequence[Batch], signal: str | None) -> None:
         """One command for all. That a task is gone is no error."""

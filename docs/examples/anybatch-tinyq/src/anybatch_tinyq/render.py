@@ -1,16 +1,11 @@
 """Jobs to text. Pure: nothing is touched."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
 from anybatch import UsageError
 from anybatch.host import Command
 from anybatch.quoting import quote
 from anybatch.records import Rendered, RenderedFile, Submission
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
 
 SCRIPT = """\
 #!/bin/sh
@@ -24,7 +19,8 @@ def render(submission: Submission) -> Rendered:
     """One script for all tasks, and one command that submits it."""
     path = submission.folder / f"submit-{submission.number}.sh"
     text = SCRIPT.format(script=quote(str(submission.script)), number=submission.number)
-    job = (label(submission), str(submission.count), str(path))
+    # The token comes first in the job's name, for `anybatch_find`.
+    job = (f"{submission.token} {submission.name}", str(submission.count), str(path))
     command = Command(("tinyq", "submit", *_options(submission), *job))
     return Rendered(files=(RenderedFile(path, text, 0o700),), command=command)
 
@@ -47,11 +43,6 @@ def _options(submission: Submission) -> Iterator[str]:
         yield from ("-p", str(settings["priority"]))
     if settings["hold"]:
         yield "-H"
-
-
-def label(submission: Submission) -> str:
-    """The job's name in tinyq. The token comes first, for `anybatch_find`."""
-    return f"{submission.token} {submission.name}"
 
 
 def show(verb: str, jobs: Sequence[str] = ()) -> Command:

@@ -1,7 +1,5 @@
 """The words of tinyq, and what they mean. It prints no others."""
 
-from __future__ import annotations
-
 from anybatch import State
 
 STATES = {
