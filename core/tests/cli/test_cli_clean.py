@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 from anybatch.runs.index import Index
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from click.testing import Result
 
     Call = Callable[..., Result]
+
+pytestmark = pytest.mark.system
 
 
 def submit(call: Call, *words: str) -> str:

@@ -52,6 +52,7 @@ def test_control_characters_are_written_as_escapes(text: str, expected: str) -> 
     assert shown(text) == expected
 
 
+@pytest.mark.system
 def test_settings_and_folders_of_others_are_shown_as_text(
     call: Callable[..., Result], home: Path
 ) -> None:
@@ -76,6 +77,7 @@ def test_settings_and_folders_of_others_are_shown_as_text(
         assert is_safe(result.stdout + result.stderr), words
 
 
+@pytest.mark.system
 def test_an_odd_log_costs_only_itself(call: Callable[..., Result], home: Path) -> None:
     """A pipe in the place of a log is not waited for, and other logs are printed."""
     run = call("submit", "--count", "2", "--", "echo", "words").stdout.strip()
@@ -89,6 +91,7 @@ def test_an_odd_log_costs_only_itself(call: Callable[..., Result], home: Path) -
     assert "words" in call("logs", "--json", run).stdout
 
 
+@pytest.mark.system
 def test_a_pipe_for_the_system_s_log_stops_no_supervisor(
     call: Callable[..., Result], home: Path
 ) -> None:
