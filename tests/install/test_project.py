@@ -129,4 +129,4 @@ def test_pages_name_targets_that_there_are(page: str) -> None:
 def test_every_target_is_explained() -> None:
     """The Makefile's head has a line for each that people call."""
     head = text("Makefile").partition("\n\n")[0]
-    assert targets() - {"pytest", "clean"} == set(re.findall(r"^# make ([\w-]+)", head, re.MULTILINE))
+    assert targets() - {"pytest", "clean"} == set(re.findall(r"^# make ([\w-]+)", head, re.M))

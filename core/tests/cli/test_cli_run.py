@@ -34,6 +34,7 @@ pytestmark = pytest.mark.system
 FEW = settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
 JOB_KEYS = {"index", "id", "state", "reason", "exit_code", "signal", "native_state", "host"}
 JOB_KEYS |= {"submitted", "started", "ended", "stdout", "stderr", "labels"}
+JOB_KEYS |= {"cpu_time", "max_memory", "attempt", "message"}
 ECHO = "import os, sys; os.write(1, b'\\0'.join(map(os.fsencode, sys.argv[1:])))"
 lines = st.lists(
     st.binary(max_size=20)
