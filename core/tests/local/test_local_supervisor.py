@@ -218,7 +218,9 @@ def test_detached_from_everything(local: Local) -> None:
     ours = (str(local.state), "/dev/null", "socket:", "anon_inode:")
 
     def foreign() -> list[str]:
-        return [file for file in open_files(pid) if not file.startswith(ours)]
+        # libffi, which ctypes uses, holds its own file open (3.4.2 and later: static trampolines).
+        files = (file for file in open_files(pid) if "/libffi.so" not in file)
+        return [file for file in files if not file.startswith(ours)]
 
     await_that(lambda: not foreign())  # what it looks at in /proc it holds for a moment
 
