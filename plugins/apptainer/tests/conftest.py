@@ -71,12 +71,14 @@ def configure(apptainer: Path, anybatch_home: Path) -> Callable[..., None]:
     def write(**settings: str | bool | list[str]) -> None:
         table = {"image": str(apptainer), **settings}
         lines = [f"{name} = {_toml(value)}" for name, value in table.items()]
-        text = "\n".join(["[apptainer]", *lines, *SHARED, ""])
+        text = "\n".join(["[apptainer]", *lines, *SHARED, *LOCAL, ""])
         (anybatch_home / "anybatch.toml").write_text(text)
 
     return write
 
 
+#: Three jobs of the contract run at once, on however small a machine.
+LOCAL = ["[local]", "cores = 8"]
 #: Of the pool's machines only one has the folders of the tests.
 SHARED = (
     ["[htcondor]", 'transfer = "shared"', "requirements = 'TARGET.NoSharedFolder =!= True'"]
