@@ -57,7 +57,8 @@ JOB = Job(["true"])
 
 def detect(*steps: tuple[str, Any], **more: Any) -> Detection:
     """What the plugin finds; all that the script expects is asked for."""
-    host = ScriptedHost(*steps, **more)
+    signs = ("/etc/condor/condor_config", "/usr/local/etc/condor_config")
+    host = ScriptedHost(*steps, **{"absent": signs, **more})
     found = HTCondor(host).anybatch_detect(table(), choosing=False)
     assert host.steps == []
     return found

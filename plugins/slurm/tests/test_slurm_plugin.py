@@ -804,8 +804,8 @@ def test_the_real_scancel_signals_an_element_once_and_leaves_those_that_wait(
     work = "trap 'echo x >>got-$I' USR1; touch ready-$I; while test -e wait; do sleep 0.1; done"
     script = f"I=$SLURM_ARRAY_TASK_ID; {work}"
     (tmp_path / "wait").touch()
-    array = ("sbatch", "--parsable", "--array=0-5%3", "--output=/dev/null", "--wrap", script)
-    job = host.run(Command(array, cwd=tmp_path)).stdout.strip()
+    array = ("sbatch", "--parsable", "--array=0-5%3", "--output=/dev/null", f"--comment={TOKEN}")
+    job = host.run(Command((*array, "--wrap", script), cwd=tmp_path)).stdout.strip()
     try:
         await_that(lambda: len(list(tmp_path.glob("ready-*"))) == 3)
         slurm = Slurm(host)

@@ -136,7 +136,8 @@ def test_with_the_database_away_the_queue_is_believed(
             run.refresh()
         assert running.counts == {State.RUNNING: 1}
         assert held.counts == {State.HELD: 1}
-        assert forgotten.counts == {State.QUEUED: 1} or not forgotten.finished
+        # squeue may have told its end before it forgot it; nobody guesses another one.
+        assert not {State.DONE, State.LOST} & forgotten.counts.keys()
         tool("scancel", native_id(held))
         await_that(lambda: held.finished, held.refresh)
     finally:

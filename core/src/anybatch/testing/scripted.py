@@ -10,6 +10,7 @@ from anybatch.localhost import LocalHost
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from anybatch.host import Command
 
@@ -27,6 +28,7 @@ class ScriptedHost(LocalHost):
         steps: words and an answer each, in order. The first word is the program, the others
             stand anywhere among its arguments: `("bjobs -a 7", Completed(255, stderr="..."))`.
         missing: programs that are not on the PATH.
+        absent: paths that are not there, whatever this machine has.
         environ: the environment of the program that uses anybatch.
 
     Attributes:
@@ -38,6 +40,7 @@ class ScriptedHost(LocalHost):
         self,
         *steps: tuple[str, Answer],
         missing: tuple[str, ...] = (),
+        absent: tuple[str, ...] = (),
         environ: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(environ or {})
@@ -45,6 +48,7 @@ class ScriptedHost(LocalHost):
         self.steps = list(steps)
         self.ran: list[Command] = []
         self._missing = missing
+        self._absent = absent
 
     def run(self, command: Command) -> Completed:
         """The next answer of the script."""
@@ -70,6 +74,10 @@ class ScriptedHost(LocalHost):
     def which(self, program: str) -> str | None:
         """Where a program is."""
         return None if program in self._missing else f"/usr/bin/{program}"
+
+    def exists(self, path: Path) -> bool:
+        """Whether there is a file, folder or link."""
+        return str(path) not in self._absent and super().exists(path)
 
     def secret(self, prompt: str) -> str | None:
         """None: there is no terminal."""
