@@ -838,10 +838,17 @@ def test_a_missing_tool_is_named(tool: str) -> None:
     assert found.reason.startswith(f"{tool} is not on the PATH, although s")
 
 
+#: What a machine with a Slurm of its own has.
+CONFIGURED = (
+    *("/etc/slurm/slurm.conf", "/etc/slurm-llnl/slurm.conf", "/run/slurm/conf/slurm.conf"),
+    "/usr/local/etc/slurm.conf",
+)
+
+
 @pytest.mark.parametrize("sign", ["SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_JOB_ID", ""])
 def test_signs_of_a_cluster_without_its_tools(sign: str) -> None:
     """A login node without `module load slurm` is no stand-in for its cluster."""
-    host = ScriptedHost(missing=TOOLS, environ={sign: "x"} if sign else {})
+    host = ScriptedHost(missing=TOOLS, absent=CONFIGURED, environ={sign: "x"} if sign else {})
     found = Slurm(host).anybatch_detect(table(), choosing=True)
     assert (found.available, found.unreachable) == (False, bool(sign))
     said = f", although {sign} is set" if sign else ""
@@ -877,7 +884,8 @@ def test_a_controller_that_does_not_answer_is_a_reason(
 def test_tools_without_a_cluster_are_not_a_cluster_that_is_away(stderr: str) -> None:
     """Slurm may be installed where it is not set up; a SLURM_CONF that is broken says it is."""
     for environ in ({}, {"SLURM_CONF": "/nowhere/slurm.conf"}):
-        host = ScriptedHost((PING[0], Completed(1, stderr=stderr)), environ=environ)
+        step = (PING[0], Completed(1, stderr=stderr))
+        host = ScriptedHost(step, absent=CONFIGURED, environ=environ)
         found = Slurm(host).anybatch_detect(table(), choosing=False)
         assert (found.available, found.unreachable) == (False, bool(environ))
 
