@@ -28,7 +28,7 @@ if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
 
 #: What a test needs, by the fixtures that it uses. A test of none of these is fast.
 NEEDS = {
-    "simulator": {"grid", "lsf_clusters", "make_cluster"},
+    "simulator": {"grid", "lsf_clusters", "make_cluster", "seen_simulator"},
     "install": {"python", "wheels"},
     "system": {"local", "page_folder"},
     "engine": {"apptainer", "pool", "slurm_engines"},
