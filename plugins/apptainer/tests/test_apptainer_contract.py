@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from anybatch import Job, Resources
 from anybatch.testing import SystemContract, awkward_texts, file_names
 from anybatch.testing.contract import REAL_JOBS
 from anybatch_apptainer.render import NO_BIND
@@ -43,6 +44,8 @@ class TestApptainer(InContainers):
     """On this machine, by the plugin's own name."""
 
     system = "apptainer"
+    refused = Job(["true"], resources=Resources(cores=100_000))
+    ignored = frozenset({"disk", "queue"})
 
 
 class TestSlurmInContainers(InContainers):
