@@ -21,10 +21,10 @@ PROJECTS = core/pyproject.toml $(wildcard plugins/*/pyproject.toml)
 VERSION = core/src/anybatch/__init__.py
 # Options for pytest, also where tests/engines/run calls it.
 export PYTEST
-EDITABLE = $(foreach project,$(filter-out $(B2LUIGI),$(PROJECTS)),-e ./$(dir $(project)))
 # The bridge for b2luigi needs Python 3.11, and brings much that nothing else needs. Older luigi
 # needs an older setuptools, which it does not say.
 B2LUIGI = plugins/b2luigi/pyproject.toml
+EDITABLE = $(foreach project,$(filter-out $(B2LUIGI),$(PROJECTS)),-e ./$(dir $(project)))
 # What the fast tests leave out; each marker is told in pyproject.toml.
 FAST = -n 2 -m 'not (engine or install or simulator or system)'
 LOWEST = $(VENV)/lowest

@@ -240,6 +240,11 @@ as_root = pytest.mark.parametrize(
 )
 
 
+def needing_the_index(session: Session, run: Run) -> tuple[Callable[[], object], ...]:
+    """What cannot be done where the index is not believed."""
+    return session.runs, lambda: session.attach(run.id), lambda: session.submit(JOB)
+
+
 @as_root
 @pytest.mark.parametrize("where", ["anybatch", "anybatch/runs", "anybatch/runs/active"])
 def test_an_index_of_somebody_else_is_not_believed(
@@ -247,12 +252,7 @@ def test_an_index_of_somebody_else_is_not_believed(
 ) -> None:
     """Who owns a folder of the index could put any run there; the owner is named."""
     os.chown(Path(os.environ["XDG_STATE_HOME"]) / where, stranger, 0)
-    session = start()
-    for ask in (
-        session.runs,
-        lambda: session.attach(runs[0].id),
-        lambda: session.submit(JOB),
-    ):
+    for ask in needing_the_index(start(), runs[0]):
         with pytest.raises(FolderError, match=rf"it belongs to user {stranger}, not to you"):
             ask()
     assert len(toy.calls["submit"]) == len(runs)
@@ -264,12 +264,7 @@ def test_an_index_that_others_can_write_is_not_believed(
 ) -> None:
     """Nothing runs from it before its user has closed it; how is said."""
     os.chmod(Path(os.environ["XDG_STATE_HOME"]) / where, 0o777)
-    session = start()
-    for ask in (
-        session.runs,
-        lambda: session.attach(runs[0].id),
-        lambda: session.submit(JOB),
-    ):
+    for ask in needing_the_index(start(), runs[0]):
         with pytest.raises(FolderError, match=r"everybody can write to it \(mode 0777\); chmod"):
             ask()
 

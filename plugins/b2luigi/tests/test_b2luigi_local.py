@@ -94,14 +94,19 @@ def test_killed_at_some_moment_no_task_runs_twice(
     assert sorted(tasks.ran) == ["0.0", "0.1", "0.2", "1.0", "1.1", "1.2"]
 
 
-def test_ctrl_c_stops_the_jobs(program: Callable[..., Program]) -> None:
-    """What was started is terminated, and a second start runs it again."""
-    tasks = program(layers(1, 3, WAITS))
+def interrupt(tasks: Program) -> None:
+    """Start the program, press Ctrl-C when a task runs, and let tasks go on."""
     first = tasks.start()
     tasks.await_ran(1)
     os.kill(first.pid, signal.SIGINT)
     first.communicate(timeout=60)
     (tasks.folder / "go").touch()
+
+
+def test_ctrl_c_stops_the_jobs(program: Callable[..., Program]) -> None:
+    """What was started is terminated, and a second start runs it again."""
+    tasks = program(layers(1, 3, WAITS))
+    interrupt(tasks)
     assert "This progress looks :)" in tasks.run()
     assert len(tasks.runs) == 2
 
@@ -109,11 +114,7 @@ def test_ctrl_c_stops_the_jobs(program: Callable[..., Program]) -> None:
 def test_ctrl_c_may_leave_the_jobs_alone(program: Callable[..., Program]) -> None:
     """With `anybatch_terminate` false they go on, and a second start attaches."""
     tasks = program(layers(1, 3, WAITS), anybatch_terminate=False)
-    first = tasks.start()
-    tasks.await_ran(1)
-    os.kill(first.pid, signal.SIGINT)
-    first.communicate(timeout=60)
-    (tasks.folder / "go").touch()
+    interrupt(tasks)
     assert "This progress looks :)" in tasks.run()
     assert len(tasks.runs) == 1
     assert sorted(tasks.ran) == ["0.0", "0.1", "0.2"]

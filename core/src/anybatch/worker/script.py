@@ -90,17 +90,20 @@ def definitions(around: JobLayout) -> dict[str, str]:
         "ab_inherit": _exports(around.inherit),
         "ab_env": _exports(around.env),
         "ab_setup": [f"ab_setup_line {quote(line)}" for line in around.setup],
-        "ab_stage_in": [_staging(around, *pair) for pair in around.inputs],
+        "ab_stage_in": _stage_in(around),
         "ab_stage_out": _stage_out(around),
         "ab_wrapped": _wrapper(around.wrapper),
     }
-    if around.transferred:
-        functions["ab_stage_in"].insert(0, "ab_check_arrivals")
     texts = {name: f"{name}={quote_indexed(value)}" for name, value in values.items()}
     texts["ab_launch"] = "ab_launch=" + ("wrapped" if around.wrapper else "inside")
     for name, commands in functions.items():
         texts[name] = f"{name}() {{ {'; '.join(commands) or ':'}; }}"
     return texts
+
+
+def _stage_in(around: JobLayout) -> list[str]:
+    first = ["ab_check_arrivals"] if around.transferred else []
+    return [*first, *(_staging(around, *pair) for pair in around.inputs)]
 
 
 def _staging(around: JobLayout, source: str, destination: str) -> str:

@@ -105,9 +105,7 @@ def _variables(task: Any) -> dict[str, str]:
     variables = get("env", task, {})
     if not isinstance(variables, dict):
         raise UsageError(f"the setting env must be a table: {variables!r}")
-    return {
-        name: value if isinstance(value, str) else str(value) for name, value in variables.items()
-    }
+    return {name: str(value) for name, value in variables.items()}
 
 
 def _from(folder: Path, path: str) -> Path:

@@ -123,7 +123,8 @@ class Pool:
             run = session.attach(mark.run)
         except RunNotFound:
             return found  # its owner has removed it
-        labels = [run.jobs[index].labels.get(TASK) for index in mark.indices if index < len(run)]
+        jobs = run.jobs  # made anew at each look
+        labels = [jobs[index].labels.get(TASK) for index in mark.indices if index < len(jobs)]
         if labels == [task.task_id] * len(mark.indices):
             found.append((run, mark.indices))
         return found
