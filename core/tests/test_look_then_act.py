@@ -9,8 +9,9 @@ from anybatch.errors import CommandFailed, CommandTimeout, NotSubmitted
 from anybatch.host import Command, Completed
 from anybatch.model import Job, Reason, State
 from anybatch.runs.entries import Phase
+from anybatch.runs.lookup import SETTLE
 from anybatch.runs.observation import FRESH
-from anybatch.runs.submitter import EQUAL_REFUSALS, PAUSES, SETTLE
+from anybatch.runs.submitter import EQUAL_REFUSALS, PAUSES
 
 from .toy import Clock, Toy, leave_record, local_host, plugins_of
 
@@ -107,7 +108,7 @@ def test_who_gets_the_right_to_submit_plans_nothing_twice(
     mine = one.submit([Job(TRUE, retry=1)] * 2)
     other = start().attach(mine.id)
     leave_record(mine.folder, "0.0.0.command.exit-1")
-    mine._engine._look(None)
+    mine._engine._looks.look(None)
     assert mine.jobs[0].attempt == 1
     leave_record(mine.folder, "1.0.0.command.exit-1")
     one.close()

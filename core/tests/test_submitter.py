@@ -12,7 +12,8 @@ from anybatch.errors import CommandFailed, CommandTimeout, NotSubmitted, Rejecte
 from anybatch.host import Command, Completed
 from anybatch.model import Job, Reason, Resources, State
 from anybatch.records import Limits
-from anybatch.runs.submitter import PAUSES, SETTLE
+from anybatch.runs.lookup import SETTLE
+from anybatch.runs.submitter import PAUSES
 
 from .toy import Clock, Toy, leave_record, local_host, plugins_of, said
 

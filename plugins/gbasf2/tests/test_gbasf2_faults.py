@@ -15,7 +15,7 @@ import pytest
 from anybatch import CommandError, Reason, State, UsageError
 from anybatch.cli import cli
 from anybatch.localhost import LocalHost
-from anybatch.runs import submitter
+from anybatch.runs import lookup
 from anybatch.testing import await_that
 from anybatch_gbasf2 import client as client_module
 from anybatch_gbasf2 import fetch, steering_job
@@ -209,7 +209,7 @@ def test_planning_needs_no_valid_proxy_where_nothing_is_asked(
     session: Session, grid: Grid, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that has expired tells the user; the number of files can be set, or is known."""
-    monkeypatch.setattr(submitter, "SETTLE", 0.1)
+    monkeypatch.setattr(lookup, "SETTLE", 0.1)
     grid.dataset(2)
     grid.expire()
     with pytest.raises(UsageError, match=r"gb2_proxy_init -g belle.*With gbasf2\.jobs set"):
@@ -262,7 +262,7 @@ def test_a_steering_file_that_changes_before_its_turn_comes_submits_nothing(
     session: Session, grid: Grid, grid_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The project's name tells of another text, under which nobody would look for this one."""
-    monkeypatch.setattr(submitter, "SETTLE", 0.1)
+    monkeypatch.setattr(lookup, "SETTLE", 0.1)
     grid.dataset(1)
     grid.expire()
     changed = session.submit(steering_job("steer.py", jobs=1))
@@ -305,7 +305,7 @@ def test_killed_while_jobs_are_rescheduled(
     times: int,
 ) -> None:
     """Whatever has come to pass by then, each job is run again once."""
-    monkeypatch.setattr(submitter, "SETTLE", 0.5)
+    monkeypatch.setattr(lookup, "SETTLE", 0.5)
     grid.dataset(3)
     failing = {"0": 1, "2": 1}
     grid.faults(application_fails=failing, reschedule_pauses=point, reschedule_lag=lag)
@@ -358,7 +358,7 @@ def test_rescheduling_that_was_put_off_has_all_its_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A failure that the grid still shows is none, though the plan is of the day before."""
-    monkeypatch.setattr(submitter, "SETTLE", 0.5)
+    monkeypatch.setattr(lookup, "SETTLE", 0.5)
     grid.dataset(1)
     grid.faults(application_fails={"0": 1}, reschedule_pauses="before", reschedule_lag=3)
     name = submit_and_die(run_python, OFTEN + SUBMIT, (grid.folder / "paused").exists)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from anybatch import Executor, Job, Reason, State, UsageError
 from anybatch.cli import cli
-from anybatch.runs import polling, submitter
+from anybatch.runs import lookup, polling
 from anybatch.testing import await_that
 from anybatch_gbasf2 import GridDataset, path_job, render, steering_job
 from anybatch_gbasf2.client import Client
@@ -311,7 +311,7 @@ def test_a_project_that_the_grid_does_not_show_yet_is_waited_for(
     session: Session, grid: Grid, notices: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its name is taken when it is submitted again, because it was made before."""
-    monkeypatch.setattr(submitter, "SETTLE", 0.1)
+    monkeypatch.setattr(lookup, "SETTLE", 0.1)
     grid.dataset(2)
     grid.faults(submit_says_nothing=True, status_empty=5)
     run = session.submit(steering_job("steer.py"))

@@ -17,6 +17,7 @@ from anybatch.runs import accounting, stopping
 from anybatch.runs.background import Background
 from anybatch.runs.bells import Bells
 from anybatch.runs.journal import Journal
+from anybatch.runs.looking import Looks
 from anybatch.runs.moments import now
 from anybatch.runs.observers import Observers
 from anybatch.runs.questions import Questions
@@ -77,6 +78,7 @@ class Engine:
         self._on_notice = on_notice
         self._roster = Roster(self.mutex, on_notice, self.wake)
         self._questions = Questions(hooks, poll_interval, on_notice)
+        self._looks = Looks(self._roster, self._questions, self.observers, self.mutex, on_notice)
         self._workers = Workers()
         self._bells = Bells()
         self._background = Background(self._tick, self.wake)
@@ -149,7 +151,7 @@ class Engine:
                     self._roster.drop(run, error)
                     raise
                 self._roster.give_up(run, error)
-        self._settle(run)
+        self._looks.settle(run)
 
     # -- looking
 
@@ -174,53 +176,18 @@ class Engine:
                 if (systems is None or name in systems)
                 and (force or self._questions.pace(name).due)
             ]
-        self._look(systems, asked=due)
+        self._looks.look(systems, asked=due)
         self._workers.all_at_once([partial(self._ask, system) for system in due])
-        self._look(due)
+        self._looks.look(due)
         self._announce()
-
-    def _look(self, systems: Collection[str] | None, asked: Collection[str] = ()) -> None:
-        """Read new records, and judge; of those that are *asked* next, read everything."""
-        for run in self._roster.active(systems):
-            self._roster.guarded(run, lambda one: self._look_at(one, asked=one.system in asked))
-
-    def _look_at(self, run: WatchedRun, *, asked: bool = False, thorough: bool = False) -> None:
-        with run.looking:  # another thread may be at it
-            if asked:
-                with self.mutex:
-                    run.watcher.catch_up()
-            exits = run.seen.exits
-            try:
-                starts = exits.new_starts(run.state.pages_with_queued())
-                found = exits.new(run.state.pages.open, thorough=asked or thorough)
-            except OSError as error:
-                if run.seen.is_new_trouble(f"cannot read {exits.path}: {error.strerror}"):
-                    self._on_notice(run.seen.trouble)
-                return
-            run.seen.trouble = ""
-            with self.mutex:
-                if run.watcher.take_records(found) or run.watcher.impatient:
-                    self._questions.pace(run.system).ask_soon()
-                run.watcher.take_starts(starts)
-                if not asked:
-                    run.watcher.judge()
-                self._settle(run)
-                ended = run.state.pages.take_ended()
-            for page in ended:
-                exits.fold(page)
 
     def _look_now(self, name: str, asked: bool) -> tuple[RunState, RunObservation]:
         """A run's evidence as it is now; if *asked*, the batch system is asked for it as well."""
         run = self._find_run(name)
-        self._look_at(run, thorough=True)
+        self._looks.look_at(run, thorough=True)
         if asked:
             self._ask(run.system)
         return run.state, run.seen
-
-    def _settle(self, run: WatchedRun) -> None:
-        """Tell observers what was applied to a run's state."""
-        with self.mutex:
-            self.observers.take(run.state, run.state.take_changes())
 
     def _ask(self, system: str) -> None:
         """Ask a batch system about all jobs whose end is open, and take its answer."""
@@ -244,16 +211,16 @@ class Engine:
     def _take(self, run: WatchedRun, answered: _Answered, at: Moment) -> None:
         with self.mutex:
             run.watcher.take_answers(answered, at)
-            self._settle(run)
+            self._looks.settle(run)
         # A plugin may have fetched records, to be judged with its answer. tar (1.34) leaves the
         # time of change of a folder as it was, so they are looked for whatever that says.
-        self._look_at(run, thorough=True)
+        self._looks.look_at(run, thorough=True)
 
     def _announce(self) -> None:
         """Let runs go that have ended, and wake who waits."""
         over = self._roster.take_ended()
         for run in over:
-            self._settle(run)
+            self._looks.settle(run)
             self._index.end(run.state.id, told=self._background.running)
         self.wake()
 
@@ -274,11 +241,11 @@ class Engine:
             self._workers.start(f"ask {system}", partial(self._ask_due, system))
         for system in waiting:
             self._workers.start(f"submit {system}", partial(self._submit, system))
-        self._look(None)
+        self._looks.look(None)
         self._announce()
 
     def _ask_due(self, system: str) -> None:
-        self._look([system], asked=[system])
+        self._looks.look([system], asked=[system])
         self._ask(system)
         self._announce()
 
@@ -286,7 +253,7 @@ class Engine:
         for run in self._roster.active([system]):
             if run.submitter.due and not self._background.closing:
                 self._roster.guarded(run, lambda one: one.submitter.step())
-            self._settle(run)
+            self._looks.settle(run)
         self._announce()
 
     # -- stopping, and what is asked when all is over
@@ -298,7 +265,7 @@ class Engine:
         told = stopping.stop(run.state, self._hooks, self.mutex, indices, signal)
         if signal is None:  # what is in doubt is looked up, and stopped where it is found
             self._roster.guarded(run, lambda one: one.submitter.step(submit=False, force=True))
-        self._settle(run)
+        self._looks.settle(run)
         self._announce()
         with self.mutex:
             return stopping.recounted(told, run.state, indices)

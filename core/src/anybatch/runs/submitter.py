@@ -28,10 +28,8 @@ from anybatch.model import Reason, State
 from anybatch.runs import stopping
 from anybatch.runs.dependencies import Dependencies
 from anybatch.runs.entries import Phase
-from anybatch.runs.moments import now
+from anybatch.runs.lookup import Lookup
 from anybatch.units import format_duration
-from anybatch.worker.exit_records import start_names
-from anybatch.worker.layout import page_of_job
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -50,9 +48,6 @@ PAUSES = (1.0, 3.0, 9.0, 30.0, 60.0, 120.0, 300.0)
 #: So many equal refusals, over so many seconds, after each of which nothing had arrived, are final.
 EQUAL_REFUSALS = 5
 EQUAL_FOR = 90.0
-#: Seconds between the two look-ups after which a submission is certainly not there, where the
-#: system names no longer time.
-SETTLE = 4.0
 _STOPPING = -1  #: the place of `stop` among the submissions' pauses
 
 
@@ -94,6 +89,7 @@ class Submitter:
         self._stepping = threading.Lock()
         self._failures: dict[int, int] = {}
         self._not_before: dict[int, float] = {}
+        self._lookup = Lookup(run, mutex=mutex, hooks=hooks, host=host)
 
     @property
     def pending(self) -> bool:
@@ -203,50 +199,12 @@ class Submitter:
 
     def _looked_up(self, one: SubmissionState) -> bool:
         """Look for jobs of an announced submission; whether it may be submitted (again)."""
-        submission = one.planned.submission
-        ids = self._hooks.find(self._run.file.system, submission)
-        if ids:
-            self._submitted(one, ids)
-            return False
-        if self._run.file.host != self._host.name and time.time() < one.until:
-            return False  # a submit command may still run over there
-        if not self._settled(one):
-            return False
-        if self._left_records(one):
-            self._submitted(one, [""] * submission.count)
-            return False
-        with self._mutex:
-            self._run.catch_up()
-            if one.phase is Phase.SUBMITTING:
-                self._run.record("not_found", durable=True, s=submission.number, n=one.tries)
+        found = self._lookup.look(one)
+        if isinstance(found, float):
+            self._not_before[one.planned.submission.number] = time.monotonic() + found
+        elif found:
+            self._submitted(one, found)
         return one.phase is Phase.WAITING
-
-    def _settled(self, one: SubmissionState) -> bool:
-        """Whether it was not found for as long as its request may be on its way.
-
-        A command may have given up on a busy system that still has its request in a queue. What
-        counts is when it was first not found, by whichever process.
-        """
-        submission, moment = one.planned.submission, now()
-        if one.unfound is None or one.unfound[0] != one.tries:
-            at = moment.plain()
-            with self._mutex:
-                self._run.record("unfound", s=submission.number, n=one.tries, at=at)
-        first = one.unfound[1] if one.unfound else moment
-        settle = max(SETTLE, submission.limits.late_arrival.total_seconds())
-        left = settle - first.until(moment)
-        if left > 0:
-            pause = min(left, max(SETTLE, settle / 4))
-            self._not_before[submission.number] = time.monotonic() + pause
-        return left <= 0
-
-    def _left_records(self, one: SubmissionState) -> bool:
-        """Whether a job of it has run: then it was submitted, though nobody knows its ids."""
-        starts = self._run.folder / "start"
-        pages = dict.fromkeys(page_of_job(index) for index in one.planned.indices)
-        names = [name for page in pages for name in start_names(self._host, starts / str(page))]
-        keys = {f"{index}.{one.planned.attempt}" for index in one.planned.indices}
-        return any(".".join(name.split(".", 2)[:2]) in keys for name in names)
 
     def _submit(self, one: SubmissionState, after: tuple[str, ...]) -> None:
         submission = attrs.evolve(one.planned.submission, after=after)
