@@ -564,6 +564,51 @@ def test_a_pattern_that_matches_nothing_is_a_failure(
     assert os.listdir(isolated / "r") == ["there"]
 
 
+@pytest.mark.parametrize("pattern", ["*.dat", "gone", "no such/*", "-x", "[ab]{index}"])
+def test_an_optional_pattern_may_match_nothing(isolated: Path, shell: Shell, pattern: str) -> None:
+    """An optional output that is not there is no failure; one that is there is brought."""
+    text = "echo 1 >there; echo 2 >more"
+    patterns = [pattern, "mor?"]
+    run = outcome_of(
+        isolated, shell, text, outputs=["there"], optional_outputs=patterns, output_dir="r"
+    )
+    assert run.how == ("command", 0, None, None)
+    assert sorted(os.listdir(isolated / "r")) == ["more", "there"]
+    assert run.err() == ""
+
+
+def test_an_optional_output_that_cannot_be_brought_is_a_failure(
+    isolated: Path, shell: Shell
+) -> None:
+    """What an optional pattern matches is an output like any other."""
+    run = outcome_of(isolated, shell, "ln -s gone x", optional_outputs=["x"], output_dir="r")
+    assert run.how == ("stage_out", 1, None, None)
+    assert "output x: the link points to nothing" in run.err()
+    (isolated / "file").touch()
+    run = outcome_of(isolated, shell, "rm x; echo >x", optional_outputs="x", output_dir="file/r")
+    assert run.how == ("stage_out", 1, None, None)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "optional"),
+    [(["*.dat", "a*"], []), (["a*"], ["*.dat", "*"]), (["a.dat", "a.dat"], [])],
+)
+def test_patterns_may_match_the_same_file(
+    isolated: Path, shell: Shell, outputs: list[str], optional: list[str]
+) -> None:
+    """A file that one pattern has brought is not missed by the next."""
+    run = outcome_of(
+        isolated,
+        shell,
+        "echo 1 >a.dat",
+        outputs=outputs,
+        optional_outputs=optional,
+        output_dir="r",
+    )
+    assert run.how == ("command", 0, None, None), run.err()
+    assert os.listdir(isolated / "r") == ["a.dat"]
+
+
 def test_a_failed_command_brings_what_it_made(isolated: Path, shell: Shell) -> None:
     """After a command that failed, what it has made is brought and nothing is missed."""
     text = "echo half >half; exit 5"

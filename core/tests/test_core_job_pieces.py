@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("isolated")
 NEEDS: dict[str, dict[str, Any]] = {
     "setup": {"setup": ["ready=yes; export ready"]},
     "stage_in": {"inputs": ["in.txt"]},
-    "stage_out": {"outputs": ["out.txt"]},
+    "stage_out": {"optional_outputs": ["out.txt", "none"]},
     "container": {},
 }
 SETS = [

@@ -459,6 +459,14 @@ def test_a_missing_output_is_told_and_the_others_come(isolated: Path, shell: She
     assert (isolated / "results/out/sum").exists()
 
 
+def test_optional_outputs_may_be_missing(isolated: Path, shell: Shell) -> None:
+    """Those that are there come to where the others do, and a job may have no others."""
+    fields = {"optional_outputs": ["out/s*", "*.root"], "output_dir": "results"}
+    away = run_job(isolated, shell, WRITE, **fields)
+    assert (isolated / "results/out/sum").exists()
+    assert away.err() == ""
+
+
 def test_a_failed_command_brings_what_it_has(isolated: Path, shell: Shell) -> None:
     """For looking into it."""
     job = Job(["sh", "-c", "echo half >part; exit 3"], outputs=["part", "rest"])

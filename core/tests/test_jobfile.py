@@ -20,6 +20,7 @@ setup = ["module load root"]
 inputs = ["a.txt", "b/*"]
 flat = true
 outputs = ["*.root"]
+optional_outputs = "*.log"
 output_dir = "results"
 stdin = "in"
 stdout = "out"
@@ -77,6 +78,7 @@ def test_every_key(tmp_path: Path) -> None:
         inputs=("a.txt", "b/*"),
         flat=True,
         outputs=("*.root",),
+        optional_outputs=("*.log",),
         output_dir=Path("results"),
         stdin=Path("in"),
         stdout=Path("out"),

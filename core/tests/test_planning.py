@@ -186,6 +186,7 @@ def test_log_files_stand_in_the_plan(isolated: Path, toy: Toy) -> None:
         ({"outputs": ["/etc/x"]}, JobError, "output '/etc/x'"),
         ({"outputs": [""]}, JobError, "output ''"),
         ({"outputs": ["**/x"]}, JobError, "is not supported"),
+        ({"optional_outputs": ["../x"]}, JobError, "output '../x'"),
         ({"settings": {"toy": {"partitoin": "x"}}}, SettingError, "partition"),
         ({"settings": {"toy": {"size": "much"}}}, SettingError, "size"),
         ({"after": [Job(TRUE)]}, JobError, "outside this submission"),

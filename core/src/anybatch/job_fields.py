@@ -98,6 +98,7 @@ _KINDS: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "setup": (_are_texts, "a string or a list of strings"),
     "inputs": _PATHS,
     "outputs": _PATHS,
+    "optional_outputs": _PATHS,
     "flat": (lambda value: isinstance(value, bool), "True or False"),
     "container": (_is_text, "a string"),
     "settings": (_are_tables, "a dict of dicts by plugin, such as {'slurm': {'qos': 'long'}}"),

@@ -144,6 +144,7 @@ JOB_KEYS: Mapping[str, Check] = {
     "inputs": _TEXTS,
     "flat": _FLAG,
     "outputs": _TEXTS,
+    "optional_outputs": _TEXTS,
     "output_dir": _TEXT,
     "stdin": _TEXT,
     "stdout": _TEXT,

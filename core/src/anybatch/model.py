@@ -199,6 +199,7 @@ class Job:
         flat: inputs go directly into the working directory, without subfolders.
         outputs: glob patterns, relative to the working directory, of files the command produces.
             The job fails if a pattern matches nothing after the command has succeeded.
+        optional_outputs: likewise, but a pattern may match nothing.
         output_dir: folder to collect the outputs in; None: they stay. May contain `{index}`.
         stdin: a file to read standard input from.
         stdout, stderr: files for the output; None: in the run's folder. May contain `{index}`.
@@ -223,6 +224,9 @@ class Job:
     inputs: tuple[str, ...] = attrs.field(default=(), converter=fields.paths, kw_only=True)
     flat: bool = attrs.field(default=False, kw_only=True)
     outputs: tuple[str, ...] = attrs.field(default=(), converter=fields.paths, kw_only=True)
+    optional_outputs: tuple[str, ...] = attrs.field(
+        default=(), converter=fields.paths, kw_only=True
+    )
     output_dir: Path | None = attrs.field(default=None, converter=fields.path, kw_only=True)
     stdin: Path | None = attrs.field(default=None, converter=fields.path, kw_only=True)
     stdout: Path | None = attrs.field(default=None, converter=fields.path, kw_only=True)
@@ -272,6 +276,7 @@ def _check_texts(job: Job) -> str:
         "setup": job.setup,
         "inputs": job.inputs,
         "outputs": job.outputs,
+        "optional_outputs": job.optional_outputs,
         "output_dir": (job.output_dir,),
         "stdin": (job.stdin,),
         "stdout": (job.stdout,),

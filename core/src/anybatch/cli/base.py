@@ -12,6 +12,8 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
 INTERRUPTED = 130  #: exit code after Ctrl-C, as shells have it: 128 + SIGINT
 _EXITS = {0: "success", 1: "other error", 2: "invalid request; nothing was submitted"}
 
@@ -26,6 +28,15 @@ class Option(click.Option):
     def __init__(self, *args: Any, group: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.group = group
+
+
+def option_group(heading: str) -> Callable[..., Decorator]:
+    """What makes options that stand under *heading*, like `click.option`."""
+
+    def option(*names: str, **attributes: Any) -> Decorator:
+        return click.option(*names, cls=Option, group=heading, **attributes)
+
+    return option
 
 
 class Command(click.Command):

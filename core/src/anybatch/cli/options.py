@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import click
 
-from anybatch.cli.base import Option, json_option
+from anybatch.cli.base import json_option, option_group
+from anybatch.cli.file_options import FILE_OPTIONS
 from anybatch.cli.params import (
     WholeNumber,
     complete_assignment,
@@ -26,9 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import BinaryIO
 
+    from anybatch.cli.base import Decorator
     from anybatch.session import Session
-
-    Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 MOST_JOBS = 1_000_000  #: each takes memory, and a line of a file
 PLACE = "{}"  #: stands for the line of --each in the words of the command
@@ -36,18 +36,9 @@ PLACE = "{}"  #: stands for the line of --each in the words of the command
 #: Options end at the first word of the command; what follows belongs to the command.
 CONTEXT = {"allow_interspersed_args": False}
 
-
-def _group(heading: str) -> Callable[..., Decorator]:
-    def option(*names: str, **attributes: Any) -> Decorator:
-        return click.option(*names, cls=Option, group=heading, **attributes)
-
-    return option
-
-
-_job = _group("Job")
-_needs = _group("Resources")
-_files = _group("Files")
-_many = _group("Many jobs")
+_job = option_group("Job")
+_needs = option_group("Resources")
+_many = option_group("Many jobs")
 _path = click.Path()
 
 _OPTIONS: tuple[Decorator, ...] = (
@@ -157,48 +148,7 @@ _OPTIONS: tuple[Decorator, ...] = (
         default=None,
         help="Do not share the nodes with other jobs.",
     ),
-    _files(
-        "--input",
-        "inputs",
-        type=_path,
-        multiple=True,
-        metavar="PATH",
-        help="File, folder or glob pattern to make available in the job's working directory. "
-        "Repeatable.",
-    ),
-    _files(
-        "--flat",
-        is_flag=True,
-        default=None,
-        help="Put all inputs directly into the working directory, without subfolders.",
-    ),
-    _files(
-        "--output",
-        "outputs",
-        multiple=True,
-        metavar="PATTERN",
-        help="Glob pattern of files the job produces in its working directory; the job fails if "
-        "nothing matches. Repeatable.",
-    ),
-    _files(
-        "--output-dir",
-        type=_path,
-        metavar="FOLDER",
-        help="Directory to collect the outputs in; {index} is the job number.",
-    ),
-    _files("--stdin", type=_path, metavar="FILE", help="File to read standard input from."),
-    _files(
-        "--stdout",
-        type=_path,
-        metavar="FILE",
-        help="File for standard output; may contain {index} (default: a file in the run's folder).",
-    ),
-    _files(
-        "--stderr",
-        type=_path,
-        metavar="FILE",
-        help="File for standard error; may contain {index} (default: a file in the run's folder).",
-    ),
+    *FILE_OPTIONS,
     _many(
         "--count",
         type=WholeNumber(1),

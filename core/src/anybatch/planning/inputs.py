@@ -104,7 +104,7 @@ def check_outputs(job: Job) -> None:
         JobError: an absolute path, `..`, or a folder `**`, which a shell does not know. Within a
             name (`a**b`) two stars mean what one means.
     """
-    for pattern in job.outputs:
+    for pattern in job.outputs + job.optional_outputs:
         parts = PurePosixPath(pattern).parts
         if not parts or parts[0] == "/" or ".." in parts:
             raise JobError(f"output {pattern!r} must be a path inside the working directory")

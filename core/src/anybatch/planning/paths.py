@@ -161,12 +161,13 @@ class Resolver:
         }
         pairs = tuple((source, place) for place, source in travels.items() if source)
         _refuse((("file", place) for _, place in pairs), group, moved=True)
-        outputs = self.absolute(job.output_dir or workdir)
+        home = self.absolute(job.output_dir or workdir)
+        has_outputs = bool(job.outputs or job.optional_outputs)
         around = JobLayout(
             workdir=".",
             **settled,
             transferred=True,
-            output_dir=transfer_sets.back(outputs) if job.outputs else "",
+            output_dir=transfer_sets.back(home) if has_outputs else "",
             stdin=f"{RUN_FOLDER}/stdin" if stdin else "/dev/null",
             stdout=self._log_away(job.stdout, transfer_sets),
             stderr=self._log_away(job.stderr, transfer_sets),
@@ -193,6 +194,7 @@ class Resolver:
             "setup": group.composed.setup + job.setup,
             "wrapper": group.composed.wrapper,
             "outputs": job.outputs,
+            "optional_outputs": job.optional_outputs,
         }
 
     def _output_dir(self, job: Job, workdir: str) -> str:

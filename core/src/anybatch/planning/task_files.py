@@ -143,7 +143,8 @@ class TaskFiles:
 
 
 _AROUND = (
-    *("workdir", "env_script", "setup", "inputs", "flat", "outputs", "output_dir"),
+    *("workdir", "env_script", "setup", "inputs", "flat", "output_dir"),
+    *("outputs", "optional_outputs"),
     *("stdin", "stdout", "stderr"),
 )
 _CACHED = 1000  #: distinct surroundings held at once; a run of 100,000 jobs stays small

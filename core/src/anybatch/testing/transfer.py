@@ -45,7 +45,7 @@ class TransferContract:
         Path("data/deep/er/common file.txt").write_text("common ")
         Path("data/deep/empty").mkdir()  # whether it travels is left open
         script = 'test -e "$0" && echo "we are seen"; find data -type f | sort; pwd >&2; '
-        script += "mkdir out; cat data/deep/er/* data/own-* >out/sum"
+        script += "mkdir out; cat data/deep/er/* data/own-* >out/sum; echo note >notes"
         jobs = []
         for number in range(3):
             Path(f"data/own-{number}.txt").write_text(f"own {number}\n")
@@ -54,6 +54,7 @@ class TransferContract:
                     ["sh", "-c", script, f"{Path.cwd()}/data"],
                     inputs=["data/deep", f"data/own-{number}.txt"],
                     outputs=["out/*"],
+                    optional_outputs=["no*", "such/*"],
                     output_dir="results/{index}",
                     stdout="printed/{index}.txt",
                 )
@@ -62,6 +63,7 @@ class TransferContract:
         assert [outcome.state for outcome in outcomes] == [State.DONE] * 3
         for number, outcome in enumerate(outcomes):
             assert Path(f"results/{number}/out/sum").read_text() == f"common own {number}\n"
+            assert Path(f"results/{number}/notes").read_text() == "note\n"
             assert outcome.stdout == Path(f"printed/{number}.txt").absolute()
             arrived = ["data/deep/er/common file.txt", f"data/own-{number}.txt"]
             assert _out(outcome).splitlines() == arrived

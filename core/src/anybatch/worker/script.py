@@ -56,6 +56,7 @@ class JobLayout:
         inputs: sources and where they go, relative to the working folder.
         copy: inputs are copied, not linked.
         outputs: glob patterns.
+        optional_outputs: glob patterns that may match nothing.
         transferred: the batch system moves the job's files.
     """
 
@@ -68,6 +69,7 @@ class JobLayout:
     inputs: tuple[tuple[str, str], ...] = ()
     copy: bool = False
     outputs: tuple[str, ...] = ()
+    optional_outputs: tuple[str, ...] = ()
     output_dir: str = ""
     transferred: bool = False
     stdin: str = "/dev/null"
@@ -119,7 +121,7 @@ def pieces_of(around: JobLayout) -> frozenset[str]:
     wanted = {
         "setup": around.env_script or around.setup,
         "stage_in": around.inputs,
-        "stage_out": around.outputs,
+        "stage_out": around.outputs or around.optional_outputs,
         "transferred": around.transferred,
         "container": around.wrapper,
     }
@@ -127,9 +129,15 @@ def pieces_of(around: JobLayout) -> frozenset[str]:
 
 
 def _stage_out(around: JobLayout) -> list[str]:
-    patterns = [(quote_indexed(one), quote_pattern(_plain(one))) for one in around.outputs]
-    first = [f"ab_resolve {matches}" for _, matches in patterns] if around.transferred else []
-    return [*first, *(f"ab_collect {name} {matches}" for name, matches in patterns)]
+    required = [(_matches(one), f"ab_collect {quote_indexed(one)}") for one in around.outputs]
+    optional = [(_matches(one), "ab_collect ''") for one in around.optional_outputs]
+    patterns = [*required, *optional]
+    first = [f"ab_resolve {matches}" for matches, _ in patterns] if around.transferred else []
+    return [*first, *(f"{collect} {matches}" for matches, collect in patterns)]
+
+
+def _matches(pattern: str) -> str:
+    return quote_pattern(_plain(pattern))
 
 
 def _exports(variables: Mapping[str, str]) -> list[str]:

@@ -30,6 +30,7 @@ _FOREIGN = {
     "setup": "",
     "inputs": "gbasf2.additional_files, gbasf2.input_dataset",
     "outputs": "the steering file, whose outputs are all collected",
+    "optional_outputs": "the steering file, whose outputs are all collected",
     "stdin": "",
     "stdout": "gbasf2.download_logs",
     "stderr": "gbasf2.download_logs",

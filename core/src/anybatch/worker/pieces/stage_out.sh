@@ -3,7 +3,7 @@
 # An output that is a link is what the link points to; it is copied before anything is moved. Links
 # inside a folder stay links. One that worked in the working folder has to work where it is brought.
 
-ab_collect() { # PATTERN MATCH...; once for links, then for all else
+ab_collect() { # PATTERN MATCH...; once for links, then for all else; no PATTERN: it is optional
     ab_pattern=$1 ab_found=''
     shift
     for ab_file; do
@@ -16,7 +16,9 @@ ab_collect() { # PATTERN MATCH...; once for links, then for all else
             ab_bring "$ab_file"
         fi
     done
-    [ "$ab_pass" = links ] || [ -n "$ab_found" ] || ab_miss "$ab_pattern: nothing matches in $PWD"
+    # Before anything is moved: another pattern may bring the same file.
+    [ "$ab_pass" = others ] || [ -n "$ab_found" ] || [ -z "$ab_pattern" ] ||
+        ab_miss "$ab_pattern: nothing matches in $PWD"
 }
 
 ab_miss() { # TEXT; after a command that failed, nothing is missed
