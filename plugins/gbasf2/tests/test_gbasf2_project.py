@@ -143,7 +143,8 @@ def test_two_hundred_jobs_survive(
     assert sum(ids_in(grid, "gb2_job_reschedule").values()) == 20
     logged = ids_in(grid, "gb2_job_output")
     assert len(logged) == 200
-    assert set(logged.values()) == {1, 2}
+    # Twice where a job ran twice, and once more where the kill came while its logs were fetched.
+    assert {1, 2} <= set(logged.values()) <= {1, 2, 3}
 
 
 def test_a_failure_says_why_and_has_its_log(session: Session, grid: Grid, grid_home: Path) -> None:
