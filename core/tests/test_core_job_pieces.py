@@ -26,6 +26,7 @@ pytestmark = pytest.mark.usefixtures("isolated")
 NEEDS: dict[str, dict[str, Any]] = {
     "setup": {"setup": ["ready=yes; export ready"]},
     "stage_in": {"inputs": ["in.txt"]},
+    "copies": {"inputs": ["in.txt"], "copy_inputs": True},
     "stage_out": {"optional_outputs": ["out.txt", "none"]},
     "container": {},
 }
@@ -48,8 +49,10 @@ def run_of(base: Path, shell: Shell, chosen: tuple[str, ...]) -> RunFolder:
     fields = {name: value for piece in chosen for name, value in NEEDS[piece].items()}
     wrapper = Environment(wrapper=("env",)) if "container" in chosen else Environment()
     command = ["sh", "-c", "echo ran >out.txt; echo $ready; cat in.txt 2>/dev/null; exit 3"]
-    jobs = [Job(["sh", "-c", "exit 0"]), Job(command, workdir=base / "work", flat=True, **fields)]
-    (base / "work").mkdir()
+    jobs = [
+        Job(["sh", "-c", "exit 0"]),
+        Job(command, workdir=base / "w{index}", flat=True, **fields),
+    ]
     return write_run(base, shell, jobs, Toy(array=100_000, environment=wrapper))
 
 
@@ -64,12 +67,14 @@ def test_a_script_has_what_its_jobs_need(
     for piece in PIECES:
         # Files of these jobs are not transferred: `test_core_job_travel.py`.
         needed = piece in chosen or piece not in {*NEEDS, "transferred"}
+        needed |= piece == "stage_in" and "copies" in chosen
         assert defined & functions_of(piece) == (functions_of(piece) if needed else set())
     assert [run.run(0), run.run(1)] == [0, 3], run.system_output
     assert run.names == ["0.0.0.command.exit-0", "1.0.0.command.exit-3"]
     assert run.system_output == ""
     assert run.err(1) == ""
-    assert run.out(1).split() == ["yes"] * ("setup" in chosen) + ["in"] * ("stage_in" in chosen)
+    found = ["in"] * (not {"stage_in", "copies"}.isdisjoint(chosen))
+    assert run.out(1).split() == ["yes"] * ("setup" in chosen) + found
 
 
 def test_every_function_is_in_one_piece() -> None:

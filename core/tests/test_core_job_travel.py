@@ -176,6 +176,21 @@ def test_inputs_keep_their_layout(isolated: Path, shell: Shell) -> None:
     )
 
 
+def test_copies_travel_as_they_were_at_submission(isolated: Path, shell: Shell) -> None:
+    """Files, and folders with links in them; also a program that is an input."""
+    make(isolated, "a.txt", "data/deep/b.txt")
+    (isolated / "data/link").symlink_to("deep/b.txt")
+    (isolated / "program").write_text("#!/bin/sh\ncat a.txt data/deep/b.txt data/link\n")
+    (isolated / "program").chmod(0o700)
+    job = Job(["./program"], inputs=["a.txt", "data", "program"], copy_inputs=True)
+    away = write(isolated, shell, job)
+    for name in ("a.txt", "program"):
+        (isolated / name).write_text("new")
+    shutil.rmtree(isolated / "data")
+    assert away.run() == 0, away.said + away.err()
+    assert away.out() == "a.txtdata/deep/b.txtdata/deep/b.txt"
+
+
 def test_flat_inputs_lie_side_by_side(isolated: Path, shell: Shell) -> None:
     """Whatever their layout."""
     make(isolated, "data/b.txt", "data/deep/c.txt")

@@ -19,6 +19,7 @@ env_script = "setup.sh"
 setup = ["module load root"]
 inputs = ["a.txt", "b/*"]
 flat = true
+copy_inputs = true
 outputs = ["*.root"]
 optional_outputs = "*.log"
 output_dir = "results"
@@ -77,6 +78,7 @@ def test_every_key(tmp_path: Path) -> None:
         ),
         inputs=("a.txt", "b/*"),
         flat=True,
+        copy_inputs=True,
         outputs=("*.root",),
         optional_outputs=("*.log",),
         output_dir=Path("results"),

@@ -120,6 +120,13 @@ class Files(Protocol):
             FolderError: the link cannot be made.
         """
 
+    def copy(self, path: Path, source: str) -> None:
+        """Make a copy of a plain file: data, permissions and time of change. Folders are made.
+
+        Raises:
+            FolderError: it cannot be read or written, or changed meanwhile.
+        """
+
     def exists(self, path: Path) -> bool:
         """Whether a file or folder exists. A broken link does not count.
 

@@ -83,6 +83,7 @@ def _are_tables(value: object) -> bool:
 
 
 _A_PATH = (_is_path, "a path (a string or a Path)")
+_FLAG = (lambda value: isinstance(value, bool), "True or False")
 _PATHS = (_are_texts, "a path or a list of paths")
 _TABLE = (_is_table, "a dict of strings")
 #: What each field must be once it was converted, and how that is said.
@@ -99,7 +100,7 @@ _KINDS: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "inputs": _PATHS,
     "outputs": _PATHS,
     "optional_outputs": _PATHS,
-    "flat": (lambda value: isinstance(value, bool), "True or False"),
+    **dict.fromkeys(("flat", "copy_inputs"), _FLAG),
     "container": (_is_text, "a string"),
     "settings": (_are_tables, "a dict of dicts by plugin, such as {'slurm': {'qos': 'long'}}"),
 }

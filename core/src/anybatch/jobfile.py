@@ -143,6 +143,7 @@ JOB_KEYS: Mapping[str, Check] = {
     "resources": _TABLE,
     "inputs": _TEXTS,
     "flat": _FLAG,
+    "copy_inputs": _FLAG,
     "outputs": _TEXTS,
     "optional_outputs": _TEXTS,
     "output_dir": _TEXT,

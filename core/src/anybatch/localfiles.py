@@ -53,6 +53,23 @@ class LocalFiles:
         except OSError as error:
             raise FolderError(f"cannot create the link {str(path)!r}: {error.strerror}") from error
 
+    def copy(self, path: Path, source: str) -> None:
+        """See `Host.copy`."""
+        try:
+            _make_private(path.parent)
+            with open_plain(Path(source)) as old, path.open("xb") as new:
+                before = os.fstat(old.fileno())
+                shutil.copyfileobj(old, new)
+                new.flush()
+                now = os.fstat(old.fileno())
+                os.fchmod(new.fileno(), stat.S_IMODE(now.st_mode) & 0o777 | 0o400)
+                os.utime(new.fileno(), ns=(now.st_atime_ns, now.st_mtime_ns))
+                size = os.fstat(new.fileno()).st_size
+        except OSError as error:
+            raise FolderError(f"cannot copy {source!r}: {error.strerror}") from error
+        if (before.st_mtime_ns, before.st_size) != (now.st_mtime_ns, size):
+            raise FolderError(f"cannot copy {source!r}: it changed while it was copied; try again")
+
     def exists(self, path: Path) -> bool:
         """See `Host.exists`."""
         try:

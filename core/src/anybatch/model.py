@@ -197,6 +197,7 @@ class Job:
         inputs: files, folders or glob patterns to make available in the working directory. Their
             layout is kept relative to the current folder of the submitting program.
         flat: inputs go directly into the working directory, without subfolders.
+        copy_inputs: the job gets copies of its inputs as they are at submission.
         outputs: glob patterns, relative to the working directory, of files the command produces.
             The job fails if a pattern matches nothing after the command has succeeded.
         optional_outputs: likewise, but a pattern may match nothing.
@@ -223,6 +224,7 @@ class Job:
     resources: Resources = attrs.field(factory=Resources, kw_only=True)
     inputs: tuple[str, ...] = attrs.field(default=(), converter=fields.paths, kw_only=True)
     flat: bool = attrs.field(default=False, kw_only=True)
+    copy_inputs: bool = attrs.field(default=False, kw_only=True)
     outputs: tuple[str, ...] = attrs.field(default=(), converter=fields.paths, kw_only=True)
     optional_outputs: tuple[str, ...] = attrs.field(
         default=(), converter=fields.paths, kw_only=True

@@ -31,6 +31,13 @@ FILE_OPTIONS: tuple[Decorator, ...] = (
         help="Put all inputs directly into the working directory, without subfolders.",
     ),
     _files(
+        "--copy-inputs",
+        is_flag=True,
+        default=None,
+        help="Give each job copies of its inputs as they are now. Needs a working directory of the "
+        "job's own.",
+    ),
+    _files(
         "--output",
         "outputs",
         multiple=True,

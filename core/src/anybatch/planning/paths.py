@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from anybatch.host import Host
+    from anybatch.planning.copies import InputCopies
     from anybatch.planning.transfer_layout import TransferSets
 
 
@@ -109,8 +110,13 @@ class Resolver:
         if group.transfer is not Transfer.SYSTEM:
             _refuse([("the run's folder", str(folder))], group, moved=False)
 
-    def layout(self, job: Job, group: JobGroup) -> tuple[JobLayout, tuple[str, ...]]:
+    def layout(
+        self, job: Job, group: JobGroup, copies: InputCopies
+    ) -> tuple[JobLayout, tuple[str, ...]]:
         """All of a job but its command, where it sees the same folders; notes for the user.
+
+        Args:
+            copies: takes the inputs that are copied at submission.
 
         Raises:
             JobError: a file or folder that the job names is not there, or forbidden.
@@ -118,12 +124,18 @@ class Resolver:
         workdir = self.absolute(job.workdir or ".")
         if INDEX not in workdir and not os.path.isdir(workdir):
             raise JobError(f"workdir does not exist or is not a directory: {workdir}")
+        if job.copy_inputs and INDEX not in workdir:
+            raise JobError(
+                f"copy_inputs needs a working directory of the job's own, where nobody else uses "
+                f"the copies; write {INDEX} in workdir, which stands for the job's number"
+            )
         check_outputs(job)
         inputs, notes = resolve_inputs(job, self._base, self._host)
         around = JobLayout(
             workdir=workdir,
             **self._settled(job, group),
-            inputs=inputs,
+            inputs=_copied(inputs, copies) if job.copy_inputs else inputs,
+            own_copies=job.copy_inputs,
             copy=group.transfer is Transfer.SCRIPT,
             output_dir=self._output_dir(job, workdir),
             stdin=self._existing("stdin", job.stdin) or "/dev/null",
@@ -136,7 +148,7 @@ class Resolver:
         return around, notes
 
     def layout_transferred(
-        self, job: Job, group: JobGroup, transfer_sets: TransferSets
+        self, job: Job, group: JobGroup, transfer_sets: TransferSets, copies: InputCopies
     ) -> tuple[JobLayout, str, tuple[str, ...]]:
         """All of a job but its command, where its files travel; its transfer set; notes.
 
@@ -159,6 +171,11 @@ class Resolver:
             f"{REMOTE_RUN_DIR}/env_script": settled["env_script"],
             **{destination: source for source, destination in inputs},
         }
+        copied = {
+            destination: str(copies.folder / copies.take(source))
+            for source, destination in inputs
+            if job.copy_inputs
+        }
         pairs = tuple((source, place) for place, source in travels.items() if source)
         _refuse((("file", place) for _, place in pairs), group, moved=True)
         home = self.absolute(job.output_dir or workdir)
@@ -172,7 +189,7 @@ class Resolver:
             stdout=self._log_away(job.stdout, transfer_sets),
             stderr=self._log_away(job.stderr, transfer_sets),
         )
-        return around, transfer_sets.pack(pairs), notes
+        return around, transfer_sets.pack(pairs, copied), notes
 
     def _program(self, job: Job, workdir: str) -> str:
         path = os.path.join(workdir, program_of(job))
@@ -208,6 +225,12 @@ class Resolver:
         if INDEX not in name and not os.path.isfile(name):
             raise JobError(f"{field}: no such file: {name}")
         return name
+
+
+def _copied(
+    inputs: tuple[tuple[str, str], ...], copies: InputCopies
+) -> tuple[tuple[str, str], ...]:
+    return tuple((f"{RUN_FOLDER}/{copies.take(source)}", place) for source, place in inputs)
 
 
 def _refuse(named: Iterable[tuple[str, str]], group: JobGroup, *, moved: bool) -> None:

@@ -21,6 +21,14 @@ class Link:
     target: str
 
 
+@attrs.frozen
+class Copy:
+    """A copy of a user's file in a run's folder, made when the run is submitted."""
+
+    path: Path
+    source: str
+
+
 Wait = tuple[str, "int | None"]  #: a run's id and a job of it, or all of them
 
 
@@ -59,7 +67,7 @@ class Plan:
             the run's folder.
         labels: of jobs, likewise.
         files: the job script, the task files and scripts given as text.
-        folders, links: further folders and links that are made.
+        folders, links, copies: further folders, links and copies of files that are made.
         notes: what a user may want to know, such as inputs named twice.
     """
 
@@ -76,6 +84,7 @@ class Plan:
     files: tuple[RenderedFile, ...] = attrs.field(repr=False)
     folders: tuple[Path, ...] = ()
     links: tuple[Link, ...] = attrs.field(default=(), repr=False)
+    copies: tuple[Copy, ...] = attrs.field(default=(), repr=False)
     notes: tuple[str, ...] = ()
 
 

@@ -81,7 +81,7 @@ class Planner:
         groups = self._grouped(jobs, waits)
         for _, group in groups:
             self._resolver.check_run_folder(work.folder, group)
-        tables = TaskFiles(self._resolver, work)
+        tables = TaskFiles(self._resolver, work, self._settings.core("copy_limit"))
         planned: list[Planned] = []
         for (group_waits, group), number in zip(groups, _numbers(groups), strict=True):
             own = tuple((name or run, index) for name, index in group_waits)
@@ -102,6 +102,7 @@ class Planner:
             files=(RenderedFile(work.folder / "job.sh", script, 0o700), *tables.files()),
             folders=tuple(tables.folders()),
             links=tuple(tables.links()),
+            copies=tuple(tables.copies.files()),
             notes=tuple(dict.fromkeys([*tables.notes, *self._left_out()])),
         )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from anybatch.planning.copies import InputCopies
 from anybatch.planning.exec_limits import (
     check_command,
     check_environment,
@@ -44,10 +45,15 @@ class TaskFiles:
     Attributes:
         shared: the definitions that tasks do not repeat.
         pieces: what the jobs need of the job script.
+        copies: the copies of inputs that are made at submission.
         notes: what a user may want to know.
+
+    Args:
+        copy_limit: bytes of all these copies.
     """
 
-    def __init__(self, resolver: Resolver, work: RunDraft) -> None:
+    def __init__(self, resolver: Resolver, work: RunDraft, copy_limit: int) -> None:
+        self.copies = InputCopies(work.folder, copy_limit)
         self.shared: dict[str, str] = {}
         self.notes: list[str] = []
         self.pieces: frozenset[str] = frozenset()
@@ -90,10 +96,10 @@ class TaskFiles:
             transfer_set = ""
             if away:
                 around, transfer_set, notes = self._resolver.layout_transferred(
-                    job, group, self._parcels
+                    job, group, self._parcels, self.copies
                 )
             else:
-                around, notes = self._resolver.layout(job, group)
+                around, notes = self._resolver.layout(job, group, self.copies)
             self.notes += notes
             self.pieces |= pieces_of(around)
             if len(self._definitions) >= _CACHED:
@@ -130,7 +136,8 @@ class TaskFiles:
             yield from self._parcels.files()
 
     def folders(self) -> Iterator[Path]:
-        """The folders that are needed because files travel."""
+        """The folders that are needed because files travel or are copied."""
+        yield from self.copies.folders()
         if self._away:
             yield from self._parcels.folders()
 
@@ -143,7 +150,7 @@ class TaskFiles:
 
 
 _AROUND = (
-    *("workdir", "env_script", "setup", "inputs", "flat", "output_dir"),
+    *("workdir", "env_script", "setup", "inputs", "flat", "copy_inputs", "output_dir"),
     *("outputs", "optional_outputs"),
     *("stdin", "stdout", "stderr"),
 )

@@ -9,7 +9,7 @@ import os
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from anybatch.errors import JobError
+from anybatch.planning.folders import files_below, walk
 from anybatch.planning.plan import Link
 from anybatch.quoting import INDEX, RUN_FOLDER, quote
 from anybatch.ranges import page_of
@@ -18,7 +18,7 @@ from anybatch.transfer import COMMON, RETURNED_DIRS, page_set
 from anybatch.worker.tasks import page_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from anybatch.host import Host
 
@@ -38,14 +38,19 @@ class TransferSets:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._packed: dict[Pairs, str] = {}
+        self._packed: dict[tuple[tuple[str, str, str], ...], str] = {}
         self._roots: dict[str, int] = {}
 
-    def pack(self, files: Pairs) -> str:
-        """The folder of links to *files*, below the run's; equal sets share one; empty: none."""
+    def pack(self, files: Pairs, copies: Mapping[str, str] | None = None) -> str:
+        """The folder of links to *files*, below the run's; equal sets share one; empty: none.
+
+        Args:
+            copies: by place, what is read in place of the source: its copy, made at submission.
+        """
         if not files:
             return ""
-        return self._packed.setdefault(files, f"stage-in/{len(self._packed)}")
+        read = tuple((source, place, (copies or {}).get(place, source)) for source, place in files)
+        return self._packed.setdefault(read, f"stage-in/{len(self._packed)}")
 
     def back(self, path: str, *, file: bool = False) -> str:
         """Where a job makes what is to come to *path* on the submitting machine.
@@ -67,15 +72,17 @@ class TransferSets:
         yield self._folder / "stage-out"
         yield from map(Path, self._roots)
         for files, transfer_set in self._packed.items():
-            for source, place in files:
-                for folder, _ in _folders(source):
+            for source, place, _ in files:
+                for folder, _ in walk(source):
                     yield self._folder / transfer_set / place / os.path.relpath(folder, source)
 
     def files(self) -> Iterator[RenderedFile]:
         """What each set has, for the job script to see that all of it has arrived."""
         for files, transfer_set in self._packed.items():
-            links = [one for source, place in files for one in _links(source, Path(place))]
-            lines = [f"ab_arrived {quote(str(one.path))}\n" for one in links]
+            paths = (
+                Path(place, name) for source, place, _ in files for name in files_below(source)
+            )
+            lines = [f"ab_arrived {quote(str(path))}\n" for path in paths]
             path = self._folder / transfer_set / REMOTE_RUN_DIR / ARRIVALS
             yield RenderedFile(path, "".join(lines))
 
@@ -90,39 +97,14 @@ class TransferSets:
         for root, number in self._roots.items():
             yield Link(self._folder / "stage-out" / str(number), root)
         for files, transfer_set in self._packed.items():
-            for source, place in files:
-                yield from _links(source, self._folder / transfer_set / place)
+            for source, place, target in files:
+                yield from _links(source, self._folder / transfer_set / place, target)
 
 
-def _links(source: str, place: Path) -> Iterator[Link]:
+def _links(source: str, place: Path, target: str) -> Iterator[Link]:
     """A link to a file, or to every file in a folder; batch systems follow no link to a folder."""
-    if not os.path.isdir(source):
-        yield Link(place, source)
-    for folder, names in _folders(source):
-        for name in names:
-            path = os.path.join(folder, name)
-            yield Link(place / os.path.relpath(path, source), path)
-
-
-def _folders(source: str, above: frozenset[str] = frozenset()) -> Iterator[tuple[str, list[str]]]:
-    """The folder *source* and all below it, with the files in each; nothing where it is a file.
-
-    Links are followed, but not those that lead back to a folder above. What is no file is passed
-    over, such as links that lead nowhere.
-
-    Raises:
-        JobError: a folder that cannot be read.
-    """
-    if not os.path.isdir(source) or (real := os.path.realpath(source)) in above:
-        return
-    try:
-        names = sorted(os.listdir(source))
-    except OSError as error:
-        raise JobError(f"input {source}: {error.strerror}") from error
-    paths = {name: os.path.join(source, name) for name in names}
-    yield source, [name for name, path in paths.items() if os.path.isfile(path)]
-    for path in paths.values():
-        yield from _folders(path, above | {real})
+    for name in files_below(source):
+        yield Link(place / name, str(Path(target, name)))
 
 
 def page_links(folder: Path, number: int, count: int) -> Iterator[Link]:

@@ -3,6 +3,7 @@
     .anybatch/runs/RUN/
         run.json            what the run is; written once, before anything is submitted
         job.sh  tasks/      the job script and a line for each job (`script.py`, `tasks.py`)
+        inputs/             copies of inputs (`copies.py`)
         stage-in/  stage-out/  what the batch system moves, and where to (`transfer_layout.py`)
         submit-N...         what the plugin rendered
         journal-*.jsonl     what happened, a file for each writing process (`journal.py`)
@@ -113,6 +114,8 @@ def _write(plan: Plan, record: RunFile, host: Host) -> None:
     for file in plan.files:
         host.write(file.path, file.text, file.mode)
     make_links(plan.links, host)
+    for copy in plan.copies:
+        host.copy(copy.path, copy.source)
     _hide_from_git(plan.folder, host)
     host.write(plan.folder / "run.json", json.dumps(_plain(record)))
 

@@ -44,6 +44,12 @@ CORE_SETTINGS = (
         "`anybatch.toml`, or in the current folder if there is no such file.",
     ),
     Setting(
+        name="copy_limit",
+        kind=Kind.SIZE,
+        default="1 GiB",
+        help="Most that `copy_inputs` copies into the folder of a run; a run with more is refused.",
+    ),
+    Setting(
         name="submit_timeout",
         kind=Kind.DURATION,
         default="2m",

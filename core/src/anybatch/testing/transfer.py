@@ -70,6 +70,18 @@ class TransferContract:
             assert _err(outcome).startswith("/")
             assert str(Path.cwd()) not in _err(outcome)
 
+    def test_copies_are_those_of_the_submission(self, session: Session) -> None:
+        """With `copy_inputs` a file that is edited afterwards does not reach the job."""
+        Path("data").mkdir()
+        for name in ("a.txt", "data/b.txt"):
+            Path(name).write_text("old\n")
+        job = Job(["cat", "a.txt", "data/b.txt"], inputs=["a.txt", "data"], copy_inputs=True)
+        run = session.submit(job)
+        for name in ("a.txt", "data/b.txt"):
+            Path(name).write_text("new\n")
+        [outcome] = run.wait(self.patience)
+        assert _out(outcome) == "old\nold\n"
+
     def test_everything_that_a_job_names_travels(self, session: Session) -> None:
         """Its program, its standard input, its environment script, and scripts given as text."""
         Path("bin").mkdir()

@@ -33,6 +33,7 @@ PIECES = (
     "inside",
     "setup",  # env_script, setup
     "stage_in",  # inputs
+    "copies",  # copy_inputs
     "stage_out",  # outputs
     "transferred",  # files that the batch system moves
     "container",  # a wrapper
@@ -55,6 +56,7 @@ class JobLayout:
         wrap: words before the command; empty: no wrapper.
         inputs: sources and where they go, relative to the working folder.
         copy: inputs are copied, not linked.
+        own_copies: inputs are copied, and what an earlier attempt left of a copy is replaced.
         outputs: glob patterns.
         optional_outputs: glob patterns that may match nothing.
         transferred: the batch system moves the job's files.
@@ -68,6 +70,7 @@ class JobLayout:
     wrapper: tuple[str | WorkerPath, ...] = ()
     inputs: tuple[tuple[str, str], ...] = ()
     copy: bool = False
+    own_copies: bool = False
     outputs: tuple[str, ...] = ()
     optional_outputs: tuple[str, ...] = ()
     output_dir: str = ""
@@ -105,7 +108,8 @@ def definitions(around: JobLayout) -> dict[str, str]:
 
 def _stage_in(around: JobLayout) -> list[str]:
     first = ["ab_check_arrivals"] if around.transferred else []
-    return [*first, *(_staging(around, *pair) for pair in around.inputs)]
+    last = ["ab_mark_copies"] if around.own_copies and around.inputs else []
+    return [*first, *(_staging(around, *pair) for pair in around.inputs), *last]
 
 
 def _staging(around: JobLayout, source: str, destination: str) -> str:
@@ -113,6 +117,8 @@ def _staging(around: JobLayout, source: str, destination: str) -> str:
     if os.path.join(around.workdir, destination) == source:
         return f"ab_need {quote(source)}"
     place = "ab_copy" if around.copy else "ab_link"
+    if around.own_copies:
+        place = "ab_copy_own"
     return f"{place} {quote(source)} {quote(_plain(destination))}"
 
 
@@ -121,6 +127,7 @@ def pieces_of(around: JobLayout) -> frozenset[str]:
     wanted = {
         "setup": around.env_script or around.setup,
         "stage_in": around.inputs,
+        "copies": around.inputs and around.own_copies,
         "stage_out": around.outputs or around.optional_outputs,
         "transferred": around.transferred,
         "container": around.wrapper,

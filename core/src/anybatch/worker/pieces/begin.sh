@@ -15,7 +15,7 @@ ab_submission=$1 ab_task=$2 ab_restarts=${3:-0} ab_mark=${4-}
 ab_all_get_it=${ab_signalled_all-}
 unset ab_signalled_all
 ab_signals='HUP INT QUIT ABRT PIPE ALRM USR1 USR2 XCPU XFSZ VTALRM PROF TERM'
-ab_phase=setup ab_child='' ab_files='' ab_caught='' ab_status=0 ab_log_suffix='' ab_line='' ab_links=''
+ab_phase=setup ab_child='' ab_files='' ab_caught='' ab_status=0 ab_log_suffix='' ab_line='' ab_links='' ab_copies=''
 ab_nl='
 '
 ab_read_task

@@ -7,7 +7,16 @@ ab_link() { # SOURCE DESTINATION
 }
 
 ab_copy() { # SOURCE DESTINATION; links are followed
-    ab_place "$1" "$2" cp -R -L -p
+    ab_place "$1" "$2" ab_copy_whole
+}
+
+ab_copy_whole() { # -- SOURCE DESTINATION; under another name first, so that no half copy is seen
+    ab_part=$3.part-$ab_index
+    rm -rf -- "$ab_part"
+    cp -R -L -p -- "$2" "$ab_part" && [ ! -e "$3" ] && mv -f -- "$ab_part" "$3" || {
+        rm -rf -- "$ab_part"
+        return 1
+    }
 }
 
 ab_need() { # SOURCE

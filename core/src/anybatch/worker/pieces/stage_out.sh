@@ -27,7 +27,10 @@ ab_miss() { # TEXT; after a command that failed, nothing is missed
     ab_missing=1
 }
 
-ab_is_input() { # FILE: whether it is a link that this script has made of an input
+ab_is_input() { # FILE: whether this script has put it there as an input
+    case $ab_nl$ab_copies in
+    *"$ab_nl./${1#./}$ab_nl"*) ab_is_unchanged "$1" && return ;;
+    esac
     [ -L "$1" ] || return 1
     case $ab_nl$ab_links in
     *"$ab_nl./${1#./}$ab_nl"*) ;;
