@@ -177,11 +177,22 @@ def test_hooks_are_functions_of_named_things() -> None:
 
 #: The rooms and public modules, from the bottom up: each may import those before it in this list.
 FLOW = (
-    *("units", "ranges", "quoting", "host", "errors", "job_fields", "model", "outcome", "jobfile"),
+    *(
+        "units",
+        "ranges",
+        "quoting",
+        "host",
+        "errors",
+        "job_fields",
+        "model",
+        "outcome",
+        "jobfile",
+        "selection",
+    ),
     *("validators", "records", "hookspecs", "system", "transfer"),
     *("ownership", "localfiles", "locallease", "localhost", "commands"),
     *("plugins", "settings", "detection", "worker", "planning", "runs", "local"),
-    *("run", "session", "executor", "aio", "__init__", "testing", "cli", "__main__"),
+    *("run", "catalogue", "session", "executor", "aio", "__init__", "testing", "cli", "__main__"),
 )
 
 

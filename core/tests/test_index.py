@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import socket
 import stat
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from anybatch.errors import FolderAway, FolderError, RunNotFound
-from anybatch.model import Job
+from anybatch.model import Job, State
+from anybatch.runs import summary
+from anybatch.runs.finding import find_run
 from anybatch.runs.index import Index
+from anybatch.runs.summary import Summary
+from anybatch.selection import read_selection
+from hypothesis import given
+from hypothesis import strategies as st
 
 from .toy import Toy, session_of
 
@@ -23,42 +31,161 @@ if TYPE_CHECKING:
     from anybatch.session import Session
 
 JOB = Job(["true"])
+NOON = datetime(2026, 1, 2, 12, tzinfo=timezone.utc)
+END = '{"ended": "2026-01-02T12:00:00+00:00", "counts": {"done": 2, "lost": 1}}\n'
 ONE, TWO = "20260102-120000-aaaaaa", "20260102-130000-bbbbbb"
 
 
 @pytest.fixture
 def index(tmp_path: Path) -> Index:
     made = Index(tmp_path / "state" / "index")
-    made.add(ONE, Path("/one"))
-    made.add(TWO, Path("/two \udcff"))
+    made.add(ONE, summary_of("/one", name="fit"))
+    made.add(TWO, summary_of("/two \udcff", name="merge all"))
     return made
+
+
+def summary_of(folder: str, **more: Any) -> Summary:
+    return Summary(folder=Path(folder), **more)
+
+
+def folder(index: Index, text: str) -> Path:
+    return index.summary(find_run(index, read_selection(text))).folder
 
 
 def test_runs_are_known_by_id_and_by_part_of_it(index: Index) -> None:
     """A run is found by its id or by a part that no other has, whatever its folder is called."""
-    assert index.folder(ONE) == Path("/one")
-    assert index.folder("bbb") == Path("/two \udcff")
+    assert folder(index, ONE) == Path("/one")
+    assert folder(index, "bbb") == Path("/two \udcff")
     assert index.active() == [ONE, TWO]
 
 
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("20260102", "matches 2 runs; they are .*bbbbbb, .*aaaaaa"),
+        ("20260102", r"matches 2 runs; they are .*bbbbbb \(merge all\), .*aaaaaa \(fit\)"),
         ("20260102-120000-aaaaab", "Did you mean '20260102-120000-aaaaaa'"),
+        ("fitt", "Did you mean 'fit'"),
         ("nonsense", r"no run matches 'nonsense'\. \("),
         ("", "no run matches ''"),
-        (".", r"no run matches '\.'"),
-        ("..", r"no run matches '\.\.'"),
-        (f"../active/{ONE}", "no run matches"),
-        ("../../../../../../etc/passwd", "no run matches"),
+        (".", r"the folder '\.' is not the folder of one of your runs"),
+        ("..", r"the folder '\.\.' is not"),
+        (f"../active/{ONE}", "is not the one that run .* is known by"),
+        ("../../../../../../etc/passwd", "does not exist|is not the folder"),
         ("a\0b", "no run matches"),
+        ("@3", "no run @3: only 2 are known"),
+        ("@0", "no run matches '@0'"),
     ],
 )
 def test_names_that_are_no_run(index: Index, name: str, text: str) -> None:
     """A name that fits no run or several is told, with what was perhaps meant."""
     with pytest.raises(RunNotFound, match=text):
-        index.folder(name)
+        folder(index, name)
+
+
+def test_a_name_means_the_active_run_or_else_the_latest(index: Index) -> None:
+    """Two active runs of a name are told; a part of an id comes before the name of an ended run."""
+    assert folder(index, "fit") == Path("/one")
+    index.add("20260103-120000-cccccc", summary_of("/three", name="fit"))
+    with pytest.raises(RunNotFound, match=r"'fit' matches 2 runs; they are .*cccccc \(fit\), "):
+        folder(index, "fit")
+    index.end("20260103-120000-cccccc", told=True)
+    assert folder(index, "fit") == Path("/one")
+    index.end(ONE, told=False)
+    assert folder(index, "fit") == Path("/three")
+    index.add("20260104-120000-dddddd", summary_of("/four", name="bbb"))
+    with pytest.raises(RunNotFound, match="'bbb' matches 2 runs"):
+        folder(index, "bbb")
+    index.end("20260104-120000-dddddd", told=True)
+    assert folder(index, "bbb") == Path("/two \udcff")
+
+
+def test_the_last_run_is_the_one_that_was_submitted_last(index: Index) -> None:
+    """Also among those of the same second, whose ids are in no order; ended or not."""
+    noon = datetime(2026, 1, 3, 12, tzinfo=timezone.utc)
+    for number, end in enumerate(("ffffff", "000000", "888888")):
+        created = noon + timedelta(milliseconds=number)
+        index.add(f"20260103-120000-{end}", summary_of(f"/{number}", created=created))
+    index.end("20260103-120000-888888", told=True)
+    found = [folder(index, text) for text in ("@", "@1", "@2", "@3", "@4")]
+    assert found == [Path(f"/{name}") for name in (2, 2, 1, 0)] + [Path("/two \udcff")]
+
+
+def test_a_run_is_named_by_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Relative or not, by a link or not; a copy of the folder is not the run."""
+    index = Index(tmp_path / "state" / "index")
+    real = tmp_path / "a:3" / ONE
+    real.mkdir(parents=True)
+    index.add(ONE, summary_of(str(real)))
+    (tmp_path / "link").symlink_to(real)
+    monkeypatch.chdir(real)
+    for text in (".", f"../{ONE}/", str(real), str(tmp_path / "link"), f"{tmp_path}/link/."):
+        assert folder(index, text) == real
+    shutil.copytree(real, tmp_path / "copy" / ONE)
+    with pytest.raises(RunNotFound, match="is not the one that run"):
+        folder(index, str(tmp_path / "copy" / ONE))
+
+
+# -- what an entry tells
+
+
+def test_an_entry_tells_how_a_run_ended(index: Index, tmp_path: Path) -> None:
+    """All that is listed of a run is in the index, also where a line before it was cut."""
+    start = summary_of("/x", name="n", system="s", created=NOON, labels=frozenset({"a=1", "b="}))
+    index.add("x", start)
+    assert index.summary("x") == start
+    path = tmp_path / "state/index/active/x"
+    path.write_bytes(path.read_bytes() + b'{"ended": "2026')
+    index.end("x", told=False, line=END)
+    found = index.summary("x")
+    assert (found.ended, found.counts) == (NOON, {State.DONE: 2, State.LOST: 1})
+    assert found.is_complete
+    assert [found.has_label(one) for one in ("a", "a=1", "a=2", "b", "c")] == [1, 1, 0, 1, 0]
+
+
+def test_an_entry_of_an_earlier_version_is_a_path(index: Index, tmp_path: Path) -> None:
+    """It is read as before, and stays as it is; all else is not known."""
+    path = tmp_path / "state/index/active/x"
+    path.write_bytes(b"/old\n\xff")
+    assert index.summary("x") == summary_of("/old\n\udcff")
+    index.end("x", told=True, line=END)
+    assert index.summary("x") == summary_of("/old\n\udcff")
+    assert (tmp_path / "state/index/ended/x").read_bytes() == b"/old\n\xff"
+
+
+@given(st.binary() | st.from_type(type(None)).map(lambda _: b"[" * 100_000))
+def test_any_bytes_are_read_or_refused(data: bytes) -> None:
+    """Whatever stands in an entry, it has a folder or is none; nothing else is raised."""
+    for entry in (data, b'{"folder": "/x"}\n' + data, b'{"folder": ' + data):
+        found = summary.read(entry)
+        assert found is None or found.folder.is_absolute()
+
+
+@given(
+    st.builds(
+        Summary,
+        folder=st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0")).map(
+            lambda text: Path("/" + text)
+        ),
+        name=st.text() | st.none(),
+        system=st.text() | st.none(),
+        created=st.datetimes(timezones=st.just(timezone.utc)) | st.none(),
+        labels=st.frozensets(st.text()) | st.none(),
+    )
+)
+def test_what_is_written_is_read(start: Summary) -> None:
+    """Any name, folder or label."""
+    assert summary.read(summary.write_start(start).encode()) == start
+
+
+def test_entries_never_grow_beyond_what_is_read(index: Index) -> None:
+    """A run that is run again very often keeps its entry, with an end that it had."""
+    for _ in range(2_000):
+        index.end(ONE, told=True, line=END)
+        (index._folder / "ended" / ONE).rename(index._folder / "active" / ONE)
+    assert index.summary(ONE).counts == {State.DONE: 2, State.LOST: 1}
+
+
+# -- runs come and go
 
 
 def test_ended_runs_are_still_known(index: Index) -> None:
@@ -66,7 +193,7 @@ def test_ended_runs_are_still_known(index: Index) -> None:
     index.end(ONE, told=True)
     index.end(ONE, told=True)
     assert index.active() == [TWO]
-    assert index.folder("aaaaaa") == Path("/one")
+    assert folder(index, "aaaaaa") == Path("/one")
     assert index.known() == [TWO, ONE]
 
 
@@ -74,7 +201,7 @@ def test_an_end_is_untold_until_somebody_has_waited(index: Index) -> None:
     """Who notices an end leaves it to who waits, once; that it was told is never taken back."""
     index.end(ONE, told=False)
     assert (index.active(), index.untold(), index.known()) == ([TWO], [ONE], [TWO, ONE])
-    assert index.folder(ONE) == Path("/one")
+    assert folder(index, ONE) == Path("/one")
     index.end(ONE, told=True)
     index.end(ONE, told=False)
     assert (index.untold(), index.known()) == ([], [TWO, ONE])

@@ -26,7 +26,6 @@ from anybatch.hookspecs import hookimpl
 from anybatch.host import Command
 from anybatch.model import Job, Reason, State
 from anybatch.outcome import JobFailed
-from anybatch.run import split_job_name
 from anybatch.testing import await_that
 from anybatch.worker.layout import JOBS
 
@@ -213,27 +212,6 @@ def test_one_session_has_one_view_of_a_run(start: Callable[..., Session]) -> Non
     assert session.runs() == [run]
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("run", ("run", None)),
-        ("run:3", ("run", 3)),
-        ("run:007", ("run", 7)),
-        ("", ("", None)),
-    ],
-)
-def test_job_names(text: str, expected: tuple[str, int | None]) -> None:
-    """A run and the number of a job are told apart at the colon."""
-    assert split_job_name(text) == expected
-
-
-@pytest.mark.parametrize("text", ["run:", "run:x", "run:-1", "run:1:2", "run:1.0", "run: 1"])
-def test_names_of_no_job(text: str) -> None:
-    """What follows the colon is a number, or the name is refused."""
-    with pytest.raises(RunNotFound, match="RUN:INDEX"):
-        split_job_name(text)
-
-
 def test_jobs_are_found_by_name(start: Callable[..., Session]) -> None:
     """`RUN:INDEX` finds a job of a run; one that it has not is told."""
     session = start()
@@ -242,6 +220,41 @@ def test_jobs_are_found_by_name(start: Callable[..., Session]) -> None:
     assert session.find(run.id) == (run, None)
     with pytest.raises(RunNotFound, match="has no job 2; it has jobs 0 to 1"):
         session.find(f"{run.id}:2")
+    with pytest.raises(UsageError, match="one job or run is needed here"):
+        session.find(f"{run.id}:0-1")
+    with pytest.raises(UsageError, match="one run is needed here"):
+        session.attach(f"{run.id}:0")
+
+
+def test_runs_and_jobs_are_selected(start: Callable[..., Session]) -> None:
+    """By id, name, folder, place in the order, state and label; each run comes once."""
+    session = start()
+    one = session.submit([Job(TRUE, name="fit", labels={"seed": str(n)}) for n in range(4)])
+    two = session.submit(Job(TRUE, name="merge"))
+    finish(one, 2, code=3)
+    finish(one, 3)
+    assert session.wait_until(lambda: one.counts.get(State.QUEUED) == 2, 60)
+
+    def select(*texts: str) -> dict[str, list[int]]:
+        return {chosen.run.id: list(chosen.indices) for chosen in session.select(*texts)}
+
+    for text in (one.id, "fit", "@2", str(one.folder)):
+        assert select(text) == {one.id: [0, 1, 2, 3]}
+        assert select(f"{text}:1-2,0") == {one.id: [0, 1, 2]}
+        assert select(f"{text}:failed,seed=1") == {one.id: [1, 2]}
+    assert select("@") == {two.id: [0]}
+    assert select("all") == {one.id: [0, 1, 2, 3], two.id: [0]}
+    assert select("all:done") == {one.id: [3]}
+    assert select("all:lost") == {}
+    assert select("fit:3", "@:0", "@2:1", "fit:3") == {one.id: [1, 3], two.id: [0]}
+    assert select("fit:3", "fit") == {one.id: [0, 1, 2, 3]}
+    with pytest.raises(RunNotFound, match=f"run {one.id} has no job that is lost,seed=9"):
+        session.select("fit:lost,seed=9")
+    with pytest.raises(RunNotFound, match="has no job 4; it has jobs 0 to 3"):
+        session.select("fit:0-4")
+    late = session.submit(Job(TRUE, after=["fit:failed,0", "merge"]))
+    (planned,) = (one.planned for one in late.watched.state.submissions)
+    assert planned.waits == ((one.id, 0), (one.id, 2), (two.id, None))
 
 
 def test_refreshing_submits_nothing(start: Callable[..., Session], toy: Toy) -> None:
@@ -595,7 +608,7 @@ def test_a_submission_cancelled_at_its_end_stops_its_jobs(
     """A task that is cancelled when its run is known already does not leave it behind."""
 
     def known(session: aio.Session) -> list[Run]:
-        return list(session.blocking._known.values())
+        return list(session.blocking._catalogue.known.values())
 
     async def main() -> None:
         async with aio.Session(**arguments) as session:

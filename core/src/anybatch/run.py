@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from anybatch.runs.entries import JobRecord
     from anybatch.runs.watched import WatchedRun
 
-_DIGITS = 18  #: of an index; more are no number of a job
-
 
 @attrs.frozen(kw_only=True)
 class JobView:
@@ -268,17 +266,3 @@ class Run:
 
 def _count(jobs: int) -> str:
     return "1 job has" if jobs == 1 else f"{jobs} jobs have"
-
-
-def split_job_name(text: str) -> tuple[str, int | None]:
-    """`RUN:3` as run and index, `RUN` as run and None.
-
-    Raises:
-        RunNotFound: the index is not a number.
-    """
-    if not isinstance(text, str):
-        raise UsageError(f"a run is named by a text, RUN or RUN:INDEX, not by {text!r:.100}")
-    name, colon, index = text.partition(":")
-    if colon and (not index.isdecimal() or len(index) > _DIGITS):
-        raise RunNotFound(f"invalid job {text!r:.60}: expected RUN or RUN:INDEX")
-    return name, int(index) if colon else None

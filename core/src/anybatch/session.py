@@ -7,27 +7,19 @@ import os
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from weakref import WeakValueDictionary
 
+from anybatch.catalogue import Catalogue
 from anybatch.detection import choose, given_name, must_be_here
-from anybatch.errors import (
-    AnybatchError,
-    FolderError,
-    JobError,
-    RunNotFound,
-    UnknownSystem,
-    UsageError,
-)
+from anybatch.errors import FolderError, JobError, UsageError
 from anybatch.localhost import LocalHost
 from anybatch.planning.expansion import expand, list_jobs, read_waits
 from anybatch.planning.planner import Planner
 from anybatch.plugins.calls import Hooks
 from anybatch.plugins.registry import Plugins, load_plugins
-from anybatch.run import Run, split_job_name
 from anybatch.runs import forks, store
 from anybatch.runs.engine import Engine
 from anybatch.runs.index import Index
-from anybatch.runs.journal import writer_name
+from anybatch.runs.summary import of_run
 from anybatch.settings.sources import load_settings
 
 if TYPE_CHECKING:
@@ -35,10 +27,12 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from types import TracebackType
 
+    from anybatch.catalogue import Chosen
+    from anybatch.errors import AnybatchError
     from anybatch.host import Host
     from anybatch.model import Job
     from anybatch.planning.plan import Plan, Wait
-    from anybatch.runs.watched import WatchedRun
+    from anybatch.run import Run
     from anybatch.settings.layers import Settings
 
 
@@ -54,9 +48,6 @@ class Session:
         host: stands in for this machine.
         plugins: stand in for those that are installed.
         on_notice: called with each notice ("cannot reach slurm ..."); default: they are dropped.
-
-    Attributes:
-        unreadable: the runs that the last call of `runs` left out, and why.
 
     Raises:
         UsageError: an unknown setting, or a system that is not installed.
@@ -88,20 +79,24 @@ class Session:
         self._name = given_name(system, self.plugins) or str(self.settings.core("system"))
         self._system: str | None = None
         self._index = Index()
-        self.unreadable: dict[str, AnybatchError] = {}
-        self._known: WeakValueDictionary[str, Run] = WeakValueDictionary()
-        self._engine = Engine(
+        self._catalogue = Catalogue(
+            self._index, self.plugins, self.settings.restore_types, self._notice
+        )
+        self._engine = self._catalogue.engine = Engine(
             self.hooks,
             self._index,
             settings=self._table,
             poll_interval=self.settings.core("poll_interval").total_seconds(),
             lost_after=self.settings.core("lost_after").total_seconds(),
             submit_timeout=self.settings.core("submit_timeout").total_seconds(),
-            find_run=self._watched,
-            on_notice=lambda text: self.on_notice(text),  # noqa: PLW0108 - may be set later
+            find_run=self._catalogue.watched,
+            on_notice=self._notice,
         )
         self._forked = False
         forks.call_in_children(self, Session._after_fork)
+
+    def _notice(self, text: str) -> None:
+        self.on_notice(text)  # which may be set later
 
     def _after_fork(self) -> None:
         self._forked = True
@@ -142,7 +137,7 @@ class Session:
             forks.refuse()
         listed = list_jobs(jobs)
         with must_be_here(self.system):
-            made, waits = expand(listed, read_waits(listed, self._wait), self._expand)
+            made, waits = expand(listed, read_waits(listed, self._waits), self._expand)
             if require_one_job_each and len(made) != len(listed):
                 raise JobError(
                     f"{self.system} makes {len(made)} jobs of {len(listed)}, but a future stands "
@@ -182,14 +177,14 @@ class Session:
             self.on_notice(note)
         file = store.create(plan, self.host)
         try:
-            watched = self._open(file, new=True)
-            self._engine.submit(watched, partial(self._index.add, file.run, file.folder))
+            watched = self._catalogue.open(file, new=True)
+            self._engine.submit(watched, partial(self._index.add, file.run, of_run(file)))
         except FolderError as error:
             self.host.remove(file.folder)
             with contextlib.suppress(FolderError):
                 self._index.remove(file.run)
             raise FolderError(f"{error}; nothing was submitted") from error
-        return self._run_of(watched)
+        return self._catalogue.run_of(watched)
 
     @property
     def runs_folder(self) -> Path:
@@ -205,11 +200,15 @@ class Session:
         table = self.settings.with_layer("call", job.settings).table(self.system)
         return self.hooks.expand(self.system, job, table, self.folder)
 
-    def _wait(self, item: object) -> Wait:
-        if isinstance(item, str):
-            run, index = self.find(item)
-            return (run.id, index)
-        return (self.attach(item.id).id, None)  # type: ignore[attr-defined] # checked by Job
+    def _waits(self, item: object) -> list[Wait]:
+        if not isinstance(item, str):
+            return [(self.attach(item.id).id, None)]  # type: ignore[attr-defined] # checked by Job
+        chosen = self.select(item)
+        return [
+            (one.run.id, index)
+            for one in chosen
+            for index in (one.indices if one.named else (None,))
+        ]
 
     # -- coming back
 
@@ -217,54 +216,44 @@ class Session:
         """A run that was submitted before, by this or any other process.
 
         Args:
-            name: its id, or a part of it that only one run has.
+            name: its ID or a part of it that only one run has, its name, the path of its folder,
+                or `@` for the last run, `@2` for the one before.
 
         Raises:
-            RunNotFound: none or several have it.
+            RunNotFound: none or several match.
             FolderError: its folder cannot be read.
         """
-        if (known := self._known.get(split_job_name(name)[0])) is not None:
-            return known
-        return self._run_of(self._watched(name))
+        return self._catalogue.attach(name)
 
-    def _watched(self, name: str) -> WatchedRun:
-        """The run called *name* in the engine, read from its folder if need be."""
-        if (known := self._known.get(name)) is not None:
-            return known.watched
-        with self._engine.mutex:
-            if (watched := self._engine.get(name)) is not None:
-                return watched
-            file = store.read(self._index.folder(name), self.host, self.settings.restore_types)
-            if (known := self._known.get(file.run)) is not None:
-                return known.watched
-            return self._engine.get(file.run) or self._open(file)
+    def select(self, *texts: str) -> list[Chosen]:
+        """The runs and jobs that texts choose, as the command line takes them.
 
-    def _run_of(self, watched: WatchedRun) -> Run:
-        """The one `Run` of a run."""
-        with self._engine.mutex:
-            run = self._known.get(watched.state.id)
-            if run is None:
-                run = self._known[watched.state.id] = Run(self._engine, watched)
-            return run
+        Args:
+            texts: a run as for `attach`, or `all` for all active runs. After a colon, jobs of it:
+                `RUN:3`, `RUN:1-3,7`, `RUN:failed` (any state), `RUN:seed=7` (a label).
 
-    def _open(self, file: store.RunFile, *, new: bool = False) -> WatchedRun:
-        self.plugins.system(file.system)
-
-        restore_types = partial(self.settings.restore_types, file.system)
-        return self._engine.open(file, writer_name(self.host), restore_types, new=new)
-
-    def find(self, name: str) -> tuple[Run, int | None]:
-        """`RUN:3` as run and index, `RUN` as run and None.
+        Returns:
+            Each run once. Empty only if `all` has no such jobs.
 
         Raises:
-            RunNotFound: there is no such run, or no such job of it.
-            FolderError: the run's folder cannot be read.
+            UsageError: a text is no selection.
+            RunNotFound: none or several runs match, or the run has no such job.
+            FolderError: a run's folder cannot be read.
         """
-        name, index = split_job_name(name)
-        run = self.attach(name)
-        if index is not None:
-            run.logs(index)
-        return run, index
+        return self._catalogue.select(texts)
+
+    def find(self, name: str) -> tuple[Run, int | None]:
+        """`RUN:3` as run and index, `RUN` as run and None: `select` for one job or run.
+
+        Raises:
+            UsageError: several jobs or runs are chosen.
+            RunNotFound, FolderError: as for `select`.
+        """
+        chosen = self.select(name)
+        if len(chosen) != 1 or (chosen[0].named and len(chosen[0].indices) > 1):
+            raise UsageError(f"one job or run is needed here, not {name!r:.100}")
+        [one] = chosen
+        return one.run, one.indices[0] if one.named else None
 
     def runs(
         self, *, label: str | None = None, ended: timedelta | None = None, untold: bool = False
@@ -281,19 +270,13 @@ class Session:
         Raises:
             FolderError: the index cannot be read, or is not this user's alone.
         """
-        before, self.unreadable = self.unreadable, {}
-        found = []
-        for name in self._index.listed(ended, untold=untold):
-            try:
-                found.append(self.attach(name))
-            except (FolderError, UnknownSystem) as error:
-                self.unreadable[name] = error
-                if str(error) != str(before.get(name)):
-                    self.on_notice(f"run {name}: {error}")
-            except RunNotFound:
-                continue  # it was removed a moment ago
-        wanted = [run for run in found if label is None or run.has_label(label)]
-        return sorted(wanted, key=lambda run: (run.created, run.id))
+        found = self._catalogue.listed(ended, untold=untold)
+        return [run for run in found if label is None or run.has_label(label)]
+
+    @property
+    def unreadable(self) -> dict[str, AnybatchError]:
+        """The runs that could not be read when runs were last listed, and why."""
+        return self._catalogue.unreadable
 
     # -- watching
 

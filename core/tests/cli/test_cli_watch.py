@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.system
 
+WAITS = "until test -e go-$ANYBATCH_INDEX; do sleep 0.02; done; echo $ANYBATCH_INDEX"
 NOTHING = {"accepted": 0, "ended": 0, "pending": 0, "refused": []}
 
 
@@ -140,6 +141,35 @@ def test_a_part_of_the_id_will_do(call: Call) -> None:
     run = submit(call, "--", "true")
     assert call("wait", run[-6:]).exit_code == 0
     assert status(call, run[-6:])[0]["run"] == run
+
+
+def test_every_command_takes_the_same_selection(call: Call) -> None:
+    """Runs by name, folder and place in the order; jobs by number, state and label."""
+    label = ("--label", "part=a")
+    run = submit(call, "--name", "fit", "--count", "3", *label, "--", "sh", "-c", WAITS)
+    other = submit(call, "--name", "merge", "--after", "fit:0,part=a", "--", "true")
+    assert call("status", "fit:0").exit_code == 0
+    Path("go-0").touch()
+    assert call("wait", "@2:0").exit_code == 0
+    assert [job["index"] for job in status(call, "fit:part=a")[0]["jobs"]] == [0, 1, 2]
+    assert call("logs", "fit:done").stdout == "0\n"
+    result = call("terminate", "--json", "fit:1-2", f".anybatch/runs/{other}")
+    assert {one["run"] for one in json.loads(result.stdout)} == {run, other}
+    assert call("wait", "all").exit_code == 1
+    assert call("terminate", "all").exit_code == 0
+    assert call("clean", "fit", "@").exit_code == 0
+    assert call("clean", "@").exit_code == 2
+
+
+def test_a_selection_without_jobs_is_told(call: Call) -> None:
+    """Exit code 2, with what there is."""
+    submit(call, "--name", "fit", "--", "true")
+    assert call("wait", "fit").exit_code == 0
+    for text in ("fit:failed", "fit:7", "fti", "fit:x", "nowhere/", "fit:part=b"):
+        result = call("status", text)
+        assert result.exit_code == 2
+        assert text.partition(":")[0].rstrip("/") in result.stderr or "no job" in result.stderr
+    assert "did you mean 'failed'" in call("wait", "fit:fialed").stderr
 
 
 def test_wait_waits_for_all(call: Call) -> None:

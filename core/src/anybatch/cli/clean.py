@@ -11,6 +11,7 @@ from anybatch.cli.params import complete_run
 from anybatch.errors import FolderError, UnknownSystem
 
 if TYPE_CHECKING:
+    from anybatch.runs.index import Index
     from anybatch.session import Session
 
 
@@ -37,17 +38,28 @@ def clean(names: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
 
     index = Index()
     with Session(on_notice=say) as session:
-        plans = {run: _look(session, run) for run in dict.fromkeys(map(index.find, names))}
+        found = [_find(index, name) for name in names]
+        plans = {run: _look(session, run) for run in dict.fromkeys(found)}
         for run, (with_folder, _) in plans.items():
             if not dry_run:
                 if with_folder:
-                    session.host.remove(index.folder(run))
+                    session.host.remove(index.summary(run).folder)
                 index.remove(run)
         if as_json:
             print_json([{"run": run, "folder_removed": one[0]} for run, one in plans.items()])
             return
         for run, (_, text) in plans.items():
             echo(f"run {run}: {'would be ' if dry_run else ''}{text}")
+
+
+def _find(index: Index, name: str) -> str:
+    from anybatch.runs.finding import find_run
+    from anybatch.selection import read_selection
+
+    selection = read_selection(name)
+    if selection.parts:
+        raise Unusable(f"only whole runs can be removed, not {name!r:.100}; nothing was removed")
+    return find_run(index, selection)
 
 
 def _look(session: Session, run: str) -> tuple[bool, str]:

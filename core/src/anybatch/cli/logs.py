@@ -33,14 +33,14 @@ anybatch logs 20261120-094725-64a26d
 anybatch logs --follow 20261120-094725-64a26d:3""",
     exits={1: "no log (yet)", 2: "no such run or job"},
 )
-@click.argument("name", metavar="RUN[:INDEX]", shell_complete=complete_run)
+@click.argument("name", metavar="RUN[:JOBS]", shell_complete=complete_run)
 @click.option("--stderr", is_flag=True, help="Print standard error instead of standard output.")
 @click.option("--follow", "-f", is_flag=True, help="Keep printing until the job ends.")
 @json_option
 def logs(name: str, stderr: bool, follow: bool, as_json: bool) -> None:
     """Print the output of jobs, byte for byte.
 
-    Without INDEX, prints the output of every job of the run, each under a header.
+    Without JOBS, prints the output of every job of the run, each under a header.
     """
     from anybatch.session import Session
 
@@ -61,8 +61,8 @@ def logs(name: str, stderr: bool, follow: bool, as_json: bool) -> None:
 
 
 def _logs(session: Session, name: str, stderr: bool) -> list[Log]:
-    run, index = session.find(name)
-    return [Log(run, i, stderr) for i in (range(len(run)) if index is None else [index])]
+    chosen = session.select(name)
+    return [Log(one.run, index, stderr) for one in chosen for index in one.indices]
 
 
 class Log:

@@ -104,8 +104,8 @@ _OPTIONS: tuple[Decorator, ...] = (
         "--after",
         shell_complete=complete_run,
         multiple=True,
-        metavar="RUN[:INDEX]",
-        help="Start only after this run, or this job of it, is done. Repeatable.",
+        metavar="RUN[:JOBS]",
+        help="Start only after this run, or these jobs of it, are done. Repeatable.",
     ),
     _job(
         "--retry",

@@ -29,14 +29,19 @@ NARROW = 8  #: no column gets narrower than this
 # -- for programs
 
 
-def run_record(run: Run) -> dict[str, Any]:
-    """A run and its jobs."""
+def run_record(run: Run, indices: Sequence[int] | None = None) -> dict[str, Any]:
+    """A run and its jobs, or some of them."""
     return {
         "run": run.id,
         "system": run.system,
         "folder": str(run.folder),
-        "jobs": [_job_record(job) for job in run.jobs],
+        "jobs": [_job_record(job) for job in _some(run, indices)],
     }
+
+
+def _some(run: Run, indices: Sequence[int] | None) -> list[JobView]:
+    jobs = run.jobs
+    return jobs if indices is None else [jobs[index] for index in indices]
 
 
 def _job_record(job: JobView) -> dict[str, Any]:
@@ -144,9 +149,9 @@ def unreadable_record(name: str, error: AnybatchError) -> dict[str, Any]:
     return {"run": name, "problem": str(error), "away": isinstance(error, FolderAway), "jobs": []}
 
 
-def print_jobs(run: Run) -> None:
-    """A line for each job; of many, equal ones share a line."""
-    jobs = run.jobs
+def print_jobs(run: Run, indices: Sequence[int]) -> None:
+    """A line for each of some jobs; of many, equal ones share a line."""
+    jobs = _some(run, indices)
     groups = _equal_jobs(jobs, run) if len(jobs) > MANY else [[job] for job in jobs]
     print_table(
         ("INDEX", "ID", "STATE", "NATIVE STATE", "HOST", "TIME", "REASON"),

@@ -9,6 +9,7 @@ from anybatch.cli.base import count_jobs, say
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from anybatch.catalogue import Chosen
     from anybatch.cli.progress import Progress
     from anybatch.outcome import Outcome
     from anybatch.run import Run
@@ -18,20 +19,28 @@ if TYPE_CHECKING:
 SHOWN = 20  #: failures are told one by one up to so many
 
 
-def await_runs(session: Session, runs: Sequence[Run], progress: Progress) -> list[Outcome]:
-    """The outcomes of all jobs, when all have ended; progress and failures are shown.
+def await_jobs(session: Session, chosen: Sequence[Chosen], progress: Progress) -> list[Outcome]:
+    """The outcomes of all jobs that are chosen, when all have ended; progress is shown.
 
     A run that cannot be watched any more is left out, and hinders no other.
     """
+    runs = [one.run for one in chosen]
 
     def ready() -> bool:
         progress.update(runs)
-        return all(run.finished or run.broken for run in runs)
+        return all(one.ended or one.run.broken for one in chosen)
 
     session.wait_until(ready)
-    outcomes = [outcome for run in runs if run.finished for outcome in run.wait()]
+    outcomes = [outcome for one in chosen if one.ended for outcome in one.outcomes()]
     progress.finish(runs)
     return outcomes
+
+
+def await_runs(session: Session, runs: Sequence[Run], progress: Progress) -> list[Outcome]:
+    """As `await_jobs`, for all jobs of some runs."""
+    from anybatch.catalogue import Chosen
+
+    return await_jobs(session, [Chosen(run, range(len(run))) for run in runs], progress)
 
 
 def tell_failures(outcomes: Sequence[Outcome]) -> None:

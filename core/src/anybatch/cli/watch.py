@@ -20,12 +20,13 @@ from anybatch.cli.report import (
     run_record,
     unreadable_record,
 )
-from anybatch.cli.waiting import await_runs, effect, resume_hint, tell_failures, tell_some
+from anybatch.cli.waiting import await_jobs, effect, resume_hint, tell_failures, tell_some
 from anybatch.errors import AnybatchError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from anybatch.catalogue import Chosen
     from anybatch.cli.progress import Progress
     from anybatch.outcome import Outcome
     from anybatch.run import Run
@@ -52,24 +53,33 @@ anybatch status --json | jq '.[].jobs[] | select(.state == "failed")'""",
     metavar="NAME[=VALUE]",
     help="Only runs with a job that has this label.",
 )
-@click.argument("names", metavar="[RUN]...", nargs=-1, shell_complete=complete_run)
+@click.argument("names", metavar="[RUN[:JOBS]]...", nargs=-1, shell_complete=complete_run)
 @json_option
 def status(names: tuple[str, ...], label: str | None, as_json: bool) -> None:
     """Show the status of runs.
 
-    RUN is a run ID or any unambiguous part of one. With RUN, each job is shown. Without RUN, your
-    active runs are listed, and those that ended within the last day.
+    RUN is an ID or a part of one, a name, a run folder, @ for the last run, @2 for the one before,
+    or all. JOBS is 3, 1-3,7, a state such as failed, or a label NAME=VALUE. With RUN, each job is
+    shown. Without RUN, your active runs are listed, and those that ended within the last day.
     """
+    from anybatch.catalogue import Chosen
     from anybatch.session import Session
 
     with Session(on_notice=say) as session:
-        runs = _named(session, names, label) if names else session.runs(label=label, ended=RECENT)
+        if names:
+            chosen = [
+                one for one in session.select(*names) if label is None or one.run.has_label(label)
+            ]
+        else:
+            found = session.runs(label=label, ended=RECENT)
+            chosen = [Chosen(run, range(len(run))) for run in found]
+        runs = [one.run for one in chosen]
         session.poll(runs)
         if as_json:
             others = starmap(unreadable_record, session.unreadable.items())
-            print_json([*map(run_record, runs), *others])
+            print_json([*(run_record(one.run, one.indices) for one in chosen), *others])
         elif names:
-            _print_each(runs)
+            _print_each(chosen)
         elif runs or session.unreadable:
             print_overview(runs, session.unreadable)
         else:
@@ -79,16 +89,10 @@ def status(names: tuple[str, ...], label: str | None, as_json: bool) -> None:
                 say(not_submitted(run))
 
 
-def _named(session: Session, names: Sequence[str], label: str | None = None) -> list[Run]:
-    """Those named, each once."""
-    named = dict.fromkeys(map(session.attach, names))
-    return [run for run in named if label is None or run.has_label(label)]
-
-
-def _print_each(runs: Sequence[Run]) -> None:
-    for number, run in enumerate(runs):
-        echo("\n" * bool(number) + headline(run))
-        print_jobs(run)
+def _print_each(chosen: Sequence[Chosen]) -> None:
+    for number, one in enumerate(chosen):
+        echo("\n" * bool(number) + headline(one.run))
+        print_jobs(one.run, one.indices)
 
 
 @click.command(
@@ -103,41 +107,45 @@ anybatch wait 20261120-094725-64a26d && ./merge""",
         INTERRUPTED: "Ctrl-C or SIGTERM; the jobs continue",
     },
 )
-@click.argument("names", metavar="[RUN]...", nargs=-1, shell_complete=complete_active_run)
+@click.argument("names", metavar="[RUN[:JOBS]]...", nargs=-1, shell_complete=complete_active_run)
 @json_option
 def wait(names: tuple[str, ...], as_json: bool) -> None:
-    """Wait until runs have ended.
+    """Wait until runs, or some of their jobs, have ended.
 
     Jobs that have not been submitted yet are submitted. Without RUN, waits for all your active
     runs, and counts those that ended since the last `wait`. After Ctrl-C the jobs continue.
     """
+    from anybatch.catalogue import Chosen
     from anybatch.cli.progress import progress
     from anybatch.session import Session
 
     with progress() as shown, Session(on_notice=shown.say) as session:
-        runs = _named(session, names) if names else session.runs(untold=True)
-        outcomes = _await(session, runs, shown)
+        if names:
+            chosen = session.select(*names)
+        else:
+            chosen = [Chosen(run, range(len(run))) for run in session.runs(untold=True)]
+        outcomes = _await(session, chosen, shown)
         if as_json:
-            print_json([run_record(run) for run in runs])
+            print_json([run_record(one.run, one.indices) for one in chosen])
         tell_failures(outcomes or [])
     if outcomes is None:
         sys.exit(INTERRUPTED)
-    broken = any(run.broken for run in runs)  # told when it broke
+    broken = any(one.run.broken for one in chosen)  # told when it broke
     sys.exit(int(broken or any(not outcome.done for outcome in outcomes)))
 
 
-def _await(session: Session, runs: Sequence[Run], shown: Progress) -> list[Outcome] | None:
+def _await(session: Session, chosen: Sequence[Chosen], shown: Progress) -> list[Outcome] | None:
     """The outcomes; None after Ctrl-C."""
-    if not runs:
+    if not chosen:
         shown.say(NONE)
         return []
     try:
-        return await_runs(session, runs, shown)
+        return await_jobs(session, chosen, shown)
     except KeyboardInterrupt:
-        active = [run for run in runs if not run.finished]
+        active = [one.run for one in chosen if not one.ended]
         if active:
             shown.say(resume_hint(active))
-        tell_failures([outcome for run in runs if run.finished for outcome in run.wait()])
+        tell_failures([outcome for one in chosen if one.ended for outcome in one.outcomes()])
         return None
 
 
@@ -153,7 +161,7 @@ anybatch terminate 20261120-094725-64a26d:3 --signal USR1""",
 )
 @click.argument(
     "names",
-    metavar="RUN[:INDEX]...",
+    metavar="RUN[:JOBS]...",
     nargs=-1,
     required=True,
     shell_complete=complete_active_run,
@@ -169,9 +177,9 @@ def terminate(names: tuple[str, ...], signal: str | None, as_json: bool) -> None
     from anybatch.session import Session
 
     with Session(on_notice=say) as session:
-        wanted = _targets(session, names)
+        chosen = session.select(*names)
         name = signal and read_signal(signal)
-        told = {run: _try(run, indices, name) for run, indices in wanted.items()}
+        told = {one.run: _try(one.run, one.indices if one.named else None, name) for one in chosen}
     if as_json:
         print_json([{"run": run.id, **attrs.asdict(came)} for run, came in told.items()])
     else:
@@ -183,7 +191,7 @@ def terminate(names: tuple[str, ...], signal: str | None, as_json: bool) -> None
     sys.exit(int(bool(refused)))
 
 
-def _try(run: Run, indices: set[int] | None, signal: str | None) -> Termination:
+def _try(run: Run, indices: Sequence[int] | None, signal: str | None) -> Termination:
     """What came of it; a system that cannot be asked hinders no other run."""
     from anybatch.runs.stopping import Termination
 
@@ -193,16 +201,3 @@ def _try(run: Run, indices: set[int] | None, signal: str | None) -> Termination:
         raise
     except AnybatchError as error:
         return Termination(refused=(str(error),))
-
-
-def _targets(session: Session, names: Sequence[str]) -> dict[Run, set[int] | None]:
-    """The jobs of each run; None: all of them."""
-    wanted: dict[Run, set[int] | None] = {}
-    for name in names:
-        run, index = session.find(name)
-        chosen = wanted.setdefault(run, set())
-        if index is None:
-            wanted[run] = None
-        elif chosen is not None:
-            chosen.add(index)
-    return wanted

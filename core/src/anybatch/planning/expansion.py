@@ -36,25 +36,30 @@ def list_jobs(jobs: object) -> list[Job]:
     return listed
 
 
-def read_waits(jobs: Sequence[Job], find: Callable[[object], Wait]) -> Waits:
+def read_waits(jobs: Sequence[Job], find: Callable[[object], list[Wait]]) -> Waits:
     """What each job waits for.
 
     A `Job` object may stand in the list several times; who waits for it waits for all of them.
 
     Args:
-        find: the run, and a job of it or None for all, that an item of `Job.after` other than a
-            job means.
+        find: the runs, each with a job of it or None for all, that an item of `Job.after` other
+            than a job means.
 
     Raises:
         JobError: `after` names a job that is not in the list.
     """
     numbers: dict[int, list[int]] = defaultdict(list)
+    texts: dict[str, list[Wait]] = {}
     for index, job in enumerate(jobs):
         numbers[id(job)].append(index)
 
     def of(item: object) -> list[Wait]:
+        if isinstance(item, str):
+            if item not in texts:
+                texts[item] = find(item)
+            return texts[item]
         if not isinstance(item, Job):
-            return [find(item)]
+            return find(item)
         if id(item) not in numbers:
             raise JobError(
                 "`after` refers to a job outside this submission; use the run (or its ID) for "

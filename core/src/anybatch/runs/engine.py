@@ -23,6 +23,7 @@ from anybatch.runs.observers import Observers
 from anybatch.runs.questions import Questions
 from anybatch.runs.roster import Roster
 from anybatch.runs.state import RunState
+from anybatch.runs.summary import write_end
 from anybatch.runs.watched import WatchedRun, watch
 from anybatch.runs.workers import Workers
 
@@ -221,7 +222,7 @@ class Engine:
         over = self._roster.take_ended()
         for run in over:
             self._looks.settle(run)
-            self._index.end(run.state.id, told=self._background.running)
+            self._index.end(run.state.id, told=self._background.running, line=write_end(run.state))
         self.wake()
 
     # -- in the background
@@ -272,7 +273,7 @@ class Engine:
 
     def account(self, run: WatchedRun) -> None:
         """Fill in what only accounting knows of a run that somebody has waited for."""
-        self._index.end(run.state.id, told=True)
+        self._index.end(run.state.id, told=True, line=write_end(run.state))
         accounting.fill_in(run, self._hooks, self.mutex)
 
     # -- waiting

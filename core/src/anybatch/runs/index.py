@@ -1,9 +1,9 @@
 """The index: where this user's runs are.
 
 A folder of small files under the user's state folder, one for each run, with the path of the
-run's folder: `active` for runs that may still change, `untold` for those that have ended while
-nobody waited for them, `ended` for the others. A run leaves it by `remove` alone: that its folder
-cannot be seen now tells nothing of the run.
+run's folder and what is listed of it (`summary.py`): `active` for runs that may still change,
+`untold` for those that have ended while nobody waited for them, `ended` for the others. A run
+leaves it by `remove` alone: that its folder cannot be seen now tells nothing of the run.
 """
 
 from __future__ import annotations
@@ -11,22 +11,24 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import platformdirs
 
-from anybatch.errors import FolderError, RunNotFound, did_you_mean
+from anybatch.errors import FolderError, RunNotFound
 from anybatch.localfiles import LocalFiles
 from anybatch.ownership import distrust
+from anybatch.runs import summary
 
 if TYPE_CHECKING:
     from datetime import timedelta
+    from pathlib import Path
+
+    from anybatch.runs.summary import Summary
 
 MOST_RECENT = 50  #: ended runs that are shown without being named
-_SHOWN = 5  #: runs that are named if a part of an ID matches several
 _KINDS = ("active", "untold", "ended")
-_LONGEST = 65_536  #: bytes of a path; Linux takes 4,096
+_LONGEST = 65_536  #: bytes of an entry
 
 
 class Index:
@@ -40,7 +42,7 @@ class Index:
         self._folder = folder or platformdirs.user_state_path("anybatch") / "runs"
         self._files = LocalFiles()
 
-    def add(self, run: str, folder: Path) -> None:
+    def add(self, run: str, start: Summary) -> None:
         """Remember a run, before anything is submitted.
 
         Raises:
@@ -50,29 +52,41 @@ class Index:
         try:
             for one in (self._folder.parent, self._folder, path.parent):
                 self._files.make_private(one)
-            text = os.fsencode(folder).decode("utf-8", "surrogateescape")
-            self._files.write(path, text)
+            self._files.write(path, summary.write_start(start))
         except FolderError as error:
             raise FolderError(
                 f"cannot register the run in the state folder: {error} (set XDG_STATE_HOME to use "
                 f"another state folder)"
             ) from error
 
-    def end(self, run: str, *, told: bool) -> None:
+    def end(self, run: str, *, told: bool, line: str = "") -> None:
         """Note that the run will not change any more. Best effort: it is only slower without.
 
         Args:
             told: somebody has waited for it; else the next `anybatch wait` tells how it ended.
+            line: how it ended, by `summary.write_end`.
         """
         after = self._folder / ("ended" if told else "untold")
+        active = self._folder / "active" / run
         with contextlib.suppress(OSError, FolderError):
             self._files.make_private(after)
             with contextlib.suppress(FileNotFoundError):
-                (self._folder / "active" / run).rename(after / run)
+                if line:
+                    self._append(active, line)
+                active.rename(after / run)
                 os.utime(after / run)
                 return
             if told:
                 (self._folder / "untold" / run).rename(after / run)
+
+    def _append(self, path: Path, line: str) -> None:
+        """Add a line to an entry that is there, if it has lines and is not a path alone."""
+        flags = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        with contextlib.suppress(OSError):  # such as a full disk
+            descriptor = os.open(path, flags)
+            with open(descriptor, "ab") as file:
+                if os.pread(descriptor, 1, 0) == b"{" and file.tell() < _LONGEST // 2:
+                    file.write(f"\n{line}".encode())  # a line before it may have been cut
 
     def remove(self, run: str) -> None:
         """Drop a run, as its user wants.
@@ -142,60 +156,39 @@ class Index:
         """
         return [name for kind in _KINDS for name in self._names(kind)]
 
-    def folder(self, name: str) -> Path:
-        """The folder of the run *name*: see `find`.
+    def summary(self, run: str) -> Summary:
+        """What the index knows of the run with this ID.
 
         Raises:
-            RunNotFound: none or several have it.
+            RunNotFound: there is no such run.
             FolderError: the index or the run's entry cannot be read, or is not believed.
         """
-        return self._read(self.find(name))
-
-    def find(self, name: str) -> str:
-        """The run *name*: its id, or a part of it that only one run has.
-
-        Raises:
-            RunNotFound: none or several have it.
-            FolderError: the index cannot be read, or is not believed.
-        """
-        if self._has(name):
-            return name
-        known = self.known()
-        found = [run for run in known if name and name in run]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            latest = ", ".join(sorted(found)[: -_SHOWN - 1 : -1])
-            which = "they are" if len(found) <= _SHOWN else "the latest are"
-            raise RunNotFound(f"{name!r} matches {len(found)} runs; {which} {latest}")
-        hint = did_you_mean(name, known).replace("; did", ". Did")
-        raise RunNotFound(
-            f"no run matches {name!r}{hint or '.'} (`anybatch status` lists active runs)"
-        )
-
-    def _has(self, name: str) -> bool:
-        """Whether there is an entry of this very name; without listing all of them."""
-        plain = name and not name.startswith(".") and not {"/", "\0"} & set(name)
-        return bool(plain) and any(os.path.lexists(self._folder / k / name) for k in _KINDS)
-
-    def _read(self, run: str) -> Path:
-        """What an entry tells; it may be anything that somebody has put there."""
         for kind in _KINDS:
             self._check(kind)
             path = self._folder / kind / run
             try:
-                why = distrust(path)
-                data = b"" if why else self._files.read_from(path, -_LONGEST)
+                return self._read(path)
             except FileNotFoundError:
                 if path.is_symlink():
                     raise _bad_entry(path, "it is a link that leads nowhere") from None
                 continue  # it has ended meanwhile
             except OSError as error:
                 raise _bad_entry(path, str(error.strerror)) from error
-            if why or not data.startswith(b"/") or b"\0" in data or len(data) == _LONGEST:
-                raise _bad_entry(path, why or "it holds no path")
-            return Path(os.fsdecode(data))
-        raise RunNotFound(f"no run matches {run!r}. (`anybatch status` lists active runs)")
+        raise RunNotFound(f"no run matches {run!r}. (`anybatch status --all` lists all runs)")
+
+    def _read(self, path: Path) -> Summary:
+        """What an entry tells; it may be anything that somebody has put there."""
+        why = distrust(path)
+        data = b"" if why else self._files.read_from(path, -_LONGEST)
+        found = summary.read(data) if len(data) < _LONGEST else None
+        if found is None:
+            raise _bad_entry(path, why or "it holds no path")
+        return found
+
+    def has(self, run: str) -> bool:
+        """Whether there is an entry of this very name; without listing all of them."""
+        plain = run and not run.startswith(".") and not {"/", "\0"} & set(run)
+        return bool(plain) and any(os.path.lexists(self._folder / k / run) for k in _KINDS)
 
     def _names(self, kind: str) -> list[str]:
         try:

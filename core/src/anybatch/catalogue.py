@@ -1,0 +1,183 @@
+"""This user's runs: found again, and each opened once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
+
+import attrs
+
+from anybatch.errors import (
+    AnybatchError,
+    FolderError,
+    RunNotFound,
+    UnknownSystem,
+    UsageError,
+)
+from anybatch.plugins.registry import Plugins
+from anybatch.run import Run
+from anybatch.runs import store
+from anybatch.runs.engine import Engine
+from anybatch.runs.finding import find_run, in_order
+from anybatch.runs.index import Index
+from anybatch.runs.journal import writer_name
+from anybatch.selection import ALL, Selection, no_jobs, read_selection
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import timedelta
+
+    from anybatch.outcome import Outcome
+    from anybatch.runs.watched import WatchedRun
+
+
+@attrs.frozen
+class Chosen:
+    """A run, and the jobs of it that a selection chooses.
+
+    Attributes:
+        run: the run.
+        indices: the jobs, in order.
+        named: whether jobs were named; else they are all jobs of the run.
+    """
+
+    run: Run
+    indices: Sequence[int]
+    named: bool = False
+
+    @property
+    def ended(self) -> bool:
+        """Whether the jobs have their verdicts, as last seen."""
+        if not self.named:
+            return self.run.finished
+        return all(self.run.outcome(index) for index in self.indices)
+
+    def outcomes(self) -> list[Outcome]:
+        """The verdicts of the jobs that have one; of a run that has ended, with its accounting.
+
+        Raises:
+            FolderError: the run's journal cannot be written any more.
+        """
+        if self.run.finished:
+            self.run.wait()
+        return [outcome for index in self.indices if (outcome := self.run.outcome(index))]
+
+
+@attrs.define
+class Catalogue:
+    """The runs that a session knows, or finds.
+
+    Attributes:
+        index: where this user's runs are.
+        plugins: the batch systems that there are.
+        restore_types: gives the settings of a system their types back.
+        on_notice: told of runs that cannot be read.
+        engine: watches them.
+        unreadable: see `Session.unreadable`.
+    """
+
+    index: Index
+    plugins: Plugins
+    restore_types: Callable[[str, Mapping[str, Any]], Any]
+    on_notice: Callable[[str], None]
+    engine: Engine = attrs.field(init=False)
+    unreadable: dict[str, AnybatchError] = attrs.field(factory=dict)
+    known: WeakValueDictionary[str, Run] = attrs.field(factory=WeakValueDictionary)
+
+    def open(self, file: store.RunFile, *, new: bool = False) -> WatchedRun:
+        """The run of a folder, in the engine."""
+        self.plugins.system(file.system)
+        restore_types = partial(self.restore_types, file.system)
+        return self.engine.open(file, writer_name(self.plugins.host), restore_types, new=new)
+
+    def watched(self, name: str) -> WatchedRun:
+        """The run with this ID in the engine, read from its folder if need be."""
+        if (known := self.known.get(name)) is not None:
+            return known.watched
+        with self.engine.mutex:
+            if (watched := self.engine.get(name)) is not None:
+                return watched
+            folder = self.index.summary(name).folder
+            file = store.read(folder, self.plugins.host, self.restore_types)
+            return self.engine.get(file.run) or self.open(file)
+
+    def run_of(self, watched: WatchedRun) -> Run:
+        """The one `Run` of a run."""
+        with self.engine.mutex:
+            run = self.known.get(watched.state.id)
+            if run is None:
+                run = self.known[watched.state.id] = Run(self.engine, watched)
+            return run
+
+    def attach(self, name: str) -> Run:
+        """See `Session.attach`."""
+        if isinstance(name, str) and (known := self.known.get(name)) is not None:
+            return known
+        selection = read_selection(name)
+        if selection.parts or selection.run == ALL:
+            raise UsageError(f"one run is needed here, not {name!r:.100}")
+        return self._attach(find_run(self.index, selection))
+
+    def _attach(self, run: str) -> Run:
+        known = self.known.get(run)
+        return self.run_of(self.watched(run)) if known is None else known
+
+    def select(self, texts: Sequence[str]) -> list[Chosen]:
+        """See `Session.select`."""
+        chosen: dict[Run, set[int] | None] = {}
+        for text in texts:
+            for one in self._select(read_selection(text)):
+                indices = chosen.setdefault(one.run, set())
+                if not one.named:
+                    chosen[one.run] = None
+                elif indices is not None:
+                    indices.update(one.indices)
+        return [
+            Chosen(run, range(len(run)) if some is None else sorted(some), some is not None)
+            for run, some in chosen.items()
+        ]
+
+    def _select(self, selection: Selection) -> Iterator[Chosen]:
+        every = selection.run == ALL
+        runs = self.active() if every else [self._attach(find_run(self.index, selection))]
+        for run in runs:
+            if not selection.parts:
+                yield Chosen(run, range(len(run)))
+                continue
+            indices = self._indices(run, selection)
+            if not every and (not indices or any(selection.numbers_beyond(len(run)))):
+                raise no_jobs(selection, run.id, len(run))
+            if indices:
+                yield Chosen(run, indices, named=True)
+
+    def _indices(self, run: Run, selection: Selection) -> list[int]:
+        state = run.watched.state
+        with self.engine.mutex:
+            return selection.choose(
+                len(run), lambda i: state.jobs[i].state, lambda i: state.labels(state.jobs[i])
+            )
+
+    def active(self) -> list[Run]:
+        """The runs that may still change."""
+        return self.read(self.index.active())
+
+    def listed(self, ended: timedelta | None, *, untold: bool) -> list[Run]:
+        """Active runs, and what was asked for beside them: see `Session.runs`."""
+        return self.read(self.index.listed(ended, untold=untold))
+
+    def read(self, names: Sequence[str]) -> list[Run]:
+        """These runs, in the order of their submission, without those that cannot be read."""
+        before, self.unreadable = self.unreadable, {}
+        found = []
+        for name in in_order(self.index, names):
+            try:
+                found.append(self._attach(name))
+            except (FolderError, UnknownSystem) as error:
+                self.unreadable[name] = error
+                if str(error) != str(before.get(name)):
+                    self.on_notice(f"run {name}: {error}")
+            except RunNotFound:
+                continue  # it was removed a moment ago
+        return sorted(found, key=lambda run: (run.created, run.id))
