@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from anybatch.executor import Executor
     from anybatch.hookspecs import hookimpl
     from anybatch.model import Job, Reason, Resources, Retry, State
-    from anybatch.outcome import JobFailed, JobId, Outcome
-    from anybatch.run import JobView, Run
+    from anybatch.outcome import JobFailed, JobId, JobView, Outcome
+    from anybatch.run import Run
     from anybatch.session import Session
 
 __all__ = [
@@ -68,8 +68,8 @@ _MODULES = {
     "executor": ("Executor",),
     "hookspecs": ("hookimpl",),
     "model": ("Job", "Reason", "Resources", "Retry", "State"),
-    "outcome": ("JobFailed", "JobId", "Outcome"),
-    "run": ("JobView", "Run"),
+    "outcome": ("JobFailed", "JobId", "JobView", "Outcome"),
+    "run": ("Run",),
     "session": ("Session",),
 }
 _LATER = {name: f"anybatch.{module}" for module, names in _MODULES.items() for name in names}

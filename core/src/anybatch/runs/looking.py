@@ -76,7 +76,7 @@ class Looks:
                 self.settle(run)
                 ended = run.state.pages.take_ended()
             for page in ended:
-                exits.fold(page)
+                exits.fold(page, run.state.last_judged)
 
     def settle(self, run: WatchedRun) -> None:
         """Tell observers what was applied to a run's state."""
