@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from anybatch.model import Job
+    from anybatch.packing import Pack
     from anybatch.worker.exit_records import ExitRecord
 
 SHELLS = ("bash", "dash", "busybox")
@@ -127,12 +128,18 @@ class RunFolder:
 
 
 def write_run(
-    base: Path, shell: Shell, jobs: Job | Sequence[Job], toy: Toy | None = None, **more: Any
+    base: Path,
+    shell: Shell,
+    jobs: Job | Sequence[Job],
+    toy: Toy | None = None,
+    *,
+    pack: Pack | None = None,
+    **more: Any,
 ) -> RunFolder:
     """The run folder of *jobs*, planned and written by the real thing."""
     host = local_host(**more.pop("environ", {}))
     with session_of(base, toy or Toy(array=100_000), host=host, **more) as session:
-        plan = session.plan(jobs)
+        plan = session.plan(jobs, pack=pack)
         store.create(plan, session.host)
     return RunFolder(plan.folder, shell)
 

@@ -185,6 +185,7 @@ FLOW = (
         "errors",
         "job_fields",
         "model",
+        "packing",
         "outcome",
         "jobfile",
         "selection",

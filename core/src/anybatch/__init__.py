@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from anybatch.executor import Executor
     from anybatch.hookspecs import hookimpl
     from anybatch.model import Job, Reason, Resources, Retry, State
-    from anybatch.outcome import JobFailed, JobId, JobView, Outcome
-    from anybatch.run import Run
+    from anybatch.outcome import JobFailed, JobId, Outcome
+    from anybatch.packing import Pack
+    from anybatch.run import JobView, Run
     from anybatch.session import Session
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "JobId",
     "JobView",
     "Outcome",
+    "Pack",
     "PluginError",
     "Reason",
     "Rejected",
@@ -68,8 +70,9 @@ _MODULES = {
     "executor": ("Executor",),
     "hookspecs": ("hookimpl",),
     "model": ("Job", "Reason", "Resources", "Retry", "State"),
-    "outcome": ("JobFailed", "JobId", "JobView", "Outcome"),
-    "run": ("Run",),
+    "outcome": ("JobFailed", "JobId", "Outcome"),
+    "packing": ("Pack",),
+    "run": ("JobView", "Run"),
     "session": ("Session",),
 }
 _LATER = {name: f"anybatch.{module}" for module, names in _MODULES.items() for name in names}

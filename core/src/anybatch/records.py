@@ -178,6 +178,7 @@ class Limits:
             because the request is on its way. Only then are they taken as not submitted.
         reruns: whether it may run a job again though its script has ended, as the job may ask it
             to. An exit record is then believed after the system was asked as well.
+        packs: whether a job is a command of ours, so that it may run several jobs of a run.
         render_context: what else was asked of the system because `anybatch_render` needs it,
             such as the unit of memory; kept with each submission. If it has the name of a
             `cluster`, users are told it.
@@ -187,6 +188,7 @@ class Limits:
     dependencies: bool = attrs.field(default=False, validator=is_a(bool))
     late_arrival: timedelta = attrs.field(default=timedelta(0), validator=is_a(timedelta))
     reruns: bool = attrs.field(default=False, validator=is_a(bool))
+    packs: bool = attrs.field(default=True, validator=is_a(bool))
     render_context: Mapping[str, str] = attrs.field(factory=dict, validator=is_table)
 
 

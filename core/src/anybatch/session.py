@@ -12,6 +12,7 @@ from anybatch.catalogue import Catalogue
 from anybatch.detection import choose, given_name, must_be_here
 from anybatch.errors import FolderError, JobError, UsageError
 from anybatch.localhost import LocalHost
+from anybatch.packing import read_pack
 from anybatch.planning.expansion import expand, list_jobs, read_waits
 from anybatch.planning.planner import Planner
 from anybatch.plugins.calls import Hooks
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from anybatch.errors import AnybatchError
     from anybatch.host import Host
     from anybatch.model import Job
+    from anybatch.packing import Pack
     from anybatch.planning.plan import Plan, Wait
     from anybatch.run import Run
     from anybatch.settings.layers import Settings
@@ -79,7 +81,9 @@ class Session:
         self._name = given_name(system, self.plugins) or str(self.settings.core("system"))
         self._system: str | None = None
         self._index = Index()
-        self._catalogue = Catalogue(self._index, self.plugins, self.settings, self._notice)
+        self._catalogue = Catalogue(
+            self._index, self.plugins, self.settings.restore_types, self._notice
+        )
         self._engine = self._catalogue.engine = Engine(
             self.hooks,
             self._index,
@@ -122,11 +126,18 @@ class Session:
 
     # -- submitting
 
-    def plan(self, jobs: Job | Iterable[Job], *, require_one_job_each: bool = False) -> Plan:
+    def plan(
+        self,
+        jobs: Job | Iterable[Job],
+        *,
+        require_one_job_each: bool = False,
+        pack: Pack | int | None = None,
+    ) -> Plan:
         """What `submit` would do, as text; nothing is written.
 
         Args:
             require_one_job_each: a job of which the batch system would make several is an error.
+            pack: how many jobs are one job of the batch system; default: one.
 
         Raises:
             UsageError: a job or setting that cannot be; a batch system that is not available.
@@ -141,26 +152,30 @@ class Session:
                     f"{self.system} makes {len(made)} jobs of {len(listed)}, but a future stands "
                     f"for one job; use Session.submit instead"
                 )
-            hooks, settings, host = self.hooks, self.settings, self.host
             planner = Planner(
-                self.system, hooks=hooks, settings=settings, host=host, base=self.folder
+                self.system,
+                hooks=self.hooks,
+                settings=self.settings,
+                host=self.host,
+                base=self.folder,
+                pack=read_pack(pack),
             )
             return planner.plan(made, self.runs_folder, waits)
 
-    def submit(self, jobs: Job | Iterable[Job], *, require_one_job_each: bool = False) -> Run:
+    def submit(self, jobs: Job | Iterable[Job], *, pack: Pack | int | None = None) -> Run:
         """Submit one job or many as one run.
 
         Returns at once: with the ids of the batch system where it took the jobs, and where it
         cannot be reached with a run that is submitted as soon as it can.
 
         Args:
-            require_one_job_each: a job of which the batch system would make several is an error.
+            pack: how many jobs are one job of the batch system; default: one.
 
         Raises:
             UsageError: a job or setting that cannot be; nothing was submitted.
             FolderError: the run's folder or the index cannot be written; nothing was submitted.
         """
-        return self.submit_plan(self.plan(jobs, require_one_job_each=require_one_job_each))
+        return self.submit_plan(self.plan(jobs, pack=pack))
 
     def submit_plan(self, plan: Plan) -> Run:
         """Submit what `plan` has returned, once.

@@ -9,6 +9,7 @@ import click
 
 from anybatch.cli.base import json_option, option_group
 from anybatch.cli.file_options import FILE_OPTIONS
+from anybatch.cli.pack_options import PACK_OPTIONS
 from anybatch.cli.params import (
     WholeNumber,
     complete_assignment,
@@ -24,7 +25,7 @@ from anybatch.model import Job, Resources
 from anybatch.units import parse_duration, parse_size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import BinaryIO
 
     from anybatch.cli.base import Decorator
@@ -40,53 +41,6 @@ _job = option_group("Job")
 _needs = option_group("Resources")
 _many = option_group("Many jobs")
 _path = click.Path()
-
-set_option: Decorator = _job(
-    "--set",
-    "assignments",
-    shell_complete=complete_assignment,
-    multiple=True,
-    metavar="PLUGIN.KEY=VALUE",
-    help="Change a setting, for example slurm.qos=long. `anybatch settings --all` lists all "
-    "settings. Repeatable.",
-)
-
-_RESOURCES: tuple[Decorator, ...] = (
-    _needs("--cores", type=WholeNumber(1), metavar="N", help="CPU cores per task."),
-    _needs("--gpus", type=WholeNumber(0), metavar="N", help="GPUs per task."),
-    _needs(
-        "--memory",
-        callback=read_by(parse_size),
-        metavar="SIZE",
-        help="Memory per node, for example 2GiB.",
-    ),
-    _needs(
-        "--disk",
-        callback=read_by(parse_size),
-        metavar="SIZE",
-        help="Scratch space, for example 10GB.",
-    ),
-    _needs(
-        "--time",
-        callback=read_by(parse_duration),
-        metavar="DURATION",
-        help="Time limit, for example 1h30m, 90s or 1:30:00.",
-    ),
-    _needs("--nodes", type=WholeNumber(1), metavar="N", help="Number of nodes."),
-    _needs(
-        "--tasks",
-        type=WholeNumber(1),
-        metavar="N",
-        help="Total number of processes (MPI ranks) on all nodes.",
-    ),
-    _needs("--queue", metavar="NAME", help="Queue or partition to submit to."),
-    _needs(
-        "--exclusive",
-        is_flag=True,
-        default=None,
-        help="Do not share the nodes with other jobs.",
-    ),
-)
 
 _OPTIONS: tuple[Decorator, ...] = (
     _job(
@@ -138,7 +92,15 @@ _OPTIONS: tuple[Decorator, ...] = (
         metavar="NAME=VALUE",
         help="Label the jobs; `anybatch status --label` finds them again. Repeatable.",
     ),
-    set_option,
+    _job(
+        "--set",
+        "assignments",
+        shell_complete=complete_assignment,
+        multiple=True,
+        metavar="PLUGIN.KEY=VALUE",
+        help="Change a setting, for example slurm.qos=long. `anybatch settings --all` lists all "
+        "settings. Repeatable.",
+    ),
     _job(
         "--after",
         shell_complete=complete_run,
@@ -153,7 +115,40 @@ _OPTIONS: tuple[Decorator, ...] = (
         help="Rerun a failed job up to TIMES times (nonzero exit, signal, node failure or "
         "preemption).",
     ),
-    *_RESOURCES,
+    _needs("--cores", type=WholeNumber(1), metavar="N", help="CPU cores per task."),
+    _needs("--gpus", type=WholeNumber(0), metavar="N", help="GPUs per task."),
+    _needs(
+        "--memory",
+        callback=read_by(parse_size),
+        metavar="SIZE",
+        help="Memory per node, for example 2GiB.",
+    ),
+    _needs(
+        "--disk",
+        callback=read_by(parse_size),
+        metavar="SIZE",
+        help="Scratch space, for example 10GB.",
+    ),
+    _needs(
+        "--time",
+        callback=read_by(parse_duration),
+        metavar="DURATION",
+        help="Time limit, for example 1h30m, 90s or 1:30:00.",
+    ),
+    _needs("--nodes", type=WholeNumber(1), metavar="N", help="Number of nodes."),
+    _needs(
+        "--tasks",
+        type=WholeNumber(1),
+        metavar="N",
+        help="Total number of processes (MPI ranks) on all nodes.",
+    ),
+    _needs("--queue", metavar="NAME", help="Queue or partition to submit to."),
+    _needs(
+        "--exclusive",
+        is_flag=True,
+        default=None,
+        help="Do not share the nodes with other jobs.",
+    ),
     *FILE_OPTIONS,
     _many(
         "--count",
@@ -168,6 +163,7 @@ _OPTIONS: tuple[Decorator, ...] = (
         help="Run one job for each line of FILE (- for standard input). {} in the command is "
         "replaced by the line; if there is no {}, the line is appended as the last argument.",
     ),
+    *PACK_OPTIONS,
     json_option,
     click.argument(
         "command",
@@ -181,16 +177,7 @@ _OPTIONS: tuple[Decorator, ...] = (
 
 def job_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options that describe jobs."""
-    return _with(function, _OPTIONS)
-
-
-def resource_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options that say what jobs need."""
-    return _with(function, _RESOURCES)
-
-
-def _with(function: Callable[..., Any], options: Sequence[Decorator]) -> Callable[..., Any]:
-    for option in reversed(options):
+    for option in reversed(_OPTIONS):
         function = option(function)
     return function
 
@@ -204,7 +191,7 @@ def prepare(given: Mapping[str, Any], say: Callable[[str], None]) -> tuple[Sessi
     from anybatch.session import Session
 
     session = Session(given["system"], on_notice=say)
-    settings = read_assignments(given["assignments"], session)
+    settings = _settings(given["assignments"], session)
     if settings:
         session = Session(
             given["system"],
@@ -216,12 +203,7 @@ def prepare(given: Mapping[str, Any], say: Callable[[str], None]) -> tuple[Sessi
     return session, _jobs(given, settings)
 
 
-def read_assignments(assignments: Iterable[str], session: Session) -> dict[str, dict[str, Any]]:
-    """The settings of `--set`, by plugin.
-
-    Raises:
-        SettingError: no such setting, or a value that does not fit.
-    """
+def _settings(assignments: Iterable[str], session: Session) -> dict[str, dict[str, Any]]:
     from anybatch.settings.layers import parse_assignment
 
     tables: dict[str, dict[str, Any]] = {}

@@ -10,6 +10,7 @@ from pathlib import Path
 import attrs
 
 from anybatch.model import Retry
+from anybatch.packing import Pack
 from anybatch.records import RenderedFile, Submission
 
 
@@ -42,6 +43,7 @@ class Planned:
         waits: what must be done first.
         retry: when its jobs are run again.
         attempt: 0, or the number of the retry that it makes.
+        pack: how its jobs are packed; a task of the submission is a pack of them.
     """
 
     submission: Submission
@@ -49,6 +51,12 @@ class Planned:
     waits: tuple[Wait, ...] = ()
     retry: Retry = attrs.field(factory=Retry)
     attempt: int = 0
+    pack: Pack = attrs.field(factory=Pack)
+
+    @property
+    def packed(self) -> bool:
+        """Whether the batch system has several of its jobs as one."""
+        return self.pack.jobs > 1
 
 
 @attrs.frozen(kw_only=True)

@@ -11,6 +11,8 @@ from datetime import datetime, timezone
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 from anybatch.errors import JobError
 from anybatch.planning.job_environment import inherited, merge
 from anybatch.planning.paths import JobGroup, Resolver
@@ -21,6 +23,7 @@ from anybatch.records import (
     Limits,
     RenderedFile,
     Submission,
+    Transfer,
 )
 from anybatch.worker.script import render_script
 
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 
     from anybatch.host import Host
     from anybatch.model import Job, Resources
+    from anybatch.packing import Pack
     from anybatch.plugins.calls import Hooks
     from anybatch.settings.layers import Settings
 
@@ -42,6 +46,7 @@ class Planner:
     Args:
         system: the plugin's name.
         base: the folder that relative paths start from.
+        pack: how jobs are packed.
     """
 
     def __init__(
@@ -52,12 +57,14 @@ class Planner:
         settings: Settings,
         host: Host,
         base: Path,
+        pack: Pack,
     ) -> None:
         self._system = system
         self._hooks = hooks
         self._settings = settings
         self._host = host
         self._base = base
+        self._pack = pack
         self._limits: dict[str, Limits] = {}
         self._resolver = Resolver(base, host)
 
@@ -83,11 +90,11 @@ class Planner:
             self._resolver.check_run_folder(work.folder, group)
         tables = TaskFiles(self._resolver, work, self._settings.core("copy_limit"))
         planned: list[Planned] = []
-        for (group_waits, group), number in zip(groups, _numbers(groups), strict=True):
+        for (group_waits, group), number in zip(groups, self._numbers(groups), strict=True):
             own = tuple((name or run, index) for name, index in group_waits)
             planned += self._submissions(jobs, group, own, number, work, tables)
         planned.sort(key=lambda one: one.submission.number)
-        script = render_script(run, work.count, tables.shared, tables.pieces)
+        script = render_script(run, work.count, tables.shared, tables.pieces, self._pack)
         return Plan(
             run=run,
             system=self._system,
@@ -146,6 +153,15 @@ class Planner:
             limits=self._limits_for(tables[self._system]),
         )
 
+    def _check_pack(self, group: JobGroup) -> None:
+        if group.transfer is Transfer.SYSTEM:
+            raise JobError(
+                f"jobs cannot be packed where {self._system} moves their files; use a shared file "
+                f"system ({self._system}.transfer = 'shared'), or submit without a pack"
+            )
+        if not group.limits.packs:
+            raise JobError(f"jobs of {self._system} cannot be packed; submit without a pack")
+
     def _limits_for(self, table: Mapping[str, Any]) -> Limits:
         """What the system allows jobs with these settings; asked once for each different table."""
         key = repr(sorted(table.items()))
@@ -164,7 +180,11 @@ class Planner:
         work: RunDraft,
         tables: TaskFiles,
     ) -> Iterator[Planned]:
-        size = group.limits.array
+        size, limits, pack = group.limits.array * self._pack.jobs, group.limits, self._pack
+        if pack.jobs > 1:
+            self._check_pack(group)
+            # A pack that is started anew passes by what has ended.
+            limits = attrs.evolve(limits, reruns=False)
         for start in range(0, len(group.indices), size):
             indices = tuple(group.indices[start : start + size])
             number = first + start // size
@@ -174,27 +194,30 @@ class Planner:
                 run=work.run,
                 number=number,
                 folder=work.folder,
-                count=len(indices),
+                count=pack.count(len(indices)),
                 name=_name(group.job),
-                resources=group.job.resources,
+                resources=pack.scaled(group.job.resources),
                 settings=group.settings,
-                after=_placeholders(waits) if group.limits.dependencies else (),
+                after=_placeholders(waits) if limits.dependencies else (),
                 container=group.job.container,
                 transfer=group.transfer,
                 transfer_sets=transfer_sets,
-                limits=group.limits,
+                limits=limits,
             )
             self._hooks.render(self._system, submission)
             yield Planned(
-                submission=submission, indices=indices, waits=waits, retry=group.job.retry
+                submission=submission,
+                indices=indices,
+                waits=waits,
+                retry=group.job.retry,
+                pack=pack,
             )
 
-
-def _numbers(groups: Sequence[tuple[Any, JobGroup]]) -> Iterator[int]:
-    number = 0
-    for _, group in groups:
-        yield number
-        number += -(-len(group.indices) // group.limits.array)
+    def _numbers(self, groups: Sequence[tuple[Any, JobGroup]]) -> Iterator[int]:
+        number = 0
+        for _, group in groups:
+            yield number
+            number += -(-len(group.indices) // (group.limits.array * self._pack.jobs))
 
 
 def _directives(job: Job) -> Any:

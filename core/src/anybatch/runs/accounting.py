@@ -27,7 +27,8 @@ _FACTS = ("host", "started", "ended", "cpu_time", "max_memory")
 def fill_in(run: WatchedRun, hooks: Hooks, mutex: threading.RLock) -> None:
     """Ask what the jobs of a run that has ended used; once, and without it life goes on."""
     with mutex:
-        batches = [] if run.accounted else run.state.batches(filter(_lacks_use, run.state.jobs))
+        known = run.accounted or run.state.packed  # of a pack, not of the jobs in it
+        batches = [] if known else run.state.batches(filter(_lacks_use, run.state.jobs))
         run.accounted = True
     if not batches:
         return

@@ -88,7 +88,7 @@ class Dependencies:
             if job.state.final:
                 return f"dependency {run.id}:{job.index} is {job.state.value}"
             if not job.native_id or run.retries(job) or not self._knows(one, run, job):
-                waits = True  # the system knows nothing of our next attempt
+                waits = True  # the system knows nothing of our next attempt, nor of a job in a pack
             else:
                 natives.append(job.native_id)
         return None if waits else natives
@@ -97,4 +97,4 @@ class Dependencies:
         """Whether a submission goes where a job is: the same system, and the same cluster of it."""
         there = run.submissions[job.submission].planned.submission.limits.render_context
         here = one.planned.submission.limits.render_context
-        return run.file.system == self._run.file.system and there == here
+        return not run.packed and run.file.system == self._run.file.system and there == here

@@ -6,8 +6,7 @@
     not_found   {s, n}              that holds: no jobs, it may be tried again
     submitted   {s, ids}            the batch system has the jobs
     refused     {s, reason, text}   the batch system or a dependency said no for good
-    retry       {planned, outcomes} jobs that are run again, as a further submission, and why
-    rerun       {planned}           jobs that somebody wants to run again, as further submissions
+    retry       {planned}           jobs that are run again, as a further submission
     state       {s, jobs, state, native_state, message}
     sign        {s, jobs, sign, at} the first sign of an end, or that it was none
     terminate   {jobs}              somebody asked for it
@@ -124,8 +123,9 @@ class Fold:
 
     def _on_submitted(self, event: Event) -> None:
         one, ids, stamp = self.submissions[event["s"]], event["ids"], stamp_of(event)
-        if len(ids) != len(one.planned.indices):
-            ids = [""] * len(one.planned.indices)  # of a plan that another process made as well
+        if len(ids) != one.planned.submission.count:
+            ids = [""] * one.planned.submission.count  # of a plan that another process made as well
+        ids = one.planned.pack.spread(ids, len(one.planned.indices))
         if one.has_jobs and (stamp, any(ids)) > (one.taken, True):
             return
         one.has_jobs = True
@@ -147,29 +147,14 @@ class Fold:
         self.submissions[event["s"]].refused = True
 
     def _on_retry(self, event: Event) -> None:
-        self._take_further(event, [event["planned"]])
-        for plain in event.get("outcomes", ()):
-            self._judge(plain, event)
-
-    def _on_rerun(self, event: Event) -> None:
-        for job in self._take_further(event, event["planned"]):
-            job.reopened, job.since = stamp_of(event), job.attempt
-
-    def _take_further(self, event: Event, plain: list[Any]) -> list[JobRecord]:
-        """Take further submissions; the jobs that are in one of them now."""
-        made = [read_planned(one, self.file, self._restore_types) for one in plain]
-        number = made[0].submission.number if made else -1
-        if number > len(self.submissions):
+        planned = read_planned(event["planned"], self.file, self._restore_types)
+        if planned.submission.number > len(self.submissions):
             self.early.append(event)
-        if number != len(self.submissions):
-            return []  # another process planned the same
-        for planned in made:
+        elif planned.submission.number == len(self.submissions):
             self._add(planned)
-        jobs = [self.jobs[index] for planned in made for index in planned.indices]
-        early, self.early = self.early, []
-        for one in early:
-            self.apply(one)
-        return jobs
+            early, self.early = self.early, []
+            for one in early:
+                self.apply(one)
 
     def _on_state(self, event: Event) -> None:
         stamp = stamp_of(event)
@@ -196,8 +181,7 @@ class Fold:
 
     def _on_terminate(self, event: Event) -> None:
         for index in read_ranges(event["jobs"], below=len(self.jobs)):
-            job = self.jobs[index]
-            job.unwanted = max(job.unwanted, stamp_of(event))
+            self.jobs[index].terminated = True
 
     def _on_stopped(self, event: Event) -> None:
         for job in self._current(event):
@@ -205,17 +189,12 @@ class Fold:
 
     def _on_ended(self, event: Event) -> None:
         for plain in event["outcomes"]:
-            self._judge(plain, event)
-
-    def _judge(self, plain: dict[str, Any], event: Event) -> None:
-        outcome = from_plain({**plain, "run": self.file.run}, Outcome)
-        job = self.jobs[outcome.index]
-        if outcome.attempt > job.attempt:
-            self.early.append({**event, "e": "ended", "outcomes": [plain]})
-        elif outcome.attempt == job.attempt:
-            self.end(job, outcome, stamp_of(event))
-        else:  # it is run again
-            job.remember(outcome, stamp_of(event))
+            outcome = from_plain({**plain, "run": self.file.run}, Outcome)
+            job = self.jobs[outcome.index]
+            if outcome.attempt > job.attempt:
+                self.early.append({**event, "outcomes": [plain]})
+            elif outcome.attempt == job.attempt:  # else it is run again
+                self.end(job, outcome, stamp_of(event))
 
     def end(self, job: JobRecord, outcome: Outcome, stamp: Stamp) -> None:
         """The verdict on the attempt that a job is in; of several the one stamped last."""
@@ -245,6 +224,7 @@ class Fold:
                 continue
             job.begin(planned)
             if planned.attempt:
+                job.outcome = None
                 self._restarted.add(index)
                 self._move(job, State.NEW, ended=True)
 

@@ -75,8 +75,9 @@ class Looks:
                     run.watcher.judge()
                 self.settle(run)
                 ended = run.state.pages.take_ended()
-            for page in ended:
-                exits.fold(page, run.state.last_judged)
+            # A pack that is started anew passes by the jobs that have left records.
+            for page in () if run.state.packed else ended:
+                exits.fold(page)
 
     def settle(self, run: WatchedRun) -> None:
         """Tell observers what was applied to a run's state."""

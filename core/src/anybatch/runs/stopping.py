@@ -60,7 +60,10 @@ def stop(
     signal: str | None,
 ) -> Termination:
     """Stop jobs that have not ended, or send them a signal."""
+    with mutex:
+        indices, torn = _whole_packs(run, indices)
     ended, batches, refused = _note(run, mutex, indices, signal)
+    refused = [*torn, *refused]
     told = sum(len(batch.ids) for batch in batches)
     not_accepted = tell(run.file.system, hooks, batches, signal)
     if signal is None:
@@ -68,6 +71,35 @@ def stop(
             run.record_stopped(batches)
     accepted = told - len(not_accepted)
     return Termination(accepted=accepted, ended=ended, refused=(*refused, *not_accepted))
+
+
+def _whole_packs(run: RunState, indices: Iterable[int]) -> tuple[list[int], list[str]]:
+    """The jobs that can be told, and why others cannot: a pack ends, or is signalled, whole."""
+    wanted = list(indices)
+    if not run.packed:
+        return wanted, []
+    told, refused, asked = [], [], set(wanted)
+    for one in run.submissions:
+        places = {index: place for place, index in enumerate(one.planned.indices)}
+        for index in wanted:
+            job = run.jobs[index]
+            if job.submission != one.planned.submission.number or job.state.final:
+                continue
+            mates = one.planned.pack.mates(one.planned.indices, places[index])
+            others = [mate for mate in mates if mate not in asked and not _is_over(run, mate, job)]
+            if others:
+                refused.append(
+                    f"job {run.id}:{index} shares a pack with {write_ranges(others)}, which would "
+                    f"end too; name them all, or wait for it"
+                )
+            else:
+                told.append(index)
+    return told, refused
+
+
+def _is_over(run: RunState, mate: int, job: JobRecord) -> bool:
+    """Whether a job has ended, or is run again in another pack."""
+    return run.jobs[mate].state.final or run.jobs[mate].submission != job.submission
 
 
 def _note(

@@ -26,6 +26,7 @@ import attrs
 
 from anybatch.errors import FolderAway, FolderError
 from anybatch.model import Retry
+from anybatch.packing import Pack
 from anybatch.planning.plan import Planned, token
 from anybatch.planning.transfer_layout import make_links
 from anybatch.ranges import read_ranges, write_ranges
@@ -159,6 +160,7 @@ def plain_planned(planned: Planned) -> dict[str, Any]:
         "waits": planned.waits,
         "retry": to_plain(planned.retry),
         "attempt": planned.attempt,
+        "pack": to_plain(planned.pack),
     }
 
 
@@ -190,7 +192,8 @@ def _read_planned(
         raise ValueError(f"{submission.token!r:.100} is not the token of {submission.number}")
     indices = tuple(read_ranges(plain["indices"], below=min(count, _MOST)))
     sets = len(submission.transfer_sets)
-    if len(indices) != submission.count or sets not in (0, 1, len(indices)):
+    pack = from_plain(plain.get("pack", {}), Pack)
+    if pack.count(len(indices)) != submission.count or sets not in (0, 1, len(indices)):
         raise ValueError(f"submission {submission.number} does not have {submission.count} jobs")
     return Planned(
         submission=attrs.evolve(submission, settings=restore_types(settings)),
@@ -198,6 +201,7 @@ def _read_planned(
         waits=tuple((_text(name), _index(index)) for name, index in plain["waits"]),
         retry=from_plain(plain["retry"], Retry),
         attempt=_whole(plain["attempt"]),
+        pack=pack,
     )
 
 

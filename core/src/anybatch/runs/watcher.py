@@ -14,6 +14,7 @@ from anybatch.errors import FolderError
 from anybatch.model import Reason, State
 from anybatch.records import Batch, JobStatus, Transfer
 from anybatch.runs.facts import facts_of, facts_of_record, in_order, where_to_read
+from anybatch.runs.members import own_word
 from anybatch.runs.moments import Moment, moment_of, now
 from anybatch.runs.retry import plan_retries, to_be_retried
 from anybatch.runs.verdict import Evidence, Verdict, judge
@@ -170,6 +171,7 @@ class Watcher:
             if status is None or (status.never_started and self._script_ran(job)):
                 missing.append(job)
                 continue
+            status = own_word(self._run, self._seen, job, status)
             self._seen.statuses[job.index] = status
             self._seen.missing.pop(job.index, None)
             if not status.state.final:
@@ -331,11 +333,10 @@ class Watcher:
 
     def _retry(self, outcomes: list[Outcome]) -> None:
         for planned in plan_retries(self._run, outcomes, self._host):
-            again = set(planned.indices)
-            self._run.record_retry(planned, [one for one in outcomes if one.index in again])
+            self._run.record_retry(planned)
             count, attempt = planned.submission.count, planned.attempt + 1
             jobs = "1 job" if count == 1 else f"{count} jobs"
-            most = self._run.jobs[planned.indices[0]].since + planned.retry.times + 1
+            most = planned.retry.times + 1
             self._on_notice(f"run {self._run.id}: retrying {jobs} (attempt {attempt} of {most})")
         self._forget_restarted()
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from anybatch.packing import Pack
 from anybatch.quoting import INDEX, quote, quote_indexed, quote_pattern, quote_words
 from anybatch.ranges import PAGE
 from anybatch.records import WorkerPath
@@ -37,9 +38,11 @@ PIECES = (
     "stage_out",  # outputs
     "transferred",  # files that the batch system moves
     "container",  # a wrapper
+    "pack",  # several jobs of the run are one of the batch system
     "begin",
 )
 _ALWAYS = frozenset({"shells", "frame", "wait", "inside", "begin"})
+_ALONE = Pack()
 _ATTEMPT = re.compile(r"(?<= ab_attempt=)\d+(?=;)")
 
 
@@ -180,7 +183,11 @@ def _plain(path: str) -> str:
 
 
 def render_script(
-    run: str, count: int, shared: Mapping[str, str], pieces: frozenset[str] = frozenset(PIECES)
+    run: str,
+    count: int,
+    shared: Mapping[str, str],
+    pieces: frozenset[str] = frozenset(PIECES),
+    pack: Pack = _ALONE,
 ) -> str:
     """The text of `job.sh`.
 
@@ -189,7 +196,9 @@ def render_script(
         count: how many jobs the run has.
         shared: the definitions that tasks do not repeat.
         pieces: what its jobs need.
+        pack: how they are packed.
     """
+    pieces |= {"pack"} if pack.jobs > 1 else set()
     bodies = [_piece(name) for name in PIECES if name in pieces]
     lines = [
         "#!/bin/sh",
@@ -202,6 +211,7 @@ def render_script(
         f"ab_count={count}",
         f"ab_page={PAGE}",
         f"ab_jobs={JOBS}",
+        *([f"ab_pack={pack.jobs} ab_lanes={pack.side_by_side}"] if pack.jobs > 1 else []),
         "",
         "ab_shared() {",
         *(f"    {text}" for text in shared.values()),

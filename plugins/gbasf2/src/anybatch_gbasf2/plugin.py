@@ -73,7 +73,7 @@ class Gbasf2(BatchSystem):
 
     def anybatch_limits(self, settings: Mapping[str, Any]) -> Limits:
         """A project is one submission, and gbasf2 knows no order."""
-        return Limits(array=1_000_000)
+        return Limits(array=1_000_000, packs=False)
 
     def anybatch_expand(
         self, job: Job, settings: Mapping[str, Any], base_dir: Path

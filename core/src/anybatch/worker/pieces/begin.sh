@@ -1,10 +1,6 @@
 # ---- begin
 
-case $0 in
-/*) ab_run=${0%/*} ;;
-*/*) ab_run=$PWD/${0%/*} ;;
-*) ab_run=$PWD ;;
-esac
+ab_find_run
 ab_where=outside
 if [ "$1" = --inside ]; then
     ab_where=inside

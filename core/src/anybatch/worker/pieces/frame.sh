@@ -7,6 +7,14 @@
 #     exit/PAGE/INDEX.ATTEMPT.RESTARTS.PHASE.exit-CODE[.SIGNAL CAUGHT BY THE SCRIPT]
 #     exit/PAGE/INDEX.ATTEMPT.RESTARTS.PHASE.signal-NUMBER[...]
 
+ab_find_run() { # sets ab_run, the run's folder
+    case $0 in
+    /*) ab_run=${0%/*} ;;
+    */*) ab_run=$PWD/${0%/*} ;;
+    *) ab_run=$PWD ;;
+    esac
+}
+
 ab_fail() { # TEXT
     echo "anybatch: job $ab_index: $1" >&2
     exit 1
