@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 #: b2luigi needs Python 3.11; `make` installs it where there is one.
 HERE = importlib.util.find_spec("b2luigi") is not None
 collect_ignore_glob = [] if HERE else ["test_*.py"]
+if HERE:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # luigi warns of defaults of its own
+        import b2luigi  # noqa: F401
 
 
 def pytest_report_header() -> str | None:
@@ -77,6 +82,11 @@ class Program:
     def runs(self) -> list[Path]:
         """The folders of its runs."""
         return sorted((self.folder / ".anybatch" / "runs").glob("*"))
+
+    @property
+    def marks(self) -> list[Path]:
+        """The files that tell which job a task became."""
+        return sorted((self.folder / "task_files").rglob("anybatch.json"))
 
     def kill(self, process: subprocess.Popen[str]) -> None:
         """Kill the program, and nothing else."""

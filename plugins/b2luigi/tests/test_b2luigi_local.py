@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -120,6 +122,79 @@ def test_ctrl_c_may_leave_the_jobs_alone(program: Callable[..., Program]) -> Non
     assert sorted(tasks.ran) == ["0.0", "0.1", "0.2"]
 
 
+def test_a_task_that_takes_too_long_is_stopped(program: Callable[..., Program]) -> None:
+    """Luigi's `worker_timeout` ends the job of one task; the others run."""
+    text = layers(1, 3, f"{WAITS} if self.number == 1 else None").replace(
+        "    layer = b2",
+        "    @property\n    def worker_timeout(self):\n"
+        "        return 4 if self.number == 1 else None\n\n    layer = b2",
+        1,
+    )
+    tasks = program(text)
+    said = tasks.run()
+    assert "timed out after 4 seconds" in said
+    assert "Traceback" not in said
+    assert "2 ran successfully" in said
+    [run] = tasks.runs
+    argv = [sys.executable, "-m", "anybatch", "status", "--json", run.name]
+    done = subprocess.run(argv, cwd=tasks.folder, capture_output=True, text=True, check=False)
+    assert done.stdout.count('"terminated"') >= 1
+
+
+def test_a_run_that_is_taken_away_is_told(program: Callable[..., Program]) -> None:
+    """Tasks whose run's folder is removed fail with the reason, and the program ends."""
+    tasks = program(layers(1, 2, WAITS))
+    first = tasks.start()
+    tasks.await_ran(2)
+    [run] = tasks.runs
+    run.rename(tasks.folder / "away")
+    said = first.communicate(timeout=300)[0]
+    (tasks.folder / "go").touch()
+    assert "2 failed" in said
+    assert f"run {run.name} cannot be watched any more" in said
+
+
+def test_names_with_odd_letters(anybatch_home: Path) -> None:
+    """The program's folder and its own name are no shell text."""
+    folder = anybatch_home / """it's "$HOME" %s;&"""
+    folder.mkdir()
+    (folder / "my tasks.py").write_text(layers(1, 2))
+    settings = {"batch_system": "anybatch", "anybatch_system": "local", "result_dir": "results"}
+    (folder / "settings.json").write_text(json.dumps(settings))
+    argv = [sys.executable, "-W", "ignore", "my tasks.py"]
+    done = subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=False)
+    assert "This progress looks :)" in done.stdout + done.stderr
+    assert sorted((folder / "ran").read_text().split()) == ["0.0", "0.1"]
+
+
+def test_files_are_transferred(program: Callable[..., Program], tmp_path: Path) -> None:
+    """What `transfer_files` names is beside the program where a job works."""
+    (tmp_path / "else where").mkdir()
+    data = tmp_path / "else where" / "data.txt"
+    data.write_text("brought")
+    tasks = program(
+        layers(1, 2, "note(open('data.txt').read())"),
+        transfer_files=[str(data), str(data)],
+        working_dir=".",
+    )
+    assert "This progress looks :)" in tasks.run()
+    assert sorted(tasks.ran) == ["0.0", "0.1", "brought", "brought"]
+
+
+def test_groups_are_left_to_b2luigi(program: Callable[..., Program]) -> None:
+    """b2luigi lets its own batch systems alone group tasks, and says so; nothing runs."""
+    text = layers(1, 3).replace(
+        "    number = b2luigi.IntParameter()",
+        "    number = b2luigi.IntParameter(grouping=True)\n    max_grouping_size = 2",
+        1,
+    )
+    tasks = program(text)
+    assert (
+        "grouping of tasks is currently only implemented for HTCondor, Slurm and LSF" in tasks.run()
+    )
+    assert tasks.ran == []
+
+
 def test_workers_limit_what_is_in_flight(program: Callable[..., Program]) -> None:
     """With two workers never more than two jobs are submitted at once."""
     tasks = program(layers(1, 5, workers=2))
@@ -169,6 +244,8 @@ def test_settings_reach_the_job(program: Callable[..., Program], anybatch_home: 
         assert nice == os.nice(0) + 3
         assert folder == str(tasks.folder)
         assert words == ["--more", "x y"]
+    log = tasks.folder / "logs/layer=0/number=0/Part/stdout"
+    assert "FROM_SCRIPT" not in log.read_text()  # b2luigi's own wrapper prints all variables
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,12 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import attrs
 from anybatch import Job, Resources, UsageError
 from b2luigi.core.utils import create_cmd_from_task, get_filename, get_log_file_dir, map_folder
 
+from anybatch_b2luigi import grid
+from anybatch_b2luigi.needless import NO_QUEUES
 from anybatch_b2luigi.settings import get, split_htcondor, split_slurm, table, words
 
 if TYPE_CHECKING:
@@ -30,13 +33,19 @@ def labels_of(task: Any) -> dict[str, str]:
 
 
 def job_of(task: Any, system: str) -> Job:
-    """The job that runs a task, with b2luigi's settings.
-
-    Its logs are where b2luigi looks for them: `stdout` and `stderr` in the task's log folder.
+    """The job that runs a task, or is its project on the grid, with b2luigi's settings.
 
     Raises:
         UsageError: a setting that cannot be.
     """
+    own = table("anybatch_settings", task)
+    job = grid.job_of(task, labels_of(task)) if system == grid.SYSTEM else _job_of(task, system)
+    settings = {name: {**job.settings.get(name, {}), **values} for name, values in own.items()}
+    return attrs.evolve(job, settings={**job.settings, **settings})
+
+
+def _job_of(task: Any, system: str) -> Job:
+    """Its logs are where b2luigi looks for them: `stdout` and `stderr` in the task's log folder."""
     name, resources, own = _native(task, system)
     logs = Path(get_log_file_dir(task)).absolute()
     logs.mkdir(parents=True, exist_ok=True)
@@ -44,8 +53,6 @@ def job_of(task: Any, system: str) -> Job:
     settings: dict[str, Mapping[str, Any]] = {system: own} if own else {}
     if image:
         settings["apptainer"] = _container(task, logs)
-    for plugin, values in table("anybatch_settings", task).items():
-        settings[plugin] = {**settings.get(plugin, {}), **values}
     inputs = _inputs(task)
     working_dir = Path(get("working_dir", task, program().parent))
     env_script = get("env_script", task, "")
@@ -55,7 +62,7 @@ def job_of(task: Any, system: str) -> Job:
         workdir=None if inputs else program().parent / working_dir,
         env=_variables(task),
         env_script=_from(working_dir, env_script) if env_script else None,
-        resources=_resources(task, resources),
+        resources=_resources(task, system, resources),
         inputs=inputs,
         flat=True,
         stdout=logs / "stdout",
@@ -76,9 +83,9 @@ def _native(task: Any, system: str) -> tuple[str | None, dict[str, Any], dict[st
     return None, {}, {}
 
 
-def _resources(task: Any, native: Mapping[str, Any]) -> Resources:
+def _resources(task: Any, system: str, native: Mapping[str, Any]) -> Resources:
     asked = dict(native)
-    if queue := get("queue", task):
+    if (queue := get("queue", task)) and system not in NO_QUEUES:
         asked["queue"] = str(queue)
     if slots := get("job_slots", task):
         asked["cores"] = int(slots)
@@ -129,17 +136,15 @@ def _inputs(task: Any) -> tuple[str, ...]:
 
 
 def _container(task: Any, logs: Path) -> dict[str, Any]:
-    """Settings of the Apptainer plugin; its own mounts are the job's folders."""
-    defaults = get("apptainer_mount_defaults", task, True)
+    """Settings of the Apptainer plugin, whose own mounts are the folders that every job needs."""
     mounts = list(words("apptainer_mounts", task))
-    if defaults:
+    if get("apptainer_mount_defaults", task, True):
         results = map_folder(get("result_dir", task, ".", deprecated=("result_path",)))
         os.makedirs(results, exist_ok=True)
         mounts += [os.path.abspath(results), str(logs), str(program().parent)]
     params = get("apptainer_additional_params", task, "")
-    made = {
+    made: dict[str, Any] = {
         "mounts": list(dict.fromkeys(mounts)),
-        "mount_defaults": bool(defaults),
         "additional_params": shlex.split(params) if isinstance(params, str) else list(params),
     }
     command = get("apptainer_cmd", task, "")

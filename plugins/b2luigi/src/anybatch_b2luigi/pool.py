@@ -2,38 +2,41 @@
 
 luigi starts one task after the other, and then asks each of them whether it is alive. So tasks
 are gathered until the first such question, and become one run with one submit command.
-
-A job that a killed program has left is found by the mark beside the task's files. A program that
-was killed between the submission and the mark has left none; then the job's labels tell.
 """
 
 from __future__ import annotations
 
 import atexit
 import logging
+import threading
 import time
 from collections import defaultdict
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from anybatch import AnybatchError, Run, RunNotFound, Session, UsageError
+from anybatch import AnybatchError, Run, Session, UsageError
 
-from anybatch_b2luigi import marks
-from anybatch_b2luigi.jobs import PROGRAM, TASK, job_of, program
+from anybatch_b2luigi import grid, marks
+from anybatch_b2luigi.earlier import Earlier, by_task
+from anybatch_b2luigi.jobs import job_of, program
 from anybatch_b2luigi.marks import Mark
+from anybatch_b2luigi.needless import needless
 from anybatch_b2luigi.outputs import missing_outputs
-from anybatch_b2luigi.settings import ONLY_ON, get, is_set
+from anybatch_b2luigi.settings import get
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from anybatch import Job
+    from anybatch import Job, Outcome
 
 log = logging.getLogger("luigi-interface")
 
 #: How long a job's outputs may take to be seen here (file systems of clusters cache).
 OUTPUTS_WITHIN = 30.0  #: seconds
+#: How long the end of a program waits for a submission to the grid, which it wants to stop.
+GRID_PATIENCE = 60.0  #: seconds
+MOST_TOLD = 5  #: failed jobs of a project that are told one by one
 
 
 @attrs.define(eq=False)
@@ -63,8 +66,11 @@ class Pool:
         self._sessions: dict[str, Session] = {}
         self._gathered: list[Started] = []
         self._started: list[Started] = []
-        self._left: dict[str, tuple[Run, tuple[int, ...]]] | None = None
-        self._told: set[str] = set()
+        self._earlier = Earlier()
+        self._told: set[tuple[str, str]] = set()
+        self._looked_at: set[tuple[type, str]] = set()
+        self._on_grid: list[threading.Thread] = []
+        self._planning = threading.Lock()
         atexit.register(self.close)
 
     def session(self, name: str) -> Session:
@@ -76,71 +82,32 @@ class Pool:
 
     def start(self, task: Any) -> Started:
         """Attach a task to the job that it is already, or gather it for the next run."""
-        name = str(get("anybatch_system", task, "auto"))
         started = Started(task)
         try:
-            started.session = self.session(name)
+            started.session = self.session(str(get("anybatch_system", task, "auto")))
             self._tell_needless(task, started.session.system)
-            found = self._found(task, started.session)
-        except AnybatchError as error:
-            started.problem = str(error)
+            found = self._earlier.job_of(task, started.session)
+        except Exception as error:  # b2luigi's settings are code of the task
+            started.problem = _told(error)
             return started
         self._started.append(started)
         if found is not None:
-            started.run, started.indices = found
-            log.info("task %s is job %s:%s", task, found[0].id, found[1][0])
+            started.session, started.run, started.indices = found
+            log.info("task %s is job %s:%s", task, started.run.id, started.indices[0])
         else:
             self._gathered.append(started)
         return started
 
     def _tell_needless(self, task: Any, system: str) -> None:
         """Say once which settings mean nothing on this batch system."""
-        for name, systems in ONLY_ON.items():
-            if system not in systems and name not in self._told and is_set(name, task):
-                self._told.add(name)
-                where = " and ".join(systems)
-                log.warning("the setting %s means nothing on %s; it is for %s", name, system, where)
-
-    # -- what a program before this one has left
-
-    def _found(self, task: Any, session: Session) -> tuple[Run, tuple[int, ...]] | None:
-        """The job that a task is already: one that goes on, or whose outputs have just come."""
-        for run, indices in self._candidates(task, session):
-            outcomes = [run.outcome(index) for index in indices]
-            if any(outcome is None for outcome in outcomes):
-                return run, indices
-            if all(outcome and outcome.done for outcome in outcomes) and task.complete():
-                return run, indices
-        return None
-
-    def _candidates(self, task: Any, session: Session) -> Sequence[tuple[Run, tuple[int, ...]]]:
-        left = self._left_running(session)
-        found = [left[task.task_id]] if task.task_id in left else []
-        mark = marks.read(task)
-        if mark is None or (found and found[0][0].id == mark.run):
-            return found
-        try:
-            run = session.attach(mark.run)
-        except RunNotFound:
-            return found  # its owner has removed it
-        jobs = run.jobs  # made anew at each look
-        labels = [jobs[index].labels.get(TASK) for index in mark.indices if index < len(jobs)]
-        if labels == [task.task_id] * len(mark.indices):
-            found.append((run, mark.indices))
-        return found
-
-    def _left_running(self, session: Session) -> dict[str, tuple[Run, tuple[int, ...]]]:
-        """The jobs of this program that were not known to have ended, by task; the newest."""
-        if self._left is None:
-            runs = session.runs(label=f"{PROGRAM}={program()}")
-            session.poll(runs)
-            self._left = {}
-            for run in runs:
-                of_task = defaultdict(list)
-                for job in run.jobs:
-                    of_task[job.labels.get(TASK, "")].append(job.index)
-                self._left |= {name: (run, tuple(some)) for name, some in of_task.items()}
-        return self._left
+        if (type(task), system) in self._looked_at:
+            return
+        self._looked_at.add((type(task), system))
+        new = [name for name in needless(task, system) if (name, system) not in self._told]
+        self._told.update((name, system) for name in new)
+        if new:
+            names = f"settings {', '.join(new)} mean" if len(new) > 1 else f"setting {new[0]} means"
+            log.warning("the %s nothing on %s", names, system)
 
     # -- submitting
 
@@ -152,12 +119,30 @@ class Pool:
             assert started.session is not None
             try:
                 job = job_of(started.task, started.session.system)
-            except (AnybatchError, ValueError, AttributeError, OSError) as error:
-                started.problem = str(error)
+            except Exception as error:  # of the task's code, too: its settings, create_path
+                started.problem = _told(error)
             else:
                 by_session[started.session].append((started, job))
         for session, pairs in by_session.items():
-            self._submit(session, pairs)
+            if session.system == grid.SYSTEM:
+                self._submit_to_grid(session, pairs)
+            else:
+                self._submit(session, pairs)
+
+    def _submit_to_grid(self, session: Session, pairs: Sequence[tuple[Started, Job]]) -> None:
+        """Planning asks the grid, and people for a password; other tasks do not wait for it."""
+
+        def work() -> None:
+            with self._planning:
+                try:
+                    self._submit(session, pairs)
+                except Exception as error:
+                    for started, _ in pairs:
+                        started.problem = started.problem or _told(error)
+
+        thread = threading.Thread(target=work, name="anybatch-b2luigi-grid", daemon=True)
+        self._on_grid.append(thread)
+        thread.start()
 
     def _submit(self, session: Session, pairs: Sequence[tuple[Started, Job]]) -> None:
         try:
@@ -172,9 +157,11 @@ class Pool:
                 started.problem = str(error)
         else:
             log.info("run %s: %d tasks on %s", run.id, len(pairs), session.system)
-            for index, (started, _) in enumerate(pairs):
-                started.run, started.indices = run, (index,)
-                marks.write(started.task, Mark(run.id, (index,)))
+            of_task = by_task(run)
+            for started, _ in pairs:
+                indices = of_task[started.task.task_id]
+                marks.write(started.task, Mark(run.id, indices))
+                started.indices, started.run = indices, run
 
     def _submit_without_bad_ones(
         self, session: Session, pairs: Sequence[tuple[Started, Job]]
@@ -203,16 +190,26 @@ class Pool:
         if started.run is None or started.session is None:
             self.flush()
             return started.problem or None
+        if started.run.broken:
+            return f"run {started.run.id} cannot be watched any more: {started.run.broken}"
         started.session.watch()
         outcomes = [started.run.outcome(index) for index in started.indices]
         if any(outcome is None for outcome in outcomes):
             return None
+        if started.run.system == grid.SYSTEM:
+            grid.link_logs(started.task, started.run)
         failed = [outcome for outcome in outcomes if outcome and not outcome.done]
         if failed:
-            return "\n".join(outcome.describe() for outcome in failed)
+            return _described(failed)
         return self._with_outputs(started)
 
     def _with_outputs(self, started: Started) -> str | None:
+        assert started.run is not None
+        if started.run.system == grid.SYSTEM:
+            try:
+                grid.collect(started.task)
+            except (AnybatchError, OSError) as error:
+                return str(error)
         missing = missing_outputs(started.task)
         if not missing:
             return ""
@@ -220,7 +217,6 @@ class Pool:
         started.ended = started.ended or now
         if now - started.ended < OUTPUTS_WITHIN:
             return None
-        assert started.run is not None
         job = f"{started.run.id}:{started.indices[0]}"
         return f"job {job} is done, and the task's output is not there: {', '.join(missing)}"
 
@@ -228,6 +224,7 @@ class Pool:
 
     def terminate(self, started: Started) -> None:
         """Stop the job of a task."""
+        self._await_grid()
         if started in self._gathered:
             self._gathered.remove(started)
         elif started.run is not None and get("anybatch_terminate", started.task, True):
@@ -236,6 +233,7 @@ class Pool:
     def terminate_all(self) -> None:
         """Stop all jobs of the program that have not ended, with one command for each run."""
         self._gathered.clear()
+        self._await_grid()
         of_run: dict[Run, list[int]] = defaultdict(list)
         for started in self._started:
             if started.run is not None and get("anybatch_terminate", started.task, True):
@@ -243,6 +241,14 @@ class Pool:
         self._started.clear()
         for run, indices in of_run.items():
             self._stop(run, indices)
+
+    def _await_grid(self) -> None:
+        """Only what has been submitted can be stopped; somebody may have to type a password."""
+        for thread in self._on_grid:
+            thread.join(GRID_PATIENCE)
+            if thread.is_alive():
+                log.error("a submission to the grid is under way, and is not stopped")
+        self._on_grid.clear()
 
     def _stop(self, run: Run, indices: Sequence[int]) -> None:
         try:
@@ -255,6 +261,19 @@ class Pool:
         for session in self._sessions.values():
             session.close()
         self._sessions.clear()
+
+
+def _described(failed: Sequence[Outcome]) -> str:
+    lines = [outcome.describe() for outcome in failed[:MOST_TOLD]]
+    if more := len(failed) - MOST_TOLD:
+        lines += [f"and {more} more jobs failed"] if more > 0 else []
+    return "\n".join(lines)
+
+
+def _told(error: Exception) -> str:
+    """An error of ours speaks for itself; others say what they are."""
+    known = isinstance(error, (AnybatchError, ValueError, OSError))
+    return str(error) if known else f"{type(error).__name__}: {error}"
 
 
 @cache

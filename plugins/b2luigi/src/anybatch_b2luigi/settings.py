@@ -13,13 +13,6 @@ if TYPE_CHECKING:
 
 _UNSET = object()
 
-#: Settings for one batch system, or for a few; on the others they mean nothing.
-ONLY_ON: Mapping[str, tuple[str, ...]] = {
-    "htcondor_settings": ("htcondor",),
-    "slurm_settings": ("slurm",),
-    "transfer_files": ("htcondor", "lsf"),
-}
-
 #: What HTCondor's submit commands ask for, by the field of Resources that means the same.
 _CONDOR_REQUESTS = {
     "request_cpus": "cores",

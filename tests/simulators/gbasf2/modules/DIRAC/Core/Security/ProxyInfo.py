@@ -2,6 +2,8 @@
 
 import gridsim
 
+from DIRAC.Core.Security.X509Chain import X509Chain
+
 
 def getProxyInfo():
     """What is known of it."""
@@ -11,4 +13,4 @@ def getProxyInfo():
             return {"OK": False, "Message": "Can't find a valid proxy"}
         proxy = {name: g.state["proxy"][name] for name in ("username", "group")}
         left = max(0, g.proxy_left())
-        return {"OK": True, "Value": {**proxy, "secondsLeft": left, "chain": object()}}
+        return {"OK": True, "Value": {**proxy, "secondsLeft": left, "chain": X509Chain()}}
