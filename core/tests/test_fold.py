@@ -49,12 +49,34 @@ def retry(state: RunState, s: int) -> None:
     )
 
 
+def rerun(state: RunState, index: int) -> None:
+    """Run a job again that has ended, as the holder of the right to submit does."""
+    state.catch_up()
+    job = state.jobs[index]
+    if not job.state.final:
+        return
+    planned, number = state.submissions[job.submission].planned, len(state.submissions)
+    submission = attrs.evolve(
+        planned.submission,
+        number=number,
+        token=f"ab-{state.id}-{number}",
+        count=1,
+        transfer_sets=(),
+    )
+    attempt = job.attempt + 1
+    state.record_rerun(
+        [attrs.evolve(planned, submission=submission, indices=(index,), attempt=attempt)]
+    )
+
+
 def play(state: RunState, kind: str, s: int, index: int, now: State) -> None:
     """Write an event as a process would that knows no more than it has read."""
     s %= len(state.submissions)
     one, job = state.submissions[s], state.jobs[index]
     if kind == "retry":
         again(state, s)
+    elif kind == "rerun":
+        rerun(state, index)
     elif kind == "submitting":
         state.record(kind, s=s, n=one.tries + 1, until=1.0)
     elif kind == "not_found":
@@ -82,7 +104,7 @@ STEPS = st.tuples(
     st.sampled_from(
         [
             *("submitting", "submitted", "not_found", "unfound", "failed", "state", "state"),
-            *("sign", "terminate", "ended", "retry", "retry"),
+            *("sign", "terminate", "ended", "retry", "retry", "rerun"),
         ]
     ),
     st.integers(0, 5),

@@ -58,7 +58,7 @@ def test_records_of_scripts_that_may_run_are_not_removed(tmp_path: Path) -> None
     leave_record(tmp_path, "0.0.0.command.exit-0")
     running = tmp_path / "start/0/1.0.0.1767355200.node1"
     running.touch()
-    ExitFolder(tmp_path, local_host()).fold(0)
+    ExitFolder(tmp_path, local_host()).fold(0, lambda index: 0)
     assert os.listdir(tmp_path / "start/0") == [running.name]
     assert not (tmp_path / "exit/0").exists()
 

@@ -381,7 +381,7 @@ def test_folded_records_are_gone_and_no_error(run_folder: Path) -> None:
     folder, other = (ExitFolder(run_folder, local_host()) for _ in range(2))
     leave_record(run_folder, "0.0.0.command.exit-0")
     assert len(folder.new([0])) == 1
-    folder.fold(0)
+    folder.fold(0, lambda index: 0)
     assert not (run_folder / "exit/0").exists()
     assert not (run_folder / "start/0").exists()
     assert other.new([0]) == []

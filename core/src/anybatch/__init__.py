@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from anybatch.executor import Executor
     from anybatch.hookspecs import hookimpl
     from anybatch.model import Job, Reason, Resources, Retry, State
-    from anybatch.outcome import JobFailed, JobId, Outcome
+    from anybatch.outcome import JobFailed, JobId, JobView, Outcome
     from anybatch.packing import Pack
-    from anybatch.run import JobView, Run
+    from anybatch.run import Run
     from anybatch.session import Session
 
 __all__ = [
@@ -70,9 +70,9 @@ _MODULES = {
     "executor": ("Executor",),
     "hookspecs": ("hookimpl",),
     "model": ("Job", "Reason", "Resources", "Retry", "State"),
-    "outcome": ("JobFailed", "JobId", "Outcome"),
+    "outcome": ("JobFailed", "JobId", "JobView", "Outcome"),
     "packing": ("Pack",),
-    "run": ("JobView", "Run"),
+    "run": ("Run",),
     "session": ("Session",),
 }
 _LATER = {name: f"anybatch.{module}" for module, names in _MODULES.items() for name in names}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 import attrs
@@ -24,6 +24,7 @@ from anybatch.runs.finding import find_run, in_order
 from anybatch.runs.index import Index
 from anybatch.runs.journal import writer_name
 from anybatch.selection import ALL, Selection, no_jobs, read_selection
+from anybatch.settings.layers import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,7 +73,7 @@ class Catalogue:
     Attributes:
         index: where this user's runs are.
         plugins: the batch systems that there are.
-        restore_types: gives the settings of a system their types back.
+        settings: the session's.
         on_notice: told of runs that cannot be read.
         engine: watches them.
         unreadable: see `Session.unreadable`.
@@ -80,7 +81,7 @@ class Catalogue:
 
     index: Index
     plugins: Plugins
-    restore_types: Callable[[str, Mapping[str, Any]], Any]
+    settings: Settings
     on_notice: Callable[[str], None]
     engine: Engine = attrs.field(init=False)
     unreadable: dict[str, AnybatchError] = attrs.field(factory=dict)
@@ -89,7 +90,7 @@ class Catalogue:
     def open(self, file: store.RunFile, *, new: bool = False) -> WatchedRun:
         """The run of a folder, in the engine."""
         self.plugins.system(file.system)
-        restore_types = partial(self.restore_types, file.system)
+        restore_types = partial(self.settings.restore_types, file.system)
         return self.engine.open(file, writer_name(self.plugins.host), restore_types, new=new)
 
     def watched(self, name: str) -> WatchedRun:
@@ -100,7 +101,7 @@ class Catalogue:
             if (watched := self.engine.get(name)) is not None:
                 return watched
             folder = self.index.summary(name).folder
-            file = store.read(folder, self.plugins.host, self.restore_types)
+            file = store.read(folder, self.plugins.host, self.settings.restore_types)
             return self.engine.get(file.run) or self.open(file)
 
     def run_of(self, watched: WatchedRun) -> Run:
@@ -108,13 +109,13 @@ class Catalogue:
         with self.engine.mutex:
             run = self.known.get(watched.state.id)
             if run is None:
-                run = self.known[watched.state.id] = Run(self.engine, watched)
+                run = self.known[watched.state.id] = Run(self.engine, watched, self.settings)
             return run
 
     def attach(self, name: str) -> Run:
         """See `Session.attach`."""
         if isinstance(name, str) and (known := self.known.get(name)) is not None:
-            return known
+            return self._again(known)
         selection = read_selection(name)
         if selection.parts or selection.run == ALL:
             raise UsageError(f"one run is needed here, not {name!r:.100}")
@@ -122,7 +123,12 @@ class Catalogue:
 
     def _attach(self, run: str) -> Run:
         known = self.known.get(run)
-        return self.run_of(self.watched(run)) if known is None else known
+        return self.run_of(self.watched(run)) if known is None else self._again(known)
+
+    def _again(self, run: Run) -> Run:
+        """A run that was opened before, and may be active again since it ended."""
+        self.engine.reopening.look_again(run.watched)
+        return run
 
     def select(self, texts: Sequence[str]) -> list[Chosen]:
         """See `Session.select`."""

@@ -1,8 +1,9 @@
-"""How a job went: `Outcome`, and the error for one that is not done."""
+"""How a job went, or goes: `Outcome`, `JobView`, and the error for one that is not done."""
 
 from __future__ import annotations
 
 import signal as signals
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -126,6 +127,32 @@ def signal_name(number: int | None) -> str:
         return signals.Signals(number).name
     except ValueError:
         return f"signal {number}"
+
+
+@attrs.frozen(kw_only=True)
+class JobView:
+    """A job as it is now: see `Outcome` for the attributes."""
+
+    run: str
+    index: int
+    name: str
+    labels: Mapping[str, str]
+    id: JobId | None
+    state: State
+    reason: Reason | None
+    exit_code: int | None
+    signal: int | None
+    native_state: str | None
+    message: str | None
+    host: str | None
+    submitted: datetime | None
+    started: datetime | None
+    ended: datetime | None
+    stdout: Path
+    stderr: Path
+    cpu_time: timedelta | None
+    max_memory: int | None
+    attempt: int
 
 
 class JobFailed(AnybatchError):

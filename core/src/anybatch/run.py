@@ -4,51 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-import attrs
+from typing import TYPE_CHECKING, Any
 
 from anybatch.errors import NotAccepted, RunNotFound, UsageError
-from anybatch.model import Reason, State
-from anybatch.outcome import JobId, Outcome
+from anybatch.model import State
+from anybatch.outcome import JobView, Outcome
+from anybatch.runs.rerun import Rerun, Wanted, changed_settings, read_states
 from anybatch.runs.stopping import Termination, read_signal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from anybatch.records import Submission
     from anybatch.runs.engine import Engine
     from anybatch.runs.entries import JobRecord
     from anybatch.runs.watched import WatchedRun
-
-
-@attrs.frozen(kw_only=True)
-class JobView:
-    """A job as it is now: see `Outcome` for the attributes."""
-
-    run: str
-    index: int
-    name: str
-    labels: Mapping[str, str]
-    id: JobId | None
-    state: State
-    reason: Reason | None
-    exit_code: int | None
-    signal: int | None
-    native_state: str | None
-    message: str | None
-    host: str | None
-    submitted: datetime | None
-    started: datetime | None
-    ended: datetime | None
-    stdout: Path
-    stderr: Path
-    cpu_time: timedelta | None
-    max_memory: int | None
-    attempt: int
+    from anybatch.settings.layers import Settings
 
 
 _FACTS = (
@@ -68,12 +41,13 @@ class Run:
         watched: what the session knows of it; not for programs.
     """
 
-    def __init__(self, engine: Engine, watched: WatchedRun) -> None:
+    def __init__(self, engine: Engine, watched: WatchedRun, settings: Settings) -> None:
         file = watched.state.file
         self.id, self.system = file.run, file.system
         self.folder, self.created = file.folder, file.created
         self.watched = watched
         self._engine = engine
+        self._settings = settings
 
     @property
     def cluster(self) -> str | None:
@@ -173,6 +147,7 @@ class Run:
 
     def refresh(self) -> None:
         """Look once, now. Nothing is submitted; what cannot be reached changes nothing."""
+        self._engine.reopening.look_again(self.watched)
         self._engine.step({self.system}, force=True, submit=False)
 
     def wait(self, timeout: float | None = None) -> list[Outcome]:
@@ -250,10 +225,80 @@ class Run:
         if not isinstance(signal, str | None):
             raise UsageError(f"signal must be a name such as 'USR1', not {signal!r:.100}")
         name = None if signal is None else read_signal(signal)
+        return self._engine.terminate(self.watched, [j.index for j in self._jobs(indices)], name)
+
+    def _jobs(self, indices: Iterable[int] | None) -> list[JobRecord]:
         if isinstance(indices, str) or not isinstance(indices, Iterable | None):
             raise UsageError(f"indices must be a list of numbers, such as [0], not {indices!r:.80}")
-        jobs = range(len(self)) if indices is None else [self._job(i).index for i in indices]
-        return self._engine.terminate(self.watched, jobs, name)
+        return [self._job(i) for i in (range(len(self)) if indices is None else indices)]
+
+    def rerun(
+        self,
+        indices: Iterable[int] | None = None,
+        *,
+        states: Iterable[State | str] | None = None,
+        resources: Mapping[str, Any] | None = None,
+        settings: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> int:
+        """Run jobs again that have ended: a further attempt, with the same index and files.
+
+        Args:
+            indices: which; default: all.
+            states: only those in one of these states; default: failed and terminated, which
+                jobs are too that never ran because of another. Of `indices`, any.
+            resources: what they need instead: fields of `Resources` (`{"memory": "4 GiB"}`).
+            settings: of the batch system, that are different (`{"slurm": {"qos": "long"}}`).
+
+        Returns:
+            How many jobs are run again. Which are left out, and why, is told by notices.
+
+        Raises:
+            RunNotFound: the run has no such job, or was removed.
+            UsageError: what is wanted cannot be; nothing was submitted.
+            AnybatchError: the run or its batch system cannot be asked; nothing was submitted.
+        """
+        made = self._engine.rerun(self.watched, self._wanted(indices, states, resources, settings))
+        for note in made.notes:
+            self._engine.on_notice(f"run {self.id}: {note}")
+        return made.count
+
+    def plan_rerun(
+        self,
+        indices: Iterable[int] | None = None,
+        *,
+        states: Iterable[State | str] | None = None,
+        resources: Mapping[str, Any] | None = None,
+        settings: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> Rerun:
+        """What `rerun` would submit; nothing is written.
+
+        Raises:
+            RunNotFound, UsageError, AnybatchError: as for `rerun`.
+        """
+        wanted = self._wanted(indices, states, resources, settings)
+        return self._engine.rerun(self.watched, wanted, dry=True)
+
+    def _wanted(
+        self,
+        indices: Iterable[int] | None,
+        states: Iterable[State | str] | None,
+        resources: Mapping[str, Any] | None,
+        settings: Mapping[str, Mapping[str, Any]] | None,
+    ) -> Wanted:
+        return Wanted(
+            indices=None if indices is None else frozenset(j.index for j in self._jobs(indices)),
+            states=None if states is None else read_states(states),
+            resources=dict(resources or {}),
+            settings=changed_settings(self._settings, self.system, settings or {}),
+        )
+
+    def attempts(self, index: int) -> list[Outcome]:
+        """The verdicts on a job's attempts that have ended, oldest first, each with its logs.
+
+        Raises:
+            RunNotFound: the run has no such job.
+        """
+        return self._job(index).attempts
 
     def logs(self, index: int) -> tuple[Path, Path]:
         """The files of a job's output and errors.

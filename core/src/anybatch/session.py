@@ -81,9 +81,7 @@ class Session:
         self._name = given_name(system, self.plugins) or str(self.settings.core("system"))
         self._system: str | None = None
         self._index = Index()
-        self._catalogue = Catalogue(
-            self._index, self.plugins, self.settings.restore_types, self._notice
-        )
+        self._catalogue = Catalogue(self._index, self.plugins, self.settings, self._notice)
         self._engine = self._catalogue.engine = Engine(
             self.hooks,
             self._index,

@@ -435,3 +435,26 @@ def test_following_is_for_one_job(call: Call, option: str) -> None:
     """--follow takes one job, and no --json: exit code 2."""
     run = submit(call, "--count", "2", "--", "true")
     assert call("logs", "--follow", option, run).exit_code == 2
+
+
+# -- rerun
+
+
+def test_rerun_runs_what_is_not_done_and_tells_how_it_ended(call: Call, tmp_path: Path) -> None:
+    """The dry run changes nothing; then the jobs are run in the same run, and waited for."""
+    mark = tmp_path / "mark"
+    run = submit(call, "--count", "3", "--", "sh", "-c", f"test $ANYBATCH_INDEX = 0 -o -e {mark}")
+    assert call("wait", run).exit_code == 1
+    [shown] = json.loads(call("rerun", run, "--cores", "2", "--dry-run", "--json").stdout)
+    assert [one["jobs"] for one in shown["submissions"]] == ["1-2"]
+    assert "rerunning 2 jobs; this is a dry run" in call("rerun", run, "--dry-run").stdout
+    assert call("rerun", f"{run}:1", "--wait").exit_code == 1  # job 2 does not count
+    mark.touch()
+    result = call("rerun", run, "--time", "1h", "--wait")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert f"run {run}: rerunning 2 jobs\n" in result.stderr
+    assert [job["attempt"] for job in status(call, run)[0]["jobs"]] == [0, 2, 2]
+    assert f"run {run}: nothing to rerun (3 done)\n" in call("rerun", run).stderr
+    assert call("rerun", run, "--set", "local.kill_wait=5s", "--json").exit_code == 0
+    wrong = call("rerun", run, "--memory", "lots")
+    assert (wrong.exit_code, "--memory" in wrong.stderr) == (2, True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +12,8 @@ from anybatch.cli.params import complete_run
 from anybatch.errors import FolderError, UnknownSystem
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from anybatch.runs.index import Index
     from anybatch.session import Session
 
@@ -42,9 +45,10 @@ def clean(names: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
         plans = {run: _look(session, run) for run in dict.fromkeys(found)}
         for run, (with_folder, _) in plans.items():
             if not dry_run:
-                if with_folder:
-                    session.host.remove(index.summary(run).folder)
-                index.remove(run)
+                with _unchanged(session, run) if with_folder else contextlib.nullcontext():
+                    if with_folder:
+                        session.host.remove(index.summary(run).folder)
+                    index.remove(run)
         if as_json:
             print_json([{"run": run, "folder_removed": one[0]} for run, one in plans.items()])
             return
@@ -60,6 +64,22 @@ def _find(index: Index, name: str) -> str:
     if selection.parts:
         raise Unusable(f"only whole runs can be removed, not {name!r:.100}; nothing was removed")
     return find_run(index, selection)
+
+
+@contextlib.contextmanager
+def _unchanged(session: Session, run: str) -> Iterator[None]:
+    """Inside, no other process has jobs of the run run again.
+
+    Raises:
+        Unusable: one has, or is about to.
+    """
+    known = session.attach(run)
+    with known.watched.right.held() as mine:
+        if mine:
+            known.refresh()
+        if not mine or not known.finished:
+            raise Unusable(f"run {run} is active again; it was not removed")
+        yield
 
 
 def _look(session: Session, run: str) -> tuple[bool, str]:

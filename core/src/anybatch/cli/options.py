@@ -25,7 +25,7 @@ from anybatch.model import Job, Resources
 from anybatch.units import parse_duration, parse_size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import BinaryIO
 
     from anybatch.cli.base import Decorator
@@ -41,6 +41,53 @@ _job = option_group("Job")
 _needs = option_group("Resources")
 _many = option_group("Many jobs")
 _path = click.Path()
+
+set_option: Decorator = _job(
+    "--set",
+    "assignments",
+    shell_complete=complete_assignment,
+    multiple=True,
+    metavar="PLUGIN.KEY=VALUE",
+    help="Change a setting, for example slurm.qos=long. `anybatch settings --all` lists all "
+    "settings. Repeatable.",
+)
+
+_RESOURCES: tuple[Decorator, ...] = (
+    _needs("--cores", type=WholeNumber(1), metavar="N", help="CPU cores per task."),
+    _needs("--gpus", type=WholeNumber(0), metavar="N", help="GPUs per task."),
+    _needs(
+        "--memory",
+        callback=read_by(parse_size),
+        metavar="SIZE",
+        help="Memory per node, for example 2GiB.",
+    ),
+    _needs(
+        "--disk",
+        callback=read_by(parse_size),
+        metavar="SIZE",
+        help="Scratch space, for example 10GB.",
+    ),
+    _needs(
+        "--time",
+        callback=read_by(parse_duration),
+        metavar="DURATION",
+        help="Time limit, for example 1h30m, 90s or 1:30:00.",
+    ),
+    _needs("--nodes", type=WholeNumber(1), metavar="N", help="Number of nodes."),
+    _needs(
+        "--tasks",
+        type=WholeNumber(1),
+        metavar="N",
+        help="Total number of processes (MPI ranks) on all nodes.",
+    ),
+    _needs("--queue", metavar="NAME", help="Queue or partition to submit to."),
+    _needs(
+        "--exclusive",
+        is_flag=True,
+        default=None,
+        help="Do not share the nodes with other jobs.",
+    ),
+)
 
 _OPTIONS: tuple[Decorator, ...] = (
     _job(
@@ -92,15 +139,7 @@ _OPTIONS: tuple[Decorator, ...] = (
         metavar="NAME=VALUE",
         help="Label the jobs; `anybatch status --label` finds them again. Repeatable.",
     ),
-    _job(
-        "--set",
-        "assignments",
-        shell_complete=complete_assignment,
-        multiple=True,
-        metavar="PLUGIN.KEY=VALUE",
-        help="Change a setting, for example slurm.qos=long. `anybatch settings --all` lists all "
-        "settings. Repeatable.",
-    ),
+    set_option,
     _job(
         "--after",
         shell_complete=complete_run,
@@ -115,40 +154,7 @@ _OPTIONS: tuple[Decorator, ...] = (
         help="Rerun a failed job up to TIMES times (nonzero exit, signal, node failure or "
         "preemption).",
     ),
-    _needs("--cores", type=WholeNumber(1), metavar="N", help="CPU cores per task."),
-    _needs("--gpus", type=WholeNumber(0), metavar="N", help="GPUs per task."),
-    _needs(
-        "--memory",
-        callback=read_by(parse_size),
-        metavar="SIZE",
-        help="Memory per node, for example 2GiB.",
-    ),
-    _needs(
-        "--disk",
-        callback=read_by(parse_size),
-        metavar="SIZE",
-        help="Scratch space, for example 10GB.",
-    ),
-    _needs(
-        "--time",
-        callback=read_by(parse_duration),
-        metavar="DURATION",
-        help="Time limit, for example 1h30m, 90s or 1:30:00.",
-    ),
-    _needs("--nodes", type=WholeNumber(1), metavar="N", help="Number of nodes."),
-    _needs(
-        "--tasks",
-        type=WholeNumber(1),
-        metavar="N",
-        help="Total number of processes (MPI ranks) on all nodes.",
-    ),
-    _needs("--queue", metavar="NAME", help="Queue or partition to submit to."),
-    _needs(
-        "--exclusive",
-        is_flag=True,
-        default=None,
-        help="Do not share the nodes with other jobs.",
-    ),
+    *_RESOURCES,
     *FILE_OPTIONS,
     _many(
         "--count",
@@ -177,7 +183,16 @@ _OPTIONS: tuple[Decorator, ...] = (
 
 def job_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options that describe jobs."""
-    for option in reversed(_OPTIONS):
+    return _with(function, _OPTIONS)
+
+
+def resource_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that say what jobs need."""
+    return _with(function, _RESOURCES)
+
+
+def _with(function: Callable[..., Any], options: Sequence[Decorator]) -> Callable[..., Any]:
+    for option in reversed(options):
         function = option(function)
     return function
 
@@ -191,7 +206,7 @@ def prepare(given: Mapping[str, Any], say: Callable[[str], None]) -> tuple[Sessi
     from anybatch.session import Session
 
     session = Session(given["system"], on_notice=say)
-    settings = _settings(given["assignments"], session)
+    settings = read_assignments(given["assignments"], session)
     if settings:
         session = Session(
             given["system"],
@@ -203,7 +218,12 @@ def prepare(given: Mapping[str, Any], say: Callable[[str], None]) -> tuple[Sessi
     return session, _jobs(given, settings)
 
 
-def _settings(assignments: Iterable[str], session: Session) -> dict[str, dict[str, Any]]:
+def read_assignments(assignments: Iterable[str], session: Session) -> dict[str, dict[str, Any]]:
+    """The settings of `--set`, by plugin.
+
+    Raises:
+        SettingError: no such setting, or a value that does not fit.
+    """
     from anybatch.settings.layers import parse_assignment
 
     tables: dict[str, dict[str, Any]] = {}

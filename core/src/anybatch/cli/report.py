@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from anybatch.errors import AnybatchError
-    from anybatch.planning.plan import Plan
+    from anybatch.outcome import JobView
+    from anybatch.planning.plan import Plan, Planned
     from anybatch.records import Rendered, RenderedFile
-    from anybatch.run import JobView, Run
+    from anybatch.run import Run
+    from anybatch.runs.rerun import Rerun
 
 MANY = 30  #: above so many jobs, equal ones share a line
 ROOM = 30  #: for the indices of such a line
@@ -81,16 +83,36 @@ def plan_record(plan: Plan, rendered: Sequence[Rendered]) -> dict[str, Any]:
         "notes": list(plan.notes),
         "files": [_file_record(file) for file in plan.files],
         "links": [{"path": str(link.path), "target": link.target} for link in plan.links],
-        "submissions": [
-            {
-                "jobs": write_ranges(planned.indices),
-                "files": [_file_record(file) for file in one.files],
-                "command": list(one.command.argv),
-                "stdin": one.command.stdin,
-            }
-            for planned, one in zip(plan.submissions, rendered, strict=True)
-        ],
+        "submissions": _submission_records(plan.submissions, rendered),
     }
+
+
+def rerun_record(run: Run, made: Rerun, rendered: Sequence[Rendered]) -> dict[str, Any]:
+    """Jobs that would be run again, with the text of everything."""
+    planned = [one.planned for one in made.submissions]
+    return {
+        "run": run.id,
+        "system": run.system,
+        "folder": str(run.folder),
+        "jobs": made.count,
+        "notes": list(made.notes),
+        "files": [_file_record(file) for one in made.submissions for file in one.files],
+        "submissions": _submission_records(planned, rendered),
+    }
+
+
+def _submission_records(
+    submissions: Sequence[Planned], rendered: Sequence[Rendered]
+) -> list[dict[str, Any]]:
+    return [
+        {
+            "jobs": write_ranges(planned.indices),
+            "files": [_file_record(file) for file in one.files],
+            "command": list(one.command.argv),
+            "stdin": one.command.stdin,
+        }
+        for planned, one in zip(submissions, rendered, strict=True)
+    ]
 
 
 def _file_record(file: RenderedFile) -> dict[str, Any]:
@@ -229,7 +251,21 @@ def print_plan(plan: Plan, rendered: Sequence[Rendered]) -> None:
         _print_file(file)
     for link in plan.links:
         echo_exact(f"\n# link {link.path} -> {link.target}")
-    for planned, one in zip(plan.submissions, rendered, strict=True):
+    _print_submissions(plan.submissions, rendered)
+
+
+def print_rerun(run: Run, made: Rerun, rendered: Sequence[Rendered]) -> None:
+    """Files and commands of jobs that would be run again."""
+    what = f"rerunning {count_jobs(made.count)}"
+    echo_exact(f"# run {run.id} on {run.system}: {what}; this is a dry run")
+    for one in made.submissions:
+        for file in one.files:
+            _print_file(file)
+    _print_submissions([one.planned for one in made.submissions], rendered)
+
+
+def _print_submissions(submissions: Sequence[Planned], rendered: Sequence[Rendered]) -> None:
+    for planned, one in zip(submissions, rendered, strict=True):
         for file in one.files:
             _print_file(file)
         echo_exact(f"\n# to submit jobs {write_ranges(planned.indices)}:")

@@ -21,9 +21,9 @@ from anybatch.runs.looking import Looks
 from anybatch.runs.moments import now
 from anybatch.runs.observers import Observers
 from anybatch.runs.questions import Questions
+from anybatch.runs.reopening import Reopening
 from anybatch.runs.roster import Roster
 from anybatch.runs.state import RunState
-from anybatch.runs.summary import write_end
 from anybatch.runs.watched import WatchedRun, watch
 from anybatch.runs.workers import Workers
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from anybatch.runs.index import Index
     from anybatch.runs.moments import Moment
     from anybatch.runs.observation import RunObservation
+    from anybatch.runs.rerun import Rerun, Wanted
     from anybatch.runs.stopping import Termination
     from anybatch.runs.store import RunFile
 
@@ -71,12 +72,12 @@ class Engine:
         self.mutex = threading.RLock()
         self._hooks = hooks
         self._host: Host = hooks.plugins.host
-        self._index = index
+        self.reopening = Reopening(hooks, self._host, self.mutex, index, self._take_in)
         self.observers = Observers(hooks, settings)
         self._lost_after = lost_after
         self._submit_timeout = submit_timeout
         self._find_run = find_run
-        self._on_notice = on_notice
+        self.on_notice = on_notice
         self._roster = Roster(self.mutex, on_notice, self.wake)
         self._questions = Questions(hooks, poll_interval, on_notice)
         self._looks = Looks(self._roster, self._questions, self.observers, self.mutex, on_notice)
@@ -116,15 +117,16 @@ class Engine:
                 submit_timeout=self._submit_timeout,
                 lost_after=self._lost_after,
                 look=self._look_now,
-                on_notice=self._on_notice,
+                on_notice=self.on_notice,
             )
             if not new:
                 self._take_in(run)
         return run
 
     def _take_in(self, run: WatchedRun) -> None:
-        """Watch a run, also one that could not be watched before."""
+        """Watch a run, also one that could not be watched before, or had ended."""
         if not run.state.finished:
+            run.accounted = False
             self._roster.add(run)
             self._questions.pace(run.system).begin()
 
@@ -153,6 +155,14 @@ class Engine:
                     raise
                 self._roster.give_up(run, error)
         self._looks.settle(run)
+
+    def rerun(self, run: WatchedRun, wanted: Wanted, *, dry: bool = False) -> Rerun:
+        """Run jobs again (`Reopening.rerun`), and hand over what is due."""
+        made = self.reopening.rerun(run, wanted, dry=dry)
+        if made.count and not dry:
+            self._roster.guarded(run, lambda one: one.submitter.step())
+            self._looks.settle(run)
+        return made
 
     # -- looking
 
@@ -222,7 +232,7 @@ class Engine:
         over = self._roster.take_ended()
         for run in over:
             self._looks.settle(run)
-            self._index.end(run.state.id, told=self._background.running, line=write_end(run.state))
+            self.reopening.end(run, told=self._background.running)
         self.wake()
 
     # -- in the background
@@ -273,7 +283,7 @@ class Engine:
 
     def account(self, run: WatchedRun) -> None:
         """Fill in what only accounting knows of a run that somebody has waited for."""
-        self._index.end(run.state.id, told=True, line=write_end(run.state))
+        self.reopening.end(run, told=True)
         accounting.fill_in(run, self._hooks, self.mutex)
 
     # -- waiting

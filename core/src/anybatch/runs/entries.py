@@ -37,11 +37,13 @@ class JobRecord:
         message: what the system said beside it; None once it has ended.
         submitted: when.
         outcome: the verdict.
-        terminated: somebody asked for its end, in whichever attempt.
+        past: the verdicts on its earlier attempts, by attempt, with their stamps.
+        since: the attempt with which somebody last had it run again; 0: nobody has.
         stopped: the batch system was told to end it.
         sign: the first sign of its end that is waited on, and since when: `missing` (the system
             does not know it) or `ended` (the system says so, and no record is there).
         told, signed, judged: stamps of what state, sign and outcome are from.
+        unwanted, reopened: stamps of the last wish for its end, and of that to run it again.
     """
 
     index: int
@@ -53,15 +55,39 @@ class JobRecord:
     message: str | None = None
     submitted: float | None = None
     outcome: Outcome | None = None
-    terminated: bool = False
+    past: dict[int, tuple[Stamp, Outcome]] | None = None
+    since: int = 0
     stopped: bool = False
     sign: tuple[str, Moment] | None = None
     told: Stamp = attrs.field(default=FIRST, eq=False)
     signed: Stamp = attrs.field(default=FIRST, eq=False)
     judged: Stamp = FIRST
+    unwanted: Stamp = FIRST
+    reopened: Stamp = FIRST
+
+    @property
+    def terminated(self) -> bool:
+        """Whether somebody asked for its end since it was last wanted, in whichever attempt."""
+        return self.unwanted > self.reopened
+
+    @property
+    def attempts(self) -> list[Outcome]:
+        """The verdicts on its attempts, as far as they are on record, oldest first."""
+        past = [self.past[number][1] for number in sorted(self.past or ())] if self.past else []
+        return [*past, self.outcome] if self.outcome else past
+
+    def remember(self, outcome: Outcome, stamp: Stamp) -> None:
+        """The verdict on an earlier attempt; of several the one stamped last."""
+        self.past = self.past or {}
+        known = self.past.get(outcome.attempt)
+        if known is None or stamp >= known[0]:
+            self.past[outcome.attempt] = (stamp, outcome)
 
     def begin(self, planned: Planned) -> None:
-        """It is in this submission now. A wish for its end holds for the new attempt too."""
+        """It is in this submission now. A wish for its end holds for a retry, too."""
+        if self.outcome:
+            self.remember(self.outcome, self.judged)
+        self.outcome = None
         self.submission, self.attempt = planned.submission.number, planned.attempt
         self.native_id, self.native_state, self.message, self.submitted = None, None, None, None
         self.sign, self.stopped = None, False

@@ -34,7 +34,7 @@ def read_event(plain: Any) -> Event | None:
         return plain if _is_time(plain.get("t")) else None
     wrong = [name for name, fits in fields.items() if not fits(plain.get(name))]
     if not wrong:
-        return _understood(plain) if plain["e"] == "ended" else plain
+        return _understood(plain) if "outcomes" in plain else plain
     if not decides(plain):
         return None
     raise ValueError(f"{plain['e']} has {wrong[0]} {plain.get(wrong[0])!r:.100}")
@@ -47,7 +47,8 @@ def decides(event: Event) -> bool:
 
 def _understood(event: Event) -> Event:
     """Verdicts without the reasons that this version does not know; their words stay."""
-    return {**event, "outcomes": [_without_strange_reason(one) for one in event["outcomes"]]}
+    outcomes = event["outcomes"] if _are_outcomes(event["outcomes"]) else []
+    return {**event, "outcomes": [_without_strange_reason(one) for one in outcomes]}
 
 
 def _without_strange_reason(outcome: dict[str, Any]) -> dict[str, Any]:
@@ -95,6 +96,10 @@ def _is_table(value: Any) -> bool:
     return isinstance(value, dict)
 
 
+def _are_tables(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_table, value))
+
+
 def _are_outcomes(value: Any) -> bool:
     return isinstance(value, list) and all(
         isinstance(one, dict)
@@ -115,6 +120,7 @@ _FIELDS: dict[str, dict[str, Callable[[Any], bool]]] = {
         "not_found": {"s": _is_number, "n": _is_number_or_none},
         "refused": {"s": _is_number},
         "retry": {"planned": _is_table},
+        "rerun": {"planned": _are_tables},
         "state": {
             "s": _is_number_or_none,
             "jobs": _is_text,

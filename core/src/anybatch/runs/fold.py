@@ -6,7 +6,8 @@
     not_found   {s, n}              that holds: no jobs, it may be tried again
     submitted   {s, ids}            the batch system has the jobs
     refused     {s, reason, text}   the batch system or a dependency said no for good
-    retry       {planned}           jobs that are run again, as a further submission
+    retry       {planned, outcomes} jobs that are run again, as a further submission, and why
+    rerun       {planned}           jobs that somebody wants to run again, as further submissions
     state       {s, jobs, state, native_state, message}
     sign        {s, jobs, sign, at} the first sign of an end, or that it was none
     terminate   {jobs}              somebody asked for it
@@ -147,14 +148,29 @@ class Fold:
         self.submissions[event["s"]].refused = True
 
     def _on_retry(self, event: Event) -> None:
-        planned = read_planned(event["planned"], self.file, self._restore_types)
-        if planned.submission.number > len(self.submissions):
+        self._take_further(event, [event["planned"]])
+        for plain in event.get("outcomes", ()):
+            self._judge(plain, event)
+
+    def _on_rerun(self, event: Event) -> None:
+        for job in self._take_further(event, event["planned"]):
+            job.reopened, job.since = stamp_of(event), job.attempt
+
+    def _take_further(self, event: Event, plain: list[Any]) -> list[JobRecord]:
+        """Take further submissions; the jobs that are in one of them now."""
+        made = [read_planned(one, self.file, self._restore_types) for one in plain]
+        number = made[0].submission.number if made else -1
+        if number > len(self.submissions):
             self.early.append(event)
-        elif planned.submission.number == len(self.submissions):
+        if number != len(self.submissions):
+            return []  # another process planned the same
+        for planned in made:
             self._add(planned)
-            early, self.early = self.early, []
-            for one in early:
-                self.apply(one)
+        jobs = [self.jobs[index] for planned in made for index in planned.indices]
+        early, self.early = self.early, []
+        for one in early:
+            self.apply(one)
+        return jobs
 
     def _on_state(self, event: Event) -> None:
         stamp = stamp_of(event)
@@ -181,7 +197,8 @@ class Fold:
 
     def _on_terminate(self, event: Event) -> None:
         for index in read_ranges(event["jobs"], below=len(self.jobs)):
-            self.jobs[index].terminated = True
+            job = self.jobs[index]
+            job.unwanted = max(job.unwanted, stamp_of(event))
 
     def _on_stopped(self, event: Event) -> None:
         for job in self._current(event):
@@ -189,12 +206,17 @@ class Fold:
 
     def _on_ended(self, event: Event) -> None:
         for plain in event["outcomes"]:
-            outcome = from_plain({**plain, "run": self.file.run}, Outcome)
-            job = self.jobs[outcome.index]
-            if outcome.attempt > job.attempt:
-                self.early.append({**event, "outcomes": [plain]})
-            elif outcome.attempt == job.attempt:  # else it is run again
-                self.end(job, outcome, stamp_of(event))
+            self._judge(plain, event)
+
+    def _judge(self, plain: dict[str, Any], event: Event) -> None:
+        outcome = from_plain({**plain, "run": self.file.run}, Outcome)
+        job = self.jobs[outcome.index]
+        if outcome.attempt > job.attempt:
+            self.early.append({**event, "e": "ended", "outcomes": [plain]})
+        elif outcome.attempt == job.attempt:
+            self.end(job, outcome, stamp_of(event))
+        else:  # it is run again
+            job.remember(outcome, stamp_of(event))
 
     def end(self, job: JobRecord, outcome: Outcome, stamp: Stamp) -> None:
         """The verdict on the attempt that a job is in; of several the one stamped last."""
@@ -224,7 +246,6 @@ class Fold:
                 continue
             job.begin(planned)
             if planned.attempt:
-                job.outcome = None
                 self._restarted.add(index)
                 self._move(job, State.NEW, ended=True)
 

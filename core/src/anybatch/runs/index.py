@@ -88,6 +88,25 @@ class Index:
                 if os.pread(descriptor, 1, 0) == b"{" and file.tell() < _LONGEST // 2:
                     file.write(f"\n{line}".encode())  # a line before it may have been cut
 
+    def reopen(self, run: str) -> None:
+        """Note that a run that has ended may change again.
+
+        Raises:
+            RunNotFound: it was removed.
+            FolderError: the state folder cannot be written.
+        """
+        try:
+            self._files.make_private(self._folder / "active")
+            for kind in ("untold", "ended"):
+                with contextlib.suppress(FileNotFoundError):
+                    (self._folder / kind / run).rename(self._folder / "active" / run)
+        except OSError as error:
+            raise FolderError(
+                f"cannot register run {run} in {str(self._folder)!r}: {error.strerror}"
+            ) from error
+        if not os.path.lexists(self._folder / "active" / run):
+            raise RunNotFound(f"run {run} was removed meanwhile")
+
     def remove(self, run: str) -> None:
         """Drop a run, as its user wants.
 

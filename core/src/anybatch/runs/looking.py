@@ -77,7 +77,7 @@ class Looks:
                 ended = run.state.pages.take_ended()
             # A pack that is started anew passes by the jobs that have left records.
             for page in () if run.state.packed else ended:
-                exits.fold(page)
+                exits.fold(page, run.state.last_judged)
 
     def settle(self, run: WatchedRun) -> None:
         """Tell observers what was applied to a run's state."""

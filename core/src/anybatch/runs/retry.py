@@ -1,4 +1,4 @@
-"""Running jobs again: the same lines of the job script, as a further submission."""
+"""Running jobs again by themselves: those whose failure may pass."""
 
 from __future__ import annotations
 
@@ -7,11 +7,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from anybatch.planning.plan import token
-from anybatch.planning.transfer_layout import make_links, page_links
-from anybatch.records import Transfer
-from anybatch.worker.script import next_attempt
-from anybatch.worker.tasks import read_lines, render_pages
+from anybatch.runs.further import FurtherSubmissions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -40,45 +36,9 @@ def plan_retries(run: RunState, outcomes: Iterable[Outcome], host: Host) -> Iter
     by_submission: dict[int, list[int]] = defaultdict(list)
     for outcome in outcomes:
         by_submission[run.jobs[outcome.index].submission].append(outcome.index)
-    number = len(run.submissions)
+    further = FurtherSubmissions(run, host)
     for old, indices in by_submission.items():
-        planned = run.submissions[old].planned
-        attempt = planned.attempt + 1
-        tasks = _tasks(run, planned, host)
-        lines = [next_attempt(tasks[index], attempt) for index in indices]
-        for name, text in render_pages(number, lines):
-            host.write(run.folder / name, text)
-        if planned.submission.transfer is Transfer.SYSTEM:
-            make_links(page_links(run.folder, number, len(lines)), host)
-        yield attrs.evolve(
-            planned,
-            indices=tuple(indices),
-            waits=(),
-            attempt=attempt,
-            submission=attrs.evolve(
-                planned.submission,
-                number=number,
-                token=token(run.id, number),
-                count=planned.pack.count(len(indices)),
-                transfer_sets=_parcels(planned, indices),
-                previous_ids=()
-                if planned.packed
-                else tuple(run.jobs[index].native_id or "" for index in indices),
-            ),
-        )
-        number += 1
-
-
-def _tasks(run: RunState, planned: Planned, host: Host) -> dict[int, str]:
-    submission = planned.submission
-    lines = read_lines(host, run.folder, submission.number, len(planned.indices))
-    return dict(zip(planned.indices, lines, strict=True))
-
-
-def _parcels(planned: Planned, indices: Iterable[int]) -> tuple[str, ...]:
-    """The transfer_sets of some jobs of a submission."""
-    transfer_sets = planned.submission.transfer_sets
-    if len(transfer_sets) < 2:
-        return transfer_sets
-    of = dict(zip(planned.indices, transfer_sets, strict=True))
-    return tuple(of[index] for index in indices)
+        planned = attrs.evolve(run.submissions[old].planned, waits=())
+        made = further.make(planned, indices, attempt=planned.attempt + 1)
+        made.write(host)
+        yield made.planned

@@ -6,6 +6,8 @@ import contextlib
 import time
 from typing import TYPE_CHECKING
 
+from anybatch.errors import AnybatchError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -60,6 +62,29 @@ class SubmitRight:
         self._blocked_since = None
         try:
             yield True
+        finally:
+            self.lease.drop()
+
+    @contextlib.contextmanager
+    def awaited(self, seconds: float = 10.0) -> Iterator[None]:
+        """Have the right inside, for which another process's step is waited for.
+
+        Raises:
+            AnybatchError: it has not ended in time.
+            FolderError: the run's folder cannot be written any more.
+        """
+        deadline = time.monotonic() + seconds
+        while not self.lease.take():
+            if time.monotonic() >= deadline:
+                holder = self.lease.holder()
+                who = holder.text if holder else "another process"
+                raise AnybatchError(
+                    f"run {self._run}: {who} is submitting its jobs at the moment; nothing was "
+                    f"changed. Try again when it has ended"
+                )
+            time.sleep(0.05)
+        try:
+            yield
         finally:
             self.lease.drop()
 

@@ -92,7 +92,12 @@ class RunState(Fold):
 
     def retries(self, job: JobRecord) -> bool:
         """Whether another attempt may follow the one that is under way."""
-        return job.attempt < self.submissions[job.submission].planned.retry.times
+        return job.attempt - job.since < self.submissions[job.submission].planned.retry.times
+
+    def last_judged(self, index: int) -> int:
+        """The last attempt of a job that has its verdict; -1: none has."""
+        job = self.jobs[index] if index < len(self.jobs) else None
+        return -1 if job is None else job.attempt - (not job.state.final)
 
     def submitted_at(self, job: JobRecord) -> datetime | None:
         """When the job was handed to the batch system."""
@@ -175,11 +180,8 @@ class RunState(Fold):
 
     def record_ended(self, outcomes: Sequence[Outcome]) -> None:
         """Write verdicts."""
-        plain = [to_plain(outcome) for outcome in outcomes]
-        for one in plain:
-            one.pop("run")
         # On the disk, because exit records are removed that tell the same.
-        event = self._write("ended", durable=True, outcomes=plain)
+        event = self._write("ended", durable=True, outcomes=_plain(outcomes))
         self.clock += 1
         for outcome in outcomes:
             self.end(self.jobs[outcome.index], outcome, stamp_of(event))
@@ -228,9 +230,14 @@ class RunState(Fold):
             told = [index for index in indices if self.jobs[index].native_id in ids]
             self.record("stopped", s=number, jobs=write_ranges(sorted(told)))
 
-    def record_retry(self, planned: Planned) -> None:
-        """Write that jobs are run again."""
-        self.record("retry", durable=True, planned=plain_planned(planned))
+    def record_retry(self, planned: Planned, outcomes: Iterable[Outcome] = ()) -> None:
+        """Write that jobs are run again, and how the attempts ended that are repeated."""
+        plain = {"planned": plain_planned(planned), "outcomes": _plain(outcomes)}
+        self.record("retry", durable=True, **plain)
+
+    def record_rerun(self, planned: Iterable[Planned]) -> None:
+        """Write that somebody wants jobs to be run again, all of them at once."""
+        self.record("rerun", durable=True, planned=[plain_planned(one) for one in planned])
 
     def outcome(self, job: JobRecord, state: State, reason: Reason | None, **facts: Any) -> Outcome:
         """A verdict on *job*, with what is known of it anyway filled in."""
@@ -249,3 +256,11 @@ class RunState(Fold):
             reason=reason,
             **{**known, **facts},
         )
+
+
+def _plain(outcomes: Iterable[Outcome]) -> list[dict[str, Any]]:
+    """Verdicts for the journal, which is their run's."""
+    plain = [to_plain(outcome) for outcome in outcomes]
+    for one in plain:
+        one.pop("run")
+    return plain

@@ -333,10 +333,11 @@ class Watcher:
 
     def _retry(self, outcomes: list[Outcome]) -> None:
         for planned in plan_retries(self._run, outcomes, self._host):
-            self._run.record_retry(planned)
+            again = set(planned.indices)
+            self._run.record_retry(planned, [one for one in outcomes if one.index in again])
             count, attempt = planned.submission.count, planned.attempt + 1
             jobs = "1 job" if count == 1 else f"{count} jobs"
-            most = planned.retry.times + 1
+            most = self._run.jobs[planned.indices[0]].since + planned.retry.times + 1
             self._on_notice(f"run {self._run.id}: retrying {jobs} (attempt {attempt} of {most})")
         self._forget_restarted()
 

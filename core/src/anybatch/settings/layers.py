@@ -107,12 +107,17 @@ class Settings:
         """
         if not tables:
             return self
-        layer = self._checked(source, tables)
+        layer = checked_layer(self.declared, source, tables)
         layers = [layer, *self._layers] if lowest else [*self._layers, layer]
         return Settings(self.declared, layers, files=self.files, project=self.project)
 
-    def _checked(self, source: str, tables: Mapping[str, Mapping[str, Any]]) -> Layer:
-        return checked_layer(self.declared, source, tables)
+    def checked(self, tables: Mapping[str, Mapping[str, Any]]) -> Layer:
+        """Settings of a call, as these settings declare them.
+
+        Raises:
+            SettingError: an unknown name or a value that does not fit.
+        """
+        return checked_layer(self.declared, "call", tables)
 
 
 def _merged(lower: Value | None, value: Any) -> Any:

@@ -19,7 +19,7 @@ import attrs
 from anybatch.worker.layout import page_of_job
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from anybatch.host import Files
@@ -181,20 +181,28 @@ class ExitFolder:
                     found += [start for start in map(_parse_start, names) if start]
         return found
 
-    def fold(self, page: int) -> None:
+    def fold(self, page: int, last: Callable[[int], int]) -> None:
         """Remove the records of a page: the verdicts on all its jobs are in the journal.
 
         A start record without an exit record stays: its script may still run, and has its notes
-        there, without which it passes no signal on.
+        there, without which it passes no signal on. So does what is of a later attempt: another
+        process may have had the job run again.
+
+        Args:
+            last: a job's attempt that its verdict is on.
         """
         self._pages.pop(page, None)
         exits, starts = self.path / str(page), self._starts / str(page)
-        ended = {_key(name) for name in start_names(self._files, exits)}
-        names = start_names(self._files, starts)
-        gone = [name for name in names if _key(name) in ended]
-        for path in [starts] if len(gone) == len(names) else [starts / name for name in gone]:
+        names = start_names(self._files, exits)
+        told = [name for name in names if not _is_later(name, last)]
+        ended = set(map(_key, told))
+        began = start_names(self._files, starts)
+        self._remove(starts, began, [name for name in began if _key(name) in ended])
+        self._remove(exits, names, told)
+
+    def _remove(self, folder: Path, names: Sequence[str], gone: Sequence[str]) -> None:
+        for path in [folder] if len(gone) == len(names) else [folder / name for name in gone]:
             self._files.remove(path)
-        self._files.remove(exits)
 
     def ended(self, record: ExitRecord) -> datetime | None:
         """When the record was made."""
@@ -251,6 +259,12 @@ def _parse_start(name: str) -> Start | None:
 def _key(name: str) -> str:
     """Job, attempt and restarts of a record, as its name has them."""
     return ".".join(name.split(".", 3)[:3])
+
+
+def _is_later(name: str, last: Callable[[int], int]) -> bool:
+    """Whether a record is of a later attempt than the last that is known."""
+    record = parse_record(name)
+    return record is not None and record.attempt > last(record.index)
 
 
 def start_names(files: Files, folder: Path) -> tuple[str, ...]:
