@@ -20,7 +20,7 @@ from anybatch import Reason, State
 from anybatch.records import JobStatus
 from anybatch.testing import ScriptedHost
 from anybatch_htcondor import eventlog, events
-from anybatch_htcondor.eventlog import SOURCE, Log, Tale, fold, machine_zone
+from anybatch_htcondor.eventlog import NEVER_MADE, SOURCE, Log, Tale, fold, machine_zone
 from anybatch_htcondor.events import when
 from hypothesis import given
 from hypothesis import strategies as st
@@ -286,7 +286,7 @@ def test_a_log_tells_why_a_job_is_held(name: str) -> None:
 
 def test_no_captured_log_is_left_out() -> None:
     """What is captured is tested."""
-    assert set(NAMES) == {*ENDS, "image-bad", *(f"held-{name}" for name in HELD)}
+    assert set(NAMES) == {*ENDS, "image-bad", "late-incomplete", *(f"held-{name}" for name in HELD)}
 
 
 # -- event by event
@@ -704,6 +704,16 @@ def test_jobs_that_never_were_materialized_are_removed_with_their_cluster() -> N
         assert one is not None
         assert (one.state, one.never_started) == (State.TERMINATED, True)
     assert log.status("13.0") is None
+
+
+def test_jobs_that_htcondor_gave_up_were_removed_by_nobody() -> None:
+    """Eight of twenty were made, and ended, when HTCondor took the cluster for complete."""
+    log = Log(path_of("late-incomplete"), ScriptedHost(), "ab-20261128-141327-ab88bd-0")
+    log.catch_up()
+    one = log.status("13.8")
+    assert one is not None
+    assert (one.state, one.reason, one.never_started) == (State.FAILED, Reason.REJECTED, True)
+    assert one.message == NEVER_MADE
 
 
 # -- what the schedd says

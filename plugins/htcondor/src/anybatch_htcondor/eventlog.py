@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import attrs
-from anybatch.model import State
+from anybatch.model import Reason, State
 from anybatch.records import JobStatus
 
 from anybatch_htcondor import events, parse
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from anybatch.host import Host
 
 SOURCE = "event log"
+NEVER_MADE = "HTCondor removed the cluster before it made this job; it never ran, run it again"
 _OVERLAP = 64  #: bytes that are read again, to see that the log is still the same file
 _PIECE = 2**24  #: bytes that are read at once; no event is as long
 _PIECES = (
@@ -108,8 +109,26 @@ class Log:
         if not self._late or not self.covers(native):
             return None
         if self._removed:
-            return parse.removed(SOURCE, None, None, None, never_started=True)
+            return self._never_made()
         return JobStatus(state=State.QUEUED, native_state="to be materialized", source=SOURCE)
+
+    def _never_made(self) -> JobStatus:
+        """The end of a job whose cluster was removed before it was materialized.
+
+        Whoever removes a cluster removes the jobs that are in the queue. HTCondor (25.14) itself
+        removes one, too, whose jobs have all left the queue in the moment in which the limit of
+        the owner let it make no further ones.
+        """
+        if any(tale.status.state is State.TERMINATED for tale in self._tales.values()):
+            return parse.removed(SOURCE, None, None, None, never_started=True)
+        return JobStatus(
+            state=State.FAILED,
+            native_state="removed, never materialized",
+            reason=Reason.REJECTED,
+            message=NEVER_MADE,
+            source=SOURCE,
+            never_started=True,
+        )
 
     def may_be_in_queue(self, native: str) -> bool:
         """Whether the schedd should know the job, as far as the log tells."""

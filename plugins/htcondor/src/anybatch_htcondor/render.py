@@ -131,6 +131,9 @@ def _commands(submission: Submission) -> Iterator[tuple[str, Any]]:
     yield from _resources(submission.resources)
     if submission.count > _most_at_once(submission):
         yield "max_idle", _MAX_IDLE
+        if most := submission.limits.render_context.get("most_jobs"):
+            # At the owner's limit itself, HTCondor 25.14 may give up the jobs that are left.
+            yield "max_materialize", max(1, int(most) - 1)
 
 
 def _begin(submission: Submission) -> str:
