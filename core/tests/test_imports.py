@@ -193,7 +193,18 @@ FLOW = (
     *("validators", "records", "hookspecs", "system", "transfer"),
     *("ownership", "localfiles", "locallease", "localhost", "commands"),
     *("plugins", "settings", "detection", "worker", "planning", "runs", "local"),
-    *("run", "catalogue", "session", "executor", "aio", "__init__", "testing", "cli", "__main__"),
+    *(
+        "run",
+        "catalogue",
+        "history",
+        "session",
+        "executor",
+        "aio",
+        "__init__",
+        "testing",
+        "cli",
+        "__main__",
+    ),
 )
 
 

@@ -143,6 +143,7 @@ class Run:
                 if outcome is not None:
                     pending.remove(index)
                     yield outcome
+        await asyncio.to_thread(lambda: [*self.blocking.as_completed()])  # notes that it was told
 
     def _any_ended(self, indices: Iterable[int]) -> bool:
         return any(map(self.blocking.outcome, indices))

@@ -20,7 +20,7 @@ from anybatch.plugins.registry import Plugins
 from anybatch.run import Run
 from anybatch.runs import store
 from anybatch.runs.engine import Engine
-from anybatch.runs.finding import find_run, in_order
+from anybatch.runs.finding import find_run
 from anybatch.runs.index import Index
 from anybatch.runs.journal import writer_name
 from anybatch.selection import ALL, Selection, no_jobs, read_selection
@@ -28,9 +28,10 @@ from anybatch.settings.layers import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import timedelta
 
+    from anybatch.model import RunHandle
     from anybatch.outcome import Outcome
+    from anybatch.planning.plan import Wait
     from anybatch.runs.watched import WatchedRun
 
 
@@ -85,6 +86,7 @@ class Catalogue:
     on_notice: Callable[[str], None]
     engine: Engine = attrs.field(init=False)
     unreadable: dict[str, AnybatchError] = attrs.field(factory=dict)
+    _before: dict[str, AnybatchError] = attrs.field(factory=dict)
     known: WeakValueDictionary[str, Run] = attrs.field(factory=WeakValueDictionary)
 
     def open(self, file: store.RunFile, *, new: bool = False) -> WatchedRun:
@@ -130,6 +132,16 @@ class Catalogue:
         self.engine.reopening.look_again(run.watched)
         return run
 
+    def waits(self, item: RunHandle | str) -> list[Wait]:
+        """The runs, each with a job of it or None for all, that an item of `Job.after` means."""
+        if not isinstance(item, str):
+            return [(self.attach(item.id).id, None)]
+        return [
+            (one.run.id, index)
+            for one in self.select([item])
+            for index in (one.indices if one.named else [None])
+        ]
+
     def select(self, texts: Sequence[str]) -> list[Chosen]:
         """See `Session.select`."""
         chosen: dict[Run, set[int] | None] = {}
@@ -165,25 +177,27 @@ class Catalogue:
                 len(run), lambda i: state.jobs[i].state, lambda i: state.labels(state.jobs[i])
             )
 
-    def active(self) -> list[Run]:
-        """The runs that may still change."""
-        return self.read(self.index.active())
+    def active(self, *, untold: bool = False) -> list[Run]:
+        """The runs that may still change, in the order of their submission.
 
-    def listed(self, ended: timedelta | None, *, untold: bool) -> list[Run]:
-        """Active runs, and what was asked for beside them: see `Session.runs`."""
-        return self.read(self.index.listed(ended, untold=untold))
-
-    def read(self, names: Sequence[str]) -> list[Run]:
-        """These runs, in the order of their submission, without those that cannot be read."""
-        before, self.unreadable = self.unreadable, {}
+        Args:
+            untold: also those that have ended while nobody waited for them.
+        """
+        self._before, self.unreadable = self.unreadable, {}
+        names = {*self.index.active(), *(self.index.untold() if untold else ())}
         found = []
-        for name in in_order(self.index, names):
+        for name in sorted(names):
             try:
                 found.append(self._attach(name))
             except (FolderError, UnknownSystem) as error:
-                self.unreadable[name] = error
-                if str(error) != str(before.get(name)):
-                    self.on_notice(f"run {name}: {error}")
+                self.note_unreadable(name, error)
             except RunNotFound:
                 continue  # it was removed a moment ago
+        self.engine.put_away([run.watched for run in found])
         return sorted(found, key=lambda run: (run.created, run.id))
+
+    def note_unreadable(self, name: str, error: AnybatchError) -> None:
+        """Keep, and say once, what hinders a run."""
+        self.unreadable[name] = error
+        if str(error) != str(self._before.get(name)):
+            self.on_notice(f"run {name}: {error}")

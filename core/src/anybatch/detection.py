@@ -60,6 +60,15 @@ def given_name(system: str | None, plugins: Plugins) -> str | None:
     return system
 
 
+def stands_for(name: str, hooks: Hooks, settings: Settings) -> tuple[str, Settings]:
+    """The batch system that a plugin's name stands for, and the settings that it brings."""
+    if any(one.name == name and not one.is_system for one in hooks.plugins):
+        meant = hooks.alias(name)
+        if meant is not None:
+            return meant.system, settings.with_layer(f"plugin {name}", meant.settings, lowest=True)
+    return name, settings
+
+
 def choose(name: str, hooks: Hooks, settings: Settings) -> str:
     """The batch system called *name*, or for `auto` the best that is here.
 

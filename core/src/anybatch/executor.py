@@ -142,6 +142,7 @@ class Executor:
     def _work(self) -> None:
         """Submit what is pending and settle what has ended, until nothing is left to do."""
         try:
+            self.session.watch()
             while not self._over():
                 self.session.wait_until(self._has_work)
                 if self._pending:

@@ -50,6 +50,13 @@ class Run:
         self._settings = settings
 
     @property
+    def name(self) -> str:
+        """The name of the first job, by which the run can be found."""
+        with self._engine.mutex:
+            state = self.watched.state
+            return state.submission_of(state.jobs[0]).name
+
+    @property
     def cluster(self) -> str | None:
         """The cluster that the jobs were planned for, where the system has told its name."""
         planned = self.watched.state.submissions[0].planned.submission
@@ -189,6 +196,7 @@ class Run:
                 outcome = self.outcome(index)
                 assert outcome is not None
                 yield outcome
+        self._engine.tell(self.watched)
 
     def _any_ended(self, indices: Iterable[int]) -> bool:
         return any(self.outcome(index) for index in indices)

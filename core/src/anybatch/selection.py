@@ -178,10 +178,7 @@ def _part(part: str, text: str) -> Part:
     if found := _TABLE.fullmatch(part):
         return Having(found[1], found[2])
     hint = did_you_mean(part, _STATES)
-    raise UsageError(
-        f"invalid jobs {part!r:.40} in {text!r:.80}: expected {EXPECTED}{hint} (a state is one of "
-        f"{', '.join(_STATES)})"
-    )
+    raise UsageError(f"invalid jobs {part!r:.40} in {text!r:.80}: expected {EXPECTED}{hint}")
 
 
 def no_jobs(selection: Selection, run: str, count: int) -> RunNotFound:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anybatch.catalogue import Catalogue
-from anybatch.detection import choose, given_name, must_be_here
+from anybatch.detection import choose, given_name, must_be_here, stands_for
 from anybatch.errors import FolderError, JobError, UsageError
+from anybatch.history import Wanted, history
 from anybatch.localhost import LocalHost
 from anybatch.packing import read_pack
 from anybatch.planning.expansion import expand, list_jobs, read_waits
@@ -25,15 +26,15 @@ from anybatch.settings.sources import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from datetime import timedelta
     from types import TracebackType
 
     from anybatch.catalogue import Chosen
     from anybatch.errors import AnybatchError
+    from anybatch.history import Listed
     from anybatch.host import Host
     from anybatch.model import Job
     from anybatch.packing import Pack
-    from anybatch.planning.plan import Plan, Wait
+    from anybatch.planning.plan import Plan
     from anybatch.run import Run
     from anybatch.settings.layers import Settings
 
@@ -113,12 +114,7 @@ class Session:
             UnknownSystem: there is none of that name, or none at all.
         """
         if self._system is None:
-            name, settings = self._name, self.settings
-            if any(one.name == name and not one.is_system for one in self.plugins):
-                meant = self.hooks.alias(name)
-                if meant is not None:
-                    settings = settings.with_layer(f"plugin {name}", meant.settings, lowest=True)
-                    name = meant.system
+            name, settings = stands_for(self._name, self.hooks, self.settings)
             self._system, self.settings = choose(name, self.hooks, settings), settings
         return self._system
 
@@ -144,7 +140,7 @@ class Session:
             forks.refuse()
         listed = list_jobs(jobs)
         with must_be_here(self.system):
-            made, waits = expand(listed, read_waits(listed, self._waits), self._expand)
+            made, waits = expand(listed, read_waits(listed, self._catalogue.waits), self._expand)
             if require_one_job_each and len(made) != len(listed):
                 raise JobError(
                     f"{self.system} makes {len(made)} jobs of {len(listed)}, but a future stands "
@@ -211,16 +207,6 @@ class Session:
         table = self.settings.with_layer("call", job.settings).table(self.system)
         return self.hooks.expand(self.system, job, table, self.folder)
 
-    def _waits(self, item: object) -> list[Wait]:
-        if not isinstance(item, str):
-            return [(self.attach(item.id).id, None)]  # type: ignore[attr-defined] # checked by Job
-        chosen = self.select(item)
-        return [
-            (one.run.id, index)
-            for one in chosen
-            for index in (one.indices if one.named else (None,))
-        ]
-
     # -- coming back
 
     def attach(self, name: str) -> Run:
@@ -266,23 +252,31 @@ class Session:
         [one] = chosen
         return one.run, one.indices[0] if one.named else None
 
-    def runs(
-        self, *, label: str | None = None, ended: timedelta | None = None, untold: bool = False
-    ) -> list[Run]:
+    def runs(self, *, label: str | None = None, untold: bool = False) -> list[Run]:
         """This user's runs that may still change, oldest first.
 
         What hinders one is said once, and is in `unreadable`. Such a run keeps its place.
 
         Args:
             label: `NAME=VALUE`, or `NAME`: only those with a job that has this label.
-            ended: also those that have ended within this time, at most the latest 50.
             untold: also those that have ended while nobody waited for them.
 
         Raises:
             FolderError: the index cannot be read, or is not this user's alone.
         """
-        found = self._catalogue.listed(ended, untold=untold)
+        found = self._catalogue.active(untold=untold)
         return [run for run in found if label is None or run.has_label(label)]
+
+    def history(self, wanted: Wanted | None = None) -> list[Listed]:
+        """This user's runs as a list, oldest first; those that have ended are not opened.
+
+        Args:
+            wanted: which; default: active runs, and those that have ended within a day.
+
+        Raises:
+            FolderError: the index cannot be read, or is not this user's alone.
+        """
+        return history(self._catalogue, wanted or Wanted())
 
     @property
     def unreadable(self) -> dict[str, AnybatchError]:
@@ -301,8 +295,11 @@ class Session:
         self._engine.step(systems, force=True, submit=False)
 
     def watch(self) -> None:
-        """Begin to watch in the background, if that has not begun."""
-        self._engine.watch()
+        """Begin to watch in the background, if that has not begun.
+
+        This program follows its runs then: `anybatch wait` does not tell how they ended.
+        """
+        self._engine.watch(follows=True)
 
     def wait_until(
         self, ready: Callable[[], bool], timeout: float | None = None, runs: Iterable[Run] = ()

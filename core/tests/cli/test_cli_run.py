@@ -34,7 +34,8 @@ pytestmark = pytest.mark.system
 FEW = settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
 JOB_KEYS = {"index", "id", "state", "reason", "exit_code", "signal", "native_state", "host"}
 JOB_KEYS |= {"submitted", "started", "ended", "stdout", "stderr", "labels"}
-JOB_KEYS |= {"cpu_time", "max_memory", "attempt", "message"}
+JOB_KEYS |= {"cpu_time", "max_memory", "attempt", "message", "name"}
+RUN_KEYS = {"run", "name", "system", "folder", "created", "finished", "counts", "jobs"}
 ECHO = "import os, sys; os.write(1, b'\\0'.join(map(os.fsencode, sys.argv[1:])))"
 lines = st.lists(
     st.binary(max_size=20)
@@ -103,7 +104,7 @@ def test_json_of_a_run(call: Call) -> None:
     result = call("run", "--json", "--", "sh", "-c", "echo out; exit 3")
     assert result.exit_code == 3
     run = json.loads(result.stdout)
-    assert set(run) == {"run", "system", "folder", "jobs"}
+    assert set(run) == RUN_KEYS
     [job] = run["jobs"]
     assert set(job) == JOB_KEYS
     assert (job["state"], job["reason"], job["exit_code"]) == ("failed", "exit_code", 3)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,18 +49,18 @@ def submit(call: Call, *words: str) -> str:
 # -- status and wait
 
 
-def test_status_lists_what_is_not_finished_or_ended_lately(
-    call: Call, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_status_lists_what_is_not_finished_or_ended_lately(call: Call) -> None:
     """Without RUN active runs and those of the last day are shown, a line for each, every time."""
     done, open_one = submit(call, "--", "true"), submit(call, "--name", "mine", "--", "sleep", "60")
     call("wait", done)
     for _ in range(2):
         lines = call("status").stdout.splitlines()
         assert [line.split()[0] for line in lines[1:]] == [done, open_one]
-    monkeypatch.setattr("anybatch.cli.watch.RECENT", timedelta(seconds=-1))
+    entry = Path(os.environ["XDG_STATE_HOME"], "anybatch/runs/ended", done)
+    os.utime(entry, (0, 0))
     result = call("status")
     assert done not in result.stdout
+    assert done in call("status", "--all").stdout
     [line] = [line for line in result.stdout.splitlines() if open_one in line]
     assert "local" in line
     assert "mine" in line
@@ -82,7 +82,8 @@ def test_status_finds_runs_by_label(call: Call) -> None:
 
 def test_no_run_is_active(call: Call) -> None:
     """If nothing is unfinished, `status` and `wait` say so and are content."""
-    assert call("status").stdout == "no active runs\n"
+    assert call("status").stdout.startswith("no active runs, and none ended within the last day")
+    assert call("status", "--name", "x").stdout.startswith("no such runs lately; --all")
     assert call("status", "--json").stdout == "[]\n"
     result = call("wait", "--json")
     assert (result.exit_code, result.stdout) == (0, "[]\n")

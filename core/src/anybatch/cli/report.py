@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
+
+import click
 
 from anybatch.cli.base import count_jobs, echo_exact, shown
 from anybatch.cli.progress import write_counts
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from anybatch.errors import AnybatchError
+    from anybatch.history import Listed
     from anybatch.outcome import JobView
     from anybatch.planning.plan import Plan, Planned
     from anybatch.records import Rendered, RenderedFile
@@ -27,6 +30,9 @@ if TYPE_CHECKING:
 MANY = 30  #: above so many jobs, equal ones share a line
 ROOM = 30  #: for the indices of such a line
 NARROW = 8  #: no column gets narrower than this
+MOST_FITTED = 500  #: rows that are fitted to a terminal, which takes 1 ms each
+
+_UNITS = (timedelta(hours=1), timedelta(minutes=1))  #: what ages are rounded to
 
 # -- for programs
 
@@ -35,8 +41,12 @@ def run_record(run: Run, indices: Sequence[int] | None = None) -> dict[str, Any]
     """A run and its jobs, or some of them."""
     return {
         "run": run.id,
+        "name": run.name,
         "system": run.system,
         "folder": str(run.folder),
+        "created": _utc(run.created),
+        "finished": run.finished,
+        "counts": {state.value: number for state, number in run.counts.items()},
         "jobs": [_job_record(job) for job in _some(run, indices)],
     }
 
@@ -49,6 +59,7 @@ def _some(run: Run, indices: Sequence[int] | None) -> list[JobView]:
 def _job_record(job: JobView) -> dict[str, Any]:
     return {
         "index": job.index,
+        "name": job.name,
         "labels": dict(job.labels),
         "id": None if job.id is None else str(job.id),
         "state": job.state.value,
@@ -127,39 +138,60 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
     Nothing is cut: the first column (ids, names) keeps its width, other cells use more lines.
     """
+    rows = [[*map(shown, row)] for row in rows]
+    if not sys.stdout.isatty() or len(rows) > MOST_FITTED:
+        _print_lines([headings, *rows])
+        return
     from rich.console import Console  # takes 100 ms
     from rich.table import Table
 
-    fitting = None if sys.stdout.isatty() else 10_000
     table = Table(box=None, pad_edge=False, header_style="bold")
     first, *others = headings
-    rows = [tuple(map(shown, row)) for row in rows]
     longest = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
     table.add_column(first, no_wrap=True, min_width=longest[0])
     for heading, width in zip(others, longest[1:], strict=True):
         table.add_column(heading, overflow="fold", min_width=min(width, NARROW))
     for row in rows:
         table.add_row(*row)
-    Console(width=fitting, highlight=False, markup=False, emoji=False).print(table, crop=False)
+    Console(highlight=False, markup=False, emoji=False).print(table, crop=False)
 
 
-def print_overview(runs: Sequence[Run], unreadable: Mapping[str, AnybatchError]) -> None:
+def _print_lines(rows: Sequence[Sequence[str]]) -> None:
+    """A line for each row, however long."""
+    from rich.cells import cell_len
+
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (
+            cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)
+        )
+        click.echo("  ".join(cells).rstrip())
+
+
+def print_overview(runs: Sequence[Listed], unreadable: Mapping[str, AnybatchError]) -> None:
     """A line for each run, those last that cannot be read now."""
     now = datetime.now(timezone.utc)
     print_table(
-        ("RUN", "SYSTEM", "NAME", "AGE", "JOBS"),
+        ("RUN", "NAME", "SYSTEM", "AGE", "JOBS", "ENDED"),
         [
             (
-                run.id,
-                run.system,
-                run.jobs[0].name,
-                format_duration(now - run.created),
-                write_counts(run.counts),
+                one.id,
+                one.name,
+                one.system,
+                _age(now - one.created),
+                write_counts(one.counts),
+                f"{_age(now - one.ended)} ago" if one.ended else "",
             )
-            for run in runs
+            for one in runs
         ]
-        + [(name, "", "", "", _short(error)) for name, error in unreadable.items()],
+        + [(name, "", "", "", _short(error), "") for name, error in unreadable.items()],
     )
+
+
+def _age(duration: timedelta) -> str:
+    """`3d4h`, `5m20s`: a duration in two units; clocks may disagree a little."""
+    unit = next((one for one in _UNITS if duration >= 24 * one), timedelta(seconds=1))
+    return format_duration(max(duration, timedelta()) // unit * unit)
 
 
 def _short(error: AnybatchError) -> str:

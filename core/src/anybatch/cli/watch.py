@@ -1,25 +1,17 @@
-"""`status`, `wait` and `terminate`: runs that were submitted before."""
+"""`wait` and `terminate`: runs that were submitted before."""
 
 from __future__ import annotations
 
 import sys
-from datetime import timedelta
-from itertools import starmap
 from typing import TYPE_CHECKING
 
 import attrs
 import click
 
 from anybatch.cli.base import INTERRUPTED, Command, echo, json_option, print_json, say
-from anybatch.cli.params import complete_active_run, complete_run
-from anybatch.cli.report import (
-    headline,
-    not_submitted,
-    print_jobs,
-    print_overview,
-    run_record,
-    unreadable_record,
-)
+from anybatch.cli.params import complete_active_run
+from anybatch.cli.report import run_record
+from anybatch.cli.status import NONE
 from anybatch.cli.waiting import await_jobs, effect, resume_hint, tell_failures, tell_some
 from anybatch.errors import AnybatchError, UsageError
 
@@ -32,67 +24,6 @@ if TYPE_CHECKING:
     from anybatch.run import Run
     from anybatch.runs.stopping import Termination
     from anybatch.session import Session
-
-NONE = "no active runs"
-RECENT = timedelta(days=1)  #: how long `status` shows a run that has ended
-
-
-@click.command(
-    cls=Command,
-    examples="""\
-anybatch status
-anybatch status 20261120-094725-64a26d
-anybatch status --json | jq '.[].jobs[] | select(.state == "failed")'""",
-    exits={
-        0: "status shown (last known status if a batch system is unreachable)",
-        2: "no such run",
-    },
-)
-@click.option(
-    "--label",
-    metavar="NAME[=VALUE]",
-    help="Only runs with a job that has this label.",
-)
-@click.argument("names", metavar="[RUN[:JOBS]]...", nargs=-1, shell_complete=complete_run)
-@json_option
-def status(names: tuple[str, ...], label: str | None, as_json: bool) -> None:
-    """Show the status of runs.
-
-    RUN is an ID or a part of one, a name, a run folder, @ for the last run, @2 for the one before,
-    or all. JOBS is 3, 1-3,7, a state such as failed, or a label NAME=VALUE. With RUN, each job is
-    shown. Without RUN, your active runs are listed, and those that ended within the last day.
-    """
-    from anybatch.catalogue import Chosen
-    from anybatch.session import Session
-
-    with Session(on_notice=say) as session:
-        if names:
-            chosen = [
-                one for one in session.select(*names) if label is None or one.run.has_label(label)
-            ]
-        else:
-            found = session.runs(label=label, ended=RECENT)
-            chosen = [Chosen(run, range(len(run))) for run in found]
-        runs = [one.run for one in chosen]
-        session.poll(runs)
-        if as_json:
-            others = starmap(unreadable_record, session.unreadable.items())
-            print_json([*(run_record(one.run, one.indices) for one in chosen), *others])
-        elif names:
-            _print_each(chosen)
-        elif runs or session.unreadable:
-            print_overview(runs, session.unreadable)
-        else:
-            echo(NONE)
-        for run in runs:
-            if run.unattended:
-                say(not_submitted(run))
-
-
-def _print_each(chosen: Sequence[Chosen]) -> None:
-    for number, one in enumerate(chosen):
-        echo("\n" * bool(number) + headline(one.run))
-        print_jobs(one.run, one.indices)
 
 
 @click.command(

@@ -13,6 +13,7 @@ from anybatch.model import Job
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from anybatch.model import RunHandle
     from anybatch.planning.plan import Wait
 
 _EXAMPLE = "write Job(['echo', 'hello'])"
@@ -36,7 +37,7 @@ def list_jobs(jobs: object) -> list[Job]:
     return listed
 
 
-def read_waits(jobs: Sequence[Job], find: Callable[[object], list[Wait]]) -> Waits:
+def read_waits(jobs: Sequence[Job], find: Callable[[RunHandle | str], list[Wait]]) -> Waits:
     """What each job waits for.
 
     A `Job` object may stand in the list several times; who waits for it waits for all of them.
@@ -53,7 +54,7 @@ def read_waits(jobs: Sequence[Job], find: Callable[[object], list[Wait]]) -> Wai
     for index, job in enumerate(jobs):
         numbers[id(job)].append(index)
 
-    def of(item: object) -> list[Wait]:
+    def of(item: Job | RunHandle | str) -> list[Wait]:
         if isinstance(item, str):
             if item not in texts:
                 texts[item] = find(item)

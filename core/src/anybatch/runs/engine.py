@@ -84,6 +84,7 @@ class Engine:
         self._workers = Workers()
         self._bells = Bells()
         self._background = Background(self._tick, self.wake)
+        self._follows = False
 
     # -- runs come and go
 
@@ -232,13 +233,24 @@ class Engine:
         over = self._roster.take_ended()
         for run in over:
             self._looks.settle(run)
-            self.reopening.end(run, told=self._background.running)
+        self.put_away(over)
         self.wake()
+
+    def put_away(self, runs: Iterable[WatchedRun]) -> None:
+        """Note which of these runs have ended in the index."""
+        for run in runs:
+            if run.state.finished:
+                self.reopening.end(run, told=self._follows)
 
     # -- in the background
 
-    def watch(self) -> None:
-        """Begin to watch in the background, if that has not begun."""
+    def watch(self, *, follows: bool = False) -> None:
+        """Begin to watch in the background, if that has not begun.
+
+        Args:
+            follows: this program looks itself how its runs end, so they count as told.
+        """
+        self._follows |= follows
         self._background.begin()
 
     def _tick(self) -> None:
@@ -281,9 +293,13 @@ class Engine:
         with self.mutex:
             return stopping.recounted(told, run.state, indices)
 
+    def tell(self, run: WatchedRun) -> None:
+        """Note that somebody was told how a run has ended."""
+        self.reopening.end(run, told=True)
+
     def account(self, run: WatchedRun) -> None:
         """Fill in what only accounting knows of a run that somebody has waited for."""
-        self.reopening.end(run, told=True)
+        self.tell(run)
         accounting.fill_in(run, self._hooks, self.mutex)
 
     # -- waiting

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from anybatch.selection import Selection
 
 _SHOWN = 5  #: runs that are named if several match
-_SECOND = len("20261120-094725")  #: of an ID; what follows is in no order
+SECOND = len("20261120-094725")  #: of an ID; what follows is in no order
 _LIST = "`anybatch status --all` lists all runs"
 
 
@@ -57,11 +57,11 @@ def find_run(index: Index, selection: Selection) -> str:
 def in_order(index: Index, runs: Iterable[str]) -> list[str]:
     """Runs in the order of their submission, also those of the same second."""
     runs = sorted(runs)
-    seconds = [run[:_SECOND] for run in runs]
+    seconds = [run[:SECOND] for run in runs]
     doubtful = {a for a, b in itertools.pairwise(seconds) if a == b}
 
     def key(run: str) -> tuple[str, float, str]:
-        second = run[:_SECOND]
+        second = run[:SECOND]
         return second, _created(index, run) if second in doubtful else 0.0, run
 
     return sorted(runs, key=key)
@@ -72,8 +72,8 @@ def _last(index: Index, number: int) -> str:
     if number > len(known):
         are = "are no runs" if not known else f"is no run @{number}: only {len(known)} are known"
         raise RunNotFound(f"there {are} ({_LIST})")
-    second = known[number - 1][:_SECOND]
-    latest = [run for run in known if run[:_SECOND] >= second]
+    second = known[number - 1][:SECOND]
+    latest = [run for run in known if run[:SECOND] >= second]
     return in_order(index, latest)[-number]
 
 
@@ -81,12 +81,11 @@ def _by_folder(index: Index, word: str) -> str:
     folder = Path(os.path.realpath(word))
     run = folder.name
     if not index.has(run):
-        what = "is not the folder of one of your runs" if folder.is_dir() else "does not exist"
-        raise RunNotFound(f"the folder {word!r:.200} {what} ({_LIST})")
+        raise RunNotFound(f"{word!r:.200} is not the folder of one of your runs ({_LIST})")
     known = index.summary(run).folder
     if Path(os.path.realpath(known)) != folder:
         raise RunNotFound(
-            f"the folder {word!r:.200} is not the one that run {run} is known by, which is "
+            f"{word!r:.200} is not the folder that run {run} is known by, which is "
             f"{str(known)!r:.200}"
         )
     return run

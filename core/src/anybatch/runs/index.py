@@ -21,13 +21,12 @@ from anybatch.ownership import distrust
 from anybatch.runs import summary
 
 if TYPE_CHECKING:
-    from datetime import timedelta
     from pathlib import Path
 
     from anybatch.runs.summary import Summary
 
-MOST_RECENT = 50  #: ended runs that are shown without being named
 _KINDS = ("active", "untold", "ended")
+CHECKED_FOR = 1.0  #: seconds for which a folder of the index is believed without another look
 _LONGEST = 65_536  #: bytes of an entry
 
 
@@ -41,6 +40,7 @@ class Index:
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder or platformdirs.user_state_path("anybatch") / "runs"
         self._files = LocalFiles()
+        self._checked: dict[str, float] = {}
 
     def add(self, run: str, start: Summary) -> None:
         """Remember a run, before anything is submitted.
@@ -136,36 +136,26 @@ class Index:
         """
         return self._names("untold")
 
-    def recent(self, seconds: float) -> list[str]:
-        """The runs that have ended within the last *seconds*, the latest `MOST_RECENT` of them.
-
-        Raises:
-            FolderError: the index cannot be read, or is not this user's alone.
-        """
-        since = time.time() - seconds
-        times: list[tuple[float, str]] = []
-        for kind in _KINDS[1:]:
-            for name in self._names(kind):
-                with contextlib.suppress(OSError):
-                    times.append(((self._folder / kind / name).lstat().st_mtime, name))
-        latest = sorted(pair for pair in times if pair[0] >= since)[-MOST_RECENT:]
-        return [name for _, name in latest]
-
-    def listed(self, ended: timedelta | None = None, *, untold: bool = False) -> list[str]:
-        """The runs that may still change, and what was asked for beside them, each once.
+    def ended(self, since: float | None = None) -> list[str]:
+        """The runs that have ended, those first that were submitted last.
 
         Args:
-            ended: also those that have ended within so long.
-            untold: also those that have ended while nobody waited for them.
+            since: only those whose end was noticed then or later; seconds since 1970.
 
         Raises:
             FolderError: the index cannot be read, or is not this user's alone.
         """
-        names = [
-            *(self.recent(ended.total_seconds()) if ended else ()),
-            *(self.untold() if untold else ()),
+        found = [(name, kind) for kind in _KINDS[1:] for name in self._names(kind)]
+        return [
+            name
+            for name, kind in sorted(found, reverse=True)
+            if since is None or self._changed(kind, name) >= since
         ]
-        return list(dict.fromkeys([*names, *self.active()]))
+
+    def _changed(self, kind: str, name: str) -> float:
+        with contextlib.suppress(OSError):
+            return os.lstat(f"{self._folder}/{kind}/{name}").st_mtime
+        return 0.0  # it was removed a moment ago
 
     def known(self) -> list[str]:
         """All runs, those that may still change first.
@@ -222,11 +212,15 @@ class Index:
         return sorted(name for name in names if not name.startswith("."))  # others are half written
 
     def _check(self, kind: str) -> None:
-        """See that nobody else can put an entry there."""
+        """See that nobody else can put an entry there; at most once a second."""
+        now = time.monotonic()
+        if now - self._checked.get(kind, -CHECKED_FOR) < CHECKED_FOR:
+            return
         for folder in (self._folder.parent, self._folder, self._folder / kind):
             with contextlib.suppress(FileNotFoundError):
                 if why := distrust(folder):
                     raise FolderError(f"the index of runs in {str(folder)!r} is not used: {why}")
+        self._checked[kind] = now
 
 
 def _bad_entry(path: Path, why: str) -> FolderError:

@@ -52,12 +52,6 @@ class Summary:
     ended: datetime | None = None
     counts: Mapping[State, int] | None = None
 
-    @property
-    def is_complete(self) -> bool:
-        """Whether it tells how a run has ended."""
-        known = (self.name, self.system, self.created, self.ended, self.counts)
-        return None not in known
-
     def has_label(self, label: str) -> bool | None:
         """Whether a job has the label `NAME=VALUE`, or any called `NAME`; None: not known."""
         if self.labels is None:
