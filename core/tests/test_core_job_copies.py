@@ -98,14 +98,33 @@ def test_half_a_copy_of_a_killed_attempt_is_no_hindrance(isolated: Path, shell: 
     assert sorted(os.listdir(isolated / "w0")) == ["data.txt", "deep"]
 
 
-def test_a_copy_is_an_output_only_where_it_was_changed(isolated: Path, shell: Shell) -> None:
-    """A pattern that matches inputs takes those that the job has changed."""
+def test_a_copy_is_no_output(isolated: Path, shell: Shell) -> None:
+    """A pattern passes over inputs, changed or not, alone or in a folder; what is new is taken."""
     make(isolated)
-    fields = {"outputs": ["*"], "output_dir": "results"}
-    run = write_run(isolated, shell, job(["sh", "-c", "echo x >>data.txt; echo 1 >new"], **fields))
+    text = "echo x | tee -a data.txt deep/er/x new deep/new deep/er/new >/dev/null"
+    fields = {"outputs": ["*", "deep/*", "deep/er/*"], "output_dir": "results"}
+    run = write_run(isolated, shell, job(["sh", "-c", text], **fields))
     assert run.run() == 0, run.err()
-    assert sorted(os.listdir(isolated / "results")) == ["data.txt", "new"]
-    assert (isolated / "results/data.txt").read_text() == "old\nx\n"
+    brought = {p for p in (isolated / "results").rglob("*") if p.is_file()}
+    assert brought == {isolated / "results" / name for name in ("new", "deep/new", "deep/er/new")}
+
+
+def test_a_folder_with_a_copy_in_it_is_no_output(isolated: Path, shell: Shell) -> None:
+    """Else a changed copy would come back over its original."""
+    make(isolated)
+    text = "echo x | tee -a deep/er/x >new"
+    fields = {"inputs": ["deep/er/x"], "outputs": ["*"], "output_dir": "."}
+    run = write_run(isolated, shell, job(["sh", "-c", text], **fields))
+    assert run.run() == 0, run.err()
+    assert (isolated / "deep/er/x").read_text() == "deep\n"
+    assert (isolated / "new").exists()
+
+
+def test_a_copy_that_is_named_as_an_output_is_refused(isolated: Path) -> None:
+    """It would come back over the original."""
+    make(isolated)
+    for outputs in ({"outputs": ["data.txt"]}, {"optional_outputs": ["./deep"]}):
+        assert "is the job's copy of input" in refused(isolated, job(["true"], **outputs))
 
 
 def test_copies_keep_permissions_and_times(isolated: Path, shell: Shell) -> None:

@@ -28,11 +28,13 @@ NEEDS: dict[str, dict[str, Any]] = {
     "stage_in": {"inputs": ["in.txt"]},
     "copies": {"inputs": ["in.txt"], "copy_inputs": True},
     "stage_out": {"optional_outputs": ["out.txt", "none"]},
+    "cleanup": {"cleanup": ["true"]},
+    "once": {"setup_once": ["true"]},
     "container": {},
 }
 SETS = [
     chosen
-    for number in range(len(NEEDS) + 1)
+    for number in (0, 1, 2, len(NEEDS))
     for chosen in itertools.combinations(sorted(NEEDS), number)
 ]
 
@@ -53,7 +55,10 @@ def run_of(base: Path, shell: Shell, chosen: tuple[str, ...]) -> RunFolder:
         Job(["sh", "-c", "exit 0"]),
         Job(command, workdir=base / "w{index}", flat=True, **fields),
     ]
-    return write_run(base, shell, jobs, Toy(array=100_000, environment=wrapper))
+    (base / "node").mkdir()
+    settings = {"anybatch": {"scratch_dir": str(base / "node")}}
+    toy = Toy(array=100_000, environment=wrapper)
+    return write_run(base, shell, jobs, toy, settings=settings)
 
 
 @pytest.mark.parametrize("chosen", SETS, ids=lambda chosen: "+".join(chosen) or "none")
@@ -66,7 +71,8 @@ def test_a_script_has_what_its_jobs_need(
     defined = set(re.findall(r"^(ab_\w+)\(\)", script, re.M))
     for piece in PIECES:
         # Of these jobs no files are transferred (`test_core_job_travel.py`), and none is packed.
-        needed = piece in chosen or piece not in {*NEEDS, "transferred", "pack"}
+        needed = piece in chosen or piece not in {*NEEDS, "transferred", "pack", "node"}
+        needed |= piece == "node" and "once" in chosen
         needed |= piece == "stage_in" and "copies" in chosen
         assert defined & functions_of(piece) == (functions_of(piece) if needed else set())
     assert [run.run(0), run.run(1)] == [0, 3], run.system_output

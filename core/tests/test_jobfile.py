@@ -17,6 +17,9 @@ workdir = "work-{index}"
 env = { A = "1" }
 env_script = "setup.sh"
 setup = ["module load root"]
+setup_once = "tar xf software.tar"
+cleanup = ["rm -f core.*"]
+scratch = true
 inputs = ["a.txt", "b/*"]
 flat = true
 copy_inputs = true
@@ -65,6 +68,9 @@ def test_every_key(tmp_path: Path) -> None:
         env={"A": "1"},
         env_script=Path("setup.sh"),
         setup=("module load root",),
+        setup_once=("tar xf software.tar",),
+        cleanup=("rm -f core.*",),
+        scratch=True,
         resources=Resources(
             nodes=1,
             tasks=2,

@@ -84,6 +84,7 @@ def _are_tables(value: object) -> bool:
 
 _A_PATH = (_is_path, "a path (a string or a Path)")
 _FLAG = (lambda value: isinstance(value, bool), "True or False")
+_TEXTS = (_are_texts, "a string or a list of strings")
 _PATHS = (_are_texts, "a path or a list of paths")
 _TABLE = (_is_table, "a dict of strings")
 #: What each field must be once it was converted, and how that is said.
@@ -96,11 +97,11 @@ _KINDS: Mapping[str, tuple[Callable[[object], bool], str]] = {
     **dict.fromkeys(("workdir", "env_script", "output_dir", "stdin", "stdout", "stderr"), _A_PATH),
     "env": _TABLE,
     "labels": _TABLE,
-    "setup": (_are_texts, "a string or a list of strings"),
+    **dict.fromkeys(("setup", "setup_once", "cleanup"), _TEXTS),
     "inputs": _PATHS,
     "outputs": _PATHS,
     "optional_outputs": _PATHS,
-    **dict.fromkeys(("flat", "copy_inputs"), _FLAG),
+    **dict.fromkeys(("flat", "copy_inputs", "scratch"), _FLAG),
     "container": (_is_text, "a string"),
     "settings": (_are_tables, "a dict of dicts by plugin, such as {'slurm': {'qos': 'long'}}"),
 }

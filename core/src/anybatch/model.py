@@ -193,6 +193,10 @@ class Job:
         env: environment variables for the command.
         env_script: a shell script, sourced before `env` and `setup` (site or experiment set-up).
         setup: shell lines to run before the command; each must succeed.
+        setup_once: shell lines that one job of the run runs on each node before its command. The
+            others wait for it. What they leave in `$ANYBATCH_NODE_DIR` is there for all of them.
+        cleanup: shell lines to run at the end, whether the job has succeeded or not.
+        scratch: the command works in a folder of its own on the node's disk, which is removed.
         resources: what the job needs.
         inputs: files, folders or glob patterns to make available in the working directory. Their
             layout is kept relative to the current folder of the submitting program.
@@ -221,6 +225,9 @@ class Job:
     env: Mapping[str, str] = attrs.field(factory=dict, converter=fields.table, kw_only=True)
     env_script: Path | None = attrs.field(default=None, converter=fields.path, kw_only=True)
     setup: tuple[str, ...] = attrs.field(default=(), converter=fields.texts, kw_only=True)
+    setup_once: tuple[str, ...] = attrs.field(default=(), converter=fields.texts, kw_only=True)
+    cleanup: tuple[str, ...] = attrs.field(default=(), converter=fields.texts, kw_only=True)
+    scratch: bool = attrs.field(default=False, kw_only=True)
     resources: Resources = attrs.field(factory=Resources, kw_only=True)
     inputs: tuple[str, ...] = attrs.field(default=(), converter=fields.paths, kw_only=True)
     flat: bool = attrs.field(default=False, kw_only=True)
@@ -276,6 +283,8 @@ def _check_texts(job: Job) -> str:
         "workdir": (job.workdir,),
         "env_script": (job.env_script,),
         "setup": job.setup,
+        "setup_once": job.setup_once,
+        "cleanup": job.cleanup,
         "inputs": job.inputs,
         "outputs": job.outputs,
         "optional_outputs": job.optional_outputs,

@@ -16,6 +16,12 @@ _path = click.Path()
 
 FILE_OPTIONS: tuple[Decorator, ...] = (
     _files(
+        "--scratch",
+        is_flag=True,
+        default=None,
+        help="Work in a private folder on the node's own disk, which is removed afterwards.",
+    ),
+    _files(
         "--input",
         "inputs",
         type=_path,

@@ -130,6 +130,19 @@ _OPTIONS: tuple[Decorator, ...] = (
         metavar="LINE",
         help="Run this shell line before the command, for example 'module load root'. Repeatable.",
     ),
+    _job(
+        "--setup-once",
+        multiple=True,
+        metavar="LINE",
+        help="Run this shell line once on each node, for all jobs of the run there, which wait for "
+        "it. $ANYBATCH_NODE_DIR is a folder for what it makes. Repeatable.",
+    ),
+    _job(
+        "--cleanup",
+        multiple=True,
+        metavar="LINE",
+        help="Run this shell line at the end, however the job has ended. Repeatable.",
+    ),
     _job("--container", metavar="IMAGE", help="Run the command in this container image."),
     _job(
         "--label",

@@ -24,7 +24,7 @@ from anybatch.planning.inputs import (
 from anybatch.planning.job_environment import JobEnvironment
 from anybatch.quoting import INDEX, RUN_FOLDER
 from anybatch.records import REMOTE_RUN_DIR, ForbiddenFileName, Limits, Transfer
-from anybatch.worker.script import JobLayout
+from anybatch.worker.script import JobLayout, NodeLimits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -63,10 +63,12 @@ class Resolver:
 
     Args:
         base: the folder that relative paths start from.
+        node: what jobs do on nodes beside their command.
     """
 
-    def __init__(self, base: Path, host: Host) -> None:
+    def __init__(self, base: Path, host: Host, node: NodeLimits) -> None:
         self._base = base
+        self._node = node
         self._host = host
 
     def absolute(self, path: Path | str) -> str:
@@ -122,21 +124,28 @@ class Resolver:
             JobError: a file or folder that the job names is not there, or forbidden.
         """
         workdir = self.absolute(job.workdir or ".")
-        if INDEX not in workdir and not os.path.isdir(workdir):
+        own_folder = job.scratch or INDEX in workdir
+        if not own_folder and not os.path.isdir(workdir):
             raise JobError(f"workdir does not exist or is not a directory: {workdir}")
-        if job.copy_inputs and INDEX not in workdir:
+        if job.copy_inputs and not own_folder:
             raise JobError(
                 f"copy_inputs needs a working directory of the job's own, where nobody else uses "
-                f"the copies; write {INDEX} in workdir, which stands for the job's number"
+                f"the copies; use scratch, or write {INDEX} in workdir, which stands for the job's "
+                f"number"
             )
-        check_outputs(job)
+        _check(job)
         inputs, notes = resolve_inputs(job, self._base, self._host)
+        if job.scratch and (program := self._program(job, workdir)):
+            inputs = ((program, program_of(job)), *inputs)
+        if job.scratch or job.copy_inputs:
+            _check_copies(job, inputs)
         around = JobLayout(
             workdir=workdir,
             **self._settled(job, group),
             inputs=_copied(inputs, copies) if job.copy_inputs else inputs,
-            own_copies=job.copy_inputs,
+            own_copies=job.copy_inputs or job.scratch,
             copy=group.transfer is Transfer.SCRIPT,
+            scratch=job.scratch,
             output_dir=self._output_dir(job, workdir),
             stdin=self._existing("stdin", job.stdin) or "/dev/null",
             stdout=self.log(job.stdout),
@@ -157,7 +166,7 @@ class Resolver:
         Raises:
             JobError: a file or folder that the job names is not there, or forbidden.
         """
-        check_outputs(job)
+        _check(job)
         inputs, notes = resolve_inputs(job, self._base, self._host)
         workdir = self.absolute(job.workdir or ".")
         stdin = self._existing("stdin", job.stdin)
@@ -202,13 +211,17 @@ class Resolver:
         """What of a job's surroundings is the same wherever it runs."""
         env_script = self._existing("env_script", job.env_script)
         check_script("env_script", env_script)
-        for line in job.setup:
-            check_line_breaks(f"setup {line!r}", line)
+        for field in ("setup", "setup_once", "cleanup"):
+            for line in getattr(job, field):
+                check_line_breaks(f"{field} {line!r}", line)
         return {
             "inherit": group.inherit,
             "env_script": env_script,
             "env": {**group.composed.env, **job.env},
             "setup": group.composed.setup + job.setup,
+            "setup_once": job.setup_once,
+            "cleanup": job.cleanup,
+            "node": self._node,
             "wrapper": group.composed.wrapper,
             "outputs": job.outputs,
             "optional_outputs": job.optional_outputs,
@@ -216,6 +229,8 @@ class Resolver:
 
     def _output_dir(self, job: Job, workdir: str) -> str:
         folder = "" if job.output_dir is None else self.absolute(job.output_dir)
+        if job.scratch:
+            return folder or (workdir if job.outputs or job.optional_outputs else "")
         return "" if folder == workdir else folder
 
     def _existing(self, field: str, path: Path | None) -> str:
@@ -225,6 +240,26 @@ class Resolver:
         if INDEX not in name and not os.path.isfile(name):
             raise JobError(f"{field}: no such file: {name}")
         return name
+
+
+def _check(job: Job) -> None:
+    check_outputs(job)
+    if job.scratch and job.workdir is not None:
+        raise JobError(
+            f"scratch and workdir {str(job.workdir)!r} cannot be used together: with scratch a job "
+            f"works in a folder of its own on the node's disk; leave one of them out"
+        )
+
+
+def _check_copies(job: Job, inputs: tuple[tuple[str, str], ...]) -> None:
+    """That no copy is named as an output, which it never is."""
+    places = {place: source for source, place in inputs}
+    for pattern in job.outputs + job.optional_outputs:
+        if source := places.get(os.path.normpath(pattern)):
+            raise JobError(
+                f"output {pattern!r} is the job's copy of input {source}, which is not collected; "
+                f"have the command write to another name"
+            )
 
 
 def _copied(

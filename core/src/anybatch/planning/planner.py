@@ -15,6 +15,7 @@ import attrs
 
 from anybatch.errors import JobError
 from anybatch.planning.job_environment import inherited, merge
+from anybatch.planning.node import node_limits
 from anybatch.planning.paths import JobGroup, Resolver
 from anybatch.planning.plan import Plan, Planned, Wait, new_run_id, token
 from anybatch.planning.task_files import RunDraft, TaskFiles
@@ -66,7 +67,7 @@ class Planner:
         self._base = base
         self._pack = pack
         self._limits: dict[str, Limits] = {}
-        self._resolver = Resolver(base, host)
+        self._resolver = Resolver(base, host, node_limits(settings))
 
     def plan(self, jobs: Sequence[Job], runs: Path, waits: Sequence[Sequence[Wait]]) -> Plan:
         """The plan for *jobs*.

@@ -152,6 +152,6 @@ class TaskFiles:
 _AROUND = (
     *("workdir", "env_script", "setup", "inputs", "flat", "copy_inputs", "output_dir"),
     *("outputs", "optional_outputs"),
-    *("stdin", "stdout", "stderr"),
+    *("stdin", "stdout", "stderr", "scratch", "setup_once", "cleanup"),
 )
 _CACHED = 1000  #: distinct surroundings held at once; a run of 100,000 jobs stays small

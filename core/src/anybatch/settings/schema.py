@@ -50,6 +50,23 @@ CORE_SETTINGS = (
         help="Most that `copy_inputs` copies into the folder of a run; a run with more is refused.",
     ),
     Setting(
+        name="scratch_dir",
+        help="Folder on the node's own disk for `scratch` (default: `$TMPDIR`, else `/tmp`) and "
+        "`setup_once` (default: `/tmp`).",
+    ),
+    Setting(
+        name="setup_once_timeout",
+        kind=Kind.DURATION,
+        default="30m",
+        help="How long a job waits for the `setup_once` of another job on its node.",
+    ),
+    Setting(
+        name="cleanup_timeout",
+        kind=Kind.DURATION,
+        default="1m",
+        help="Time limit for the `cleanup` lines of a job.",
+    ),
+    Setting(
         name="submit_timeout",
         kind=Kind.DURATION,
         default="2m",

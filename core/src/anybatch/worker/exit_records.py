@@ -28,6 +28,8 @@ _RECORD = re.compile(
     r"(?P<index>\d+)\.(?P<attempt>\d+)\.(?P<restarts>\d+)\.(?P<phase>[a-z_]+)"
     r"\.(?P<how>exit|signal)-(?P<number>\d+)(?:\.(?P<caught>[A-Z0-9]+))?"
 )
+#: What follows is not why the job has failed.
+_CLEANUP = re.compile(r"^anybatch: job \d+: cleanup begins$", re.MULTILINE)
 _SPEAKER = re.compile(r"^anybatch: job \d+: ")
 _NOT_STARTED = (126, 127)  # exit codes of shells
 #: How the job script begins to tell why a command could not be started.
@@ -285,6 +287,7 @@ def log_tail(log: Path, files: Files) -> str | None:
         if not files.is_file(log):
             return None  # nobody may ever write to a pipe
         text = files.read_from(log, -_TAIL).decode("utf-8", "replace")
+        text = _CLEANUP.split(text, maxsplit=1)[0]
     except OSError:
         return None
     *before, last = [line for line in map(_shown, text.splitlines()) if line] or [""]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import zlib
 from collections.abc import Mapping
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -38,12 +39,30 @@ PIECES = (
     "stage_out",  # outputs
     "transferred",  # files that the batch system moves
     "container",  # a wrapper
+    "node",  # scratch, setup_once
+    "once",  # setup_once
+    "cleanup",
     "pack",  # several jobs of the run are one of the batch system
     "begin",
 )
 _ALWAYS = frozenset({"shells", "frame", "wait", "inside", "begin"})
 _ALONE = Pack()
 _ATTEMPT = re.compile(r"(?<= ab_attempt=)\d+(?=;)")
+
+
+@attrs.frozen(kw_only=True)
+class NodeLimits:
+    """What a session's settings say of work on nodes beside the command.
+
+    Attributes:
+        scratch_dir: a folder on the node's own disk; empty: the usual one.
+        setup_once_timeout: seconds that a job waits for another one's `setup_once`.
+        cleanup_timeout: seconds that `cleanup` may take.
+    """
+
+    scratch_dir: str = ""
+    setup_once_timeout: int = 1800
+    cleanup_timeout: int = 60
 
 
 @attrs.frozen(kw_only=True)
@@ -63,6 +82,10 @@ class JobLayout:
         outputs: glob patterns.
         optional_outputs: glob patterns that may match nothing.
         transferred: the batch system moves the job's files.
+        scratch: it works in a folder of its own on the node's disk.
+        setup_once: lines that one job of the run runs on a node.
+        cleanup: lines that are run at the end.
+        node: where folders on nodes are, and how long the latter two may take.
     """
 
     workdir: str
@@ -78,6 +101,10 @@ class JobLayout:
     optional_outputs: tuple[str, ...] = ()
     output_dir: str = ""
     transferred: bool = False
+    scratch: bool = False
+    setup_once: tuple[str, ...] = ()
+    cleanup: tuple[str, ...] = ()
+    node: NodeLimits = attrs.field(factory=NodeLimits)
     stdin: str = "/dev/null"
     stdout: str = ""
     stderr: str = ""
@@ -93,6 +120,7 @@ def definitions(around: JobLayout) -> dict[str, str]:
         "ab_stdin": around.stdin,
         "ab_stdout": around.stdout,
         "ab_stderr": around.stderr,
+        **_node_values(around),
     }
     functions = {
         "ab_inherit": _exports(around.inherit),
@@ -100,13 +128,38 @@ def definitions(around: JobLayout) -> dict[str, str]:
         "ab_setup": [f"ab_setup_line {quote(line)}" for line in around.setup],
         "ab_stage_in": _stage_in(around),
         "ab_stage_out": _stage_out(around),
-        "ab_wrapped": _wrapper(around.wrapper),
+        "ab_wrapped": _wrapper(around),
+        "ab_enter": ["ab_make_scratch" if around.scratch else "ab_enter_workdir"],
+        "ab_prepare": ["ab_set_up_once"] if around.setup_once else [],
+        "ab_once_lines": [f"ab_once_line {quote(line)}" for line in around.setup_once],
+        "ab_cleanup_lines": [f"ab_cleanup_line {quote(line)}" for line in around.cleanup],
+        "ab_tidy": _tidying(around),
     }
     texts = {name: f"{name}={quote_indexed(value)}" for name, value in values.items()}
     texts["ab_launch"] = "ab_launch=" + ("wrapped" if around.wrapper else "inside")
     for name, commands in functions.items():
         texts[name] = f"{name}() {{ {'; '.join(commands) or ':'}; }}"
     return texts
+
+
+def _node_values(around: JobLayout) -> dict[str, str]:
+    lines = "\n".join(around.setup_once)
+    limits = around.node
+    return {
+        "ab_scratch_dir": limits.scratch_dir,
+        "ab_once": f"{zlib.crc32(os.fsencode(lines)):08x}" if lines else "",
+        "ab_once_timeout": str(limits.setup_once_timeout) if lines else "",
+        "ab_cleanup_timeout": str(limits.cleanup_timeout) if around.cleanup else "",
+    }
+
+
+def _tidying(around: JobLayout) -> list[str]:
+    steps = {
+        'ab_clean_up "$@"': around.cleanup,
+        "ab_remove_scratch": around.scratch,
+        'ab_leave "$ab_shared_dir"': around.setup_once,
+    }
+    return [step for step, needed in steps.items() if needed]
 
 
 def _stage_in(around: JobLayout) -> list[str]:
@@ -117,11 +170,12 @@ def _stage_in(around: JobLayout) -> list[str]:
 
 def _staging(around: JobLayout, source: str, destination: str) -> str:
     """The command that brings an input; one that is in its place has to be there all the same."""
-    if os.path.join(around.workdir, destination) == source:
-        return f"ab_need {quote(source)}"
-    place = "ab_copy" if around.copy else "ab_link"
     if around.own_copies:
         place = "ab_copy_own"
+    elif os.path.join(around.workdir, destination) == source:
+        return f"ab_need {quote(source)}"
+    else:
+        place = "ab_copy" if around.copy else "ab_link"
     return f"{place} {quote(source)} {quote(_plain(destination))}"
 
 
@@ -134,6 +188,9 @@ def pieces_of(around: JobLayout) -> frozenset[str]:
         "stage_out": around.outputs or around.optional_outputs,
         "transferred": around.transferred,
         "container": around.wrapper,
+        "node": around.scratch or around.setup_once,
+        "once": around.setup_once,
+        "cleanup": around.cleanup,
     }
     return _ALWAYS | {name for name, needed in wanted.items() if needed}
 
@@ -164,7 +221,8 @@ _PLACES = {
 }
 
 
-def _wrapper(words: Sequence[str | WorkerPath]) -> list[str]:
+def _wrapper(around: JobLayout) -> list[str]:
+    words = around.wrapper
     if not words:
         return []
     first = {
@@ -174,6 +232,7 @@ def _wrapper(words: Sequence[str | WorkerPath]) -> list[str]:
     before = [command for place, command in first.items() if place in words]
     wrapper = " ".join(_PLACES[w] if isinstance(w, WorkerPath) else quote(w) for w in words)
     task = '"$ab_submission" "$ab_task" "$ab_restarts" "$ab_start"'
+    task += ' "$ab_node_dir"' if around.setup_once else ""
     return [*before, "trap - INT QUIT", f'exec {wrapper} /bin/sh "$ab_run/job.sh" --inside {task}']
 
 

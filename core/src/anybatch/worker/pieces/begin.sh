@@ -6,12 +6,15 @@ if [ "$1" = --inside ]; then
     ab_where=inside
     shift
 fi
-ab_submission=$1 ab_task=$2 ab_restarts=${3:-0} ab_mark=${4-}
+ab_submission=$1 ab_task=$2 ab_restarts=${3:-0} ab_mark=${4-} ab_node_dir=${5-}
 # Set by systems that send a signal to all processes of a job: the command has got it already.
 ab_all_get_it=${ab_signalled_all-}
 unset ab_signalled_all
 ab_signals='HUP INT QUIT ABRT PIPE ALRM USR1 USR2 XCPU XFSZ VTALRM PROF TERM'
-ab_phase=setup ab_child='' ab_files='' ab_caught='' ab_status=0 ab_log_suffix='' ab_line='' ab_links='' ab_copies=''
+ab_pack_who=${ab_holder-}
+unset ab_holder
+ab_phase=setup ab_child='' ab_helper='' ab_tidying='' ab_caught='' ab_status=0 ab_line=''
+ab_files='' ab_links='' ab_copies='' ab_log_suffix='' ab_scratch='' ab_shared_dir=''
 ab_nl='
 '
 ab_read_task
@@ -22,6 +25,7 @@ ab_name_records
 export ANYBATCH_RUN="$ab_run_id" ANYBATCH_INDEX="$ab_index" ANYBATCH_COUNT="$ab_count" \
     ANYBATCH_ATTEMPT="$ab_attempt"
 if [ "$ab_where" = inside ]; then
+    [ -z "$ab_node_dir" ] || export ANYBATCH_NODE_DIR="$ab_node_dir"
     ab_inside "$@"
 fi
 for ab_signal in $ab_signals; do

@@ -2,7 +2,7 @@
 
 ab_copy_own() { # SOURCE DESTINATION
     if [ "$ab_phase" != stage_in ]; then
-        [ "./${2#./}" != "$ab_asked" ] || ab_source=$1 ab_target=$2
+        [ "./${2#./}" != "$ab_asked" ] || ab_source=$1
         return
     fi
     # What an earlier attempt was given here it may have changed.
@@ -18,8 +18,22 @@ ab_mark_copies() { # from now on, what is there under their names is the job's
     true >"$ab_file/$ab_index" || exit 1
 }
 
-ab_is_unchanged() { # FILE: whether it is what was copied; set by ab_stage_in, which knows
-    ab_asked=./${1#./}
-    ab_stage_in
-    ab_is_same
+# A copy that the job has changed must not come back over its original.
+ab_is_copied() { # FILE: whether it was copied, alone or in a folder, or has a copy in it
+    ab_asked=./${1#./} ab_below=''
+    case $ab_nl$ab_copies in
+    *"$ab_nl$ab_asked/"*) return ;;
+    esac
+    while :; do
+        case $ab_nl$ab_copies in
+        *"$ab_nl$ab_asked$ab_nl"*)
+            ab_stage_in
+            [ -e "$ab_source$ab_below" ] || [ -L "$ab_source$ab_below" ]
+            return
+            ;;
+        esac
+        ab_below=/${ab_asked##*/}$ab_below
+        ab_asked=${ab_asked%/*}
+        [ "$ab_asked" != . ] || return 1
+    done
 }

@@ -1,6 +1,6 @@
 # ---- frame: how a job is run
 #
-# outside: logs, working folder, files in, the command, files out, the exit record
+# outside: logs, working folder, files in, setup_once, the command, files out, cleanup, the record
 # inside:  (in a child, or in the container) variables, env_script, env, setup, the command itself
 #
 # An exit record is an empty file whose name says it all, so making it is one step:
@@ -29,8 +29,12 @@ ab_read_task() {
     fi
 }
 
-ab_name_records() {
+ab_read_host() {
     read -r ab_host </proc/sys/kernel/hostname 2>/dev/null || ab_host=$(uname -n)
+}
+
+ab_name_records() {
+    ab_read_host
     ab_read_clock
     ab_key=$ab_index.$ab_attempt.$ab_restarts
     ab_folder=$((ab_index / ab_jobs))
@@ -40,7 +44,9 @@ ab_name_records() {
     ab_start=$ab_run/start/$ab_folder/$ab_key.$ab_now.$ab_host
 }
 
-ab_record() { # PHASE exit|signal NUMBER
+ab_record() { # PHASE exit|signal NUMBER; the last that a job does
+    ab_tidying=1
+    ab_tidy "$@"
     true >"$ab_run/exit/$ab_folder/$ab_key.$1.$2-$3${ab_caught:+.$ab_caught}"
 }
 
@@ -72,9 +78,10 @@ ab_finish() { # at every exit; the command's end is recorded by ab_main
 ab_main() { # COMMAND...
     true >"$ab_start"
     ab_open_logs || ab_fail "cannot open $ab_stdin, $ab_stdout and $ab_stderr"
-    ab_enter_workdir || ab_fail "cannot enter the working folder $ab_workdir"
+    ab_enter || ab_fail "cannot enter the working folder $ab_workdir"
     ab_phase=stage_in
     ab_stage_in
+    ab_prepare
     ab_phase=command
     ab_run_command "$@"
     if [ "$ab_launch" = wrapped ] && [ -z "$ab_caught" ] && ! ab_got_inside; then

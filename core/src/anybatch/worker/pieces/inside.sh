@@ -44,6 +44,10 @@ ab_refuse() { # STATUS TEXT
     exit "$1"
 }
 
+ab_eval() { # LINE; a function, so that a `return` leaves nothing but the line
+    eval "$1"
+}
+
 ab_must() { # STATUS; no `||` stands after what is checked, for that would switch off `set -e`
     [ "$1" -eq 0 ] || ab_setup_failed "$1"
 }

@@ -91,6 +91,7 @@ ab_run_pack() { # SUBMISSION TASK [RESTARTS]
         rm -rf -- "$ab_claims"
         mkdir -p -- "$ab_claims" || exit 1
     fi
+    [ -z "$ab_shares" ] || ab_hold_node
     ab_heed ab_on_pack_signal
     ab_lane_number=0
     while [ "$ab_lane_number" -lt "$ab_lanes" ]; do
@@ -102,6 +103,7 @@ ab_run_pack() { # SUBMISSION TASK [RESTARTS]
     for ab_process in $ab_running; do
         ab_await "$ab_process"
     done
+    [ -z "$ab_shares" ] || (ab_let_node_go)
     [ -z "$ab_stopped" ] # else jobs are left that have not begun
     exit
 }

@@ -11,7 +11,3 @@ ab_setup_line() { # LINE
     ab_eval "$1"
     ab_must "$?"
 }
-
-ab_eval() { # LINE; a function, so that a `return` leaves nothing but the line
-    eval "$1"
-}

@@ -28,9 +28,7 @@ ab_miss() { # TEXT; after a command that failed, nothing is missed
 }
 
 ab_is_input() { # FILE: whether this script has put it there as an input
-    case $ab_nl$ab_copies in
-    *"$ab_nl./${1#./}$ab_nl"*) ab_is_unchanged "$1" && return ;;
-    esac
+    [ -z "$ab_copies" ] || ! ab_is_copied "$1" || return 0
     [ -L "$1" ] || return 1
     case $ab_nl$ab_links in
     *"$ab_nl./${1#./}$ab_nl"*) ;;

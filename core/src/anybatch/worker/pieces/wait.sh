@@ -16,7 +16,9 @@ ab_run_command() { # COMMAND...
 }
 
 ab_on_signal() { # NAME
+    [ -z "$ab_tidying" ] || return 0
     ab_caught=$1 ab_interrupted=1
+    [ -z "$ab_helper" ] || kill -s "$1" "$ab_helper" 2>/dev/null
     if [ -n "$ab_child" ]; then
         ab_forward "$1"
     elif [ "$ab_phase" != command ]; then
