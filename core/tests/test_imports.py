@@ -183,6 +183,8 @@ FLOW = (
         "quoting",
         "host",
         "errors",
+        "states",
+        "retries",
         "job_fields",
         "model",
         "packing",

@@ -26,11 +26,13 @@ if TYPE_CHECKING:
     )
     from anybatch.executor import Executor
     from anybatch.hookspecs import hookimpl
-    from anybatch.model import Job, Reason, Resources, Retry, State
+    from anybatch.model import Job, Resources
     from anybatch.outcome import JobFailed, JobId, JobView, Outcome
     from anybatch.packing import Pack
+    from anybatch.retries import Retry, RetryRule
     from anybatch.run import Run
     from anybatch.session import Session
+    from anybatch.states import Reason, State
 
 __all__ = [
     "AnybatchError",
@@ -49,6 +51,7 @@ __all__ = [
     "Rejected",
     "Resources",
     "Retry",
+    "RetryRule",
     "Run",
     "RunNotFound",
     "Session",
@@ -69,11 +72,13 @@ _MODULES = {
     ),
     "executor": ("Executor",),
     "hookspecs": ("hookimpl",),
-    "model": ("Job", "Reason", "Resources", "Retry", "State"),
+    "model": ("Job", "Resources"),
     "outcome": ("JobFailed", "JobId", "JobView", "Outcome"),
     "packing": ("Pack",),
+    "retries": ("Retry", "RetryRule"),
     "run": ("Run",),
     "session": ("Session",),
+    "states": ("Reason", "State"),
 }
 _LATER = {name: f"anybatch.{module}" for module, names in _MODULES.items() for name in names}
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anybatch.errors import JobError, did_you_mean
-from anybatch.model import Job, Resources, Retry
+from anybatch.model import Job, Resources
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -72,10 +72,6 @@ def _job(content: Mapping[str, Any]) -> Job:
         raise JobError("the key 'command' is missing")
     if "resources" in fields:
         fields["resources"] = _made(Resources, fields["resources"], RESOURCE_KEYS, "resources.")
-    if "retry" in fields:
-        retry = fields["retry"]
-        table = retry if isinstance(retry, dict) else {"times": retry}
-        fields["retry"] = _made(Retry, table, RETRY_KEYS, "retry.")
     return Job(**fields)
 
 
@@ -171,5 +167,3 @@ RESOURCE_KEYS: Mapping[str, Check] = {
     "queue": _TEXT,
     "exclusive": _FLAG,
 }
-
-RETRY_KEYS: Mapping[str, Check] = {"times": _NUMBER, "on": _LIST}

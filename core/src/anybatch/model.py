@@ -1,9 +1,8 @@
-"""The vocabulary of anybatch: what to run (`Job`, `Resources`) and how it ended (`Outcome`)."""
+"""The vocabulary of anybatch: what to run (`Job`, `Resources`), and what is said of it."""
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,48 +10,12 @@ from typing import Any, Protocol
 import attrs
 
 from anybatch import job_fields as fields
-from anybatch.errors import JobError, did_you_mean
+from anybatch.errors import JobError
+from anybatch.retries import Retry, read_retry
+from anybatch.states import Reason, State
 from anybatch.units import format_duration, format_size, parse_duration, parse_size
 
-
-class State(str, enum.Enum):
-    """Where a job is. The set is small and closed; `native_state` has the system's own word."""
-
-    NEW = "new"  #: not submitted to the batch system yet
-    QUEUED = "queued"
-    HELD = "held"  #: in the queue, but will not start by itself
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"
-    TERMINATED = "terminated"
-    LOST = "lost"  #: no source knows how it ended
-
-    @property
-    def final(self) -> bool:
-        """Whether a job in this state will never change again."""
-        return self in _FINAL
-
-
-_FINAL = frozenset({State.DONE, State.FAILED, State.TERMINATED, State.LOST})
-
-
-class Reason(str, enum.Enum):
-    """Why a job is not done."""
-
-    EXIT_CODE = "exit_code"
-    SIGNAL = "signal"
-    OUT_OF_MEMORY = "out_of_memory"
-    TIME_LIMIT = "time_limit"
-    NODE_FAILURE = "node_failure"
-    PREEMPTED = "preempted"
-    SETUP = "setup"  #: the working directory, the logs, env_script, env or setup failed
-    STAGE_IN = "stage_in"
-    STAGE_OUT = "stage_out"
-    HELD = "held"
-    REJECTED = "rejected"  #: the batch system refused the submission
-    TERMINATED = "terminated"
-    DEPENDENCY = "dependency"  #: a job that it depends on is not done
-    LOST = "lost"
+__all__ = ["Job", "Reason", "Resources", "Retry", "RunHandle", "State"]
 
 
 def _size(value: int | str | None) -> int | None:
@@ -130,55 +93,10 @@ class Resources:
         return ", ".join(parts)
 
 
-def _reasons(values: Reason | str | Iterable[Reason | str]) -> frozenset[Reason]:
-    if isinstance(values, str):
-        values = [values]
-    if not isinstance(values, Iterable):
-        raise ValueError(f"on must be a list of reasons, not {values!r:.100}")
-    return frozenset(map(_reason, values))
-
-
-def _reason(value: Reason | str) -> Reason:
-    try:
-        return Reason(value)
-    except ValueError:
-        hint = did_you_mean(str(value), [reason.value for reason in Reason])
-        raise ValueError(f"on: unknown reason {value!r}{hint}") from None
-
-
-@attrs.frozen
-class Retry:
-    """When a failed job is run again.
-
-    Attributes:
-        times: the maximum number of attempts after the first.
-        on: the reasons to retry for; by default those that may go away by themselves. A lost job
-            may still be running somewhere, so it is run again only if `Reason.LOST` is listed.
-
-    Raises:
-        ValueError: a negative number, or an unknown reason.
-    """
-
-    times: int = attrs.field(default=0, validator=_at_least(0))
-    on: frozenset[Reason] = attrs.field(
-        default=frozenset({Reason.EXIT_CODE, Reason.SIGNAL, Reason.NODE_FAILURE, Reason.PREEMPTED}),
-        converter=_reasons,
-    )
-
-
 class RunHandle(Protocol):
     """A run that was submitted: an `anybatch.Run`."""
 
     id: str
-
-
-def _retry(value: int | Retry) -> Retry:
-    if isinstance(value, Retry):
-        return value
-    try:
-        return Retry(value)
-    except ValueError as error:
-        raise JobError(f"retry: {error}; give a number of times, or a Retry") from None
 
 
 @attrs.frozen
@@ -211,7 +129,8 @@ class Job:
         container: an image to run the command in, for plugins that support containers.
         settings: settings of plugins for this job: `{"slurm": {"qos": "long"}}`.
         after: jobs (of the same submission), runs, or run IDs that must be done first.
-        retry: how often, or when, the job is run again if it fails.
+        retry: how often, or when, the job is run again if it fails: a number, a `Retry`, or a
+            table such as `{"node_failure": 3, "out_of_memory": {"times": 2, "memory": "x2"}}`.
         labels: free texts by name, kept with the job; `Session.runs` finds runs by them.
 
     Raises:
@@ -247,7 +166,7 @@ class Job:
     after: tuple[Job | RunHandle | str, ...] = attrs.field(
         default=(), converter=fields.many, kw_only=True
     )
-    retry: Retry = attrs.field(default=Retry(), converter=_retry, kw_only=True)
+    retry: Retry = attrs.field(default=Retry(), converter=read_retry, kw_only=True)
     labels: Mapping[str, str] = attrs.field(factory=dict, converter=fields.table, kw_only=True)
 
     def __attrs_post_init__(self) -> None:

@@ -214,8 +214,8 @@ class Submission:
         transfer_sets: where that is the batch system, the set of each job's files, or one; see
             `anybatch.transfer.sources_for`.
         limits: what `anybatch_limits` answered.
-        previous_ids: where it runs jobs again, the ids that they had before, in the order of
-            tasks.
+        avoid: hosts where jobs failed (as in `JobStatus.host`, or as they call themselves).
+        previous_ids: the ids that jobs had before which it runs again, in the order of tasks.
     """
 
     token: str
@@ -231,6 +231,7 @@ class Submission:
     transfer: Transfer = Transfer.SHARED
     transfer_sets: tuple[str, ...] = ()
     limits: Limits = attrs.field(factory=Limits)
+    avoid: tuple[str, ...] = ()
     previous_ids: tuple[str, ...] = ()
 
     @property

@@ -560,3 +560,20 @@ def test_a_token_is_found_by_its_name() -> None:
     first, second = submission(), submission(number=1, token="ab-20261120-094725-64a26d-1")
     assert commands_of(first)["MY.AnybatchToken"] != commands_of(second)["MY.AnybatchToken"]
     assert commands_of(first)["log"] != commands_of(second)["log"]
+
+
+@pytest.mark.parametrize("own", [None, 'Arch == "X86_64" || OpSys == "LINUX"'])
+@pytest.mark.parametrize(
+    ("machine", "fits"),
+    [("n1", False), ("n1.site.org", False), ("n2.site.org", False), ("n3", True), ("n11", True)],
+)
+def test_machines_are_avoided(own: str | None, machine: str, fits: bool) -> None:
+    """By their whole name or its first part; what the user requires holds too."""
+    hosts = ("n1", "n2.site.org", 'x" || true || "')
+    text = text_of(submission({"requirements": own}, avoid=hosts))
+    [line] = [line for line in text.splitlines() if line.startswith("requirements = ")]
+    ad = classad2.ClassAd({"Machine": machine, "Arch": "X86_64", "OpSys": "LINUX"})
+    ad["r"] = classad2.ExprTree(line.partition(" = ")[2])
+    assert bool(ad.eval("r")) is fits
+    ad["Arch"] = ad["OpSys"] = "other"
+    assert bool(ad.eval("r")) is (fits and own is None)

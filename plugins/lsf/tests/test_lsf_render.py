@@ -411,3 +411,11 @@ def test_a_description_stands_behind_the_token(words: str) -> None:
 def test_what_is_known_of_a_cluster_travels(cluster: Cluster) -> None:
     """Through the texts that are kept with a run."""
     assert Cluster.of(cluster.render_context()) == cluster
+
+
+def test_hosts_are_avoided() -> None:
+    """Those that bjobs named, of a parallel job too; what can be no host is left out."""
+    hosts = ("n-1", "4*n2:n3", "x' || '1")
+    found = options(submission(avoid=hosts, resources=Resources(cores=2)))
+    assert found["R"] == "select[hname!='n-1' && hname!='n2' && hname!='n3'] span[hosts=1]"
+    assert "R" not in options(submission())

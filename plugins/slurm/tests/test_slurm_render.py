@@ -167,6 +167,15 @@ def test_many_jobs_with_everything_are_this_script() -> None:
     )
 
 
+def test_hosts_are_avoided_beside_those_that_the_user_excludes() -> None:
+    """As squeue named them; a name that can be no node's is left out."""
+    hosts = ("n1", "n[2-4],m7", "a b", "x\n#SBATCH --uid=0")
+    text = script(submission({"exclude": "old[1-2]"}, avoid=hosts))
+    assert "#SBATCH --exclude=old[1-2],n1,n[2-4],m7\n" in text
+    assert "uid" not in text
+    assert "--exclude" not in script(submission())
+
+
 @pytest.mark.parametrize("count", [1, 2, 1000, 100_000])
 def test_an_array_counts_from_nothing(count: int) -> None:
     """A single job is no array, so that it has a plain id."""

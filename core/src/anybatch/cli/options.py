@@ -22,6 +22,7 @@ from anybatch.cli.params import (
 from anybatch.errors import JobError
 from anybatch.jobfile import read_job
 from anybatch.model import Job, Resources
+from anybatch.retries import Retry, RetryRule, read_retry_option
 from anybatch.units import parse_duration, parse_size
 
 if TYPE_CHECKING:
@@ -162,10 +163,12 @@ _OPTIONS: tuple[Decorator, ...] = (
     ),
     _job(
         "--retry",
-        type=WholeNumber(0),
-        metavar="TIMES",
+        callback=read_by(read_retry_option),
+        multiple=True,
+        metavar="TIMES|REASON=TIMES[,...]",
         help="Rerun a failed job up to TIMES times (nonzero exit, signal, node failure or "
-        "preemption).",
+        "preemption). For one reason alone, counted apart: out_of_memory=2,memory=x2,most=64GiB; "
+        "time_limit=1,time=x1.5; exit_code=5,codes=75,pause=1m; node_failure=3. Repeatable.",
     ),
     *_RESOURCES,
     *FILE_OPTIONS,
@@ -281,16 +284,26 @@ _REPLACED = attrs.fields_dict(Job).keys() - {
 def _overlaid(job: Job, given: Mapping[str, Any], settings: Mapping[str, Mapping[str, Any]]) -> Job:
     """*job* with what was given beside it: tables are merged, everything else is replaced."""
     tables = {name: {**job.settings.get(name, {}), **own} for name, own in settings.items()}
-    retry = {} if given["retry"] is None else {"times": given["retry"]}
     return attrs.evolve(
         job,
         resources=attrs.evolve(job.resources, **_chosen(given, attrs.fields_dict(Resources))),
         env={**job.env, **dict(given["env"])},
         labels={**job.labels, **dict(given["labels"])},
         settings={**job.settings, **tables},
-        retry=attrs.evolve(job.retry, **retry),
+        retry=_retry(job.retry, given["retry"]),
         **_chosen(given, _REPLACED),
     )
+
+
+def _retry(retry: Retry, given: Iterable[int | RetryRule]) -> Retry:
+    """*retry* with what was given beside it, rule by rule."""
+    for one in given:
+        if isinstance(one, RetryRule):
+            others = (rule for rule in retry.rules if rule.reason is not one.reason)
+            retry = attrs.evolve(retry, rules=(*others, one))
+        else:
+            retry = attrs.evolve(retry, times=one)
+    return retry
 
 
 def _chosen(given: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import attrs
@@ -43,6 +43,7 @@ class Planned:
         waits: what must be done first.
         retry: when its jobs are run again.
         attempt: 0, or the number of the retry that it makes.
+    pause: timedelta = timedelta(0)
         pack: how its jobs are packed; a task of the submission is a pack of them.
     """
 
@@ -51,6 +52,7 @@ class Planned:
     waits: tuple[Wait, ...] = ()
     retry: Retry = attrs.field(factory=Retry)
     attempt: int = 0
+    pause: timedelta = timedelta(0)
     pack: Pack = attrs.field(factory=Pack)
 
     @property

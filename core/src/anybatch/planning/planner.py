@@ -18,6 +18,7 @@ from anybatch.planning.job_environment import inherited, merge
 from anybatch.planning.node import node_limits
 from anybatch.planning.paths import JobGroup, Resolver
 from anybatch.planning.plan import Plan, Planned, Wait, new_run_id, token
+from anybatch.planning.retrying import check_growth
 from anybatch.planning.task_files import RunDraft, TaskFiles
 from anybatch.ranges import spans
 from anybatch.records import (
@@ -135,6 +136,7 @@ class Planner:
         return [(key[1], group) for key, group in groups.items()]
 
     def _group(self, job: Job) -> JobGroup:
+        check_growth(job.retry, job.resources)
         settings = self._settings.with_layer("call", job.settings)
         names = [plugin.name for plugin in self._hooks.plugins.plugins_for(self._system)]
         tables = {name: settings.table(name) for name in names}

@@ -118,6 +118,8 @@ class SubmissionState:
         has_jobs: the batch system has the jobs.
         refused: it is not tried any more.
         taken: the stamp of what told the ids.
+        planned_at: when it was put on record, where it has a pause.
+        unavoiding: hosts are not avoided any more: it was refused with them.
     """
 
     planned: Planned
@@ -130,6 +132,14 @@ class SubmissionState:
     has_jobs: bool = False
     refused: bool = False
     taken: Stamp = FIRST
+    planned_at: Moment | None = None
+    unavoiding: bool = False
+
+    def rest(self, at: Moment) -> float:
+        """Seconds of its pause that are left."""
+        if self.planned_at is None or not self.planned.pause:
+            return 0.0
+        return max(0.0, self.planned.pause.total_seconds() - self.planned_at.until(at))
 
     @property
     def phase(self) -> Phase:

@@ -118,6 +118,7 @@ _FIELDS: dict[str, dict[str, Callable[[Any], bool]]] = {
         "unfound": {"s": _is_number, "n": _is_number},
         "submitted": {"s": _is_number, "ids": _are_texts},
         "not_found": {"s": _is_number, "n": _is_number_or_none},
+        "unavoided": {"s": _is_number},
         "refused": {"s": _is_number},
         "retry": {"planned": _is_table},
         "rerun": {"planned": _are_tables},

@@ -5,8 +5,9 @@
     unfound     {s, n, at}          the token was looked up, for the first time without finding jobs
     not_found   {s, n}              that holds: no jobs, it may be tried again
     submitted   {s, ids}            the batch system has the jobs
+    unavoided   {s}                 it was refused with hosts to avoid, and is tried without
     refused     {s, reason, text}   the batch system or a dependency said no for good
-    retry       {planned, outcomes} jobs that are run again, as a further submission, and why
+    retry       {planned, outcomes, at}  jobs that are run again, as a further submission, and why
     rerun       {planned}           jobs that somebody wants to run again, as further submissions
     state       {s, jobs, state, native_state, message}
     sign        {s, jobs, sign, at} the first sign of an end, or that it was none
@@ -144,33 +145,44 @@ class Fold:
             if job.submission == one.planned.submission.number:
                 job.submitted = one.announced
 
+    def _on_unavoided(self, event: Event) -> None:
+        self.submissions[event["s"]].unavoiding = True
+
     def _on_refused(self, event: Event) -> None:
         self.submissions[event["s"]].refused = True
 
     def _on_retry(self, event: Event) -> None:
-        self._take_further(event, [event["planned"]])
+        for planned in self._add_further(event, [event["planned"]]):
+            self.submissions[planned.submission.number].planned_at = read_moment(event.get("at"))
         for plain in event.get("outcomes", ()):
             self._judge(plain, event)
+        self._apply_early(event)
 
     def _on_rerun(self, event: Event) -> None:
-        for job in self._take_further(event, event["planned"]):
-            job.reopened, job.since = stamp_of(event), job.attempt
+        for planned in self._add_further(event, event["planned"]):
+            for index in planned.indices:
+                job = self.jobs[index]
+                job.reopened, job.since = stamp_of(event), planned.attempt
+        self._apply_early(event)
 
-    def _take_further(self, event: Event, plain: list[Any]) -> list[JobRecord]:
-        """Take further submissions; the jobs that are in one of them now."""
+    def _add_further(self, event: Event, plain: list[Any]) -> list[Planned]:
+        """The further submissions of an event, if they are the next; else others were planned."""
         made = [read_planned(one, self.file, self._restore_types) for one in plain]
         number = made[0].submission.number if made else -1
         if number > len(self.submissions):
             self.early.append(event)
         if number != len(self.submissions):
-            return []  # another process planned the same
+            return []
         for planned in made:
             self._add(planned)
-        jobs = [self.jobs[index] for planned in made for index in planned.indices]
-        early, self.early = self.early, []
-        for one in early:
-            self.apply(one)
-        return jobs
+        return made
+
+    def _apply_early(self, event: Event) -> None:
+        """Take what waits for the submissions of an event, if that does not wait itself."""
+        if event not in self.early:
+            early, self.early = self.early, []
+            for one in early:
+                self.apply(one)
 
     def _on_state(self, event: Event) -> None:
         stamp = stamp_of(event)

@@ -7,6 +7,7 @@ submissions of the run, as few as their directives allow. Nothing is done here.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -221,7 +222,8 @@ def _changed(planned: Planned, wanted: Wanted, waits: tuple[Wait, ...]) -> Plann
     return attrs.evolve(
         planned,
         waits=waits,
-        submission=attrs.evolve(submission, resources=resources, settings=settings),
+        pause=timedelta(0),
+        submission=attrs.evolve(submission, resources=resources, settings=settings, avoid=()),
     )
 
 

@@ -1,44 +1,107 @@
-"""Running jobs again by themselves: those whose failure may pass."""
+"""Running jobs again by themselves: those whose failure may pass, or with more than they had."""
 
 from __future__ import annotations
 
-from collections import defaultdict
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import attrs
 
+from anybatch.retries import RetryRule
 from anybatch.runs.further import FurtherSubmissions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from anybatch.host import Host
+    from anybatch.model import Resources
     from anybatch.outcome import Outcome
     from anybatch.planning.plan import Planned
+    from anybatch.runs.entries import JobRecord
     from anybatch.runs.state import RunState
 
 
 def to_be_retried(run: RunState, outcome: Outcome) -> bool:
     """Whether a job that ended so gets another attempt."""
     job = run.jobs[outcome.index]
-    wanted = outcome.reason in run.submissions[job.submission].planned.retry.on
-    return wanted and run.retries(job) and not job.terminated
+    planned = run.submissions[job.submission].planned
+    rule = planned.retry.rule(outcome.reason, outcome.exit_code)
+    allowed = planned.retry.times if rule is None else rule.times
+    if job.terminated or _used(job, planned, rule) >= allowed:
+        return False
+    if rule is None:
+        return outcome.reason in planned.retry.on
+    grown = _grown(planned.submission.resources, rule)
+    grows = rule.memory is not None or rule.time is not None
+    return not grows or grown != planned.submission.resources
+
+
+def _used(job: JobRecord, planned: Planned, rule: RetryRule | None) -> int:
+    """How many attempts followed one that a rule is for, since somebody wanted the job last.
+
+    Of an attempt that an earlier version repeated, no verdict is on record: it had no rules.
+    """
+    past = [one for one in job.attempts if job.since <= one.attempt < job.attempt]
+    ruled = [planned.retry.rule(one.reason, one.exit_code) for one in past]
+    if rule is not None:
+        return ruled.count(rule)
+    return job.attempt - job.since - sum(one is not None for one in ruled)
+
+
+def _grown(resources: Resources, rule: RetryRule) -> Resources:
+    """What the next attempt needs."""
+    most_memory, most_time = rule.limits()
+    memory, time = resources.memory, resources.time
+    if rule.memory is not None and memory is not None:
+        more = round(memory * rule.memory)
+        memory = more if most_memory is None else max(memory, min(more, most_memory))
+    if rule.time is not None and time is not None:
+        longer = time * rule.time
+        time = longer if most_time is None else max(time, min(longer, most_time))
+    return attrs.evolve(resources, memory=memory, time=time)
+
+
+@attrs.frozen
+class _Like:
+    """What jobs have in common that are run again together."""
+
+    submission: int
+    rule: RetryRule | None
+    avoid: tuple[str, ...]
 
 
 def plan_retries(run: RunState, outcomes: Iterable[Outcome], host: Host) -> Iterator[Planned]:
-    """Submissions that run these jobs again, one for each that they were in.
+    """Submissions that run these jobs again, one for those with equal needs.
 
     Their task files are written.
 
     Raises:
         FolderError: one of them cannot be.
     """
-    by_submission: dict[int, list[int]] = defaultdict(list)
+    groups: dict[_Like, list[int]] = {}
     for outcome in outcomes:
-        by_submission[run.jobs[outcome.index].submission].append(outcome.index)
+        groups.setdefault(_like(run, outcome), []).append(outcome.index)
     further = FurtherSubmissions(run, host)
-    for old, indices in by_submission.items():
-        planned = attrs.evolve(run.submissions[old].planned, waits=())
-        made = further.make(planned, indices, attempt=planned.attempt + 1)
+    for like, indices in groups.items():
+        old, rule = run.submissions[like.submission].planned, like.rule
+        resources = old.submission.resources
+        pause = rule.pause if rule else timedelta(0)
+        made = further.make(
+            attrs.evolve(old, waits=(), pause=pause),
+            indices,
+            attempt=old.attempt + 1,
+            resources=_grown(resources, rule) if rule else resources,
+            avoid=like.avoid,
+        )
         made.write(host)
         yield made.planned
+
+
+def _like(run: RunState, outcome: Outcome) -> _Like:
+    job = run.jobs[outcome.index]
+    planned = run.submissions[job.submission].planned
+    rule = planned.retry.rule(outcome.reason, outcome.exit_code)
+    avoid = planned.submission.avoid
+    if rule is not None and rule.avoids and outcome.host:
+        avoid = tuple(dict.fromkeys((*avoid, outcome.host)))
+    return _Like(job.submission, rule, avoid)

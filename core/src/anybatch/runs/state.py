@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +19,10 @@ from anybatch.ranges import by_index, write_ranges
 from anybatch.records import Batch, JobStatus
 from anybatch.runs.events import decides
 from anybatch.runs.fold import Fold, stamp_of
+from anybatch.runs.moments import now
 from anybatch.runs.serialization import to_plain
 from anybatch.runs.store import plain_planned
+from anybatch.units import format_duration
 from anybatch.worker.layout import log_folder
 
 if TYPE_CHECKING:
@@ -88,11 +90,13 @@ class RunState(Fold):
     def trouble_of(self, job: JobRecord) -> str | None:
         """Why a job could not be submitted so far; None: nothing is known against it."""
         one = self.submissions[job.submission]
+        if not one.has_jobs and (left := one.rest(now())) > 0:
+            return f"waits {format_duration(timedelta(seconds=round(left)))} to be run again"
         return f"not submitted yet: {one.trouble}" if not one.has_jobs and one.trouble else None
 
     def retries(self, job: JobRecord) -> bool:
         """Whether another attempt may follow the one that is under way."""
-        return job.attempt - job.since < self.submissions[job.submission].planned.retry.times
+        return job.attempt - job.since < self.submissions[job.submission].planned.retry.most
 
     def last_judged(self, index: int) -> int:
         """The last attempt of a job that has its verdict; -1: none has."""
@@ -208,8 +212,8 @@ class RunState(Fold):
         for job in jobs:
             groups[job.submission, job.native_state].append(job.index)
         for (number, native), indices in groups.items():
-            now: dict[str, Any] = {"jobs": write_ranges(sorted(indices)), "native_state": native}
-            self.record("state", s=number, state="running", message=None, **now)
+            said: dict[str, Any] = {"jobs": write_ranges(sorted(indices)), "native_state": native}
+            self.record("state", s=number, state="running", message=None, **said)
 
     def record_signs(self, jobs: Iterable[JobRecord], sign: str | None, at: Moment) -> None:
         """Write the first sign of an end, or (None) that it was none, where it is new."""
@@ -232,8 +236,8 @@ class RunState(Fold):
 
     def record_retry(self, planned: Planned, outcomes: Iterable[Outcome] = ()) -> None:
         """Write that jobs are run again, and how the attempts ended that are repeated."""
-        plain = {"planned": plain_planned(planned), "outcomes": _plain(outcomes)}
-        self.record("retry", durable=True, **plain)
+        plain, at = {"planned": plain_planned(planned), "outcomes": _plain(outcomes)}, now().plain()
+        self.record("retry", durable=True, **plain, at=at)
 
     def record_rerun(self, planned: Iterable[Planned]) -> None:
         """Write that somebody wants jobs to be run again, all of them at once."""

@@ -18,7 +18,7 @@ from __future__ import annotations
 import errno
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -161,6 +161,7 @@ def plain_planned(planned: Planned) -> dict[str, Any]:
         "retry": to_plain(planned.retry),
         "attempt": planned.attempt,
         "pack": to_plain(planned.pack),
+        "pause": planned.pause.total_seconds(),
     }
 
 
@@ -202,6 +203,7 @@ def _read_planned(
         retry=from_plain(plain["retry"], Retry),
         attempt=_whole(plain["attempt"]),
         pack=pack,
+        pause=timedelta(seconds=plain.get("pause", 0)),
     )
 
 

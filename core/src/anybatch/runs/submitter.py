@@ -21,6 +21,7 @@ from anybatch.errors import (
     NotSubmitted,
     PluginError,
     Rejected,
+    UnknownSystem,
     UsageError,
     shorten,
 )
@@ -29,6 +30,7 @@ from anybatch.runs import stopping
 from anybatch.runs.dependencies import Dependencies
 from anybatch.runs.entries import Phase
 from anybatch.runs.lookup import Lookup
+from anybatch.runs.moments import now
 from anybatch.units import format_duration
 
 if TYPE_CHECKING:
@@ -102,7 +104,9 @@ class Submitter:
         return any(map(self._is_due, self._open())) or self._is_stopping_due()
 
     def _is_due(self, one: SubmissionState) -> bool:
-        return time.monotonic() >= self._not_before.get(one.planned.submission.number, 0.0)
+        paused = one.rest(now()) > 0 and not stopping.is_unwanted(self._run, one)
+        known = self._not_before.get(one.planned.submission.number, 0.0)
+        return not paused and time.monotonic() >= known
 
     def _is_stopping_due(self) -> bool:
         return time.monotonic() >= self._not_before.get(_STOPPING, 0.0) and bool(
@@ -207,9 +211,16 @@ class Submitter:
         return one.phase is Phase.WAITING
 
     def _submit(self, one: SubmissionState, after: tuple[str, ...]) -> None:
-        submission = attrs.evolve(one.planned.submission, after=after)
+        avoid = () if one.unavoiding else one.planned.submission.avoid
+        submission = attrs.evolve(one.planned.submission, after=after, avoid=avoid)
         system = self._run.file.system
-        rendered = self._rendered(submission)
+        try:
+            rendered = self._rendered(submission)
+        except UnknownSystem:
+            raise
+        except UsageError as error:  # such as memory that has grown beyond what there is
+            self._refused_for_good(one, submission, error)
+            return
         if not self._announced(one, rendered):
             return
         try:
@@ -220,8 +231,7 @@ class Submitter:
                 self._run.record("not_found", durable=True, s=submission.number, n=one.tries)
             raise
         except (Rejected, UsageError) as error:
-            with self._mutex:
-                self._refuse(one, Reason.REJECTED, str(error), State.FAILED)
+            self._refused_for_good(one, submission, error)
         except AnybatchError as error:
             self._note_failure(one, error)
             raise
@@ -229,6 +239,20 @@ class Submitter:
             self._submitted(one, list(ids))
             for text in ids.notices:
                 self._on_notice(f"run {self._run.id}: {text}")
+
+    def _refused_for_good(
+        self, one: SubmissionState, submission: Submission, error: AnybatchError
+    ) -> None:
+        """Hosts are avoided if that can be: what is refused with them is tried without."""
+        with self._mutex:
+            if not submission.avoid:
+                self._refuse(one, Reason.REJECTED, str(error), State.FAILED)
+                return
+            if one.phase is Phase.SUBMITTING:
+                self._run.record("not_found", durable=True, s=submission.number, n=one.tries)
+            self._run.record("unavoided", s=submission.number)
+        hosts = ", ".join(submission.avoid)
+        self._on_notice(f"run {self._run.id}: {hosts} cannot be avoided: {error}")
 
     def _rendered(self, submission: Submission) -> Rendered:
         """What the plugin renders; its files are written."""

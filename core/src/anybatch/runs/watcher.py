@@ -337,8 +337,9 @@ class Watcher:
             self._run.record_retry(planned, [one for one in outcomes if one.index in again])
             count, attempt = planned.submission.count, planned.attempt + 1
             jobs = "1 job" if count == 1 else f"{count} jobs"
-            most = self._run.jobs[planned.indices[0]].since + planned.retry.times + 1
-            self._on_notice(f"run {self._run.id}: retrying {jobs} (attempt {attempt} of {most})")
+            most = self._run.jobs[planned.indices[0]].since + planned.retry.most + 1
+            of = "" if planned.retry.rules else f" of {most}"
+            self._on_notice(f"run {self._run.id}: retrying {jobs} (attempt {attempt}{of})")
         self._forget_restarted()
 
 

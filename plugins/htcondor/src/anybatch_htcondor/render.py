@@ -54,6 +54,7 @@ _MACRO = re.compile(r"\$(?=\w*\()")
 _FILLED_IN = re.compile(r"\$(?=\$\w*\(|\(DOLLAR\))", re.IGNORECASE)
 #: Attributes that jobs are found by.
 _OURS = ("anybatchtoken", "anybatchcount")
+_HOST = re.compile(r"[A-Za-z0-9._-]+")
 _ATTRIBUTE = re.compile(r"(\+|MY\.)([A-Za-z_][A-Za-z0-9_]*)")
 
 
@@ -74,6 +75,9 @@ def _system_logs(number: int, page: int) -> str:
 def render(submission: Submission, timeout: timedelta = timedelta(minutes=2)) -> Rendered:
     """The submit description and the `condor_submit` command of a submission."""
     commands = {**dict(_commands(submission)), **dict(_own(submission.settings))}
+    for name, value in _avoided(submission.avoid):
+        own = commands.get(name)
+        commands[name] = value if own is None else f"({_value(name, own)}) && {value}"
     for name, value in _policies(submission.settings):
         own = commands.get(name)
         commands[name] = value if own is None else f"({_value(name, own)}) || ({value})"
@@ -236,6 +240,17 @@ def _policies(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             f"{held} && {unwanted} && NumHolds <= {settings['release_times']} && "
             f"time() - EnteredCurrentStatus >= {pause}",
         )
+
+
+def _avoided(hosts: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """The machines that are not wanted; one may be known by the first part of its name alone."""
+    parts = [
+        f'Machine =!= "{host}"' if "." in host else f'split(Machine, ".")[0] =!= "{host}"'
+        for host in hosts
+        if _HOST.fullmatch(host)
+    ]
+    if parts:
+        yield "requirements", " && ".join(f"({part})" for part in parts)
 
 
 def _any_of(codes: Iterable[int]) -> str:

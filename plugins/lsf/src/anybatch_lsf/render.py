@@ -21,7 +21,7 @@ from anybatch_lsf.file_transfer import Archives
 from anybatch_lsf.settings import FLAGS, NAMES, OPTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from anybatch.records import Submission
 
@@ -264,6 +264,9 @@ def _resources(submission: Submission, cluster: Cluster) -> Iterator[tuple[str, 
 
 def _requirements(submission: Submission, cluster: Cluster, slots: int) -> Iterator[str]:
     resources = submission.resources
+    if hosts := list(_hosts(submission.avoid)):
+        unwanted = " && ".join(f"hname!='{host}'" for host in hosts)
+        yield f"select[{unwanted}]"
     reserved = {"mem": resources.memory, "tmp": resources.disk}
     if any(amount is not None for amount in reserved.values()):
         unit = _unit(submission, cluster) or "MB"  # without LSF_UNIT_FOR_LIMITS
@@ -278,6 +281,15 @@ def _requirements(submission: Submission, cluster: Cluster, slots: int) -> Itera
         yield f"span[ptile={-(-slots // resources.nodes)}]"
     elif slots > 1:
         yield "span[hosts=1]"
+
+
+def _hosts(named: Iterable[str]) -> Iterator[str]:
+    """The hosts in what bjobs shows for a job: `hostA`, `4*hostA:hostB`."""
+    for text in named:
+        for host in text.split(":"):
+            name = re.sub(r"\A\d+\*", "", host)
+            if re.fullmatch(r"[A-Za-z0-9._-]+", name):
+                yield name
 
 
 def _unit(submission: Submission, cluster: Cluster) -> str:

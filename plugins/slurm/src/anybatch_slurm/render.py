@@ -30,6 +30,8 @@ MOST_ELEMENTS = 500
 LONGEST_DEPENDENCY = 100_000  #: characters; the kernel takes 128 KiB for a variable
 
 _PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./\[\]-]+")
+#: Nodes as squeue names them: one, or several as a list with ranges.
+_NODES = re.compile(r"[A-Za-z0-9._-]+([\[,][A-Za-z0-9._,\[\]-]+)?")
 
 _NEEDED = {
     "array": "only one of the jobs would run",
@@ -118,6 +120,8 @@ def _directives(submission: Submission) -> Iterator[tuple[str, Any]]:
     yield from _resources(submission.resources)
     own = submission.settings
     yield from ((name, own[name]) for name in OPTIONS if own.get(name) is not None)
+    if hosts := [host for host in submission.avoid if _NODES.fullmatch(host)]:
+        yield "exclude", ",".join([*filter(None, [own.get("exclude")]), *hosts])
     comment = own.get("comment")
     yield "comment", f"{submission.token} {comment}" if comment else submission.token
     if own.get("signal"):
