@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import anybatch
 import attrs
 
-from benchmarks import htcondor, local, peers, slurm, start
+from benchmarks import graph, htcondor, local, peers, slurm, start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -29,6 +29,7 @@ GROUPS: dict[str, Callable[[Path], Iterable[Row]]] = {
     "slurm": slurm.rows,
     "htcondor": htcondor.rows,
     "peers": peers.rows,
+    "graph": graph.rows,
 }
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from anybatch.testing import await_that
 
 from .programs import AVERAGE, layers
 
@@ -19,6 +22,16 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.engine
 
 ENGINES = Path(os.environ.get("ANYBATCH_ENGINE_DIR", "/var/tmp/anybatch-engines"))
+#: A task waits until the file `go` is there; some minutes at most.
+WAITS = "[time.sleep(0.1) for _ in range(3000) if not (HERE / 'go').exists()]"
+BUSYBOX = ENGINES / "images" / "busybox"
+#: What Python needs in an image with nothing but busybox.
+PYTHON_INSIDE = [
+    *("/usr:/usr:ro", "/lib:/lib:ro", "/lib64:/lib64:ro"),
+    *(sys.prefix, str(Path(__file__).parents[3])),
+]
+ON_SID = "TARGET.NoSharedFolder =!= True"
+CANCEL = {"slurm": "scancel", "htcondor": "condor_rm"}
 NAMED = os.environ.get("ANYBATCH_ENGINES", "").split(",")
 CLUSTER = os.environ.get("ANYBATCH_SLURM_CLUSTERS", "plain").split(",")[0]
 #: Task files and outputs are in a folder that not every machine of the pool has.
@@ -78,3 +91,66 @@ def test_a_graph_is_killed_in_the_middle(
     assert sorted(tasks.ran) == expected
     submissions = [path for run in tasks.runs for path in run.glob("tasks/*.0")]
     assert len(submissions) == 4
+
+
+def job(tasks: Program, index: int) -> dict[str, Any]:
+    """What anybatch tells of a job in the program's only run."""
+    [run] = tasks.runs
+    argv = [sys.executable, "-m", "anybatch", "status", "--json", run.name]
+    done = subprocess.run(argv, cwd=tasks.folder, capture_output=True, text=True, check=True)
+    found: dict[str, Any] = json.loads(done.stdout)[0]["jobs"][index]
+    return found
+
+
+def test_a_job_that_somebody_cancels(
+    program: Callable[..., Program], settings: dict[str, Any]
+) -> None:
+    """One job of a run is cancelled from outside: its task fails and says so, no other does."""
+    tasks = program(layers(1, 3, WAITS), **settings)
+    first = tasks.start()
+    tasks.await_ran(3)
+    native_id = job(tasks, 1)["id"].partition("@")[0]
+    subprocess.run([CANCEL[settings["anybatch_system"]], native_id], check=True)
+    await_that(lambda: job(tasks, 1)["state"] == "terminated", patience=120)
+    (tasks.folder / "go").touch()
+    text = first.communicate(timeout=300)[0]
+    assert "2 ran successfully" in text
+    assert "1 failed" in text
+    assert f"job {tasks.runs[0].name}:1 terminated" in text
+
+
+@pytest.mark.parametrize("system", ["local", "slurm", "htcondor"])
+def test_tasks_in_a_container(
+    program: Callable[..., Program],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    system: str,
+) -> None:
+    """`apptainer_*`: image, mounts, defaults and parameters; env and env_script are inside."""
+    if "apptainer" not in NAMED or (system != "local" and system not in NAMED):
+        pytest.skip(f"needs real Apptainer and {system}: tests/engines/folder enter ...")
+    if system == "slurm":
+        monkeypatch.setenv("SLURM_CONF", str(ENGINES / f"slurm-{CLUSTER}" / "slurm.conf"))
+    (tmp_path / "set up.sh").write_text("export FROM_SCRIPT=script\n")
+    body = (
+        "note('-'.join([os.environ['APPTAINER_NAME'], os.environ['FROM_SCRIPT'], "
+        "os.environ['MINE'], str(os.path.exists('/etc/debian_version'))])); print('x' * 300_000)"
+    )
+    text = layers(1, 2, body).replace("WrapperTask):", 'WrapperTask):\n    apptainer_image = ""')
+    tasks = program(
+        text,
+        anybatch_system=system,
+        anybatch_settings={"htcondor": {**SHARED["htcondor"], "requirements": ON_SID}},
+        apptainer_image=str(BUSYBOX),
+        apptainer_mounts=PYTHON_INSIDE,
+        apptainer_additional_params="--no-mount=home,tmp,cwd --cleanenv",
+        env={"MINE": "it's"},
+        env_script=str(tmp_path / "set up.sh"),
+        **{"shell": "sh"},  # no bash in this image
+        result_dir=str(tmp_path / "results"),
+        log_dir=str(tmp_path / "logs"),
+    )
+    assert "This progress looks :)" in tasks.run()
+    assert set(tasks.ran) == {"0.0", "0.1", "busybox-script-it's-False"}
+    log = tmp_path / "logs/layer=0/number=0/Part/stdout"
+    assert log.stat().st_size > 300_000

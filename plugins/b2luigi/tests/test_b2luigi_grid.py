@@ -203,7 +203,7 @@ def test_other_tasks_do_not_wait_for_the_grid(tasks: Callable[..., Program], gri
 
 
 def test_ctrl_c_kills_the_project(tasks: Callable[..., Program], grid: Grid) -> None:
-    """One command kills its jobs; a second start says that they were killed."""
+    """One command kills its jobs, and a second start says so; another prefix is a new project."""
     grid.faults(hold=0)
     program = tasks(attributes="    gbasf2_input_grouping = 'site'")
     first = program.start()
@@ -213,6 +213,10 @@ def test_ctrl_c_kills_the_project(tasks: Callable[..., Program], grid: Grid) -> 
     assert (grid.jobs("Killed"), grid.count("gb2_job_kill")) == (3, 1)
     assert '"--input_grouping", "site"' in (grid.folder / "calls.log").read_text()
     assert "terminated: Killed 3" in program.run()
+    grid.faults()
+    text = (program.folder / "tasks.py").read_text().replace("skim_", "anew_")
+    program.write(text, **json.loads((program.folder / "settings.json").read_text()))
+    assert "This progress looks :)" in program.run()
 
 
 @pytest.mark.parametrize(

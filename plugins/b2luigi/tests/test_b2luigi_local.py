@@ -63,7 +63,7 @@ def test_a_signal_is_told(program: Callable[..., Program]) -> None:
 
 def test_an_output_that_is_not_made_is_told(program: Callable[..., Program]) -> None:
     """A task that ends well without its output is not done."""
-    tasks = program(layers(1, 1, "os._exit(0)"), outputs_within=0)
+    tasks = program(layers(1, 1, "os._exit(0)"), anybatch_outputs_within=0)
     assert "output is not there" in tasks.run()
 
 

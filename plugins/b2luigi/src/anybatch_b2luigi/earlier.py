@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from anybatch import RunNotFound
 
-from anybatch_b2luigi import marks
-from anybatch_b2luigi.jobs import PROGRAM, TASK, program
+from anybatch_b2luigi import grid, marks
+from anybatch_b2luigi.jobs import PROGRAM, PROJECT, TASK, program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +38,8 @@ class Earlier:
     def job_of(self, task: Any, session: Session) -> Found | None:
         """The job that a task is already: one that goes on, or whose outputs have just come."""
         for found in self._candidates(task, session):
+            if found.run.system == grid.SYSTEM and not _is_project_of(task, found):
+                continue
             outcomes = [found.run.outcome(index) for index in found.indices]
             if any(outcome is None for outcome in outcomes):
                 return found
@@ -62,7 +64,7 @@ class Earlier:
     def _all_running(self, session: Session) -> dict[str, Found]:
         """The jobs of this program that were not known to have ended, by task; the newest."""
         if self._running is None:
-            runs = session.runs(label=f"{PROGRAM}={program()}")
+            runs = _runs_of_program(session)
             session.poll(runs)
             self._running = {
                 name: Found(session, run, indices)
@@ -75,6 +77,21 @@ class Earlier:
         if run.id not in self._of_runs:
             self._of_runs[run.id] = by_task(run)
         return self._of_runs[run.id]
+
+
+def _is_project_of(task: Any, found: Found) -> bool:
+    """Whether the task is still the same project: who changes the prefix wants a new one."""
+    label = found.run.jobs[found.indices[0]].labels.get(PROJECT)
+    return label == grid.project_of(task)
+
+
+def _runs_of_program(session: Session) -> list[Run]:
+    """Those that may still change. What hinders runs of other programs is not said here."""
+    told, session.on_notice = session.on_notice, lambda text: None
+    try:
+        return session.runs(label=f"{PROGRAM}={program()}")
+    finally:
+        session.on_notice = told
 
 
 def by_task(run: Run) -> dict[str, tuple[int, ...]]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 #: The labels that a program finds its jobs by.
 PROGRAM, TASK = "b2luigi.program", "b2luigi.task"
+PROJECT = "b2luigi.project"  #: on the grid
 
 
 def program() -> Path:
@@ -39,7 +40,10 @@ def job_of(task: Any, system: str) -> Job:
         UsageError: a setting that cannot be.
     """
     own = table("anybatch_settings", task)
-    job = grid.job_of(task, labels_of(task)) if system == grid.SYSTEM else _job_of(task, system)
+    if system == grid.SYSTEM:
+        job = grid.job_of(task, {**labels_of(task), PROJECT: grid.project_of(task)})
+    else:
+        job = _job_of(task, system)
     settings = {name: {**job.settings.get(name, {}), **values} for name, values in own.items()}
     return attrs.evolve(job, settings={**job.settings, **settings})
 

@@ -7,6 +7,7 @@ are gathered until the first such question, and become one run with one submit c
 from __future__ import annotations
 
 import atexit
+import contextlib
 import logging
 import threading
 import time
@@ -26,13 +27,14 @@ from anybatch_b2luigi.outputs import missing_outputs
 from anybatch_b2luigi.settings import get
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from anybatch import Job, Outcome
 
 log = logging.getLogger("luigi-interface")
 
-#: How long a job's outputs may take to be seen here (file systems of clusters cache).
+#: How long a job's outputs may take to be seen here (file systems of clusters cache), unless the
+#: setting `anybatch_outputs_within` tells.
 OUTPUTS_WITHIN = 30.0  #: seconds
 #: How long the end of a program waits for a submission to the grid, which it wants to stop.
 GRID_PATIENCE = 60.0  #: seconds
@@ -160,7 +162,8 @@ class Pool:
             of_task = by_task(run)
             for started, _ in pairs:
                 indices = of_task[started.task.task_id]
-                marks.write(started.task, Mark(run.id, indices))
+                with _only_said("the task can be found by its labels alone"):
+                    marks.write(started.task, Mark(run.id, indices))
                 started.indices, started.run = indices, run
 
     def _submit_without_bad_ones(
@@ -197,7 +200,8 @@ class Pool:
         if any(outcome is None for outcome in outcomes):
             return None
         if started.run.system == grid.SYSTEM:
-            grid.link_logs(started.task, started.run)
+            with _only_said("the logs of the project are in the run's folder alone"):
+                grid.link_logs(started.task, started.run)
         failed = [outcome for outcome in outcomes if outcome and not outcome.done]
         if failed:
             return _described(failed)
@@ -210,12 +214,17 @@ class Pool:
                 grid.collect(started.task)
             except (AnybatchError, OSError) as error:
                 return str(error)
-        missing = missing_outputs(started.task)
+        try:
+            missing = missing_outputs(started.task)
+        except Exception as error:  # targets of the task's own may ask anybody
+            missing = [_told(error)]
         if not missing:
             return ""
         now = time.monotonic()
         started.ended = started.ended or now
-        if now - started.ended < OUTPUTS_WITHIN:
+        if now - started.ended < float(
+            get("anybatch_outputs_within", started.task, OUTPUTS_WITHIN)
+        ):
             return None
         job = f"{started.run.id}:{started.indices[0]}"
         return f"job {job} is done, and the task's output is not there: {', '.join(missing)}"
@@ -261,6 +270,15 @@ class Pool:
         for session in self._sessions.values():
             session.close()
         self._sessions.clear()
+
+
+@contextlib.contextmanager
+def _only_said(what_then: str) -> Iterator[None]:
+    """Go on where a file cannot be written that tasks can do without."""
+    try:
+        yield
+    except OSError as error:
+        log.warning("%s; %s", error, what_then)
 
 
 def _described(failed: Sequence[Outcome]) -> str:

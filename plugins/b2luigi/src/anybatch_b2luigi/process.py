@@ -17,7 +17,7 @@ class AnybatchProcess(BatchProcess):
 
     Settings beside b2luigi's own: `anybatch_system` (default: `auto`), `anybatch_settings` (tables
     of anybatch's plugins), `anybatch_resources` (fields of `Resources`), `anybatch_terminate`
-    (false: jobs go on after Ctrl-C).
+    (false: jobs go on after Ctrl-C), `anybatch_outputs_within` (seconds).
     """
 
     def __init__(self, task: Any, scheduler: Any, result_queue: Any, worker_timeout: Any) -> None:
