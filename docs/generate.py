@@ -287,8 +287,9 @@ def settings_page() -> Iterator[str]:
         "where each value comes from. From lowest to highest: the default, a "
         "[site's plugin](../howto/site-defaults.md), the user's `anybatch.toml` in the folder "
         "`anybatch` of the user's configuration folder (`~/.config`), the project's "
-        "`anybatch.toml` (the nearest in the current folder or above it), the environment, and "
-        "the call itself (`--set`, `Session(settings=...)`, `Job.settings`)."
+        "`anybatch.toml` files (from the root down to the current folder; the nearest wins), the "
+        "environment, and the call itself (`--set`, `Session(settings=...)`, `Job.settings`). "
+        "A table `[job]` in these files has [defaults for jobs](../howto/project.md)."
     )
     yield (
         "A settings file can name programs that are run. So it is read only if the file and its "

@@ -254,18 +254,37 @@ def test_a_link_is_what_it_leads_to(isolated: Path) -> None:
     assert load(isolated).table("toy")["partition"] is None
 
 
-def test_the_nearest_project_file_upwards_holds(isolated: Path) -> None:
-    """Only the nearest file is read; those further up count for nothing."""
+def test_project_files_are_merged_upwards(isolated: Path) -> None:
+    """Key by key, also inside of tables; the nearest file wins, and tells where the project is."""
     deep = isolated / "a/b/c"
     deep.mkdir(parents=True)
-    write_project(isolated, "[toy]\npartition = 'far'\nsize = 7\n")
+    far = write_project(isolated, "[toy]\npartition = 'far'\nsize = 7\noptions = {a = 1, b = 1}\n")
     assert load(deep).table("toy")["partition"] == "far"
     near = isolated / "a/anybatch.toml"
-    near.write_text("[toy]\npartition = 'near'\n")
+    near.write_text("[toy]\npartition = 'near'\noptions = {b = 2}\n")
     (isolated / "a/b/anybatch.toml").mkdir()
-    assert load(deep).project == near
-    assert load(deep).table("toy")["partition"] == "near"
-    assert load(deep).table("toy")["size"] is None
+    settings = load(deep)
+    assert (settings.project, settings.files) == (near, (far, near))
+    assert settings.table("toy")["partition"] == "near"
+    assert settings.table("toy")["size"] == 7
+    assert settings.table("toy")["options"] == {"a": "1", "b": "2"}
+    assert settings.explain("toy")["size"].source == str(far)
+
+
+def test_a_file_that_is_not_believed_costs_only_itself(isolated: Path) -> None:
+    """Those above and below it hold."""
+    deep = isolated / "a/b"
+    deep.mkdir(parents=True)
+    write_project(isolated, "[toy]\npartition = 'far'\n")
+    theirs = isolated / "a/anybatch.toml"
+    theirs.write_text("[toy]\npartition = 'theirs'\nsize = 9\n[job]\nsetup = 'evil'\n")
+    theirs.chmod(0o666)
+    (deep / "anybatch.toml").write_text("[toy]\ngrace = 3\n")
+    settings = load(deep)
+    assert settings.table("toy")["partition"] == "far"
+    assert settings.table("toy")["size"] is None
+    assert settings.table("toy")["grace"] == timedelta(seconds=3)
+    assert settings.jobs == ()
 
 
 @pytest.mark.parametrize(

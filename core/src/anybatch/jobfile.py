@@ -47,12 +47,24 @@ def read_job(path: Path | str, command: Sequence[str] = ()) -> Job:
     content = _read(path)
     if command:
         content["command"] = list(command)
+    return job_of_table(content, f"job file {path}")
+
+
+def job_of_table(content: Mapping[str, Any], source: str) -> Job:
+    """The job that a table describes, as it stands in a file.
+
+    Args:
+        source: of the table, for errors.
+
+    Raises:
+        JobError: it does not describe a valid job.
+    """
     try:
         return _job(content)
     except (ValueError, JobError) as error:
-        raise JobError(f"job file {path}: {error}") from None
+        raise JobError(f"{source}: {error}") from None
     except RecursionError:
-        raise JobError(f"job file {path} is nested too deeply") from None
+        raise JobError(f"{source} is nested too deeply") from None
 
 
 def _read(path: Path | str) -> dict[str, Any]:

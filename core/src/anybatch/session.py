@@ -15,6 +15,7 @@ from anybatch.history import Wanted, history
 from anybatch.localhost import LocalHost
 from anybatch.packing import read_pack
 from anybatch.planning.expansion import expand, list_jobs, read_waits
+from anybatch.planning.job_defaults import JobDefaults
 from anybatch.planning.planner import Planner
 from anybatch.plugins.calls import Hooks
 from anybatch.plugins.registry import Plugins, load_plugins
@@ -79,6 +80,7 @@ class Session:
         self.on_notice = on_notice or (lambda text: None)
         layers = load_settings(self.hooks, host.environ, self.folder, self.on_notice)
         self.settings: Settings = layers.with_layer("call", settings or {})
+        self._defaults: JobDefaults | None = None
         self._name = given_name(system, self.plugins) or str(self.settings.core("system"))
         self._system: str | None = None
         self._index = Index()
@@ -202,6 +204,9 @@ class Session:
         return (project.parent if project else self.folder) / ".anybatch" / "runs"
 
     def _expand(self, job: Job) -> list[Job]:
+        if self._defaults is None:
+            self._defaults = JobDefaults(self.settings.jobs)
+        job = self._defaults.apply(job)
         if "anybatch_expand" not in self.plugins.system(self.system).hooks:
             return [job]
         table = self.settings.with_layer("call", job.settings).table(self.system)

@@ -126,6 +126,7 @@ def settings(plugin: str | None, unset: bool, as_json: bool) -> None:
     if plugin is not None and plugin not in known.declared:
         raise SettingError(f"no plugin named {plugin!r}{did_you_mean(plugin, known.declared)}")
     records = list(_setting_records(known, [plugin] if plugin else known.declared))
+    records += [] if plugin else _job_records(known)
     records = [record for record in records if unset or record["source"]]
     if as_json:
         print_json(records)
@@ -148,6 +149,20 @@ def _setting_records(known: Settings, plugins: Iterable[str]) -> Iterator[dict[s
                 "source": value and value.source,
                 "kind": setting.kind.value,
                 "help": setting.help,
+            }
+
+
+def _job_records(known: Settings) -> Iterator[dict[str, Any]]:
+    """The defaults for jobs, as each file has them, the strongest last."""
+    for path, table in known.jobs:
+        for name, value in table.items():
+            yield {
+                "plugin": "job",
+                "name": name,
+                "value": value,
+                "source": str(path),
+                "kind": "default",
+                "help": f"Default for the field `{name}` of jobs.",
             }
 
 

@@ -41,7 +41,8 @@ class Settings:
         declared: the settings that each plugin declares, by its name.
         layers: sources, lowest first, values checked.
         files: the settings files that were read.
-        project: the one of the project.
+        project: the nearest one of the project.
+        jobs: the tables `[job]` of these files, unchecked, lowest first.
     """
 
     def __init__(
@@ -51,10 +52,12 @@ class Settings:
         *,
         files: tuple[Path, ...] = (),
         project: Path | None = None,
+        jobs: tuple[tuple[Path, Mapping[str, Any]], ...] = (),
     ):
         self.declared = declared
         self.files = files
         self.project = project
+        self.jobs = jobs
         self._layers = tuple(layers)
         self._tables: dict[str, dict[str, Any]] = {}
 
@@ -109,7 +112,8 @@ class Settings:
             return self
         layer = checked_layer(self.declared, source, tables)
         layers = [layer, *self._layers] if lowest else [*self._layers, layer]
-        return Settings(self.declared, layers, files=self.files, project=self.project)
+        files, project, jobs = self.files, self.project, self.jobs
+        return Settings(self.declared, layers, files=files, project=project, jobs=jobs)
 
     def checked(self, tables: Mapping[str, Mapping[str, Any]]) -> Layer:
         """Settings of a call, as these settings declare them.

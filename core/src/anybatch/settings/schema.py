@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 CORE = "anybatch"  #: the table of the core's own settings; in files they stand at the top
+JOB = "job"  #: the table with defaults for jobs, see `planning.job_defaults`
 TRUST = "trust"  #: the setting that names files of others that are believed
 CORE_SETTINGS = (
     Setting(

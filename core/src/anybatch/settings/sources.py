@@ -21,7 +21,7 @@ from anybatch.errors import SettingError, did_you_mean
 from anybatch.ownership import distrust
 from anybatch.records import Setting, SiteDefault
 from anybatch.settings.layers import Layer, Settings, checked_layer, spelt
-from anybatch.settings.schema import CORE, CORE_SETTINGS, TRUST, SettingsSchema, same_name
+from anybatch.settings.schema import CORE, CORE_SETTINGS, JOB, TRUST, SettingsSchema, same_name
 from anybatch.settings.values import check, read_text
 
 if sys.version_info >= (3, 11):
@@ -48,7 +48,8 @@ def load_settings(
 
     Args:
         environ: where `ANYBATCH_*` variables are looked up.
-        folder: where the search for `anybatch.toml` begins, upwards.
+        folder: where the search for `anybatch.toml` begins, upwards to the root. All that are found
+            are merged key by key; the nearest wins.
         on_notice: told of files that are not read, because others could have written them.
 
     Raises:
@@ -58,15 +59,49 @@ def load_settings(
     layers = list(_site_layers(hooks, declared, site))
     environment = _environment_layer(declared, environ)
     user = Settings(declared, [environment]).core(TRUST)
-    if path := _trusted([user_file()], user, on_notice):
-        layers.append(_file_layer(path, declared))
-    trusted = Settings(declared, [*layers, environment]).core(TRUST)
-    if project := _trusted((one / PROJECT_FILE for one in _upwards(folder)), trusted, on_notice):
-        layers.append(_file_layer(project, declared))
-        if TRUST in layers[-1].tables.get(CORE, {}):
+    files = _FileLayers(declared)
+    for path in _trusted([user_file()], user, on_notice):
+        files.read(path)
+    trusted = Settings(declared, [*layers, *files.layers, environment]).core(TRUST)
+    project = None
+    nearest_first = [one / PROJECT_FILE for one in _upwards(folder)]
+    for project in _trusted(reversed(nearest_first), trusted, on_notice):
+        if TRUST in files.read(project).tables.get(CORE, {}):
             raise SettingError(f"{project}: {TRUST} can only be set in {user_file()}")
-    files = tuple(one for one in (path, project) if one)
-    return Settings(declared, [*layers, environment], files=files, project=project)
+    return Settings(
+        declared,
+        [*layers, *files.layers, environment],
+        files=tuple(files.paths),
+        project=project,
+        jobs=tuple(files.jobs),
+    )
+
+
+class _FileLayers:
+    """What settings files say.
+
+    Attributes:
+        paths, layers: those that were read, in this order.
+        jobs: the tables with defaults for jobs.
+    """
+
+    def __init__(self, declared: Mapping[str, SettingsSchema]) -> None:
+        self.paths: list[Path] = []
+        self.layers: list[Layer] = []
+        self.jobs: list[tuple[Path, Mapping[str, Any]]] = []
+        self._declared = declared
+
+    def read(self, path: Path) -> Layer:
+        try:
+            tables = _read_file(path)
+            if job := tables.pop(JOB, None):
+                self.jobs.append((path, job))
+            layer = checked_layer(self._declared, str(path), tables)
+        except RecursionError:
+            raise SettingError(f"{path} is nested too deeply") from None
+        self.paths.append(path)
+        self.layers.append(layer)
+        return layer
 
 
 def user_file() -> Path:
@@ -80,19 +115,19 @@ def _upwards(folder: Path) -> tuple[Path, ...]:
 
 def _trusted(
     paths: Iterable[Path], trusted: Iterable[str], on_notice: Callable[[str], None]
-) -> Path | None:
-    """The first of the files that is there and is believed; of those before it, why not."""
+) -> Iterator[Path]:
+    """Those of the files that are there and are believed; of the others, why not."""
     for path in paths:
         with contextlib.suppress(OSError):  # it went away, or its folder cannot be entered
             if path.is_file():
                 why = _distrust(path, trusted)
                 if not why:
-                    return path
-                on_notice(
-                    f"{path} is not read: {why}. If you trust it, add it to `{TRUST}` in "
-                    f"{user_file()}, or set ANYBATCH_{TRUST.upper()}={path}"
-                )
-    return None
+                    yield path
+                else:
+                    on_notice(
+                        f"{path} is not read: {why}. If you trust it, add it to `{TRUST}` in "
+                        f"{user_file()}, or set ANYBATCH_{TRUST.upper()}={path}"
+                    )
 
 
 def _distrust(path: Path, trusted: Iterable[str]) -> str:
@@ -161,14 +196,7 @@ def _split(name: str) -> tuple[str, str]:
     return (table, key) if dot else (CORE, name)
 
 
-def _file_layer(path: Path, declared: Mapping[str, SettingsSchema]) -> Layer:
-    try:
-        return checked_layer(declared, str(path), _read_file(path, declared))
-    except RecursionError:
-        raise SettingError(f"{path} is nested too deeply") from None
-
-
-def _read_file(path: Path, declared: Mapping[str, object]) -> dict[str, dict[str, Any]]:
+def _read_file(path: Path) -> dict[str, dict[str, Any]]:
     try:
         content = tomllib.loads(path.read_text("utf-8"))
     except RecursionError as error:
