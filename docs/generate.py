@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import click
-from anybatch import commands, hookspecs, host, records, system, testing
+from anybatch import commands, discovery_hooks, hookspecs, host, records, system, testing
 from anybatch.cli import cli
 from anybatch.localhost import LocalHost
 from anybatch.plugins.calls import Hooks
@@ -113,7 +113,9 @@ def hook_groups() -> dict[str, list[str]]:
     """The names of the hooks below the headings of their module."""
     groups: dict[str, list[str]] = {}
     for heading, name in re.findall(
-        r"^# -- (.+?) -+$|^def (anybatch_\w+)", inspect.getsource(hookspecs), re.MULTILINE
+        r"^# -- (.+?) -+$|^def (anybatch_\w+)",
+        inspect.getsource(discovery_hooks) + inspect.getsource(hookspecs),
+        re.MULTILINE,
     ):
         if heading:
             groups[heading] = []

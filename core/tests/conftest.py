@@ -28,7 +28,17 @@ def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The time for watching and submitting."""
     made = Clock()
-    for module in ("moments", "state", "submitter", "lookup", "polling", "observation"):
+    for module in (
+        "moments",
+        "state",
+        "submitter",
+        "lookup",
+        "gate",
+        "late_stops",
+        "throttling",
+        "polling",
+        "observation",
+    ):
         monkeypatch.setattr(f"anybatch.runs.{module}.time", made)
     return made
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import pytest
 from anybatch.model import Job, Reason, State
+from anybatch.planning.plan import RunLimit
 from anybatch.ranges import write_ranges
 from anybatch.runs.entries import Phase
 from anybatch.runs.journal import Journal
@@ -39,6 +40,19 @@ def again(state: RunState, s: int) -> None:
     if any(job.state.final or job.terminated or job.submission != s for job in jobs):
         return
     retry(state, s)
+
+
+def part(state: RunState, s: int) -> None:
+    """Set the first job of a submission apart, as the holder of the right to submit does."""
+    state.catch_up()
+    one = state.submissions[s]
+    left = state.left(one)
+    if one.phase is Phase.WAITING and len(left) > 1:
+        number = len(state.submissions)
+        token = f"ab-{state.id}-{number}"
+        submission = attrs.evolve(one.planned.submission, number=number, token=token, count=1)
+        part_of = attrs.evolve(one.planned, submission=submission, indices=tuple(left[:1]))
+        state.record_part(s, part_of)
 
 
 def retry(state: RunState, s: int) -> None:
@@ -93,6 +107,12 @@ def play(state: RunState, kind: str, s: int, index: int, now: State) -> None:
         state.record_signs([job], "missing" if now.final else None, Moment(index, "b", index))
     elif kind == "terminate":
         state.record(kind, jobs=write_ranges([index]))
+    elif kind == "part":
+        part(state, s)
+    elif kind == "limit":
+        state.record_limit(RunLimit(max_running=index + 1))
+    elif kind == "throttle":
+        state.record(kind, s=s, n=one.tries, most=index + 1)
     elif now.final:
         reason = None if now is State.DONE else Reason.SIGNAL
         state.record_ended([state.outcome(job, now, reason)])
@@ -105,6 +125,7 @@ STEPS = st.tuples(
         [
             *("submitting", "submitted", "not_found", "unfound", "failed", "state", "state"),
             *("sign", "terminate", "ended", "retry", "retry", "rerun"),
+            *("part", "limit", "throttle"),
         ]
     ),
     st.integers(0, 5),

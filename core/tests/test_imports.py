@@ -192,7 +192,7 @@ FLOW = (
         "jobfile",
         "selection",
     ),
-    *("validators", "records", "hookspecs", "system", "transfer"),
+    *("validators", "records", "discovery_hooks", "hookspecs", "system", "transfer"),
     *("ownership", "localfiles", "locallease", "localhost", "commands"),
     *("plugins", "settings", "detection", "worker", "planning", "runs", "local"),
     *(

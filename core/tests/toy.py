@@ -50,6 +50,7 @@ class Toy:
     Attributes:
         answers: what it says of each job, by native id; a job that is taken out is unknown.
         tokens: the ids of each submission that it took, by token.
+        most: how many jobs of a submission it lets run at once, by token.
         calls: the arguments of each call, by hook.
         longer: what it asks for beside the time limit of a submit command.
         usual: by hook, a function that answers in place of the table.
@@ -66,6 +67,7 @@ class Toy:
         environment: Environment | None = None,
         transfer: Transfer = Transfer.SHARED,
         reruns: bool = False,
+        max_running: bool = False,
     ) -> None:
         self.answers: dict[str, JobStatus] = {}
         self.extra_timeout = timedelta(0)
@@ -74,8 +76,13 @@ class Toy:
         self.scripted: dict[str, list[Any]] = defaultdict(list)
         self.usual: dict[str, Callable[[], Any]] = {}
         self._limits = Limits(
-            array=array, dependencies=dependencies, reruns=reruns, render_context=facts or {}
+            array=array,
+            dependencies=dependencies,
+            reruns=reruns,
+            max_running=max_running,
+            render_context=facts or {},
         )
+        self.most: dict[str, int] = {}
         self._environment = environment
         self._transfer = transfer
 
@@ -85,7 +92,21 @@ class Toy:
         ids = [f"{number}.{task}" for task in range(1, submission.count + 1)]
         self.tokens[submission.token] = ids
         self.answers.update(dict.fromkeys(ids, said(State.QUEUED)))
+        if submission.max_running is not None:
+            self.most[submission.token] = submission.max_running
         return ids
+
+    def able(self) -> int:
+        """How many jobs may run at once."""
+        return sum(
+            min(self.most.get(token, len(ids)), len(self.alive(ids)))
+            for token, ids in self.tokens.items()
+        )
+
+    def alive(self, ids: Sequence[str] | None = None) -> list[str]:
+        """The jobs, of some or all, that have not ended."""
+        known = self.answers if ids is None else ids
+        return [one for one in known if not self.answers[one].state.final]
 
     def _next(self, hook: str, usual: Callable[[], Any]) -> Any:
         if not self.scripted[hook]:
@@ -166,6 +187,24 @@ class Toy:
         answer: Sequence[Mapping[str, str]] | None = self._next("terminate", lambda: None)
         if signal is None:
             self.answers.update(dict.fromkeys(ids, said(State.TERMINATED)))
+        return answer
+
+
+class ThrottledToy(Toy):
+    """One that keeps the number of a submission's jobs that run at once."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(max_running=True, **more)
+
+    @hookimpl
+    def anybatch_throttle(self, batch: Batch, most: int) -> bool:
+        self.calls["throttle"].append((batch.submission.number, most))
+
+        def usual() -> bool:
+            self.most[batch.submission.token] = most
+            return True
+
+        answer: bool = self._next("throttle", usual)
         return answer
 
 

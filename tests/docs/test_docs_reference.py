@@ -223,7 +223,7 @@ def test_every_test_that_is_named_exists() -> None:
     assert len(named) > 10
     for place, test in named:
         testing = "core/src/anybatch/testing"
-        contract = [f"{testing}/contract.py", f"{testing}/promises.py"]
+        contract = [f"{testing}/{name}.py" for name in ("contract", "promises", "limits")]
         places = contract if place == "Contract" else [place]
         sources = [(ROOT / one).read_text("utf-8") for one in places]
         assert any(f"def {test}(" in source for source in sources), test

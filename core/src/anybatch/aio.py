@@ -13,17 +13,18 @@ import asyncio
 import time
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from anybatch.errors import AnybatchError
 from anybatch.session import Session as BlockingSession
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
     from types import TracebackType
 
     from anybatch.model import Job
     from anybatch.outcome import Outcome
+    from anybatch.planning.plan import RunLimit
     from anybatch.run import Run as BlockingRun
 
 _SLICE = 0.5  #: seconds; how long a thread may wait on after its task was cancelled
@@ -41,13 +42,13 @@ class Session:
         self._threads = ThreadPoolExecutor(thread_name_prefix="anybatch-submit")
         self._unwanted: list[Future[Any]] = []
 
-    async def submit(self, jobs: Job | Iterable[Job]) -> Run:
+    async def submit(self, jobs: Job | Iterable[Job], **limits: int | None) -> Run:
         """See `anybatch.Session.submit`.
 
         If the task is cancelled meanwhile, the jobs are not submitted, or stopped as soon as they
         are. What hinders that is told to `on_notice`.
         """
-        order = _Order(self.blocking, jobs)
+        order = _Order(self.blocking, jobs, limits)
         submitting = self._threads.submit(order.submit)
         try:
             return Run(await asyncio.wrap_future(submitting), self.blocking)
@@ -84,14 +85,19 @@ class _Order:
     Either thread sets its attribute before it looks at the other's: so one of them stops the run.
     """
 
-    def __init__(self, session: BlockingSession, jobs: Job | Iterable[Job]) -> None:
+    def __init__(
+        self,
+        session: BlockingSession,
+        jobs: Job | Iterable[Job],
+        limits: Mapping[str, int | None],
+    ) -> None:
         self._session = session
-        self._jobs = jobs
+        self._plan = partial(session.plan, jobs, **cast("dict[str, Any]", limits))
         self.cancelled = False
         self.run: BlockingRun | None = None
 
     def submit(self) -> BlockingRun:
-        plan = self._session.plan(self._jobs)
+        plan = self._plan()
         if self.cancelled:
             raise CancelledError
         self.run = self._session.submit_plan(plan)
@@ -147,6 +153,10 @@ class Run:
 
     def _any_ended(self, indices: Iterable[int]) -> bool:
         return any(map(self.blocking.outcome, indices))
+
+    async def limit(self, **limits: int | None) -> RunLimit:
+        """See `anybatch.Run.limit`."""
+        return await asyncio.to_thread(partial(self.blocking.limit, **limits))
 
     async def terminate(
         self, indices: Iterable[int] | None = None, signal: str | None = None

@@ -26,105 +26,41 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import pluggy
+from anybatch.discovery_hooks import (
+    PROJECT,
+    anybatch_alias,
+    anybatch_detect,
+    anybatch_limits,
+    anybatch_settings,
+    hookimpl,
+    hookspec,
+)
+
+__all__ = [
+    "PROJECT",
+    "anybatch_alias",
+    "anybatch_detect",
+    "anybatch_limits",
+    "anybatch_settings",
+    "hookimpl",
+    "hookspec",
+]
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from anybatch.host import Host
     from anybatch.model import Job
     from anybatch.records import (
-        Alias,
         Batch,
         Change,
-        Detection,
         Environment,
         JobStatus,
-        Limits,
         Rendered,
-        Setting,
-        SiteDefault,
         Submission,
         Transfer,
     )
-
-PROJECT = "anybatch"
-
-hookspec = pluggy.HookspecMarker(PROJECT)
-hookimpl = pluggy.HookimplMarker(PROJECT)
-
-
-# -- What is there: asked before jobs are planned -------------------------------------------
-
-
-@hookspec
-def anybatch_settings() -> Iterable[Setting | SiteDefault]:  # type: ignore[empty-body]
-    """The settings that the plugin reads, and a site's defaults for settings of any plugin.
-
-    Called once when settings are first needed; every plugin is asked. The core checks,
-    documents (`docs/reference/settings.md`) and explains (`anybatch settings`) them.
-
-    Returns:
-        `Setting` records, whose names are keys in the table named like the plugin;
-        `SiteDefault` records where the plugin speaks for a site.
-
-    Example:
-        return [Setting(name="partition", help="Partition the job is queued in.")]
-    """
-
-
-@hookspec
-def anybatch_detect(host: Host, settings: Mapping[str, Any], choosing: bool) -> Detection | None:
-    """Are this plugin's tools here, and do they answer?
-
-    Called for every plugin when the system is `auto`, and by `anybatch systems` and `doctor`.
-    It may run a few quick commands. Where it raises, the system counts as not available.
-
-    Args:
-        choosing: the answer only serves to choose the system for `auto`. A plugin that `auto`
-            never takes (`Detection.priority` None) need not look then.
-
-    Returns:
-        A `Detection`; None from a plugin that is not a batch system and has nothing to check.
-
-    Example:
-        if host.which("sbatch") is None:
-            return Detection(available=False, reason="sbatch is not on the PATH")
-    """
-
-
-@hookspec
-def anybatch_alias() -> Alias | None:
-    """What it means to name this plugin as a system, though it is not a batch system.
-
-    Called when a user passes this plugin's name as `--system`. Example: `--system apptainer`
-    selects `local` and requires an image.
-
-    Returns:
-        An `Alias`. Not implemented, or None: the name cannot be used as a system's.
-
-    Example:
-        return Alias(system="slurm", settings={"slurm": {"partition": "short"}})
-    """
-
-
-@hookspec
-def anybatch_limits(host: Host, settings: Mapping[str, Any]) -> Limits | None:
-    """What the batch system allows jobs with these settings.
-
-    Called when a run is planned, once in a session for each different *settings*.
-
-    Returns:
-        `Limits`; None: one job for each submit command, no dependencies of its own.
-
-    Raises:
-        CommandError: the system could not be asked; nothing is submitted.
-
-    Example:
-        return Limits(array=settings["max_array"] or 1000, dependencies=True)
-    """
-
 
 # -- From a job to text: the host may be asked what is there, nothing is changed -----------
 
@@ -335,6 +271,29 @@ def anybatch_terminate(
     Raises:
         UsageError: the system cannot send that signal; nothing was sent.
         CommandError: the system could not be asked.
+    """
+
+
+@hookspec
+def anybatch_throttle(batch: Batch, most: int, host: Host) -> bool:  # type: ignore[empty-body]
+    """Change how many jobs of a submission run at once.
+
+    Called where `Limits.max_running`, when a user changes the limit of a run, and when jobs of
+    the run's other submissions have ended. What runs already runs on.
+
+    Args:
+        batch: the submission, with the ids of its jobs that have not ended.
+        most: so many may run at once from now on; 1 or more.
+
+    Returns:
+        Whether that holds. Not implemented, or False: it cannot be changed for these jobs.
+
+    Raises:
+        CommandError: the system could not be told; it is told again later.
+
+    Example:
+        commands.run(host, Command(("qalter", "-tc", str(most), job_of(batch))))
+        return True
     """
 
 

@@ -179,9 +179,9 @@ class Limits:
         reruns: whether it may run a job again though its script has ended, as the job may ask it
             to. An exit record is then believed after the system was asked as well.
         packs: whether a job is a command of ours, so that it may run several jobs of a run.
-        render_context: what else was asked of the system because `anybatch_render` needs it,
-            such as the unit of memory; kept with each submission. If it has the name of a
-            `cluster`, users are told it.
+        max_running: whether it itself keeps to `Submission.max_running`; else the core does.
+        render_context: what else `anybatch_render` needs to know of the system, such as the
+            unit of memory; kept with each submission. If it names a `cluster`, users are told.
     """
 
     array: int = attrs.field(default=1, validator=[is_a(int), attrs.validators.ge(1)])
@@ -189,6 +189,7 @@ class Limits:
     late_arrival: timedelta = attrs.field(default=timedelta(0), validator=is_a(timedelta))
     reruns: bool = attrs.field(default=False, validator=is_a(bool))
     packs: bool = attrs.field(default=True, validator=is_a(bool))
+    max_running: bool = attrs.field(default=False, validator=is_a(bool))
     render_context: Mapping[str, str] = attrs.field(factory=dict, validator=is_table)
 
 
@@ -199,8 +200,7 @@ class Submission:
     The job of task *t* (1..count) is run by `/bin/sh SCRIPT NUMBER t RESTARTS`.
 
     Attributes:
-        token: travels with the jobs (name, comment, attribute), so that they are found again;
-            letters, digits and `-`.
+        token: letters, digits and `-`; travels with the jobs, so that they are found again.
         run: the run's id.
         number: the submission's number in the run, from 0.
         folder: the run's folder, seen by workers on a shared file system.
@@ -211,10 +211,10 @@ class Submission:
         after: ids of jobs that must be done first, where `Limits.dependencies`.
         container: the image, where the job has one.
         transfer: who moves files.
-        transfer_sets: where that is the batch system, the set of each job's files, or one; see
-            `anybatch.transfer.sources_for`.
+        transfer_sets: where that is the batch system, the set of each job's files, or one.
         limits: what `anybatch_limits` answered.
         avoid: hosts where jobs failed (as in `JobStatus.host`, or as they call themselves).
+        max_running: most of the jobs that run at once, where `Limits.max_running`; None: all.
         previous_ids: the ids that jobs had before which it runs again, in the order of tasks.
     """
 
@@ -232,6 +232,7 @@ class Submission:
     transfer_sets: tuple[str, ...] = ()
     limits: Limits = attrs.field(factory=Limits)
     avoid: tuple[str, ...] = ()
+    max_running: int | None = None
     previous_ids: tuple[str, ...] = ()
 
     @property
@@ -306,9 +307,8 @@ class JobStatus:
         authoritative: the system's answer is all there will be; its jobs write no exit records.
         needs_record: the system also says done of jobs that a signal has ended. Without an exit
             record, its done is not a success.
-        undelivered: the system moves the job's files, and has ended the job before all of them
-            had arrived. An exit record proves that the command has ended, not that its files
-            are here: it makes no success then.
+        undelivered: the system moves the job's files, and ended the job before all had arrived.
+            An exit record then makes no success: it proves that the command ended, no more.
     """
 
     state: State = attrs.field(validator=validators.is_told)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from anybatch.errors import NotAccepted, RunNotFound, UsageError
 from anybatch.model import State
 from anybatch.outcome import JobView, Outcome
+from anybatch.runs.gate import change_limit
 from anybatch.runs.rerun import Rerun, Wanted, changed_settings, read_states
 from anybatch.runs.stopping import Termination, read_signal
 
@@ -17,11 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from anybatch.planning.plan import RunLimit
     from anybatch.records import Submission
     from anybatch.runs.engine import Engine
     from anybatch.runs.entries import JobRecord
     from anybatch.runs.watched import WatchedRun
     from anybatch.settings.layers import Settings
+
+KEEP: Any = object()  #: stands for what is not changed
 
 
 _FACTS = (
@@ -307,6 +311,29 @@ class Run:
             RunNotFound: the run has no such job.
         """
         return self._job(index).attempts
+
+    def limit(self, *, max_running: int | None = KEEP, max_queued: int | None = KEEP) -> RunLimit:
+        """Change how many jobs of the run there may be at once. What runs already runs on.
+
+        Args:
+            max_running: most jobs that run; None: as many as the batch system runs. Default: as
+                before.
+            max_queued: most jobs that wait in the batch system; likewise.
+
+        Returns:
+            What holds from now on.
+
+        Raises:
+            UsageError: not a number, or less than 1.
+            FolderError: the run's journal cannot be written.
+        """
+        given = {"max_running": max_running, "max_queued": max_queued}
+        changed = {name: most for name, most in given.items() if most is not KEEP}
+        with self._engine.mutex:
+            limit = change_limit(self.watched.state, changed)
+        if changed:
+            self._engine.hand_over(self.watched, force=True)
+        return limit
 
     def logs(self, index: int) -> tuple[Path, Path]:
         """The files of a job's output and errors.

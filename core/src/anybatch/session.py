@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from anybatch.catalogue import Catalogue
 from anybatch.detection import choose, given_name, must_be_here, stands_for
-from anybatch.errors import FolderError, JobError, UsageError
+from anybatch.errors import FolderError, UsageError
 from anybatch.history import Wanted, history
 from anybatch.localhost import LocalHost
 from anybatch.packing import read_pack
-from anybatch.planning.expansion import expand, list_jobs, read_waits
-from anybatch.planning.job_defaults import JobDefaults
-from anybatch.planning.planner import Planner
+from anybatch.planning.expansion import list_jobs
+from anybatch.planning.planner import Planner, read_limit
 from anybatch.plugins.calls import Hooks
 from anybatch.plugins.registry import Plugins, load_plugins
 from anybatch.runs import forks, store
@@ -80,7 +79,6 @@ class Session:
         self.on_notice = on_notice or (lambda text: None)
         layers = load_settings(self.hooks, host.environ, self.folder, self.on_notice)
         self.settings: Settings = layers.with_layer("call", settings or {})
-        self._defaults: JobDefaults | None = None
         self._name = given_name(system, self.plugins) or str(self.settings.core("system"))
         self._system: str | None = None
         self._index = Index()
@@ -88,7 +86,7 @@ class Session:
         self._engine = self._catalogue.engine = Engine(
             self.hooks,
             self._index,
-            settings=self._table,
+            settings=lambda plugin: self.settings.table(plugin),  # noqa: PLW0108 - replaced later
             poll_interval=self.settings.core("poll_interval").total_seconds(),
             lost_after=self.settings.core("lost_after").total_seconds(),
             submit_timeout=self.settings.core("submit_timeout").total_seconds(),
@@ -104,9 +102,6 @@ class Session:
     def _after_fork(self) -> None:
         self._forked = True
         self._engine.mutex = forks.refused_lock()
-
-    def _table(self, plugin: str) -> Mapping[str, Any]:
-        return self.settings.table(plugin)
 
     @property
     def system(self) -> str:
@@ -128,12 +123,13 @@ class Session:
         *,
         require_one_job_each: bool = False,
         pack: Pack | int | None = None,
+        max_running: int | None = None,
+        max_queued: int | None = None,
     ) -> Plan:
-        """What `submit` would do, as text; nothing is written.
+        """What `submit` would do, as text; nothing is written. Arguments as for `submit`.
 
         Args:
             require_one_job_each: a job of which the batch system would make several is an error.
-            pack: how many jobs are one job of the batch system; default: one.
 
         Raises:
             UsageError: a job or setting that cannot be; a batch system that is not available.
@@ -141,13 +137,8 @@ class Session:
         if self._forked:
             forks.refuse()
         listed = list_jobs(jobs)
+        limit = read_limit(self.settings, max_running, max_queued)
         with must_be_here(self.system):
-            made, waits = expand(listed, read_waits(listed, self._catalogue.waits), self._expand)
-            if require_one_job_each and len(made) != len(listed):
-                raise JobError(
-                    f"{self.system} makes {len(made)} jobs of {len(listed)}, but a future stands "
-                    f"for one job; use Session.submit instead"
-                )
             planner = Planner(
                 self.system,
                 hooks=self.hooks,
@@ -156,9 +147,23 @@ class Session:
                 base=self.folder,
                 pack=read_pack(pack),
             )
-            return planner.plan(made, self.runs_folder, waits)
+            one_each = require_one_job_each
+            return planner.plan_all(
+                listed,
+                self.runs_folder,
+                self._catalogue.waits,
+                require_one_job_each=one_each,
+                limit=limit,
+            )
 
-    def submit(self, jobs: Job | Iterable[Job], *, pack: Pack | int | None = None) -> Run:
+    def submit(
+        self,
+        jobs: Job | Iterable[Job],
+        *,
+        pack: Pack | int | None = None,
+        max_running: int | None = None,
+        max_queued: int | None = None,
+    ) -> Run:
         """Submit one job or many as one run.
 
         Returns at once: with the ids of the batch system where it took the jobs, and where it
@@ -166,12 +171,16 @@ class Session:
 
         Args:
             pack: how many jobs are one job of the batch system; default: one.
+            max_running: most jobs of the run that run at once; None: as the settings say.
+            max_queued: most that wait in the batch system at once; what is left is handed over
+                as room comes, by whoever watches the run.
 
         Raises:
             UsageError: a job or setting that cannot be; nothing was submitted.
             FolderError: the run's folder or the index cannot be written; nothing was submitted.
         """
-        return self.submit_plan(self.plan(jobs, pack=pack))
+        limits: dict[str, Any] = {"max_running": max_running, "max_queued": max_queued}
+        return self.submit_plan(self.plan(jobs, pack=pack, **limits))
 
     def submit_plan(self, plan: Plan) -> Run:
         """Submit what `plan` has returned, once.
@@ -202,15 +211,6 @@ class Session:
             return Path(os.path.normpath(self.folder / named))
         project = self.settings.project
         return (project.parent if project else self.folder) / ".anybatch" / "runs"
-
-    def _expand(self, job: Job) -> list[Job]:
-        if self._defaults is None:
-            self._defaults = JobDefaults(self.settings.jobs)
-        job = self._defaults.apply(job)
-        if "anybatch_expand" not in self.plugins.system(self.system).hooks:
-            return [job]
-        table = self.settings.with_layer("call", job.settings).table(self.system)
-        return self.hooks.expand(self.system, job, table, self.folder)
 
     # -- coming back
 

@@ -118,6 +118,10 @@ class BatchSystem(Plugin, ABC):
         """See `anybatch.hookspecs.anybatch_account`."""
         return [{} for _ in batches]
 
+    def anybatch_throttle(self, batch: Batch, most: int) -> bool:
+        """See `anybatch.hookspecs.anybatch_throttle`."""
+        return False
+
     @abstractmethod
     def anybatch_terminate(
         self, batches: Sequence[Batch], signal: str | None

@@ -9,6 +9,7 @@ import click
 
 from anybatch.cli.base import json_option, option_group
 from anybatch.cli.file_options import FILE_OPTIONS
+from anybatch.cli.limit import LIMIT_OPTIONS
 from anybatch.cli.pack_options import PACK_OPTIONS
 from anybatch.cli.params import (
     WholeNumber,
@@ -186,6 +187,7 @@ _OPTIONS: tuple[Decorator, ...] = (
         "replaced by the line; if there is no {}, the line is appended as the last argument.",
     ),
     *PACK_OPTIONS,
+    *LIMIT_OPTIONS,
     json_option,
     click.argument(
         "command",

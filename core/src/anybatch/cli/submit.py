@@ -11,6 +11,7 @@ import click
 
 from anybatch.cli.base import INTERRUPTED, Command, print_json, say
 from anybatch.cli.interrupts import defer_interrupt
+from anybatch.cli.limit import limits_of
 from anybatch.cli.notices import FirstLine, warn_of_input
 from anybatch.cli.options import CONTEXT, job_options, prepare
 from anybatch.cli.pack_options import pack_of
@@ -64,7 +65,7 @@ def run(terminate_on_interrupt: bool, as_json: bool, **given: Any) -> None:
         warn_of_input(given, jobs[0], line.notice)
         with session:
             with defer_interrupt() as late:
-                submitted = session.submit(jobs, pack=pack_of(given))
+                submitted = session.submit(jobs, pack=pack_of(given), **limits_of(given))
                 line.announce(given, session, submitted)
             outcomes = _await(session, submitted, shown, late, stop=terminate_on_interrupt)
             if as_json:
@@ -148,7 +149,7 @@ def submit(as_json: bool, **given: Any) -> None:
         warn_of_input(given, jobs[0], line.notice)
         with session:
             with defer_interrupt() as late:
-                submitted = session.submit(jobs, pack=pack_of(given))
+                submitted = session.submit(jobs, pack=pack_of(given), **limits_of(given))
                 line.announce(given, session, submitted)
                 if as_json:
                     print_json(run_record(submitted))
@@ -176,7 +177,7 @@ def render(as_json: bool, **given: Any) -> None:
     Prints every file that would be written and every command that would be run.
     """
     session, jobs = prepare(given, say)
-    plan = session.plan(jobs, pack=pack_of(given))
+    plan = session.plan(jobs, pack=pack_of(given), **limits_of(given))
     rendered = [session.hooks.render(plan.system, one.submission) for one in plan.submissions]
     for note in plan.notes:
         say(note)

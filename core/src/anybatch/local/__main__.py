@@ -62,6 +62,13 @@ def _parser() -> argparse.ArgumentParser:
     terminate.add_argument("--signal", help="send this signal instead, for example USR1")
     terminate.set_defaults(run=_terminate)
 
+    throttle = commands.add_parser(
+        "throttle", help="change how many jobs of the submission with a token run at once"
+    )
+    throttle.add_argument("token")
+    throttle.add_argument("most", type=int)
+    throttle.set_defaults(run=_throttle)
+
     machine = commands.add_parser("machine", help="print the cores and the memory of this machine")
     machine.set_defaults(run=_machine)
 
@@ -104,6 +111,10 @@ def _account(_: argparse.Namespace) -> str:
 
 def _terminate(options: argparse.Namespace) -> str:
     return _ask({"do": "terminate", "ids": json.load(sys.stdin), "signal": options.signal})
+
+
+def _throttle(options: argparse.Namespace) -> str:
+    return _ask({"do": "throttle", "token": options.token, "most": options.most})
 
 
 def _ask(question: dict[str, object]) -> str:

@@ -49,6 +49,7 @@ class Request:
     max_memory: int | None
     after: tuple[str, ...]
     attributes: Attributes | None = None
+    max_running: int | None = None
 
 
 def admit(request: Request, machine: Machine, table: Table) -> Submitted:
@@ -83,6 +84,7 @@ def admit(request: Request, machine: Machine, table: Table) -> Submitted:
         kill_wait=request.kill_wait,
         after=request.after,
         attributes=request.attributes,
+        max_running=request.max_running,
     )
 
 

@@ -43,6 +43,7 @@ class Submitted:
         kill_wait: how long it has between TERM and KILL.
         after: ids of jobs that must be done first.
         attributes: what each job gets of its submitter; None: what the supervisor has.
+        max_running: most of them that run at once.
     """
 
     number: int
@@ -60,6 +61,15 @@ class Submitted:
     kill_wait: float
     after: tuple[str, ...] = ()
     attributes: Attributes | None = None
+    max_running: int | None = None
+
+
+@attrs.frozen
+class Throttled:
+    """So many jobs of the submission with this token may run at once from now on."""
+
+    token: str
+    most: int
 
 
 @attrs.frozen
@@ -105,7 +115,7 @@ class Ended:
     message: str | None = None
 
 
-Event: TypeAlias = Booted | Submitted | Started | Stopping | Ended
+Event: TypeAlias = Booted | Submitted | Throttled | Started | Stopping | Ended
 
 converter = Converter(omit_if_default=True, detailed_validation=False)
 configure_tagged_union(

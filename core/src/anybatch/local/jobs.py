@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from anybatch.local.events import Booted, Ended, Event, Started, Stopping, Submitted
+from anybatch.local.events import (
+    Booted,
+    Ended,
+    Event,
+    Started,
+    Stopping,
+    Submitted,
+    Throttled,
+)
 from anybatch.local.states import Word
 
 if TYPE_CHECKING:
@@ -85,6 +93,8 @@ class Submission:
     Attributes:
         unfinished: how many have not ended.
         waits_for: ids of jobs that are not done yet.
+        most: how many of them may run at once; None: all.
+        running: how many do.
     """
 
     event: Submitted
@@ -92,11 +102,18 @@ class Submission:
     passed: int = 0
     unfinished: int = 0
     waits_for: set[str] = attrs.field(factory=set)
+    most: int | None = None
+    running: int = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether as many of its jobs run as may."""
+        return self.most is not None and self.running >= self.most
 
     @classmethod
     def of(cls, event: Submitted) -> Submission:
         """A submission whose jobs are all queued."""
-        submission = cls(event, unfinished=event.count)
+        submission = cls(event, unfinished=event.count, most=event.max_running)
         submission.jobs = [
             Job(f"{event.number}.{task}@{event.machine}", task, submission)
             for task in range(1, event.count + 1)
@@ -137,6 +154,7 @@ class Table:
         self._submissions: dict[str, Submission] = {}
         self._free: list[tuple[int, Submission]] = []
         self._dependents: dict[str, list[Submission]] = defaultdict(list)
+        self._full: set[Submission] = set()
         self._doomed: dict[Submission, str] = {}
         self._cores = 0
         self._memory = 0
@@ -182,9 +200,23 @@ class Table:
     def _started(self, event: Started) -> None:
         job = self.jobs[event.id]
         job.started = event
+        job.submission.running += 1
         self.running[job.id] = job
         self._cores += job.submission.event.cores
         self._memory += job.submission.event.memory
+
+    @apply.register
+    def _throttled(self, event: Throttled) -> None:
+        submission = self._submissions.get(event.token)
+        if submission is not None:
+            submission.most = event.most
+            self._let_on(submission)
+
+    def _let_on(self, submission: Submission) -> None:
+        """Put it back in the queue, if as many of its jobs ran as might and no longer do."""
+        if submission in self._full and not submission.full:
+            self._full.remove(submission)
+            self._free_up(submission)
 
     @apply.register
     def _stopping(self, event: Stopping) -> None:
@@ -194,11 +226,13 @@ class Table:
     def _ended(self, event: Ended) -> None:
         job = self.jobs[event.id]
         if self.running.pop(job.id, None):
+            job.submission.running -= 1
             self._cores -= job.submission.event.cores
             self._memory -= job.submission.event.memory
         job.ended = event
         job.submission.unfinished -= 1
         self.unfinished -= 1
+        self._let_on(job.submission)
         for submission in self._dependents.pop(job.id, ()):
             self._settle(submission, job)
 
@@ -217,9 +251,11 @@ class Table:
         while self._free:
             _, submission = self._free[0]
             job = submission.next_queued()
-            if job:
+            if job and not submission.full:
                 return job if self._fits(submission.event) else None
             heapq.heappop(self._free)
+            if job:
+                self._full.add(submission)  # others pass it: room would not help it
         return None
 
     def _fits(self, event: Submitted) -> bool:
@@ -251,6 +287,8 @@ class Table:
         yield Booted(self.boot, self.next_number)
         for submission in self._submissions.values():
             yield submission.event
+            if submission.most is not None and submission.most != submission.event.max_running:
+                yield Throttled(submission.event.token, submission.most)
         for job in self.jobs.values():
             yield from job.events()
 
@@ -259,6 +297,7 @@ class Table:
         old = [s for s in self._submissions.values() if s.ended_before(before)]
         for submission in old:
             del self._submissions[submission.event.token]
+            self._full.discard(submission)
             for job in submission.jobs:
                 del self.jobs[job.id]
         return bool(old)

@@ -38,6 +38,11 @@ def statuses(text: str) -> dict[str, JobStatus]:
     return {native: _status(native, facts) for native, facts in json.loads(text)["jobs"].items()}
 
 
+def throttled(text: str) -> bool:
+    """The answer to `throttle`: whether there is such a submission."""
+    return bool(json.loads(text)["throttled"])
+
+
 def used(text: str) -> dict[str, JobStatus]:
     """The answer to `account`: what jobs used that have ended."""
     return {native: one for native, one in statuses(text).items() if one.state.final}

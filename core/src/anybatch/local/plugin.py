@@ -38,7 +38,7 @@ class Local(BatchSystem):
 
     def anybatch_limits(self, settings: Mapping[str, Any]) -> Limits:
         """All jobs of a run in one request; the supervisor knows dependencies."""
-        return Limits(array=100_000, dependencies=True)
+        return Limits(array=100_000, dependencies=True, max_running=True)
 
     def anybatch_render(self, submission: Submission) -> Rendered:
         """A request file and the command that hands it over."""
@@ -85,6 +85,13 @@ class Local(BatchSystem):
             place = parse.machine_of(strangers[0])
             raise CommandError(command, self._elsewhere(f"job {strangers[0]}", place))
         run(self.host, command)
+
+    def anybatch_throttle(self, batch: Batch, most: int) -> bool:
+        """The supervisor starts no more of them than that."""
+        if strangers := parse.strangers(batch.ids, self.host.name):
+            where = self._elsewhere("the submission", parse.machine_of(strangers[0]))
+            raise CommandError(render.throttle(batch.submission.token, most), where)
+        return read(self.host, render.throttle(batch.submission.token, most), parse.throttled)
 
     def _own(self, batches: Sequence[Batch]) -> tuple[list[str], list[str]]:
         """The ids of jobs of this machine, and those of others."""

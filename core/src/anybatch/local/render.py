@@ -49,6 +49,7 @@ def _request(submission: Submission) -> dict[str, Any]:
         "max_cores": settings["cores"],
         "max_memory": settings["memory"],
         "after": list(submission.after),
+        "max_running": submission.max_running,
     }
 
 
@@ -71,6 +72,11 @@ def terminate(ids: Sequence[str], signal: str | None) -> Command:
     """Stops jobs, or sends them a signal."""
     options = () if signal is None else ("--signal", signal)
     return _command("terminate", *options, stdin=json.dumps(list(ids)))
+
+
+def throttle(token: str, most: int) -> Command:
+    """Has at most so many jobs of a submission run at once."""
+    return _command("throttle", token, str(most))
 
 
 def machine() -> Command:

@@ -4,6 +4,7 @@
 `{"do": "find", "token": TOKEN}`        ids of the jobs, none where the token is not known
 `{"do": "status", "ids": [ID, ...]}`    facts of the jobs that are known
 `{"do": "terminate", "ids": [ID, ...], "signal": NAME or null}`
+`{"do": "throttle", "token": TOKEN, "most": NUMBER}`  how many jobs of it run at once from now on
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from anybatch.errors import Rejected
 from anybatch.local import processes
 from anybatch.local.admission import Request, admit
-from anybatch.local.events import Ended, converter
+from anybatch.local.events import Ended, Throttled, converter
 from anybatch.local.states import Word
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ def _answer(supervisor: Supervisor, question: Any) -> dict[str, Any]:
             return {"terminated": _terminate(supervisor, ids)}
         case {"do": "terminate", "ids": [*ids], "signal": str(name)}:
             return {"signalled": _signal(supervisor, ids, name)}
+        case {"do": "throttle", "token": str(token), "most": int(most)} if most > 0:
+            return {"throttled": _throttle(supervisor, token, most)}
     raise ValueError(f"{question!r:.200}")
 
 
@@ -77,6 +80,13 @@ def _terminate(supervisor: Supervisor, ids: Sequence[Any]) -> int:
     for job in running:
         supervisor.stop(job, Word.TERMINATED)
     return len(queued) + len(running)
+
+
+def _throttle(supervisor: Supervisor, token: str, most: int) -> bool:
+    known = supervisor.table.find(token) is not None
+    if known:
+        supervisor.record(Throttled(token, most), flush=True)
+    return known
 
 
 def _signal(supervisor: Supervisor, ids: Sequence[Any], name: str) -> int:

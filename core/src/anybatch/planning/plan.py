@@ -9,6 +9,7 @@ from pathlib import Path
 
 import attrs
 
+from anybatch.errors import UsageError
 from anybatch.model import Retry
 from anybatch.packing import Pack
 from anybatch.records import RenderedFile, Submission
@@ -28,6 +29,41 @@ class Copy:
 
     path: Path
     source: str
+
+
+def _at_least_one(_: object, attribute: attrs.Attribute[int | None], value: object) -> None:
+    if value is None:
+        return
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise UsageError(f"{attribute.name} must be a whole number, 1 or more, not {value!r:.100}")
+
+
+@attrs.frozen(kw_only=True)
+class RunLimit:
+    """How many of a run's jobs there may be at once; None: as many as the batch system takes.
+
+    Attributes:
+        max_running: most jobs that run.
+        max_queued: most jobs, or packs of them, that the batch system has and that do not run.
+
+    Raises:
+        UsageError: not a number, or less than 1.
+    """
+
+    max_running: int | None = attrs.field(default=None, validator=_at_least_one)
+    max_queued: int | None = attrs.field(default=None, validator=_at_least_one)
+
+    def check(self, pack: Pack) -> None:
+        """Check that any pack may run.
+
+        Raises:
+            UsageError: more jobs of a pack run side by side than may run at once.
+        """
+        if self.max_running is not None and self.max_running < pack.side_by_side:
+            raise UsageError(
+                f"max_running is {self.max_running}, but {pack.side_by_side} jobs of each pack run "
+                f"side by side; allow as many, or pack the jobs otherwise"
+            )
 
 
 Wait = tuple[str, "int | None"]  #: a run's id and a job of it, or all of them
@@ -76,6 +112,7 @@ class Plan:
         stdout, stderr: log files by runs of jobs (`("0-9", "out-{index}")`); empty text: in
             the run's folder.
         labels: of jobs, likewise.
+        limit: how many jobs there may be at once.
         files: the job script, the task files and scripts given as text.
         folders, links, copies: further folders, links and copies of files that are made.
         notes: what a user may want to know, such as inputs named twice.
@@ -92,6 +129,7 @@ class Plan:
     stderr: tuple[tuple[str, str], ...]
     labels: tuple[tuple[str, Mapping[str, str]], ...]
     files: tuple[RenderedFile, ...] = attrs.field(repr=False)
+    limit: RunLimit = attrs.field(factory=RunLimit)
     folders: tuple[Path, ...] = ()
     links: tuple[Link, ...] = attrs.field(default=(), repr=False)
     copies: tuple[Copy, ...] = attrs.field(default=(), repr=False)

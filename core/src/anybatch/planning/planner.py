@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from anybatch.errors import JobError
+from anybatch.planning.expansion import expand, read_waits
+from anybatch.planning.job_defaults import JobDefaults
 from anybatch.planning.job_environment import inherited, merge
 from anybatch.planning.node import node_limits
 from anybatch.planning.paths import JobGroup, Resolver
-from anybatch.planning.plan import Plan, Planned, Wait, new_run_id, token
+from anybatch.planning.plan import Plan, Planned, RunLimit, Wait, new_run_id, token
 from anybatch.planning.retrying import check_growth
 from anybatch.planning.task_files import RunDraft, TaskFiles
 from anybatch.ranges import spans
@@ -30,7 +32,7 @@ from anybatch.records import (
 from anybatch.worker.script import render_script
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from anybatch.host import Host
     from anybatch.model import Job, Resources
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from anybatch.settings.layers import Settings
 
 
+_NO_LIMIT = RunLimit()
 _UNKNOWN_ID = "ID-OF-{run}-{index}"
 
 
@@ -67,16 +70,54 @@ class Planner:
         self._host = host
         self._base = base
         self._pack = pack
+        self._defaults = JobDefaults(settings.jobs)
         self._limits: dict[str, Limits] = {}
         self._resolver = Resolver(base, host, node_limits(settings))
 
-    def plan(self, jobs: Sequence[Job], runs: Path, waits: Sequence[Sequence[Wait]]) -> Plan:
+    def plan_all(
+        self,
+        jobs: Sequence[Job],
+        runs: Path,
+        wait: Callable[[Any], list[Wait]],
+        *,
+        require_one_job_each: bool = False,
+        limit: RunLimit = _NO_LIMIT,
+    ) -> Plan:
+        """The plan for the jobs that the batch system makes of *jobs*; see `plan`.
+
+        Args:
+            wait: what an item of `Job.after` other than a job means.
+            require_one_job_each: a job of which the batch system would make several is an error.
+        """
+        made, waits = expand(jobs, read_waits(jobs, wait), self._expand)
+        if require_one_job_each and len(made) != len(jobs):
+            raise JobError(
+                f"{self._system} makes {len(made)} jobs of {len(jobs)}, but a future stands "
+                f"for one job; use Session.submit instead"
+            )
+        return self.plan(made, runs, waits, limit)
+
+    def _expand(self, job: Job) -> list[Job]:
+        job = self._defaults.apply(job)
+        if "anybatch_expand" not in self._hooks.plugins.system(self._system).hooks:
+            return [job]
+        table = self._settings.with_layer("call", job.settings).table(self._system)
+        return self._hooks.expand(self._system, job, table, self._base)
+
+    def plan(
+        self,
+        jobs: Sequence[Job],
+        runs: Path,
+        waits: Sequence[Sequence[Wait]],
+        limit: RunLimit = _NO_LIMIT,
+    ) -> Plan:
         """The plan for *jobs*.
 
         Args:
             runs: the folder of run folders.
             waits: for each job what it runs after; in a wait for a job of the same
                 submission the run's id is empty.
+            limit: how many of them there may be at once.
 
         Raises:
             UsageError: a job or setting that cannot be; nothing was written.
@@ -86,7 +127,7 @@ class Planner:
         self._resolver.check_logs(jobs)
         now = datetime.now(timezone.utc)
         run = new_run_id(now)
-        work = RunDraft(run, runs / run, len(jobs))
+        work = RunDraft(run, runs / run, len(jobs), limit)
         groups = self._grouped(jobs, waits)
         for _, group in groups:
             self._resolver.check_run_folder(work.folder, group)
@@ -108,6 +149,7 @@ class Planner:
             stdout=tuple(spans([self._resolver.log(job.stdout) for job in jobs])),
             stderr=tuple(spans([self._resolver.log(job.stderr) for job in jobs])),
             labels=tuple(spans([job.labels for job in jobs])),
+            limit=limit,
             files=(RenderedFile(work.folder / "job.sh", script, 0o700), *tables.files()),
             folders=tuple(tables.folders()),
             links=tuple(tables.links()),
@@ -206,6 +248,7 @@ class Planner:
                 transfer=group.transfer,
                 transfer_sets=transfer_sets,
                 limits=limits,
+                max_running=_most_of(limits, work.limit, pack, len(indices)),
             )
             self._hooks.render(self._system, submission)
             yield Planned(
@@ -238,6 +281,27 @@ def _name(job: Job) -> str:
         return job.name
     program = "script" if isinstance(job.command, str) else PurePosixPath(job.command[0]).name
     return "".join(c if c.isprintable() else "?" for c in program) or "job"
+
+
+def read_limit(settings: Settings, running: int | None, queued: int | None) -> RunLimit:
+    """A run's limit: as given, else as the settings say.
+
+    Raises:
+        UsageError: it is none.
+    """
+    return RunLimit(
+        max_running=settings.core("max_running") if running is None else running,
+        max_queued=settings.core("max_queued") if queued is None else queued,
+    )
+
+
+def _most_of(limits: Limits, limit: RunLimit, pack: Pack, jobs: int) -> int | None:
+    """How many tasks of a submission run at once, if it is handed over before all others."""
+    if limit.max_running is None:
+        return None
+    limit.check(pack)
+    most = limit.max_running // pack.side_by_side
+    return most if limits.max_running and most < pack.count(jobs) else None
 
 
 def _placeholders(waits: Sequence[Wait]) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from anybatch.planning.exec_limits import (
     check_script,
 )
 from anybatch.planning.inputs import program_of
+from anybatch.planning.plan import RunLimit
 from anybatch.planning.transfer_layout import TransferSets, page_links
 from anybatch.quoting import RUN_FOLDER
 from anybatch.records import RenderedFile, Transfer
@@ -37,6 +38,7 @@ class RunDraft:
     run: str
     folder: Path
     count: int
+    limit: RunLimit
 
 
 class TaskFiles:

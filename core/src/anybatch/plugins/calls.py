@@ -196,6 +196,11 @@ class Hooks:
             return [{} for _ in batches]
         return self._mappings(system, hook, answer, batches)
 
+    def throttle(self, system: str, batch: Batch, most: int) -> bool:
+        """Have at most so many jobs of a submission run at once; whether the system does that."""
+        answer = self._call(system, "anybatch_throttle", batch=batch, most=most)
+        return answer is not None and self._is(system, "anybatch_throttle", answer, bool)
+
     def job_changed(self, change: Change, tables: Tables) -> None:
         """Tell the observers among *tables*."""
         hook = "anybatch_job_changed"

@@ -161,8 +161,7 @@ class Engine:
         """Run jobs again (`Reopening.rerun`), and hand over what is due."""
         made = self.reopening.rerun(run, wanted, dry=dry)
         if made.count and not dry:
-            self._roster.guarded(run, lambda one: one.submitter.step())
-            self._looks.settle(run)
+            self.hand_over(run)
         return made
 
     # -- looking
@@ -296,6 +295,11 @@ class Engine:
     def tell(self, run: WatchedRun) -> None:
         """Note that somebody was told how a run has ended."""
         self.reopening.end(run, told=True)
+
+    def hand_over(self, run: WatchedRun, *, force: bool = False) -> None:
+        """Submit what is due of a run, in this thread; *force*: what waits after a failure, too."""
+        self._roster.guarded(run, lambda one: one.submitter.step(force=force))
+        self._looks.settle(run)
 
     def account(self, run: WatchedRun) -> None:
         """Fill in what only accounting knows of a run that somebody has waited for."""

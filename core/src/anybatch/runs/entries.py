@@ -93,6 +93,14 @@ class JobRecord:
         self.sign, self.stopped = None, False
         self.told = self.signed = self.judged = FIRST
 
+    def set_apart(self, number: int) -> None:
+        """It is in submission *number* now, in the same attempt."""
+        self.submission = number
+        self.native_id, self.submitted, self.stopped = None, None, False
+        if not self.state.final:
+            self.native_state, self.message, self.sign = None, None, None
+            self.told = self.signed = FIRST
+
 
 class Phase(str, enum.Enum):
     """How far a submission is."""
@@ -111,6 +119,8 @@ class SubmissionState:
         planned: what it is.
         tries: how many submit commands were announced.
         absent: the last of them that was looked up and has certainly left no jobs.
+        announced_most: how many of its tasks were to run at once; None: all.
+        parted: some of its jobs have become submissions of their own; the rest will.
         until: when the last of them has certainly ended; seconds since 1970.
         announced: when it was about to run.
         unfound: the last try that a look-up did not find, and when that was first.
@@ -120,10 +130,13 @@ class SubmissionState:
         taken: the stamp of what told the ids.
         planned_at: when it was put on record, where it has a pause.
         unavoiding: hosts are not avoided any more: it was refused with them.
+        throttles: how many tasks were let run at once later, by try.
     """
 
     planned: Planned
     tries: int = 0
+    announced_most: int | None = None
+    parted: bool = False
     absent: int = 0
     until: float = 0.0
     announced: float | None = None
@@ -134,6 +147,18 @@ class SubmissionState:
     taken: Stamp = FIRST
     planned_at: Moment | None = None
     unavoiding: bool = False
+    throttles: dict[int, tuple[Stamp, int | None]] = attrs.field(factory=dict)
+
+    @property
+    def most(self) -> int | None:
+        """How many of its tasks the batch system runs at once; None: all."""
+        return self.throttles.get(self.tries, (FIRST, self.announced_most))[1]
+
+    def throttle(self, number: int, most: int | None, stamp: Stamp) -> None:
+        """So many tasks of try *number* may run at once from now on."""
+        known = self.throttles.get(number, (FIRST, None))
+        if stamp >= known[0]:
+            self.throttles[number] = stamp, most
 
     def rest(self, at: Moment) -> float:
         """Seconds of its pause that are left."""
@@ -155,13 +180,18 @@ class SubmissionState:
         """Why the last try failed; empty where it did not, or has not been told."""
         return self.failures[self.tries][1] if self.tries in self.failures else ""
 
-    def announce(self, number: int, until: float, at: float | None) -> None:
+    def announce(
+        self, number: int, until: float, at: float | None, most: int | None = None
+    ) -> None:
         """A submit command is about to run, which is try *number*."""
         if number > self.tries:
             self.tries, self.until, self.announced = number, until, at
+            self.announced_most = most
         elif number == self.tries:  # two processes, neither of which knew of the other
             self.until = max(self.until, until)
             self.announced = min(filter(None, (self.announced, at)), default=None)
+            both = self.announced_most, most
+            self.announced_most = None if None in both else max(filter(None, both))
 
     def fail(self, number: int, failure: tuple[float, str, bool]) -> None:
         """Try *number* has failed."""

@@ -84,6 +84,10 @@ def _is_number_or_none(value: Any) -> bool:
     return value is None or _is_number(value)
 
 
+def _is_most(value: Any) -> bool:
+    return value is None or (_is_number(value) and value > 0)
+
+
 def _are_texts(value: Any) -> bool:
     return isinstance(value, list) and all(map(_is_text, value))
 
@@ -113,7 +117,12 @@ def _are_outcomes(value: Any) -> bool:
 _FIELDS: dict[str, dict[str, Callable[[Any], bool]]] = {
     kind: {"t": _is_time, **fields}
     for kind, fields in {
-        "submitting": {"s": _is_number, "n": _is_number_or_none, "until": _is_time},
+        "submitting": {
+            "s": _is_number,
+            "n": _is_number_or_none,
+            "until": _is_time,
+            "most": _is_most,
+        },
         "failed": {"s": _is_number, "n": _is_number, "text": _is_text},
         "unfound": {"s": _is_number, "n": _is_number},
         "submitted": {"s": _is_number, "ids": _are_texts},
@@ -122,6 +131,9 @@ _FIELDS: dict[str, dict[str, Callable[[Any], bool]]] = {
         "refused": {"s": _is_number},
         "retry": {"planned": _is_table},
         "rerun": {"planned": _are_tables},
+        "part": {"s": _is_number, "planned": _is_table},
+        "limit": {"max_running": _is_most, "max_queued": _is_most},
+        "throttle": {"s": _is_number, "n": _is_number, "most": _is_most},
         "state": {
             "s": _is_number_or_none,
             "jobs": _is_text,

@@ -1,6 +1,7 @@
 """What the events of a run's journal come to, in whatever order they are read.
 
-    submitting  {s, n, until}       submit command n of s is about to run, for so long at most
+    submitting  {s, n, until, most} submit command n of s is about to run, for so long at most;
+                                    no more of its jobs will run at once
     failed      {s, n, text, refused}  it failed; whether there are jobs is not known
     unfound     {s, n, at}          the token was looked up, for the first time without finding jobs
     not_found   {s, n}              that holds: no jobs, it may be tried again
@@ -9,6 +10,9 @@
     refused     {s, reason, text}   the batch system or a dependency said no for good
     retry       {planned, outcomes, at}  jobs that are run again, as a further submission, and why
     rerun       {planned}           jobs that somebody wants to run again, as further submissions
+    part        {s, planned}        jobs of s that are handed over first, as a further submission
+    limit       {max_running, max_queued}  how many jobs of the run there may be at once
+    throttle    {s, n, most}        so many jobs of s, as of try n, may run at once
     state       {s, jobs, state, native_state, message}
     sign        {s, jobs, sign, at} the first sign of an end, or that it was none
     terminate   {jobs}              somebody asked for it
@@ -24,12 +28,14 @@ the later stamp counts (`entries.Stamp`, in events `q`).
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from anybatch.model import State
 from anybatch.outcome import Outcome
+from anybatch.planning.plan import RunLimit
 from anybatch.ranges import read_ranges
-from anybatch.runs.entries import JobRecord, Stamp, SubmissionState
+from anybatch.runs.entries import FIRST, JobRecord, Stamp, SubmissionState
 from anybatch.runs.moments import read_moment
 from anybatch.runs.serialization import from_plain
 from anybatch.runs.store import read_planned
@@ -56,6 +62,8 @@ class Fold:
         unfinished: how many have no verdict.
         pages: the pages of their records.
         clock: the highest `q` of all events.
+        limit: how many jobs there may be at once.
+        events: how many events were applied; what is kept of a state holds while it is the same.
         early: events whose cause has not been read.
     """
 
@@ -69,6 +77,9 @@ class Fold:
         self.unfinished = file.count
         self.pages = Pages(file.count)
         self.clock = 0
+        self.limit = file.limit
+        self.events = 0
+        self._limited = FIRST
         self._changes: list[tuple[JobRecord, State, State]] = []
         self._restarted: set[int] = set()
         self.early: list[Event] = []
@@ -93,6 +104,7 @@ class Fold:
         on_event = getattr(self, f"_on_{event['e']}", None)
         if on_event is None:
             return  # a later version may write more kinds
+        self.events += 1
         self.clock = max(self.clock, stamp_of(event)[0])
         if self._is_early(event):
             self.early.append(event)
@@ -107,7 +119,7 @@ class Fold:
         one = self.submissions[event["s"]]
         number = event.get("n")
         number = one.absent + 1 if number is None else number
-        one.announce(number, event["until"], event.get("t"))
+        one.announce(number, event["until"], event.get("t"), event.get("most"))
         self._label(one)
 
     def _on_failed(self, event: Event) -> None:
@@ -165,7 +177,13 @@ class Fold:
                 job.reopened, job.since = stamp_of(event), planned.attempt
         self._apply_early(event)
 
-    def _add_further(self, event: Event, plain: list[Any]) -> list[Planned]:
+    def _on_part(self, event: Event) -> None:
+        self._add_further(event, [event["planned"]], partial(self._add_part, source=event["s"]))
+        self._apply_early(event)
+
+    def _add_further(
+        self, event: Event, plain: list[Any], add: Callable[[Planned], None] | None = None
+    ) -> list[Planned]:
         """The further submissions of an event, if they are the next; else others were planned."""
         made = [read_planned(one, self.file, self._restore_types) for one in plain]
         number = made[0].submission.number if made else -1
@@ -174,7 +192,7 @@ class Fold:
         if number != len(self.submissions):
             return []
         for planned in made:
-            self._add(planned)
+            (add or self._add)(planned)
         return made
 
     def _apply_early(self, event: Event) -> None:
@@ -183,6 +201,26 @@ class Fold:
             early, self.early = self.early, []
             for one in early:
                 self.apply(one)
+
+    def _add_part(self, planned: Planned, source: int) -> None:
+        self.submissions[source].parted = True
+        self.submissions.append(SubmissionState(planned))
+        for index in planned.indices:
+            job = self.jobs[index]
+            if job.submission == source:  # else it is run again, by a later submission
+                job.set_apart(planned.submission.number)
+                self._move(job, State.NEW)
+
+    def _on_limit(self, event: Event) -> None:
+        if stamp_of(event) >= self._limited:
+            self._limited = stamp_of(event)
+            self.limit = RunLimit(
+                max_running=event.get("max_running"), max_queued=event.get("max_queued")
+            )
+
+    def _on_throttle(self, event: Event) -> None:
+        one = self.submissions[event["s"]]
+        one.throttle(event["n"], event.get("most"), stamp_of(event))
 
     def _on_state(self, event: Event) -> None:
         stamp = stamp_of(event)

@@ -12,11 +12,14 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 from anybatch.model import State
 from anybatch.outcome import JobId, Outcome
 from anybatch.quoting import INDEX
 from anybatch.ranges import by_index, write_ranges
 from anybatch.records import Batch, JobStatus
+from anybatch.runs.entries import Phase
 from anybatch.runs.events import decides
 from anybatch.runs.fold import Fold, stamp_of
 from anybatch.runs.moments import now
@@ -29,9 +32,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from anybatch.model import Reason
-    from anybatch.planning.plan import Planned
+    from anybatch.planning.plan import Planned, RunLimit
     from anybatch.records import Submission
-    from anybatch.runs.entries import JobRecord
+    from anybatch.runs.entries import JobRecord, SubmissionState
     from anybatch.runs.events import Event
     from anybatch.runs.journal import Journal
     from anybatch.runs.moments import Moment
@@ -90,9 +93,23 @@ class RunState(Fold):
     def trouble_of(self, job: JobRecord) -> str | None:
         """Why a job could not be submitted so far; None: nothing is known against it."""
         one = self.submissions[job.submission]
-        if not one.has_jobs and (left := one.rest(now())) > 0:
-            return f"waits {format_duration(timedelta(seconds=round(left)))} to be run again"
-        return f"not submitted yet: {one.trouble}" if not one.has_jobs and one.trouble else None
+        if one.has_jobs or job.state.final:
+            return None
+        if (rest := one.rest(now())) > 0:
+            return f"waits {format_duration(timedelta(seconds=round(rest)))} to be run again"
+        if one.trouble:
+            return f"not submitted yet: {one.trouble}"
+        if one.planned.waits or one.phase is not Phase.WAITING:
+            return None
+        limits = attrs.asdict(self.limit).items()
+        told = " and ".join(f"{name} is {most}" for name, most in limits if most)
+        return f"not submitted yet: {told}" if told else None
+
+    def left(self, one: SubmissionState) -> list[int]:
+        """The jobs that are still this submission's, and have not ended."""
+        number = one.planned.submission.number
+        jobs = (self.jobs[index] for index in one.planned.indices)
+        return [job.index for job in jobs if job.submission == number and not job.state.final]
 
     def retries(self, job: JobRecord) -> bool:
         """Whether another attempt may follow the one that is under way."""
@@ -187,6 +204,7 @@ class RunState(Fold):
         # On the disk, because exit records are removed that tell the same.
         event = self._write("ended", durable=True, outcomes=_plain(outcomes))
         self.clock += 1
+        self.events += 1
         for outcome in outcomes:
             self.end(self.jobs[outcome.index], outcome, stamp_of(event))
 
@@ -242,6 +260,14 @@ class RunState(Fold):
     def record_rerun(self, planned: Iterable[Planned]) -> None:
         """Write that somebody wants jobs to be run again, all of them at once."""
         self.record("rerun", durable=True, planned=[plain_planned(one) for one in planned])
+
+    def record_part(self, source: int, planned: Planned) -> None:
+        """Write that jobs of a submission are handed over first."""
+        self.record("part", durable=True, s=source, planned=plain_planned(planned))
+
+    def record_limit(self, limit: RunLimit) -> None:
+        """Write how many jobs of the run there may be at once from now on."""
+        self.record("limit", durable=True, **attrs.asdict(limit))
 
     def outcome(self, job: JobRecord, state: State, reason: Reason | None, **facts: Any) -> Outcome:
         """A verdict on *job*, with what is known of it anyway filled in."""

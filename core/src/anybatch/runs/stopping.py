@@ -138,10 +138,25 @@ def _end_unsubmitted(run: RunState, jobs: Sequence[JobRecord]) -> None:
     )
 
 
+def end_unwanted(run: RunState, one: SubmissionState) -> None:
+    """End the jobs whose end somebody asked for of a submission that others are handed over of.
+
+    Only who has the right to submit may do so, and only before it is announced.
+    """
+    jobs = [run.jobs[index] for index in run.left(one) if run.jobs[index].terminated]
+    evidence = ("never submitted",)
+    if one.parted and jobs:
+        run.record_ended(
+            [
+                run.outcome(job, State.TERMINATED, Reason.TERMINATED, evidence=evidence)
+                for job in jobs
+            ]
+        )
+
+
 def is_unwanted(run: RunState, one: SubmissionState) -> bool:
     """Whether somebody asked for the end of each of its jobs, or they have ended."""
-    jobs = (run.jobs[index] for index in one.planned.indices)
-    return all(job.terminated or job.state.final for job in jobs)
+    return all(run.jobs[index].terminated for index in run.left(one))
 
 
 def unstopped(run: RunState) -> list[Batch]:

@@ -27,7 +27,7 @@ import attrs
 from anybatch.errors import FolderAway, FolderError
 from anybatch.model import Retry
 from anybatch.packing import Pack
-from anybatch.planning.plan import Planned, token
+from anybatch.planning.plan import Planned, RunLimit, token
 from anybatch.planning.transfer_layout import make_links
 from anybatch.ranges import read_ranges, write_ranges
 from anybatch.records import Submission
@@ -51,8 +51,8 @@ class RunFile:
     """A run as it was planned: the content of `run.json`.
 
     Attributes:
-        run, system, folder, base, created, count, submissions, stdout, stderr, labels: as in
-            `Plan`.
+        run, system, folder, base, created, count, submissions, stdout, stderr, labels, limit:
+            as in `Plan`.
         host, user: where and by whom it was submitted.
     """
 
@@ -68,6 +68,7 @@ class RunFile:
     labels: tuple[tuple[str, Mapping[str, str]], ...]
     host: str
     user: str
+    limit: RunLimit = attrs.field(factory=RunLimit)
 
 
 def create(plan: Plan, host: Host) -> RunFile:
@@ -89,6 +90,7 @@ def create(plan: Plan, host: Host) -> RunFile:
         labels=plan.labels,
         host=host.name,
         user=host.user,
+        limit=plan.limit,
     )
     try:
         _write(plan, record, host)
@@ -144,6 +146,7 @@ def _plain(record: RunFile) -> dict[str, Any]:
         "stdout": record.stdout,
         "stderr": record.stderr,
         "labels": record.labels,
+        "limit": attrs.asdict(record.limit),
         "submissions": [plain_planned(one) for one in record.submissions],
     }
 
@@ -283,6 +286,7 @@ def _read(
         stdout=_logs(plain["stdout"], count),
         stderr=_logs(plain["stderr"], count),
         labels=_labels(plain["labels"], count),
+        limit=from_plain(plain.get("limit", {}), RunLimit),
         submissions=submissions,
     )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -29,12 +30,16 @@ from anybatch.model import Reason, State
 from anybatch.runs import stopping
 from anybatch.runs.dependencies import Dependencies
 from anybatch.runs.entries import Phase
+from anybatch.runs.gate import Gate
+from anybatch.runs.late_stops import LateStops
 from anybatch.runs.lookup import Lookup
 from anybatch.runs.moments import now
+from anybatch.runs.parts import plan_part
+from anybatch.runs.throttling import Throttling
 from anybatch.units import format_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from anybatch.host import Host
     from anybatch.outcome import Outcome
@@ -43,6 +48,7 @@ if TYPE_CHECKING:
     from anybatch.runs.dependencies import Look
     from anybatch.runs.entries import SubmissionState
     from anybatch.runs.right import SubmitRight
+    from anybatch.runs.room import Portion
     from anybatch.runs.state import RunState
 
 #: Pauses before a submit command that failed is tried again.
@@ -50,7 +56,6 @@ PAUSES = (1.0, 3.0, 9.0, 30.0, 60.0, 120.0, 300.0)
 #: So many equal refusals, over so many seconds, after each of which nothing had arrived, are final.
 EQUAL_REFUSALS = 5
 EQUAL_FOR = 90.0
-_STOPPING = -1  #: the place of `stop` among the submissions' pauses
 
 
 class Submitter:
@@ -91,6 +96,9 @@ class Submitter:
         self._stepping = threading.Lock()
         self._failures: dict[int, int] = {}
         self._not_before: dict[int, float] = {}
+        self._gate = Gate(run)
+        self._late_stops = LateStops(run, mutex=mutex, hooks=hooks, on_notice=on_notice)
+        self._throttling = Throttling(run, mutex=mutex, hooks=hooks, on_notice=on_notice)
         self._lookup = Lookup(run, mutex=mutex, hooks=hooks, host=host)
 
     @property
@@ -101,17 +109,17 @@ class Submitter:
     @property
     def due(self) -> bool:
         """Whether a step may do something now."""
-        return any(map(self._is_due, self._open())) or self._is_stopping_due()
+        some = any(map(self._is_due, self._open()))
+        return some or self._late_stops.due or self._throttling.due
 
     def _is_due(self, one: SubmissionState) -> bool:
-        paused = one.rest(now()) > 0 and not stopping.is_unwanted(self._run, one)
-        known = self._not_before.get(one.planned.submission.number, 0.0)
-        return not paused and time.monotonic() >= known
-
-    def _is_stopping_due(self) -> bool:
-        return time.monotonic() >= self._not_before.get(_STOPPING, 0.0) and bool(
-            stopping.unstopped(self._run)
-        )
+        if time.monotonic() < self._not_before.get(one.planned.submission.number, 0.0):
+            return False
+        if stopping.is_unwanted(self._run, one):
+            return True
+        if one.rest(now()) > 0:
+            return False
+        return one.phase is not Phase.WAITING or self._gate.is_open(one)
 
     def step(self, *, submit: bool = True, force: bool = False) -> None:
         """Submit all that is due now, if this process may; one thread at a time does.
@@ -130,6 +138,7 @@ class Submitter:
         try:
             if force:
                 self._not_before.clear()
+                self._late_stops.not_before = 0.0
             with self._mutex:
                 due = self.due
             with self._right.held(wanted=due) as mine:
@@ -141,19 +150,26 @@ class Submitter:
     def _step(self, *, submit: bool) -> None:
         with self._mutex:
             self._run.catch_up()
-            open_ones = list(self._open())
-        for one in filter(self._is_due, open_ones):
+        if submit:
+            self._throttling.step()
+        with self._mutex:
+            # What was taken apart waits for its parts.
+            waiting = deque(sorted(self._open(), key=lambda one: one.parted))
+        while waiting:
+            one = waiting.popleft()
             try:
+                if not self._is_due(one):
+                    continue
                 if one.phase is Phase.SUBMITTING and not self._looked_up(one):
                     continue
                 if submit or stopping.is_unwanted(self._run, one):
-                    self._advance(one)
+                    waiting.extendleft(self._advance(one))
             except FolderError:
                 raise
             except AnybatchError as error:
                 self._failed(one, error)
                 break  # the others have their turn at the next step
-        self._stop()
+        self._late_stops.step()
 
     def _failed(self, one: SubmissionState, error: AnybatchError) -> None:
         number = one.planned.submission.number
@@ -171,19 +187,32 @@ class Submitter:
         )
 
     def _is_over(self, one: SubmissionState) -> bool:
-        """Whether its jobs have their verdict already (terminated before they were submitted)."""
-        return all(self._run.jobs[index].state.final for index in one.planned.indices)
+        """Whether its jobs have their verdict already, or are in parts of it."""
+        return not self._run.left(one)
 
-    def _advance(self, one: SubmissionState) -> None:
+    def _advance(self, one: SubmissionState) -> Sequence[SubmissionState]:
+        """Hand over what may be; the submissions that are to be looked at next, the last first."""
         with self._mutex:
             if self._given_up(one):
-                return
+                return ()
         verdict = self._dependencies.ready(one)
         if isinstance(verdict, str):
             with self._mutex:
                 self._refuse(one, Reason.DEPENDENCY, verdict, State.TERMINATED)
         elif verdict is not None:
-            self._submit(one, verdict)
+            with self._mutex:
+                stopping.end_unwanted(self._run, one)
+                portion = self._gate.portion(one)
+                if len(portion.jobs) < len(one.planned.indices):
+                    return (one, self._part(one, portion)) if portion.jobs else ()
+            self._submit(one, verdict, portion.most)
+        return ()
+
+    def _part(self, one: SubmissionState, portion: Portion) -> SubmissionState:
+        """Jobs of a submission as one of their own."""
+        planned = plan_part(self._run, one, portion.jobs, self._host)
+        self._run.record_part(one.planned.submission.number, planned)
+        return self._run.submissions[planned.submission.number]
 
     def _given_up(self, one: SubmissionState) -> bool:
         """Refuse what nobody wants any more, or what is refused again and again."""
@@ -210,9 +239,10 @@ class Submitter:
             self._submitted(one, found)
         return one.phase is Phase.WAITING
 
-    def _submit(self, one: SubmissionState, after: tuple[str, ...]) -> None:
+    def _submit(self, one: SubmissionState, after: tuple[str, ...], most: int | None) -> None:
         avoid = () if one.unavoiding else one.planned.submission.avoid
-        submission = attrs.evolve(one.planned.submission, after=after, avoid=avoid)
+        planned = attrs.evolve(one.planned.submission, max_running=most)
+        submission = attrs.evolve(planned, after=after, avoid=avoid)
         system = self._run.file.system
         try:
             rendered = self._rendered(submission)
@@ -221,8 +251,9 @@ class Submitter:
         except UsageError as error:  # such as memory that has grown beyond what there is
             self._refused_for_good(one, submission, error)
             return
-        if not self._announced(one, rendered):
+        if not self._announced(one, rendered, most):
             return
+        begun = time.monotonic()
         try:
             ids = self._hooks.submit(system, submission, rendered, self._right.lease.inherited())
         except NotSubmitted as error:
@@ -236,6 +267,7 @@ class Submitter:
             self._note_failure(one, error)
             raise
         else:
+            self._gate.pace(time.monotonic() - begun)
             self._submitted(one, list(ids))
             for text in ids.notices:
                 self._on_notice(f"run {self._run.id}: {text}")
@@ -262,12 +294,13 @@ class Submitter:
         limit = timedelta(seconds=self._timeout) + rendered.extra_timeout
         return attrs.evolve(rendered, command=attrs.evolve(rendered.command, timeout=limit))
 
-    def _announced(self, one: SubmissionState, rendered: Rendered) -> bool:
+    def _announced(self, one: SubmissionState, rendered: Rendered, most: int | None) -> bool:
         """Put on record that a submit command is about to run; whether it still may."""
         number, tries = one.planned.submission.number, one.tries + 1
         until = time.time() + rendered.command.timeout.total_seconds() + 60
         with self._mutex:
-            self._run.record("submitting", durable=True, s=number, n=tries, until=until)
+            facts = {"until": until, "most": most}
+            self._run.record("submitting", durable=True, s=number, n=tries, **facts)
             # Who asked for the end of its jobs before this was written may have taken them for
             # jobs that are not submitted.
             self._run.catch_up()
@@ -297,25 +330,7 @@ class Submitter:
             self._run.catch_up()
         self._on_submitted(one.planned.indices)
         self._failures.pop(number, None)
-        self._stop()
-
-    def _stop(self) -> None:
-        """Stop the jobs whose end somebody asked for before the system could be told."""
-        with self._mutex:
-            unwanted = stopping.unstopped(self._run) if self._is_stopping_due() else []
-        if not unwanted:
-            return
-        try:
-            refused = stopping.tell(self._run.file.system, self._hooks, unwanted, None)
-        except AnybatchError as error:
-            self._not_before[_STOPPING] = time.monotonic() + PAUSES[3]
-            ids = ", ".join(native_id for batch in unwanted for native_id in batch.ids)
-            self._on_notice(f"run {self._run.id}: cannot stop jobs {ids}: {error}")
-            return
-        with self._mutex:
-            self._run.record_stopped(unwanted)
-        for text in refused:
-            self._on_notice(f"run {self._run.id}: {text}")
+        self._late_stops.step()
 
     def _refuse(self, one: SubmissionState, reason: Reason, text: str, state: State) -> None:
         number = one.planned.submission.number
@@ -325,7 +340,5 @@ class Submitter:
     def _refused(
         self, one: SubmissionState, reason: Reason, text: str, state: State
     ) -> Iterator[Outcome]:
-        for index in one.planned.indices:
-            job = self._run.jobs[index]
-            if not job.state.final:
-                yield self._run.outcome(job, state, reason, message=text)
+        for index in self._run.left(one):
+            yield self._run.outcome(self._run.jobs[index], state, reason, message=text)

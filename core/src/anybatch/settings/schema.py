@@ -88,6 +88,17 @@ CORE_SETTINGS = (
         help="Time after which a job that no source knows is declared lost.",
     ),
     Setting(
+        name="max_running",
+        kind=Kind.INTEGER,
+        help="Most jobs of a run that run at once; default: as many as the batch system runs.",
+    ),
+    Setting(
+        name="max_queued",
+        kind=Kind.INTEGER,
+        help="Most jobs of a run that wait in the batch system at once; the others are handed over "
+        "as room comes.",
+    ),
+    Setting(
         name=TRUST,
         kind=Kind.LIST,
         default=(),

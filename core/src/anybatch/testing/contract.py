@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from anybatch import Job, Reason, Session, State, UsageError
 from anybatch.testing.answers import HookPromises
+from anybatch.testing.limits import LimitPromises
 from anybatch.testing.promises import UNTIL_GO, RunPromises, read_output
 from anybatch.testing.requests import RequestPromises
 from anybatch.testing.texts import awkward_texts, file_names
@@ -48,7 +49,7 @@ print(*own, "", inner.stdout.read_text(), sep="\\0", end="")
 _SHOW_WORDS = ("printf", "%s\\0")
 
 
-class SystemContract(RequestPromises, HookPromises, RunPromises):
+class SystemContract(RequestPromises, HookPromises, LimitPromises, RunPromises):
     """Subclass it as `Test...` and name your system.
 
     Attributes:

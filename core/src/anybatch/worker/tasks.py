@@ -27,6 +27,13 @@ def render_pages(number: int, lines: Sequence[str]) -> Iterator[tuple[str, str]]
         yield page_name(number, start // PAGE), "".join(lines[start : start + PAGE])
 
 
+def read_some(host: Host, folder: Path, number: int, tasks: Sequence[int]) -> list[str]:
+    """The lines of some *tasks* (1..count) of submission *number*, with their line breaks."""
+    pages = {page_of(task) for task in tasks}
+    texts = {page: host.read(folder / page_name(number, page)).split("\n") for page in pages}
+    return [f"{texts[page_of(task)][(task - 1) % PAGE]}\n" for task in tasks]
+
+
 def read_lines(host: Host, folder: Path, number: int, count: int) -> list[str]:
     """All lines of submission *number* with their line breaks, in the order of its tasks."""
     names = (page_name(number, page) for page in range(page_of(count) + 1))

@@ -43,6 +43,8 @@ _REFUSED = re.compile(r"Job not submitted|[Ii]llegal option|Request aborted|Usag
 #: What is spoken of, whose name may be any word: `temporary: No such queue`, `User <too_many>`.
 _NAMED = re.compile(r"<[^<>\n]*>|^[^\s:]+: ", re.MULTILINE)
 _UNITS = {None: "not known", "": "the default"}
+#: What bmod says where there is nothing to change, or where it cannot.
+_UNCHANGEABLE = re.compile(r"not found|already finished|[Ii]llegal option|not (an )?array")
 #: What bkill says of a job. Other lines are what sites print around it.
 _COMPLAINT = re.compile(r"Job <(?P<job>[^>]*)>(?: is not|:).*")
 
@@ -104,7 +106,7 @@ class LSF(BatchSystem):
             openlava=version.openlava,
         )
         most = min(size, settings["max_array"] or size) if settings["transfer"] == "shared" else 1
-        return Limits(array=most, render_context=cluster.render_context())
+        return Limits(array=most, max_running=True, render_context=cluster.render_context())
 
     def anybatch_environment(
         self, job: Job, settings: Mapping[str, Any], system: str, base_dir: Path
@@ -231,6 +233,18 @@ class LSF(BatchSystem):
         if missing and self.host.which("bacct"):
             found |= self._long("bacct", missing, timeout)
         return [{one: found[one] for one in batch.ids if one in found} for batch in batches]
+
+    def anybatch_throttle(self, batch: Batch, most: int) -> bool:
+        """One bmod; single jobs have no such limit."""
+        if batch.submission.count == 1 or not batch.ids:
+            return False
+        [job] = parse.arrays(batch.ids)
+        command = _command(batch.submission.settings["timeout"], "bmod", "-J", f"%{most}", job)
+        completed = self.host.run(command)
+        said = f"{completed.stderr}{completed.stdout}"
+        if not completed.ok and not _UNCHANGEABLE.search(said):
+            raise CommandFailed(command, completed)
+        return completed.ok
 
     # -- stopping
 

@@ -225,7 +225,8 @@ def _options(submission: Submission) -> Iterator[tuple[str, Any]]:
     cluster = Cluster.of(submission.limits.render_context)
     own = own_options(submission.settings)
     name = job_name(submission)
-    yield "J", f"{name}[1-{submission.count}]" if submission.count > 1 else name
+    most = f"%{submission.max_running}" if submission.max_running else ""
+    yield "J", f"{name}[1-{submission.count}]{most}" if submission.count > 1 else name
     yield "o", "/dev/null"
     if cluster.modern:
         yield "env", "none"

@@ -315,6 +315,23 @@ class Cluster:
                 self._scancel(attrs.evolve(command, timeout=timedelta(seconds=4)))
         return self._left_alone(wanted, queue, certain=certain)
 
+    def throttle(self, wanted: Wanted, most: int) -> bool:
+        """Have at most so many elements of an array run at once; whether there is such an array.
+
+        Raises:
+            CommandError: it could not be told.
+        """
+        queue = self._owned(wanted)
+        going_on = {
+            native.partition("_")[0]
+            for one, ids in wanted.items()
+            for native in ids
+            if _goes_on(native, parse.read_squeue(queue.lines.get(one.token, "")))
+        }
+        for array in sorted(going_on):
+            self._run("scontrol", "update", f"JobId={array}", f"ArrayTaskThrottle={most}")
+        return bool(going_on)
+
     def _left_alone(
         self, wanted: Wanted, queue: Owned, *, certain: bool
     ) -> dict[str, dict[str, str]]:

@@ -84,6 +84,7 @@ class Slurm(BatchSystem):
         return Limits(
             array=min(config.array, settings["max_array"] or config.array),
             dependencies=True,
+            max_running=True,
             reruns=bool(
                 settings.get("requeue") or (config.requeue and not settings.get("no-requeue"))
             ),
@@ -160,6 +161,15 @@ class Slurm(BatchSystem):
             return found
 
         return _own(batches, ask_each_group(batches, _where, ask, lambda *_: {}))
+
+    def anybatch_throttle(self, batch: Batch, most: int) -> bool:
+        """One squeue, to be sure whose job it is, and one scontrol; single jobs have no such."""
+        if batch.submission.count == 1:
+            return False
+        cluster = self._cluster_of(batch.submission)
+        if not _is_certain(cluster, batch.submission):
+            return False
+        return cluster.throttle(_wanted([batch]), most)
 
     def anybatch_terminate(
         self, batches: Sequence[Batch], signal: str | None

@@ -109,7 +109,8 @@ def _directives(submission: Submission) -> Iterator[tuple[str, Any]]:
     """Every option in use; settings of the user come last and win."""
     yield "job-name", submission.name
     if submission.count > 1:
-        yield "array", f"0-{submission.count - 1}"
+        most = f"%{submission.max_running}" if submission.max_running else ""
+        yield "array", f"0-{submission.count - 1}{most}"
     if submission.after:
         yield "dependency", dependency(submission.after)
         yield "kill-on-invalid-dep", "yes"

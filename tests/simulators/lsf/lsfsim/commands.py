@@ -24,6 +24,7 @@ def run(cluster: Cluster, request: dict[str, Any]) -> Answer:
     command: Callable[[Cluster, dict[str, Any]], Answer] = {
         "bsub": bsub,
         "bjobs": bjobs,
+        "bmod": bmod,
         "bkill": bkill,
         "bresume": bresume,
         "bstop": bstop,
@@ -175,6 +176,23 @@ def bkill(cluster: Cluster, request: dict[str, Any]) -> Answer:
     answer = _each(cluster, "bkill", words, do, "terminated" if number is None else "signaled")
     cluster.start_what_fits()
     return answer
+
+
+def bmod(cluster: Cluster, request: dict[str, Any]) -> Answer:
+    """Change how many elements of an array run at once (`-J "%5"`); nothing else."""
+    options, words = read_options(request["arguments"], ("J",), (), "bmod")
+    if not re.fullmatch(r"%[1-9]\d*", options.get("J", "")):
+        raise Refused("bmod: only -J %N is simulated")
+
+    def do(job: Job, whole: bool) -> str:
+        if not job.spec.elements:
+            return "Job is not an array"
+        job.spec.at_once = int(options["J"][1:])
+        return "Job has already finished" if job.finished else ""
+
+    status, out, err = _each(cluster, "bmod", words, do, "changed")
+    cluster.start_what_fits()
+    return status, out.replace("Job <", "Parameters of job <").replace("is being", "are being"), err
 
 
 def bresume(cluster: Cluster, request: dict[str, Any]) -> Answer:

@@ -1,0 +1,70 @@
+"""Whether more of a run's jobs may be handed over now, asked often and answered cheaply."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import attrs
+
+from anybatch.planning.plan import RunLimit
+from anybatch.runs.room import Portion, Room
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from anybatch.runs.entries import SubmissionState
+    from anybatch.runs.state import RunState
+
+#: What is left of a limited run waits for so many times as long as its last submit command took.
+COST = 20
+_NO_LIMIT = RunLimit()
+
+
+class Gate:
+    """Lets as many of one run's jobs through as its limit allows.
+
+    Args:
+        run: its state.
+    """
+
+    def __init__(self, run: RunState) -> None:
+        self._run = run
+        self._paced = 0.0
+        self._known: tuple[int, dict[int, bool]] = (-1, {})
+
+    def is_open(self, one: SubmissionState) -> bool:
+        """Whether some jobs of a submission may be handed over now."""
+        if self._run.limit == _NO_LIMIT:
+            return True
+        if time.monotonic() < self._paced:
+            return False
+        if self._known[0] != self._run.events:
+            self._known = self._run.events, {}
+        known, number = self._known[1], one.planned.submission.number
+        if number not in known:
+            known[number] = bool(self.portion(one).jobs)
+        return known[number]
+
+    def portion(self, one: SubmissionState) -> Portion:
+        """What of a submission may be handed over now."""
+        return Room(self._run).portion(one)
+
+    def pace(self, took: float) -> None:
+        """Let nothing through for some time, after a submit command that took so many seconds."""
+        self._paced = time.monotonic() + COST * took
+
+
+def change_limit(run: RunState, changed: Mapping[str, int | None]) -> RunLimit:
+    """Put on record how many jobs of a run there may be at once from now on; what holds then.
+
+    Raises:
+        UsageError: it cannot be.
+    """
+    run.catch_up()
+    limit = attrs.evolve(run.limit, **changed)
+    for one in run.submissions:
+        limit.check(one.planned.pack)
+    if changed:
+        run.record_limit(limit)
+    return limit
