@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     )
     from anybatch.executor import Executor
     from anybatch.hookspecs import hookimpl
-    from anybatch.model import Job, Resources
+    from anybatch.model import Job, Jobs, Resources
     from anybatch.outcome import JobFailed, JobId, JobView, Outcome
     from anybatch.packing import Pack
     from anybatch.retries import Retry, RetryRule
@@ -44,6 +44,7 @@ __all__ = [
     "JobFailed",
     "JobId",
     "JobView",
+    "Jobs",
     "Outcome",
     "Pack",
     "PluginError",
@@ -72,7 +73,7 @@ _MODULES = {
     ),
     "executor": ("Executor",),
     "hookspecs": ("hookimpl",),
-    "model": ("Job", "Resources"),
+    "model": ("Job", "Jobs", "Resources"),
     "outcome": ("JobFailed", "JobId", "JobView", "Outcome"),
     "packing": ("Pack",),
     "retries": ("Retry", "RetryRule"),

@@ -174,7 +174,7 @@ class Catalogue:
         state = run.watched.state
         with self.engine.mutex:
             return selection.choose(
-                len(run), lambda i: state.jobs[i].state, lambda i: state.labels(state.jobs[i])
+                len(run), lambda i: state.jobs[i].state, lambda i: state.texts(state.jobs[i])
             )
 
     def active(self, *, untold: bool = False) -> list[Run]:

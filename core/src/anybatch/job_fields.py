@@ -11,6 +11,7 @@ from typing import Any
 _Path = str | os.PathLike[str]
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_FOLDER = re.compile(r"(\{[A-Za-z0-9_]*)//\}")
 _LABEL = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
 _SHELL_OWNED = frozenset({"BASHOPTS", "BASH_VERSINFO", "EUID", "PPID", "SHELLOPTS", "UID", "_"})
 
@@ -21,7 +22,9 @@ def command(value: str | Iterable[str]) -> str | tuple[str, ...]:
 
 
 def path(value: str | os.PathLike[str] | None) -> Path | None:
-    """A path, if it is one."""
+    """A path, if it is one. `{1//}` becomes `{1/..}`, because a path has no double slashes."""
+    if isinstance(value, str) and "//}" in value:
+        value = _FOLDER.sub(r"\1/..}", value)
     return Path(value) if isinstance(value, (str, os.PathLike)) else value
 
 
@@ -98,10 +101,11 @@ _KINDS: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "env": _TABLE,
     "labels": _TABLE,
     **dict.fromkeys(("setup", "setup_once", "cleanup"), _TEXTS),
+    "params": (_is_table, "a dict of texts and numbers by name"),
     "inputs": _PATHS,
     "outputs": _PATHS,
     "optional_outputs": _PATHS,
-    **dict.fromkeys(("flat", "copy_inputs", "scratch"), _FLAG),
+    **dict.fromkeys(("flat", "copy_inputs", "scratch", "template"), _FLAG),
     "container": (_is_text, "a string"),
     "settings": (_are_tables, "a dict of dicts by plugin, such as {'slurm': {'qos': 'long'}}"),
 }

@@ -166,6 +166,8 @@ JOB_KEYS: Mapping[str, Check] = {
     "after": _TEXTS,
     "retry": _RETRY,
     "labels": _TABLE,
+    "params": _TABLE,
+    "template": _FLAG,
 }
 
 RESOURCE_KEYS: Mapping[str, Check] = {

@@ -2,95 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, overload
 
 import attrs
 
 from anybatch import job_fields as fields
+from anybatch import parameters, sweeps
 from anybatch.errors import JobError
+from anybatch.parameters import Value
+from anybatch.resources import Resources
 from anybatch.retries import Retry, read_retry
 from anybatch.states import Reason, State
-from anybatch.units import format_duration, format_size, parse_duration, parse_size
 
-__all__ = ["Job", "Reason", "Resources", "Retry", "RunHandle", "State"]
+__all__ = ["Job", "Jobs", "Reason", "Resources", "Retry", "RunHandle", "State"]
 
-
-def _size(value: int | str | None) -> int | None:
-    return None if value is None else parse_size(value)
-
-
-def _duration(value: timedelta | float | str | None) -> timedelta | None:
-    return None if value is None else parse_duration(value)
-
-
-def _at_least(minimum: int) -> Any:
-    def check(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
-        if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
-            raise ValueError(
-                f"{attribute.name} must be a whole number, {minimum} or more: {value!r}"
-            )
-
-    return check
-
-
-def _is_a(kind: type, words: str) -> Any:
-    def check(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
-        if value is not attribute.default and not isinstance(value, kind):
-            raise ValueError(f"{attribute.name} must be {words}, not {value!r:.100}")
-
-    return check
-
-
-@attrs.frozen(kw_only=True)
-class Resources:
-    """What a job needs. None means the default of the batch system.
-
-    Attributes:
-        nodes: number of nodes (machines).
-        tasks: total number of processes (MPI ranks) on all nodes.
-        cores: CPU cores per task.
-        gpus: GPUs per task.
-        memory: bytes per node; accepts `2 GiB`.
-        disk: bytes of scratch space; accepts `10 GB`.
-        time: the time limit (walltime); accepts `1h30m`.
-        queue: queue or partition.
-        exclusive: the nodes are not shared with other jobs.
-
-    Raises:
-        ValueError: a number is out of range, or a text is not a size or duration.
-    """
-
-    nodes: int = attrs.field(default=1, validator=_at_least(1))
-    tasks: int = attrs.field(default=1, validator=_at_least(1))
-    cores: int = attrs.field(default=1, validator=_at_least(1))
-    gpus: int = attrs.field(default=0, validator=_at_least(0))
-    memory: int | None = attrs.field(default=None, converter=_size)
-    disk: int | None = attrs.field(default=None, converter=_size)
-    time: timedelta | None = attrs.field(default=None, converter=_duration)
-    queue: str | None = attrs.field(default=None, validator=_is_a(str, "a text"))
-    exclusive: bool = attrs.field(default=False, validator=_is_a(bool, "True or False"))
-
-    def describe(self) -> str:
-        """What differs from the default, for people: `4 cores, 2 GiB, 1h`."""
-        parts = [
-            f"{value} {name if value == 1 else f'{name}s'}"
-            for name, value, usual in (
-                ("node", self.nodes, 1),
-                ("task", self.tasks, 1),
-                ("core", self.cores, 1),
-                ("GPU", self.gpus, 0),
-            )
-            if value != usual
-        ]
-        parts += [format_size(self.memory)] if self.memory else []
-        parts += [f"{format_size(self.disk)} of disk"] if self.disk else []
-        parts += [format_duration(self.time)] if self.time else []
-        parts += [f"queue {self.queue}"] if self.queue else []
-        parts += ["exclusive"] if self.exclusive else []
-        return ", ".join(parts)
+Command = str | Iterable[str]
 
 
 class RunHandle(Protocol):
@@ -132,6 +60,10 @@ class Job:
         retry: how often, or when, the job is run again if it fails: a number, a `Retry`, or a
             table such as `{"node_failure": 3, "out_of_memory": {"times": 2, "memory": "x2"}}`.
         labels: free texts by name, kept with the job; `Session.runs` finds runs by them.
+        params: parameters by name, kept with the job, and the variables `ANYBATCH_PARAM_NAME` in
+            it. Their names in braces (`{seed}`) are filled in, see `templates`.
+        template: `{index}` is filled in in the same places. So it always is if there are
+            parameters.
 
     Raises:
         JobError: the description is not a valid job: no command, a NUL character, an invalid
@@ -168,6 +100,10 @@ class Job:
     )
     retry: Retry = attrs.field(default=Retry(), converter=read_retry, kw_only=True)
     labels: Mapping[str, str] = attrs.field(factory=dict, converter=fields.table, kw_only=True)
+    params: Mapping[str, Value] = attrs.field(
+        factory=dict, converter=parameters.convert, kw_only=True
+    )
+    template: bool = attrs.field(default=False, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
         problem = (
@@ -178,9 +114,42 @@ class Job:
             or _check_kinds(self)
             or _check_texts(self)
             or fields.check_labels(self.labels)
+            or parameters.check(self.params)
         )
         if problem:
             raise JobError(problem)
+        if self.params and not self.template:
+            object.__setattr__(self, "template", True)
+
+    def sweep(
+        self: Job | Command,
+        values: Mapping[str, Any] | None = None,
+        /,
+        *,
+        zip: bool = False,
+        jobs: int | None = None,
+        **more: Any,
+    ) -> Jobs:
+        """A job for each combination of parameters, made of this one when it is looked at.
+
+            Job(["fit", "{seed}", "{cut}"]).sweep(seed=range(100), cut=[5.15, 5.2])
+
+        `Job.sweep(command, seed=...)` is short for `Job(command).sweep(seed=...)`.
+
+        Args:
+            values: for each parameter its values: a list, a range, any iterable; or one value.
+                The last varies fastest. Names that are taken here go into *values*.
+            zip: the first values of all make a job, then the second, ...; instead of all
+                combinations.
+            jobs: how many jobs there are to be; an iterable without an end is read so far.
+
+        Raises:
+            JobError: a name or value that cannot be, too many values, or an iterable without an
+                end and no *jobs*; with *jobs* another number, with *zip* different lengths.
+        """
+        job = self if isinstance(self, Job) else Job(self)
+        axes = sweeps.sweep({**(values or {}), **more}, zipped=zip, jobs=jobs)
+        return Jobs(job, sweeps.Table()).times(axes)
 
 
 def _check_kinds(job: Job) -> str:
@@ -218,3 +187,82 @@ def _check_texts(job: Job) -> str:
         if flaw := next(filter(None, flaws), ""):
             return f"{field} contains {flaw}"
     return ""
+
+
+_SETTERS = {name: getattr(Job, name).__set__ for name in attrs.fields_dict(Job)}
+
+
+def derive(job: Job, changes: Mapping[str, Any]) -> Job:
+    """A copy of *job* with changes that need no check; twenty times as fast as `attrs.evolve`."""
+    made = object.__new__(Job)
+    for name, set_field in _SETTERS.items():
+        set_field(made, changes[name] if name in changes else getattr(job, name))
+    return made
+
+
+class Jobs(Sequence[Job]):
+    """Jobs of one template, each made when it is looked at: a million of them take no time.
+
+    `Session.submit` takes it like a list. Made by `Job.sweep`.
+
+    Attributes:
+        job: the template.
+        table: the values that the jobs differ by.
+    """
+
+    def __init__(self, job: Job, table: sweeps.Table) -> None:
+        self.job, self.table = derive(job, {"template": True}), table
+        self._shared = [
+            (set_field, getattr(self.job, name))
+            for name, set_field in _SETTERS.items()
+            if name != "params"
+        ]
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} jobs of {self.job.command!r:.100}>"
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def __iter__(self) -> Iterator[Job]:
+        return map(self._made, self.table)
+
+    @overload
+    def __getitem__(self, index: int) -> Job: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Job]: ...
+    def __getitem__(self, index: int | slice) -> Job | list[Job]:
+        numbers = range(len(self))[index]
+        if isinstance(numbers, range):
+            return [self[number] for number in numbers]
+        return self._made(self.table.row(numbers))
+
+    def sweep(
+        self,
+        values: Mapping[str, Any] | None = None,
+        /,
+        *,
+        zip: bool = False,
+        jobs: int | None = None,
+        **more: Any,
+    ) -> Jobs:
+        """Each of these jobs with each combination of further parameters: see `Job.sweep`."""
+        return self.times(sweeps.sweep({**(values or {}), **more}, zipped=zip, jobs=jobs))
+
+    def times(self, axes: Sequence[sweeps.Axis]) -> Jobs:
+        """Each of these jobs with each row of further values.
+
+        Raises:
+            JobError: a parameter is there twice, there are too many jobs, or none.
+        """
+        table = self.table.times(axes)
+        if problem := parameters.check_names([*self.job.params, *table.names]):
+            raise JobError(problem)
+        return Jobs(self.job, table)
+
+    def _made(self, row: dict[str, Any]) -> Job:
+        made = object.__new__(Job)
+        for set_field, value in self._shared:
+            set_field(made, value)
+        _SETTERS["params"](made, {**self.job.params, **row} if self.job.params else row)
+        return made

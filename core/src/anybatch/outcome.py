@@ -11,6 +11,7 @@ import attrs
 
 from anybatch.errors import AnybatchError
 from anybatch.model import Reason, State
+from anybatch.parameters import Value, describe
 
 
 @attrs.frozen
@@ -49,6 +50,7 @@ class Outcome:
         cpu_time: CPU time used, if the system accounts for it.
         max_memory: peak resident memory in bytes, if the system accounts for it.
         attempt: 0, or the number of the retry.
+        params: the parameters that the job was described with.
     """
 
     run: str
@@ -70,6 +72,7 @@ class Outcome:
     cpu_time: timedelta | None = None
     max_memory: int | None = None
     attempt: int = 0
+    params: Mapping[str, Value] = attrs.field(factory=dict)
 
     @property
     def done(self) -> bool:
@@ -78,7 +81,8 @@ class Outcome:
 
     def describe(self) -> str:
         """One line for people: which job, how it ended, why, and where to look next."""
-        text = f"job {self.run}:{self.index} {self.state.value}"
+        params = f" ({describe(self.params)})" if self.params else ""
+        text = f"job {self.run}:{self.index}{params} {self.state.value}"
         if why := self.why():
             text += f": {why}"
         if not self.done and not self._never_ran and self._has_log():
@@ -137,6 +141,7 @@ class JobView:
     index: int
     name: str
     labels: Mapping[str, str]
+    params: Mapping[str, Value]
     id: JobId | None
     state: State
     reason: Reason | None

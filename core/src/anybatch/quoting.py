@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 _PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
 _GLOB = re.compile(r"(\*|\?|\[[^]\[]+\])")
@@ -34,10 +34,14 @@ def quote_indexed(text: str) -> str:
     return '"$ab_index"'.join(quote(part) if part else "" for part in text.split(INDEX)) or "''"
 
 
-def quote_pattern(pattern: str) -> str:
-    """A glob pattern for the shell: `*`, `?` and `[...]` left to it, all else quoted."""
+def quote_pattern(pattern: str, quote_text: Callable[[str], str] = quote_indexed) -> str:
+    """A glob pattern for the shell: `*`, `?` and `[...]` left to it, all else quoted.
+
+    Args:
+        quote_text: how the rest is quoted.
+    """
     parts = _GLOB.split(pattern)
-    words = [_quote_set(p) if _GLOB.fullmatch(p) else quote_indexed(p) for p in parts if p]
+    words = [_quote_set(p) if _GLOB.fullmatch(p) else quote_text(p) for p in parts if p]
     return "".join(words)
 
 

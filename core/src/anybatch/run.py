@@ -138,14 +138,14 @@ class Run:
         state = self.watched.state
         stdout, stderr = state.logs(job)
         known = job.outcome or self.watched.seen.statuses.get(job.index)
-        submission = state.submissions[job.submission].planned.submission
         facts = {name: getattr(known, name, None) for name in _FACTS}
         facts["submitted"] = facts["submitted"] or state.submitted_at(job)
         return JobView(
             run=self.id,
             index=job.index,
-            name=submission.name,
+            name=state.name(job),
             labels=state.labels(job),
+            params=state.params(job),
             id=state.id_of(job),
             state=job.state,
             native_state=job.native_state,

@@ -61,6 +61,7 @@ def _job_record(job: JobView) -> dict[str, Any]:
         "index": job.index,
         "name": job.name,
         "labels": dict(job.labels),
+        "params": dict(job.params),
         "id": None if job.id is None else str(job.id),
         "state": job.state.value,
         "reason": job.reason and job.reason.value,

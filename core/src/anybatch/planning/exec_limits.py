@@ -12,7 +12,7 @@ from anybatch.errors import JobError
 from anybatch.records import WorkerPath
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from anybatch.worker.script import JobLayout
 
@@ -81,6 +81,13 @@ def check_environment(around: JobLayout) -> int:
                 f"word, of at most {WORD - 1}; name their folder instead"
             )
     return total
+
+
+def size_of(variables: Mapping[str, str]) -> int:
+    """How many bytes variables take, at most, which are each short enough."""
+    return sum(
+        len(name) + len(value) * _LONGEST + 2 + _POINTER for name, value in variables.items()
+    )
 
 
 def check_line_breaks(what: str, text: str) -> None:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _NOT_SHARED = {
     "command": "each job has its own",
     "after": "each job has its own",
+    "params": "each job has its own",
+    "template": "each job has its own",
     "settings": "write the tables of plugins beside [job]",
 }
 _PATHS = ("workdir", "env_script", "output_dir", "stdin", "stdout", "stderr")

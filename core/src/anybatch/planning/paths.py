@@ -24,6 +24,7 @@ from anybatch.planning.inputs import (
 from anybatch.planning.job_environment import JobEnvironment
 from anybatch.quoting import INDEX, RUN_FOLDER
 from anybatch.records import REMOTE_RUN_DIR, ForbiddenFileName, Limits, Transfer
+from anybatch.templates import Names
 from anybatch.worker.script import JobLayout, NodeLimits
 
 if TYPE_CHECKING:
@@ -90,10 +91,12 @@ class Resolver:
         owners: dict[str, int] = {}
         for index, job in enumerate(jobs):
             for field in ("stdout", "stderr"):
-                template = self.log(getattr(job, field))
-                if not template or template.startswith("/dev/"):
+                if getattr(job, field) is None:
                     continue
-                path = template.replace(INDEX, str(index))
+                template = self.log(getattr(job, field))
+                path = self._log_of(job, field, index)
+                if path.startswith("/dev/"):
+                    continue
                 other = owners.setdefault(path, index)
                 if other != index:
                     raise JobError(
@@ -102,6 +105,29 @@ class Resolver:
                     )
                 if template == path and os.path.isdir(path):
                     raise JobError(f"{field}: {path} is a folder; name a file in it")
+
+    def _log_of(self, job: Job, field: str, index: int) -> str:
+        path = str(getattr(job, field))
+        if job.template:
+            return self.absolute(Names(index, job.params).fill(path))
+        return self.absolute(path).replace(INDEX, str(index))
+
+    def check_copies(self, jobs: Sequence[Job]) -> None:
+        """Refuse jobs that would share the working directory that their copies go to.
+
+        Raises:
+            JobError: there are such.
+        """
+        owners: dict[str, int] = {}
+        for index, job in enumerate(jobs):
+            if not job.copy_inputs or job.workdir is None or not job.template:
+                continue
+            path = self._log_of(job, "workdir", index)
+            if (other := owners.setdefault(path, index)) != index:
+                raise JobError(
+                    f"jobs {other} and {index} have the same workdir {path}, and copy_inputs needs "
+                    f"one of the job's own; write {INDEX} in its name"
+                )
 
     def check_run_folder(self, folder: Path, group: JobGroup) -> None:
         """Refuse what a wrapper of the group's jobs cannot take.
@@ -113,21 +139,23 @@ class Resolver:
             _refuse([("the run's folder", str(folder))], group, moved=False)
 
     def layout(
-        self, job: Job, group: JobGroup, copies: InputCopies
+        self, job: Job, template: Job, group: JobGroup, copies: InputCopies
     ) -> tuple[JobLayout, tuple[str, ...]]:
         """All of a job but its command, where it sees the same folders; notes for the user.
 
         Args:
+            job: its templates filled in.
+            template: the job before that.
             copies: takes the inputs that are copied at submission.
 
         Raises:
             JobError: a file or folder that the job names is not there, or forbidden.
         """
         workdir = self.absolute(job.workdir or ".")
-        own_folder = job.scratch or INDEX in workdir
-        if not own_folder and not os.path.isdir(workdir):
+        own = job.scratch or _varies(job, template, "workdir")
+        if not own and not os.path.isdir(workdir):
             raise JobError(f"workdir does not exist or is not a directory: {workdir}")
-        if job.copy_inputs and not own_folder:
+        if job.copy_inputs and not own:
             raise JobError(
                 f"copy_inputs needs a working directory of the job's own, where nobody else uses "
                 f"the copies; use scratch, or write {INDEX} in workdir, which stands for the job's "
@@ -141,13 +169,14 @@ class Resolver:
             _check_copies(job, inputs)
         around = JobLayout(
             workdir=workdir,
+            make_workdir=own and not job.scratch,
             **self._settled(job, group),
             inputs=_copied(inputs, copies) if job.copy_inputs else inputs,
             own_copies=job.copy_inputs or job.scratch,
             copy=group.transfer is Transfer.SCRIPT,
             scratch=job.scratch,
             output_dir=self._output_dir(job, workdir),
-            stdin=self._existing("stdin", job.stdin) or "/dev/null",
+            stdin=self._existing("stdin", job, job.stdin) or "/dev/null",
             stdout=self.log(job.stdout),
             stderr=self.log(job.stderr),
         )
@@ -157,7 +186,12 @@ class Resolver:
         return around, notes
 
     def layout_transferred(
-        self, job: Job, group: JobGroup, transfer_sets: TransferSets, copies: InputCopies
+        self,
+        job: Job,
+        template: Job,
+        group: JobGroup,
+        transfer_sets: TransferSets,
+        copies: InputCopies,
     ) -> tuple[JobLayout, str, tuple[str, ...]]:
         """All of a job but its command, where its files travel; its transfer set; notes.
 
@@ -169,10 +203,10 @@ class Resolver:
         _check(job)
         inputs, notes = resolve_inputs(job, self._base, self._host)
         workdir = self.absolute(job.workdir or ".")
-        stdin = self._existing("stdin", job.stdin)
+        stdin = self._existing("stdin", job, job.stdin)
         settled = self._settled(job, group)
         for field, path in (("stdin", stdin), ("env_script", settled["env_script"])):
-            if INDEX in path:
+            if INDEX in path and not job.template:
                 raise JobError(f"{field} {path}: {INDEX} cannot be used when files are transferred")
         travels = {
             program_of(job): self._program(job, workdir),
@@ -188,15 +222,16 @@ class Resolver:
         pairs = tuple((source, place) for place, source in travels.items() if source)
         _refuse((("file", place) for _, place in pairs), group, moved=True)
         home = self.absolute(job.output_dir or workdir)
+        homes = self.absolute(template.output_dir or template.workdir or ".")
         has_outputs = bool(job.outputs or job.optional_outputs)
         around = JobLayout(
             workdir=".",
             **settled,
             transferred=True,
-            output_dir=transfer_sets.back(home) if has_outputs else "",
+            output_dir=transfer_sets.back(home, homes) if has_outputs else "",
             stdin=f"{RUN_FOLDER}/stdin" if stdin else "/dev/null",
-            stdout=self._log_away(job.stdout, transfer_sets),
-            stderr=self._log_away(job.stderr, transfer_sets),
+            stdout=self._log_away(job.stdout, template.stdout, transfer_sets),
+            stderr=self._log_away(job.stderr, template.stderr, transfer_sets),
         )
         return around, transfer_sets.pack(pairs, copied), notes
 
@@ -204,17 +239,22 @@ class Resolver:
         path = os.path.join(workdir, program_of(job))
         return path if os.path.isfile(path) else ""
 
-    def _log_away(self, path: Path | None, transfer_sets: TransferSets) -> str:
-        return "" if path is None else transfer_sets.back(self.absolute(path), file=True)
+    def _log_away(
+        self, path: Path | None, template: Path | None, transfer_sets: TransferSets
+    ) -> str:
+        if path is None or template is None:
+            return ""
+        return transfer_sets.back(self.absolute(path), self.absolute(template), file=True)
 
     def _settled(self, job: Job, group: JobGroup) -> dict[str, Any]:
         """What of a job's surroundings is the same wherever it runs."""
-        env_script = self._existing("env_script", job.env_script)
+        env_script = self._existing("env_script", job, job.env_script)
         check_script("env_script", env_script)
         for field in ("setup", "setup_once", "cleanup"):
             for line in getattr(job, field):
                 check_line_breaks(f"{field} {line!r}", line)
         return {
+            "filled": job.template,
             "inherit": group.inherit,
             "env_script": env_script,
             "env": {**group.composed.env, **job.env},
@@ -233,11 +273,11 @@ class Resolver:
             return folder or (workdir if job.outputs or job.optional_outputs else "")
         return "" if folder == workdir else folder
 
-    def _existing(self, field: str, path: Path | None) -> str:
+    def _existing(self, field: str, job: Job, path: Path | None) -> str:
         if path is None:
             return ""
         name = self.absolute(path)
-        if INDEX not in name and not os.path.isfile(name):
+        if (job.template or INDEX not in name) and not os.path.isfile(name):
             raise JobError(f"{field}: no such file: {name}")
         return name
 
@@ -260,6 +300,13 @@ def _check_copies(job: Job, inputs: tuple[tuple[str, str], ...]) -> None:
                 f"output {pattern!r} is the job's copy of input {source}, which is not collected; "
                 f"have the command write to another name"
             )
+
+
+def _varies(job: Job, template: Job, field: str) -> bool:
+    """Whether a path depends on the job's number or parameters."""
+    if job.template:
+        return bool(getattr(job, field) != getattr(template, field))
+    return INDEX in str(getattr(job, field))
 
 
 def _copied(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import attrs
 
 from anybatch.errors import UsageError
-from anybatch.model import Retry
+from anybatch.model import Job, Retry
 from anybatch.packing import Pack
 from anybatch.records import RenderedFile, Submission
 
@@ -110,9 +110,11 @@ class Plan:
         count: how many jobs.
         submissions: what will be handed over, one submit command each.
         stdout, stderr: log files by runs of jobs (`("0-9", "out-{index}")`); empty text: in
-            the run's folder.
+            the run's folder. Of a template as they were given, else absolute.
+        templates: which jobs are templates.
         labels: of jobs, likewise.
         limit: how many jobs there may be at once.
+        jobs: as they were described.
         files: the job script, the task files and scripts given as text.
         folders, links, copies: further folders, links and copies of files that are made.
         notes: what a user may want to know, such as inputs named twice.
@@ -127,7 +129,9 @@ class Plan:
     submissions: tuple[Planned, ...]
     stdout: tuple[tuple[str, str], ...]
     stderr: tuple[tuple[str, str], ...]
+    templates: str
     labels: tuple[tuple[str, Mapping[str, str]], ...]
+    jobs: Sequence[Job] = attrs.field(repr=False)
     files: tuple[RenderedFile, ...] = attrs.field(repr=False)
     limit: RunLimit = attrs.field(factory=RunLimit)
     folders: tuple[Path, ...] = ()

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timezone
-from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from anybatch.errors import JobError
 from anybatch.planning.expansion import expand, read_waits
+from anybatch.planning.filling import common_name, name_of
 from anybatch.planning.job_defaults import JobDefaults
 from anybatch.planning.job_environment import inherited, merge
 from anybatch.planning.node import node_limits
@@ -22,7 +22,7 @@ from anybatch.planning.paths import JobGroup, Resolver
 from anybatch.planning.plan import Plan, Planned, RunLimit, Wait, new_run_id, token
 from anybatch.planning.retrying import check_growth
 from anybatch.planning.task_files import RunDraft, TaskFiles
-from anybatch.ranges import spans
+from anybatch.ranges import spans, write_ranges
 from anybatch.records import (
     Limits,
     RenderedFile,
@@ -33,6 +33,7 @@ from anybatch.worker.script import render_script
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from anybatch.host import Host
     from anybatch.model import Job, Resources
@@ -125,6 +126,7 @@ class Planner:
         if not jobs:
             raise JobError("no jobs to submit")
         self._resolver.check_logs(jobs)
+        self._resolver.check_copies(jobs)
         now = datetime.now(timezone.utc)
         run = new_run_id(now)
         work = RunDraft(run, runs / run, len(jobs), limit)
@@ -146,16 +148,21 @@ class Planner:
             created=now,
             count=len(jobs),
             submissions=tuple(planned),
-            stdout=tuple(spans([self._resolver.log(job.stdout) for job in jobs])),
-            stderr=tuple(spans([self._resolver.log(job.stderr) for job in jobs])),
+            stdout=tuple(spans([self._log(job, job.stdout) for job in jobs])),
+            stderr=tuple(spans([self._log(job, job.stderr) for job in jobs])),
+            templates=write_ranges(index for index, job in enumerate(jobs) if job.template),
             labels=tuple(spans([job.labels for job in jobs])),
             limit=limit,
+            jobs=jobs,
             files=(RenderedFile(work.folder / "job.sh", script, 0o700), *tables.files()),
             folders=tuple(tables.folders()),
             links=tuple(tables.links()),
             copies=tuple(tables.copies.files()),
             notes=tuple(dict.fromkeys([*tables.notes, *self._left_out()])),
         )
+
+    def _log(self, job: Job, path: Path | None) -> str:
+        return str(path or "") if job.template else self._resolver.log(path)
 
     def _left_out(self) -> Iterator[str]:
         """What plugins failed to contribute."""
@@ -233,14 +240,15 @@ class Planner:
         for start in range(0, len(group.indices), size):
             indices = tuple(group.indices[start : start + size])
             number = first + start // size
-            transfer_sets = tables.add(number, group, [(index, jobs[index]) for index in indices])
+            members = [(index, jobs[index]) for index in indices]
+            transfer_sets = tables.add(number, group, members)
             submission = Submission(
                 token=token(work.run, number),
                 run=work.run,
                 number=number,
                 folder=work.folder,
                 count=pack.count(len(indices)),
-                name=_name(group.job),
+                name=common_name(members),
                 resources=pack.scaled(group.job.resources),
                 settings=group.settings,
                 after=_placeholders(waits) if limits.dependencies else (),
@@ -273,14 +281,7 @@ def _directives(job: Job) -> Any:
     except RecursionError:
         raise JobError("the job's settings are nested too deeply") from None
     resources: Resources = job.resources
-    return (_name(job), resources, job.container, job.retry, settings)
-
-
-def _name(job: Job) -> str:
-    if job.name is not None:
-        return job.name
-    program = "script" if isinstance(job.command, str) else PurePosixPath(job.command[0]).name
-    return "".join(c if c.isprintable() else "?" for c in program) or "job"
+    return (name_of(job), resources, job.container, job.retry, settings)
 
 
 def read_limit(settings: Settings, running: int | None, queued: int | None) -> RunLimit:

@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from anybatch.parameters import variable, write
 from anybatch.planning.copies import InputCopies
 from anybatch.planning.exec_limits import (
     check_command,
     check_environment,
     check_line_breaks,
     check_script,
+    size_of,
 )
+from anybatch.planning.filling import filled
 from anybatch.planning.inputs import program_of
 from anybatch.planning.plan import RunLimit
 from anybatch.planning.transfer_layout import TransferSets, page_links
@@ -75,12 +78,14 @@ class TaskFiles:
             The transfer_set of each job, or one for all; empty where no files travel.
         """
         lines, transfer_sets = [], []
-        for index, job in jobs:
-            own, transfer_set, environment = self._own(job, group)
+        for index, template in jobs:
+            job = filled(template, index)
+            own, transfer_set, environment = self._own(job, template, group)
             self.shared = self.shared or own
             words = self._words(job)
-            check_command(words, environment)
-            lines.append(render_task(index, words, own, self.shared))
+            variables = {variable(name): write(value) for name, value in job.params.items()}
+            check_command(words, environment + size_of(variables))
+            lines.append(render_task(index, words, own, self.shared, variables))
             transfer_sets.append(transfer_set)
         self._lines[number] = lines
         if group.transfer is not Transfer.SYSTEM:
@@ -88,7 +93,7 @@ class TaskFiles:
         self._away[number] = len(jobs)
         return tuple(transfer_sets) if len(set(transfer_sets)) > 1 else (transfer_sets[0],)
 
-    def _own(self, job: Job, group: JobGroup) -> tuple[dict[str, str], str, int]:
+    def _own(self, job: Job, template: Job, group: JobGroup) -> tuple[dict[str, str], str, int]:
         """A job's definitions, its transfer_set, and the bytes of its environment."""
         away = group.transfer is Transfer.SYSTEM
         program = program_of(job) if away else ""
@@ -98,10 +103,10 @@ class TaskFiles:
             transfer_set = ""
             if away:
                 around, transfer_set, notes = self._resolver.layout_transferred(
-                    job, group, self._parcels, self.copies
+                    job, template, group, self._parcels, self.copies
                 )
             else:
-                around, notes = self._resolver.layout(job, group, self.copies)
+                around, notes = self._resolver.layout(job, template, group, self.copies)
             self.notes += notes
             self.pieces |= pieces_of(around)
             if len(self._definitions) >= _CACHED:
@@ -154,6 +159,6 @@ class TaskFiles:
 _AROUND = (
     *("workdir", "env_script", "setup", "inputs", "flat", "copy_inputs", "output_dir"),
     *("outputs", "optional_outputs"),
-    *("stdin", "stdout", "stderr", "scratch", "setup_once", "cleanup"),
+    *("stdin", "stdout", "stderr", "scratch", "setup_once", "cleanup", "template"),
 )
 _CACHED = 1000  #: distinct surroundings held at once; a run of 100,000 jobs stays small

@@ -52,16 +52,22 @@ class TransferSets:
         read = tuple((source, place, (copies or {}).get(place, source)) for source, place in files)
         return self._packed.setdefault(read, f"stage-in/{len(self._packed)}")
 
-    def back(self, path: str, *, file: bool = False) -> str:
+    def back(self, path: str, template: str = "", *, file: bool = False) -> str:
         """Where a job makes what is to come to *path* on the submitting machine.
 
         Args:
             path: absolute; may hold `{index}`.
+            template: what it was filled in from, where other jobs have other paths.
             file: it is a file's path, not a folder's.
         """
         parts = PurePosixPath(path).parts
         fixed = parts[: len(parts) - 1 if file else None]
-        fixed = next((fixed[:n] for n, part in enumerate(fixed) if INDEX in part), fixed)
+        if template and template != path:
+            pairs = enumerate(zip(fixed, PurePosixPath(template).parts, strict=False))
+            common = next((fixed[:n] for n, (part, of) in pairs if part != of), fixed)
+            fixed = common if len(common) > 1 else fixed  # not through the root of all
+        else:
+            fixed = next((fixed[:n] for n, part in enumerate(fixed) if INDEX in part), fixed)
         number = self._roots.setdefault(str(PurePosixPath(*fixed)), len(self._roots))
         return "/".join((RUN_FOLDER, "stage-out", str(number), *parts[len(fixed) :]))
 

@@ -31,6 +31,8 @@ from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 from anybatch.model import State
 from anybatch.outcome import Outcome
 from anybatch.planning.plan import RunLimit
@@ -260,6 +262,8 @@ class Fold:
 
     def _judge(self, plain: dict[str, Any], event: Event) -> None:
         outcome = from_plain({**plain, "run": self.file.run}, Outcome)
+        if params := self.file.described.known_params(outcome.index):
+            outcome = attrs.evolve(outcome, params=params)
         job = self.jobs[outcome.index]
         if outcome.attempt > job.attempt:
             self.early.append({**event, "e": "ended", "outcomes": [plain]})

@@ -6,6 +6,7 @@ applies it; so a process that comes later and reads the journal arrives at the s
 
 from __future__ import annotations
 
+import os
 import time
 from collections import defaultdict
 from datetime import datetime, timedelta, timezone
@@ -16,8 +17,9 @@ import attrs
 
 from anybatch.model import State
 from anybatch.outcome import JobId, Outcome
+from anybatch.parameters import write
 from anybatch.quoting import INDEX
-from anybatch.ranges import by_index, write_ranges
+from anybatch.ranges import by_index, read_ranges, write_ranges
 from anybatch.records import Batch, JobStatus
 from anybatch.runs.entries import Phase
 from anybatch.runs.events import decides
@@ -25,6 +27,7 @@ from anybatch.runs.fold import Fold, stamp_of
 from anybatch.runs.moments import now
 from anybatch.runs.serialization import to_plain
 from anybatch.runs.store import plain_planned
+from anybatch.templates import Names
 from anybatch.units import format_duration
 from anybatch.worker.layout import log_folder
 
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from anybatch.model import Reason
+    from anybatch.parameters import Value
     from anybatch.planning.plan import Planned, RunLimit
     from anybatch.records import Submission
     from anybatch.runs.entries import JobRecord, SubmissionState
@@ -61,6 +65,7 @@ class RunState(Fold):
         self._stdout = by_index(file.stdout, file.count)
         self._stderr = by_index(file.stderr, file.count)
         self._labels = by_index(file.labels, file.count)
+        self._templates = frozenset(read_ranges(file.templates, below=file.count))
 
     @property
     def id(self) -> str:
@@ -128,6 +133,30 @@ class RunState(Fold):
         """The labels that the job was described with."""
         return self._labels[job.index] or {}
 
+    def params(self, job: JobRecord) -> Mapping[str, Value]:
+        """The parameters that the job was described with.
+
+        Raises:
+            FolderError: they cannot be read.
+        """
+        return self.file.described.params(job.index)
+
+    def texts(self, job: JobRecord) -> Mapping[str, str]:
+        """What jobs are selected by: parameters, and labels of other names.
+
+        Raises:
+            FolderError: the parameters cannot be read.
+        """
+        params = {name: write(value) for name, value in self.params(job).items()}
+        return {**self.labels(job), **params}
+
+    def name(self, job: JobRecord) -> str:
+        """The job's name: its own where it shares a submission with others."""
+        name = self.submission_of(job).name
+        if job.index not in self._templates:
+            return name
+        return Names(job.index, self.file.described.known_params(job.index)).fill(name)
+
     def logs(self, job: JobRecord) -> tuple[Path, Path]:
         """Where the job's output and errors go (the latest attempt's), or have gone."""
         out, err = self._planned_logs(job)
@@ -139,10 +168,16 @@ class RunState(Fold):
         names = (self._stdout[job.index], "out"), (self._stderr[job.index], "err")
         default = self.folder / log_folder(job.index, job.attempt)
         out, err = (
-            Path(name.replace(INDEX, str(job.index))) if name else default / f"{job.index}.{ending}"
+            self._path(name, job.index) if name else default / f"{job.index}.{ending}"
             for name, ending in names
         )
         return out, err
+
+    def _path(self, name: str, index: int) -> Path:
+        if index not in self._templates:
+            return Path(name.replace(INDEX, str(index)))
+        path = Names(index, self.file.described.known_params(index)).fill(name)
+        return Path(os.path.normpath(self.file.base / path))
 
     def batches(self, jobs: Iterable[JobRecord]) -> list[Batch]:
         """Those of the jobs whose ids are known, by submission, as plugins are given them."""
@@ -275,6 +310,7 @@ class RunState(Fold):
         known: dict[str, Any] = {
             "attempt": job.attempt,
             "submitted": self.submitted_at(job),
+            "params": self.file.described.known_params(job.index),
             "stdout": stdout,
             "stderr": stderr,
         }
@@ -293,4 +329,6 @@ def _plain(outcomes: Iterable[Outcome]) -> list[dict[str, Any]]:
     plain = [to_plain(outcome) for outcome in outcomes]
     for one in plain:
         one.pop("run")
+        one.pop("params", None)  # they are in the run's folder
+        one.pop("params", None)  # they are in the run's folder
     return plain

@@ -2,6 +2,7 @@
 
     .anybatch/runs/RUN/
         run.json            what the run is; written once, before anything is submitted
+        jobs.json           what each job was described as (`described.py`)
         job.sh  tasks/      the job script and a line for each job (`script.py`, `tasks.py`)
         inputs/             copies of inputs (`copies.py`)
         stage-in/  stage-out/  what the batch system moves, and where to (`transfer_layout.py`)
@@ -31,6 +32,8 @@ from anybatch.planning.plan import Planned, RunLimit, token
 from anybatch.planning.transfer_layout import make_links
 from anybatch.ranges import read_ranges, write_ranges
 from anybatch.records import Submission
+from anybatch.runs import described
+from anybatch.runs.described import Described
 from anybatch.runs.serialization import from_plain, read_path, read_time, to_plain, write_path
 from anybatch.worker.layout import page_folders
 
@@ -51,9 +54,11 @@ class RunFile:
     """A run as it was planned: the content of `run.json`.
 
     Attributes:
-        run, system, folder, base, created, count, submissions, stdout, stderr, labels, limit:
+        run, system, folder, base, created, count, submissions, stdout, stderr, templates, labels,
+            limit:
             as in `Plan`.
         host, user: where and by whom it was submitted.
+        described: what its jobs were described as.
     """
 
     run: str
@@ -66,8 +71,10 @@ class RunFile:
     stdout: tuple[tuple[str, str], ...]
     stderr: tuple[tuple[str, str], ...]
     labels: tuple[tuple[str, Mapping[str, str]], ...]
+    templates: str
     host: str
     user: str
+    described: Described = attrs.field(eq=False, repr=False)
     limit: RunLimit = attrs.field(factory=RunLimit)
 
 
@@ -91,6 +98,10 @@ def create(plan: Plan, host: Host) -> RunFile:
         host=host.name,
         user=host.user,
         limit=plan.limit,
+        templates=plan.templates,
+        described=Described(
+            plan.folder, host, plan.count, has_params=any(job.params for job in plan.jobs)
+        ),
     )
     try:
         _write(plan, record, host)
@@ -120,6 +131,7 @@ def _write(plan: Plan, record: RunFile, host: Host) -> None:
     for copy in plan.copies:
         host.copy(copy.path, copy.source)
     _hide_from_git(plan.folder, host)
+    host.write(plan.folder / described.NAME, described.write_jobs(plan.jobs))
     host.write(plan.folder / "run.json", json.dumps(_plain(record)))
 
 
@@ -147,6 +159,8 @@ def _plain(record: RunFile) -> dict[str, Any]:
         "stderr": record.stderr,
         "labels": record.labels,
         "limit": attrs.asdict(record.limit),
+        "templates": record.templates,
+        "params": record.described.has_params,
         "submissions": [plain_planned(one) for one in record.submissions],
     }
 
@@ -237,7 +251,7 @@ def read(
     if why:
         raise FolderError(f"the run folder {str(folder)!r} is not believed: {why}")
     try:
-        return _read(json.loads(text), folder, restore_types)
+        return _read(json.loads(text), folder, host, restore_types)
     except FolderError:
         raise
     except Exception as error:  # anything may stand there
@@ -247,7 +261,7 @@ def read(
 
 
 def _read(
-    plain: Any, folder: Path, restore_types: Callable[[str, Mapping[str, Any]], Any]
+    plain: Any, folder: Path, host: Host, restore_types: Callable[[str, Mapping[str, Any]], Any]
 ) -> RunFile:
     if plain["format"] != FORMAT:
         raise FolderError(
@@ -287,6 +301,8 @@ def _read(
         stderr=_logs(plain["stderr"], count),
         labels=_labels(plain["labels"], count),
         limit=from_plain(plain.get("limit", {}), RunLimit),
+        templates=_ranges(plain.get("templates", ""), count),
+        described=Described(folder, host, count, has_params=plain.get("params") is True),
         submissions=submissions,
     )
 
@@ -296,6 +312,11 @@ def _logs(plain: Any, count: int) -> tuple[tuple[str, str], ...]:
     for indices, _ in spans:
         read_ranges(indices, below=count)
     return spans
+
+
+def _ranges(plain: Any, count: int) -> str:
+    read_ranges(_text(plain), below=count)
+    return _text(plain)
 
 
 def _labels(plain: Any, count: int) -> tuple[tuple[str, Mapping[str, str]], ...]:

@@ -24,7 +24,7 @@ from anybatch.records import WorkerPath
 from anybatch.worker.layout import JOBS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 #: All pieces in the order in which they stand in a script; those with a comment are only for jobs
 #: that have such a field.
@@ -47,6 +47,7 @@ PIECES = (
 )
 _ALWAYS = frozenset({"shells", "frame", "wait", "inside", "begin"})
 _ALONE = Pack()
+_NONE: Mapping[str, str] = {}
 _ATTEMPT = re.compile(r"(?<= ab_attempt=)\d+(?=;)")
 
 
@@ -70,7 +71,9 @@ class JobLayout:
     """All of a job but its command, resolved: paths absolute, contributions composed.
 
     Attributes:
+        filled: `{index}` was filled in, and stands for itself.
         workdir: may hold `{index}`; it is made then.
+        make_workdir: it is made in any case.
         stdin, stdout, stderr, output_dir: may begin with `RUN_FOLDER`.
         inherit: variables set before `env_script`.
         env: variables set after it.
@@ -89,6 +92,8 @@ class JobLayout:
     """
 
     workdir: str
+    filled: bool = False
+    make_workdir: bool = False
     inherit: Mapping[str, str] = attrs.field(factory=dict)
     env_script: str = ""
     env: Mapping[str, str] = attrs.field(factory=dict)
@@ -114,7 +119,7 @@ def definitions(around: JobLayout) -> dict[str, str]:
     """The shell definitions, each on one line, by the name that they define."""
     values = {
         "ab_workdir": around.workdir,
-        "ab_make_workdir": "1" if INDEX in around.workdir else "",
+        "ab_make_workdir": "1" if _makes_workdir(around) else "",
         "ab_env_script": around.env_script,
         "ab_output_dir": around.output_dir,
         "ab_stdin": around.stdin,
@@ -135,7 +140,8 @@ def definitions(around: JobLayout) -> dict[str, str]:
         "ab_cleanup_lines": [f"ab_cleanup_line {quote(line)}" for line in around.cleanup],
         "ab_tidy": _tidying(around),
     }
-    texts = {name: f"{name}={quote_indexed(value)}" for name, value in values.items()}
+    write = _writer(around)
+    texts = {name: f"{name}={write(value)}" for name, value in values.items()}
     texts["ab_launch"] = "ab_launch=" + ("wrapped" if around.wrapper else "inside")
     for name, commands in functions.items():
         texts[name] = f"{name}() {{ {'; '.join(commands) or ':'}; }}"
@@ -160,6 +166,14 @@ def _tidying(around: JobLayout) -> list[str]:
         'ab_leave "$ab_shared_dir"': around.setup_once,
     }
     return [step for step, needed in steps.items() if needed]
+
+
+def _makes_workdir(around: JobLayout) -> bool:
+    return around.make_workdir or (INDEX in around.workdir and not around.filled)
+
+
+def _writer(around: JobLayout) -> Callable[[str], str]:
+    return quote if around.filled else quote_indexed
 
 
 def _stage_in(around: JobLayout) -> list[str]:
@@ -196,15 +210,16 @@ def pieces_of(around: JobLayout) -> frozenset[str]:
 
 
 def _stage_out(around: JobLayout) -> list[str]:
-    required = [(_matches(one), f"ab_collect {quote_indexed(one)}") for one in around.outputs]
-    optional = [(_matches(one), "ab_collect ''") for one in around.optional_outputs]
+    write = _writer(around)
+    required = [(_matches(one, write), f"ab_collect {write(one)}") for one in around.outputs]
+    optional = [(_matches(one, write), "ab_collect ''") for one in around.optional_outputs]
     patterns = [*required, *optional]
     first = [f"ab_resolve {matches}" for matches, _ in patterns] if around.transferred else []
     return [*first, *(f"{collect} {matches}" for matches, collect in patterns)]
 
 
-def _matches(pattern: str) -> str:
-    return quote_pattern(_plain(pattern))
+def _matches(pattern: str, write: Callable[[str], str]) -> str:
+    return quote_pattern(_plain(pattern), write)
 
 
 def _exports(variables: Mapping[str, str]) -> list[str]:
@@ -286,11 +301,19 @@ def _piece(name: str) -> str:
 
 
 def render_task(
-    index: int, command: Sequence[str], own: Mapping[str, str], shared: Mapping[str, str]
+    index: int,
+    command: Sequence[str],
+    own: Mapping[str, str],
+    shared: Mapping[str, str],
+    variables: Mapping[str, str] = _NONE,
 ) -> str:
-    """A job's line in its task file, with its line break."""
+    """A job's line in its task file, with its line break.
+
+    Args:
+        variables: that tell the job its parameters.
+    """
     different = [text for name, text in own.items() if text != shared[name]]
-    parts = [f"ab_index={index} ab_attempt=0", "ab_shared", *different]
+    parts = [f"ab_index={index} ab_attempt=0", *_exports(variables), "ab_shared", *different]
     return f"{'; '.join(parts)}; set -- {quote_words(command)}\n"
 
 
