@@ -66,16 +66,23 @@ def test_native_settings_are_understood(
     program: Callable[..., Program], settings: dict[str, Any]
 ) -> None:
     """`slurm_settings` and `htcondor_settings` as their documentation writes them, job_name too."""
-    body = "note(os.environ.get('SLURM_JOB_NAME', 'one'))"
+    body = (
+        "note('+'.join(os.environ.get(f'SLURM_{name}', one) for name, one in "
+        "[('JOB_NAME', 'one'), ('JOB_PARTITION', 'short'), ('CPUS_PER_TASK', '2')]))"
+    )
     tasks = program(
         layers(1, 2, body),
         job_name="first",
+        queue="short",
+        job_slots=2,
         slurm_settings={"export": "NONE", "time": "10", "job-name": "one", "mem": "100M"},
         htcondor_settings={"JobBatchName": "one", "request_memory": "100 MB", "+Mine": '"x"'},
         **settings,
     )
-    assert "This progress looks :)" in tasks.run()
-    assert [line for line in tasks.ran if "." not in line] == ["one", "one"]
+    said = tasks.run()
+    assert "This progress looks :)" in said
+    assert [line for line in tasks.ran if "." not in line] == ["one+short+2"] * 2
+    assert ("queue mean nothing" in said) == (settings["anybatch_system"] == "htcondor")
 
 
 def test_a_graph_is_killed_in_the_middle(
@@ -91,6 +98,22 @@ def test_a_graph_is_killed_in_the_middle(
     assert sorted(tasks.ran) == expected
     submissions = [path for run in tasks.runs for path in run.glob("tasks/*.0")]
     assert len(submissions) == 4
+
+
+def test_files_go_to_the_worker(program: Callable[..., Program], settings: dict[str, Any]) -> None:
+    """With `transfer_files` HTCondor brings the program along; elsewhere folders are shared."""
+    here = program(layers(1, 2)).folder
+    text = layers(1, 2).replace("Path(__file__).parent", f"Path({str(here)!r})")
+    tasks = program(
+        text,
+        anybatch_system=settings["anybatch_system"],
+        anybatch_settings={"htcondor": {"requirements": ON_SID}},
+        transfer_files=[str(here / "tasks.py"), str(here / "settings.json")],
+        working_dir=".",
+        result_dir=str(here / "results"),
+    )
+    assert "This progress looks :)" in tasks.run()
+    assert sorted(tasks.ran) == ["0.0", "0.1"]
 
 
 def job(tasks: Program, index: int) -> dict[str, Any]:

@@ -223,13 +223,14 @@ def test_settings_reach_the_job(program: Callable[..., Program], anybatch_home: 
         "def json_of(number):\n"
         "    names = ('ODD', 'FROM_SCRIPT', 'NICE')\n"
         "    found = {name: os.environ.get(name) for name in names}\n"
-        "    seen = [number, found, os.nice(0), os.getcwd(), sys.argv[-2:]]\n"
+        "    seen = [number, found, os.nice(0), os.getcwd(), sys.argv[-2:], sys.flags.utf8_mode]\n"
         "    return json.dumps(seen).encode().hex()\n"
     )
     tasks = program(
         layers(1, 2, body).replace("HERE = Path", head + "HERE = Path", 1),
         env={"ODD": ODD},
         env_script="set up.sh",
+        executable=[sys.executable, "-X", "utf8"],
         executable_prefix=["nice", "-n", "3"],
         task_cmd_additional_args=["--more", "'x y'"],
         slurm_settings={"mem": "1G"},
@@ -239,7 +240,8 @@ def test_settings_reach_the_job(program: Callable[..., Program], anybatch_home: 
     lines = [line for line in tasks.ran if "." not in line]
     seen: list[Any] = sorted(json.loads(bytes.fromhex(line)) for line in lines)
     assert [one[0] for one in seen] == [0, 1]
-    for _, variables, nice, folder, words in seen:
+    for _, variables, nice, folder, words, utf8_mode in seen:
+        assert utf8_mode == 1
         assert variables == {"ODD": ODD, "FROM_SCRIPT": "yes", "NICE": None}
         assert nice == os.nice(0) + 3
         assert folder == str(tasks.folder)

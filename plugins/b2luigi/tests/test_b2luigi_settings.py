@@ -56,6 +56,22 @@ def test_no_task_gets_the_settings_of_another(settings: dict[str, Any], system: 
     assert settings["htcondor_settings"] == {"+Group": '"g"'}
 
 
+def test_containers_get_what_is_asked_for(tmp_path: Path) -> None:
+    """Parameters are split as a shell would; the defaults are mounted unless unwanted."""
+    task = First()
+    task.apptainer_image = "image.sif"
+    task.apptainer_mounts = ["/data"]
+    task.apptainer_additional_params = "--cleanenv --env 'A=b c'"
+    own = job_of(task, "slurm").settings["apptainer"]
+    assert own["additional_params"] == ["--cleanenv", "--env", "A=b c"]
+    assert own["mounts"] == ["/data", str(tmp_path), str(tmp_path / "logs/First")]
+    task.apptainer_mount_defaults = False
+    task.apptainer_additional_params = ["--env", "A=b c"]
+    own = job_of(task, "slurm").settings["apptainer"]
+    assert (own["mounts"], own["additional_params"]) == (["/data"], ["--env", "A=b c"])
+    assert task.apptainer_mounts == ["/data"]
+
+
 def test_what_means_nothing_is_named() -> None:
     """A setting for other batch systems, and one that b2luigi's own processes alone read."""
     task = First()

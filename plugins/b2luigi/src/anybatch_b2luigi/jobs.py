@@ -58,6 +58,8 @@ def _job_of(task: Any, system: str) -> Job:
     if image:
         settings["apptainer"] = _container(task, logs)
     inputs = _inputs(task)
+    if inputs and system == "htcondor":
+        settings[system] = {"transfer": "native", **own}  # as b2luigi has it
     working_dir = Path(get("working_dir", task, program().parent))
     env_script = get("env_script", task, "")
     return Job(
