@@ -153,8 +153,8 @@ class Pool:
             if len(pairs) == 1:
                 pairs[0][0].problem = str(error)
             else:
-                self._submit_without_bad_ones(session, pairs)
-        except AnybatchError as error:
+                self._submit_without_bad_ones(session, pairs, error)
+        except (AnybatchError, OSError) as error:
             for started, _ in pairs:
                 started.problem = str(error)
         else:
@@ -167,7 +167,7 @@ class Pool:
                 started.indices, started.run = indices, run
 
     def _submit_without_bad_ones(
-        self, session: Session, pairs: Sequence[tuple[Started, Job]]
+        self, session: Session, pairs: Sequence[tuple[Started, Job]], problem: UsageError
     ) -> None:
         """One task that cannot be a job costs only itself."""
         good = []
@@ -180,7 +180,7 @@ class Pool:
                 good.append((started, job))
         if len(good) == len(pairs):  # each alone could be; what is wrong is of all together
             for started, _ in pairs:
-                started.problem = "its job cannot be submitted together with those of other tasks"
+                started.problem = f"not to be submitted together with other tasks: {problem}"
         elif good:
             self._submit(session, good)
 
@@ -222,9 +222,8 @@ class Pool:
             return ""
         now = time.monotonic()
         started.ended = started.ended or now
-        if now - started.ended < float(
-            get("anybatch_outputs_within", started.task, OUTPUTS_WITHIN)
-        ):
+        patience = float(get("anybatch_outputs_within", started.task, OUTPUTS_WITHIN))
+        if now - started.ended < patience:
             return None
         job = f"{started.run.id}:{started.indices[0]}"
         return f"job {job} is done, and the task's output is not there: {', '.join(missing)}"
