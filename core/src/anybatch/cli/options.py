@@ -309,7 +309,7 @@ def _retry(retry: Retry, given: Iterable[int | RetryRule]) -> Retry:
 
 
 def _chosen(given: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    return {name: given[name] for name in names if given[name] not in (None, ())}
+    return {name: given[name] for name in names if given.get(name) not in (None, ())}
 
 
 def for_each(job: Job, file: BinaryIO) -> Iterator[Job]:
