@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from anybatch.errors import AnybatchError, CommandTimeout, RunNotFound, UsageError
+from anybatch.errors import AnybatchError, CommandTimeout, NotSubmitted, RunNotFound, UsageError
 from anybatch.host import Command
 from anybatch.model import Job, Reason, Resources, Retry, State
 from anybatch.runs.index import Index
@@ -238,6 +238,23 @@ def test_what_was_terminated_runs_again_until_somebody_ends_it_anew(start: Start
 
 
 # -- exactly once
+
+
+def test_what_was_never_submitted_is_submitted_once_when_it_is_run_again(
+    start: Start, toy: Toy, clock: Clock
+) -> None:
+    """The submission that it was planned for at first is over, in whichever process."""
+    toy.scripted["submit"] = [NotSubmitted("too many jobs")]
+    run = start().submit([Job(TRUE)] * 2)
+    assert run.terminate() == 2
+    assert states(run) == ["terminated"] * 2
+    assert run.rerun() == 2
+    for one in (run, start().attach(run.id)):
+        for _ in range(20):
+            clock.now += 10
+            look(one)
+    assert [one.number for one in toy.calls["submit"]] == [0, 1]
+    assert states(run) == ["queued"] * 2
 
 
 def test_of_several_who_want_the_same_one_gets_it(start: Start, toy: Toy) -> None:

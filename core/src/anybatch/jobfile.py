@@ -158,6 +158,7 @@ JOB_KEYS: Mapping[str, Check] = {
     "outputs": _TEXTS,
     "optional_outputs": _TEXTS,
     "output_dir": _TEXT,
+    "skip_existing": _FLAG,
     "stdin": _TEXT,
     "stdout": _TEXT,
     "stderr": _TEXT,

@@ -52,6 +52,8 @@ class Job:
             The job fails if a pattern matches nothing after the command has succeeded.
         optional_outputs: likewise, but a pattern may match nothing.
         output_dir: folder to collect the outputs in; None: they stay. May contain `{index}`.
+        skip_existing: a job does not run, and is done, if all its outputs are in `output_dir` and
+            newer than its inputs. Outputs of a command that fails are not brought there then.
         stdin: a file to read standard input from.
         stdout, stderr: files for the output; None: in the run's folder. May contain `{index}`.
         container: an image to run the command in, for plugins that support containers.
@@ -88,6 +90,7 @@ class Job:
         default=(), converter=fields.paths, kw_only=True
     )
     output_dir: Path | None = attrs.field(default=None, converter=fields.path, kw_only=True)
+    skip_existing: bool = attrs.field(default=False, kw_only=True)
     stdin: Path | None = attrs.field(default=None, converter=fields.path, kw_only=True)
     stdout: Path | None = attrs.field(default=None, converter=fields.path, kw_only=True)
     stderr: Path | None = attrs.field(default=None, converter=fields.path, kw_only=True)

@@ -117,9 +117,8 @@ class _Anybatch(click.Group):
 
 
 HELP = """\
-Submit, watch and stop batch jobs: anybatch run --cores 4 -- python fit.py 7
-
 \b
+Submit, watch and stop batch jobs: anybatch run --cores 4 -- python fit.py 7
 Help on a command: anybatch COMMAND --help. Version: anybatch --version.
 """
 ALIASES = {"cancel": "terminate"}

@@ -64,6 +64,12 @@ FILE_OPTIONS: tuple[Decorator, ...] = (
         metavar="FOLDER",
         help="Directory to collect the outputs in; {index} is the job number.",
     ),
+    _files(
+        "--skip-existing",
+        is_flag=True,
+        default=None,
+        help="Do not run a job whose outputs are all in --output-dir and newer than its inputs.",
+    ),
     _files("--stdin", type=_path, metavar="FILE", help="File to read standard input from."),
     _files(
         "--stdout",

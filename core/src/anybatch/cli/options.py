@@ -280,6 +280,8 @@ _REPLACED = attrs.fields_dict(Job).keys() - {
     "labels",
     "settings",
     "retry",
+    "params",
+    "template",
 }
 
 

@@ -96,6 +96,9 @@ def plan_record(plan: Plan, rendered: Sequence[Rendered]) -> dict[str, Any]:
         "files": [_file_record(file) for file in plan.files],
         "links": [{"path": str(link.path), "target": link.target} for link in plan.links],
         "submissions": _submission_records(plan.submissions, rendered),
+        "skipped": write_ranges(
+            index for one in plan.submissions if one.skipped for index in one.indices
+        ),
     }
 
 
@@ -124,6 +127,7 @@ def _submission_records(
             "stdin": one.command.stdin,
         }
         for planned, one in zip(submissions, rendered, strict=True)
+        if not planned.skipped
     ]
 
 
@@ -299,6 +303,10 @@ def print_rerun(run: Run, made: Rerun, rendered: Sequence[Rendered]) -> None:
 
 def _print_submissions(submissions: Sequence[Planned], rendered: Sequence[Rendered]) -> None:
     for planned, one in zip(submissions, rendered, strict=True):
+        if planned.skipped:
+            which = write_ranges(planned.indices)
+            echo_exact(f"\n# jobs {which} do not run: their outputs are there")
+            continue
         for file in one.files:
             _print_file(file)
         echo_exact(f"\n# to submit jobs {write_ranges(planned.indices)}:")

@@ -16,6 +16,7 @@ import attrs
 from anybatch.errors import JobError
 from anybatch.model import Job
 from anybatch.planning.exec_limits import check_line_breaks, check_script
+from anybatch.planning.existing import are_there, check_skipping
 from anybatch.planning.inputs import (
     check_outputs,
     program_of,
@@ -47,6 +48,7 @@ class JobGroup:
         transfer: who moves their files.
         settings: of the batch system.
         limits: what the batch system allows them.
+        skipped: they need not run.
         indices: their numbers in the run.
     """
 
@@ -56,6 +58,7 @@ class JobGroup:
     transfer: Transfer
     settings: Mapping[str, Any]
     limits: Limits
+    skipped: bool = False
     indices: list[int] = attrs.field(factory=list)
 
 
@@ -175,6 +178,7 @@ class Resolver:
             own_copies=job.copy_inputs or job.scratch,
             copy=group.transfer is Transfer.SCRIPT,
             scratch=job.scratch,
+            whole=job.skip_existing,
             output_dir=self._output_dir(job, workdir),
             stdin=self._existing("stdin", job, job.stdin) or "/dev/null",
             stdout=self.log(job.stdout),
@@ -272,6 +276,25 @@ class Resolver:
         if job.scratch:
             return folder or (workdir if job.outputs or job.optional_outputs else "")
         return "" if folder == workdir else folder
+
+    def is_done(self, job: Job, index: int, *, moved: bool) -> bool:
+        """Whether a job need not run because its outputs are there.
+
+        Args:
+            job: its templates filled in.
+
+        Raises:
+            JobError: its outputs cannot tell, or an input is missing.
+        """
+        output_dir = self._output_dir(job, self.absolute(job.workdir or "."))
+        check_skipping(job, output_dir, moved=moved)
+        inputs, _ = resolve_inputs(job, self._base, self._host)
+        places = [os.path.join(output_dir, one) for one in job.outputs]
+        stdin = self._existing("stdin", job, job.stdin)
+        if not job.template:
+            stdin, *places = (one.replace(INDEX, str(index)) for one in (stdin, *places))
+        paths = [*(source for source, _ in inputs), *filter(os.path.exists, [stdin])]
+        return are_there(places, paths)
 
     def _existing(self, field: str, job: Job, path: Path | None) -> str:
         if path is None:

@@ -79,7 +79,8 @@ class Planned:
         waits: what must be done first.
         retry: when its jobs are run again.
         attempt: 0, or the number of the retry that it makes.
-    pause: timedelta = timedelta(0)
+        skipped: they need not run: their outputs were there.
+        pause: how long it waits after it was put on record.
         pack: how its jobs are packed; a task of the submission is a pack of them.
     """
 
@@ -88,6 +89,7 @@ class Planned:
     waits: tuple[Wait, ...] = ()
     retry: Retry = attrs.field(factory=Retry)
     attempt: int = 0
+    skipped: bool = False
     pause: timedelta = timedelta(0)
     pack: Pack = attrs.field(factory=Pack)
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from anybatch.errors import JobError
+from anybatch.planning.existing import not_changed, skipping
 from anybatch.planning.expansion import expand, read_waits
-from anybatch.planning.filling import common_name, name_of
+from anybatch.planning.filling import common_name, filled, name_of
 from anybatch.planning.job_defaults import JobDefaults
 from anybatch.planning.job_environment import inherited, merge
 from anybatch.planning.node import node_limits
@@ -158,7 +159,9 @@ class Planner:
             folders=tuple(tables.folders()),
             links=tuple(tables.links()),
             copies=tuple(tables.copies.files()),
-            notes=tuple(dict.fromkeys([*tables.notes, *self._left_out()])),
+            notes=tuple(
+                dict.fromkeys([*tables.notes, *skipping(planned, len(jobs)), *self._left_out()])
+            ),
         )
 
     def _log(self, job: Job, path: Path | None) -> str:
@@ -177,12 +180,26 @@ class Planner:
         self, jobs: Sequence[Job], waits: Sequence[Sequence[Wait]]
     ) -> list[tuple[tuple[Wait, ...], JobGroup]]:
         groups: dict[Any, JobGroup] = {}
+        skipped = self._skipped(jobs, waits)
         for index, (job, wait) in enumerate(zip(jobs, waits, strict=True)):
-            key = (_directives(job), tuple(wait))
+            key = (_directives(job), tuple(wait), index in skipped)
             if key not in groups:
-                groups[key] = self._group(job)
+                groups[key] = attrs.evolve(self._group(job), skipped=index in skipped)
             groups[key].indices.append(index)
         return [(key[1], group) for key, group in groups.items()]
+
+    def _skipped(self, jobs: Sequence[Job], waits: Sequence[Sequence[Wait]]) -> set[int]:
+        """The jobs that need not run."""
+        moved: dict[Any, bool] = {}
+        found = set()
+        for index, job in enumerate(jobs):
+            if not job.skip_existing:
+                continue
+            if (like := _directives(job)) not in moved:
+                moved[like] = self._transfer(job) is Transfer.SYSTEM
+            if self._resolver.is_done(filled(job, index), index, moved=moved[like]):
+                found.add(index)
+        return not_changed(found, waits)
 
     def _group(self, job: Job) -> JobGroup:
         check_growth(job.retry, job.resources)
@@ -200,9 +217,16 @@ class Planner:
             job=job,
             composed=composed,
             inherit=inherited(self._host.environ, patterns, composed),
-            transfer=self._hooks.transfer(self._system, job, tables),
+            transfer=self._transfer(job),
             settings=tables[self._system],
             limits=self._limits_for(tables[self._system]),
+        )
+
+    def _transfer(self, job: Job) -> Transfer:
+        settings = self._settings.with_layer("call", job.settings)
+        names = [plugin.name for plugin in self._hooks.plugins.plugins_for(self._system)]
+        return self._hooks.transfer(
+            self._system, job, {name: settings.table(name) for name in names}
         )
 
     def _check_pack(self, group: JobGroup) -> None:
@@ -264,6 +288,7 @@ class Planner:
                 indices=indices,
                 waits=waits,
                 retry=group.job.retry,
+                skipped=group.skipped,
                 pack=pack,
             )
 

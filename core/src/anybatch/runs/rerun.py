@@ -223,6 +223,7 @@ def _changed(planned: Planned, wanted: Wanted, waits: tuple[Wait, ...]) -> Plann
         planned,
         waits=waits,
         pause=timedelta(0),
+        skipped=False,
         submission=attrs.evolve(submission, resources=resources, settings=settings, avoid=()),
     )
 
@@ -240,7 +241,7 @@ def _directives(planned: Planned) -> str:
     """Equal for jobs that can share a submission."""
     one = planned.submission
     settings = sorted(one.settings.items(), key=repr)
-    same = (one.name, one.resources, settings, one.container, one.transfer)
+    same = (one.name, one.resources, settings, one.container, one.transfer, planned.pack)
     return repr((*same, planned.retry, planned.waits))
 
 

@@ -178,6 +178,7 @@ def plain_planned(planned: Planned) -> dict[str, Any]:
         "retry": to_plain(planned.retry),
         "attempt": planned.attempt,
         "pack": to_plain(planned.pack),
+        "skipped": planned.skipped,
         "pause": planned.pause.total_seconds(),
     }
 
@@ -220,6 +221,7 @@ def _read_planned(
         retry=from_plain(plain["retry"], Retry),
         attempt=_whole(plain["attempt"]),
         pack=pack,
+        skipped=plain.get("skipped") is True,
         pause=timedelta(seconds=plain.get("pause", 0)),
     )
 

@@ -35,6 +35,7 @@ from anybatch.runs.late_stops import LateStops
 from anybatch.runs.lookup import Lookup
 from anybatch.runs.moments import now
 from anybatch.runs.parts import plan_part
+from anybatch.runs.skipping import end_skipped
 from anybatch.runs.throttling import Throttling
 from anybatch.units import format_duration
 
@@ -199,6 +200,9 @@ class Submitter:
         if isinstance(verdict, str):
             with self._mutex:
                 self._refuse(one, Reason.DEPENDENCY, verdict, State.TERMINATED)
+        elif verdict is not None and one.planned.skipped:
+            with self._mutex:
+                end_skipped(self._run, one)
         elif verdict is not None:
             with self._mutex:
                 stopping.end_unwanted(self._run, one)

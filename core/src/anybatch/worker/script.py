@@ -84,6 +84,7 @@ class JobLayout:
         own_copies: inputs are copied, and what an earlier attempt left of a copy is replaced.
         outputs: glob patterns.
         optional_outputs: glob patterns that may match nothing.
+        whole: outputs are brought only after a command that has succeeded.
         transferred: the batch system moves the job's files.
         scratch: it works in a folder of its own on the node's disk.
         setup_once: lines that one job of the run runs on a node.
@@ -105,6 +106,7 @@ class JobLayout:
     outputs: tuple[str, ...] = ()
     optional_outputs: tuple[str, ...] = ()
     output_dir: str = ""
+    whole: bool = False
     transferred: bool = False
     scratch: bool = False
     setup_once: tuple[str, ...] = ()
@@ -132,7 +134,7 @@ def definitions(around: JobLayout) -> dict[str, str]:
         "ab_env": _exports(around.env),
         "ab_setup": [f"ab_setup_line {quote(line)}" for line in around.setup],
         "ab_stage_in": _stage_in(around),
-        "ab_stage_out": _stage_out(around),
+        "ab_stage_out": [*_if_done(around), *_stage_out(around)],
         "ab_wrapped": _wrapper(around),
         "ab_enter": ["ab_make_scratch" if around.scratch else "ab_enter_workdir"],
         "ab_prepare": ["ab_set_up_once"] if around.setup_once else [],
@@ -220,6 +222,11 @@ def _stage_out(around: JobLayout) -> list[str]:
 
 def _matches(pattern: str, write: Callable[[str], str]) -> str:
     return quote_pattern(_plain(pattern), write)
+
+
+def _if_done(around: JobLayout) -> list[str]:
+    """Keeps what a command that failed has left where it is."""
+    return ['[ "$ab_status" -eq 0 ] || return 0'] if around.whole else []
 
 
 def _exports(variables: Mapping[str, str]) -> list[str]:

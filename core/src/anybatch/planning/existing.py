@@ -1,0 +1,112 @@
+"""Jobs whose outputs are there already, and newer than their inputs: they need not run.
+
+That outputs are there proves something only where the job script brings them: each file in one
+step, all of them after the command has succeeded. In the working folder one may be half written.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from anybatch.errors import JobError
+from anybatch.planning.folders import files_below
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from anybatch.model import Job
+    from anybatch.planning.plan import Planned, Wait
+
+_MAGIC = frozenset("*?[")
+
+
+def check_skipping(job: Job, output_dir: str, *, moved: bool) -> None:
+    """See that outputs can tell whether a job was done.
+
+    Args:
+        output_dir: where they are brought to; empty: nowhere.
+        moved: the batch system moves the job's files.
+
+    Raises:
+        JobError: they cannot.
+    """
+    if not job.outputs:
+        raise JobError("skip_existing: the job names no outputs, so nothing tells if it was done")
+    if moved:
+        raise JobError(
+            "skip_existing cannot be used where the batch system moves files: it may leave half a "
+            "file"
+        )
+    if not output_dir:
+        raise JobError(
+            "skip_existing needs output_dir: an output in the working directory may be half "
+            "written, by a job that was killed"
+        )
+    for pattern in job.outputs:
+        if not _MAGIC.isdisjoint(pattern):
+            raise JobError(
+                f"skip_existing: output {pattern!r} is a pattern, so nothing tells if all of its "
+                f"files are there; name each file, or their folder"
+            )
+
+
+def are_there(outputs: Iterable[str], inputs: Iterable[str]) -> bool:
+    """Whether all outputs of a job are there, each newer than all of its inputs.
+
+    Of two equal times nobody knows which was first: then the job runs. Links are followed, and one
+    that is newer than what it leads to counts as new. Optional outputs tell nothing.
+
+    Raises:
+        JobError: a folder that cannot be read.
+    """
+    oldest = []
+    for place in outputs:
+        times = list(_times(place))
+        if not times:
+            return False
+        oldest.append(min(times))
+    newest = max((time for path in inputs for time in _changes(path)), default=-1)
+    return min(oldest) > newest
+
+
+def _times(path: str) -> Iterator[int]:
+    """When the files of an output were written; none where it is not there, or is no file."""
+    for inner in files_below(path) if os.path.exists(path) else ():
+        file = os.path.join(path, inner) if inner else path
+        if os.path.isfile(file):
+            yield os.stat(file).st_mtime_ns
+
+
+def _changes(path: str) -> Iterator[int]:
+    """When an input was changed last: its files, and the links and folders that lead to them."""
+    yield os.lstat(path).st_mtime_ns
+    yield os.stat(path).st_mtime_ns
+    for inner in files_below(path) if os.path.isdir(path) else ():
+        file = os.path.join(path, inner)
+        yield os.lstat(file).st_mtime_ns
+        yield os.stat(file).st_mtime_ns
+
+
+def not_changed(there: set[int], waits: Sequence[Sequence[Wait]]) -> set[int]:
+    """Those of the jobs whose outputs are there that run after nothing that runs.
+
+    What a job runs after may change its inputs.
+    """
+    while True:
+        changed = {
+            index
+            for index in there
+            if any(run or other not in there for run, other in waits[index])
+        }
+        if not changed:
+            return there
+        there = there - changed
+
+
+def skipping(planned: Sequence[Planned], count: int) -> Iterator[str]:
+    """What to tell of jobs that need not run."""
+    skipped = sum(len(one.indices) for one in planned if one.skipped)
+    if skipped:
+        jobs = "1 job" if count == 1 else f"{count} jobs"
+        yield f"{skipped} of {jobs} will not run: the outputs are there, newer than the inputs"
