@@ -62,26 +62,37 @@ def test_the_program_of_the_documentation_runs(
     assert 0 < float((average.folder / "results/average.txt").read_text()) < 1
 
 
+#: What a job is told of itself.
+SEEN = """
+def seen():
+    if "SLURM_JOB_NAME" in os.environ:
+        names = ("JOB_NAME", "JOB_PARTITION", "CPUS_PER_TASK", "MEM_PER_NODE")
+        return "+".join(os.environ["SLURM_" + name] for name in names)
+    with open(os.environ["_CONDOR_JOB_AD"]) as file:
+        ad = dict(line.rstrip().partition(" = ")[::2] for line in file)
+    names = ("JobBatchName", "Mine", "RequestCpus", "RequestMemory")
+    return "+".join(ad[name].strip('"') for name in names)
+
+
+HERE = Path"""
+
+
 def test_native_settings_are_understood(
     program: Callable[..., Program], settings: dict[str, Any]
 ) -> None:
-    """`slurm_settings` and `htcondor_settings` as their documentation writes them, job_name too."""
-    body = (
-        "note('+'.join(os.environ.get(f'SLURM_{name}', one) for name, one in "
-        "[('JOB_NAME', 'one'), ('JOB_PARTITION', 'short'), ('CPUS_PER_TASK', '2')]))"
-    )
+    """`slurm_settings` and `htcondor_settings` as their documentation writes them, and others."""
     tasks = program(
-        layers(1, 2, body),
+        layers(1, 2, "note(seen())").replace("HERE = Path", SEEN, 1),
         job_name="first",
         queue="short",
         job_slots=2,
         slurm_settings={"export": "NONE", "time": "10", "job-name": "one", "mem": "100M"},
-        htcondor_settings={"JobBatchName": "one", "request_memory": "100 MB", "+Mine": '"x"'},
+        htcondor_settings={"JobBatchName": "one", "request_memory": "100 MB", "+Mine": '"short"'},
         **settings,
     )
     said = tasks.run()
     assert "This progress looks :)" in said
-    assert [line for line in tasks.ran if "." not in line] == ["one+short+2"] * 2
+    assert [line for line in tasks.ran if "." not in line] == ["one+short+2+100"] * 2
     assert ("queue mean nothing" in said) == (settings["anybatch_system"] == "htcondor")
 
 
