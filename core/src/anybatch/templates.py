@@ -83,6 +83,10 @@ class Names:
             return None
         return _PARTS[place["part"]](value)
 
+    def in_any(self, texts: Iterable[str]) -> bool:
+        """Whether any of *texts* has a known name."""
+        return any(True for text in texts for _ in self.used(text))
+
     def used(self, text: str) -> Iterator[str]:
         """The known names in *text* that are filled in."""
         for place in _PLACE.finditer(text) if "{" in text else ():

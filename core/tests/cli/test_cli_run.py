@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from anybatch.cli.options import for_each
+from anybatch.cli.describing import many_of, read_lines
 from anybatch.errors import JobError
 from anybatch.model import Job
 from anybatch.testing import awkward_texts
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.system
 
 FEW = settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
 JOB_KEYS = {"index", "id", "state", "reason", "exit_code", "signal", "native_state", "host"}
-JOB_KEYS |= {"submitted", "started", "ended", "stdout", "stderr", "labels"}
+JOB_KEYS |= {"submitted", "started", "ended", "stdout", "stderr", "labels", "params"}
 JOB_KEYS |= {"cpu_time", "max_memory", "attempt", "message", "name"}
 RUN_KEYS = {"run", "name", "system", "folder", "created", "finished", "counts", "jobs"}
 ECHO = "import os, sys; os.write(1, b'\\0'.join(map(os.fsencode, sys.argv[1:])))"
@@ -307,18 +307,15 @@ def test_each_line_arrives_byte_for_byte(call: Call, home: Path, content: list[b
 def test_lines_with_carriage_returns_are_refused(content: bytes) -> None:
     """The line breaks of Windows would become part of the words of jobs."""
     with pytest.raises(JobError, match=r"--each: line [12] ends with a carriage return"):
-        list(for_each(Job(["cat", "{}"]), BytesIO(content)))
+        read_lines(BytesIO(content))
 
 
 @given(lines.filter(bool), st.booleans())
 def test_each_line_is_a_job(content: list[bytes], ended: bool) -> None:
     """A line keeps every byte but the line break, which the last line need not have."""
     text = b"\n".join(content) + b"\n" * (ended or not content[-1])
-    jobs = list(for_each(Job(["cat", "-{}-"]), BytesIO(text)))
-    words = [job.command[1] for job in jobs]
-    assert [word.encode("utf-8", "surrogateescape") for word in words] == [
-        b"-%b-" % line for line in content
-    ]
+    found = [line.encode("utf-8", "surrogateescape") for line in read_lines(BytesIO(text))]
+    assert found == content
 
 
 def test_a_line_without_a_place_is_the_last_word(call: Call) -> None:
@@ -327,7 +324,10 @@ def test_a_line_without_a_place_is_the_last_word(call: Call) -> None:
     assert result.stdout_bytes == b"line it is\t\n"
 
 
+NOTHING = {"count": None, "zipped": False, "tables": (), "each": (), "params": ()}
+
+
 def test_a_script_takes_no_lines() -> None:
     """The text of a script gets no line put in, which could become a command."""
     with pytest.raises(JobError, match="script"):
-        list(for_each(Job("echo {}"), BytesIO(b"; rm -r ~\n")))
+        many_of(Job("echo {}"), {**NOTHING, "each": [BytesIO(b"; rm -r ~\n")]})

@@ -8,6 +8,7 @@ import attrs
 import click
 
 from anybatch.cli.base import json_option, option_group
+from anybatch.cli.describing import DESCRIBING_OPTIONS, many_of
 from anybatch.cli.file_options import FILE_OPTIONS
 from anybatch.cli.limit import LIMIT_OPTIONS
 from anybatch.cli.pack_options import PACK_OPTIONS
@@ -27,21 +28,16 @@ from anybatch.retries import Retry, RetryRule, read_retry_option
 from anybatch.units import parse_duration, parse_size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from typing import BinaryIO
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from anybatch.cli.base import Decorator
     from anybatch.session import Session
-
-MOST_JOBS = 1_000_000  #: each takes memory, and a line of a file
-PLACE = "{}"  #: stands for the line of --each in the words of the command
 
 #: Options end at the first word of the command; what follows belongs to the command.
 CONTEXT = {"allow_interspersed_args": False}
 
 _job = option_group("Job")
 _needs = option_group("Resources")
-_many = option_group("Many jobs")
 _path = click.Path()
 
 set_option: Decorator = _job(
@@ -173,19 +169,7 @@ _OPTIONS: tuple[Decorator, ...] = (
     ),
     *_RESOURCES,
     *FILE_OPTIONS,
-    _many(
-        "--count",
-        type=WholeNumber(1),
-        metavar="N",
-        help="Run the command as N jobs. ANYBATCH_INDEX (0 to N-1) is the number of each job.",
-    ),
-    _many(
-        "--each",
-        type=click.File("rb"),
-        metavar="FILE",
-        help="Run one job for each line of FILE (- for standard input). {} in the command is "
-        "replaced by the line; if there is no {}, the line is appended as the last argument.",
-    ),
+    *DESCRIBING_OPTIONS,
     *PACK_OPTIONS,
     *LIMIT_OPTIONS,
     json_option,
@@ -215,7 +199,7 @@ def _with(function: Callable[..., Any], options: Sequence[Decorator]) -> Callabl
     return function
 
 
-def prepare(given: Mapping[str, Any], say: Callable[[str], None]) -> tuple[Session, list[Job]]:
+def prepare(given: Mapping[str, Any], say: Callable[[str], None]) -> tuple[Session, Sequence[Job]]:
     """The session and the jobs that the options describe. Nothing is submitted.
 
     Raises:
@@ -233,7 +217,7 @@ def prepare(given: Mapping[str, Any], say: Callable[[str], None]) -> tuple[Sessi
             plugins=session.plugins,
             on_notice=say,
         )
-    return session, _jobs(given, settings)
+    return session, many_of(_overlaid(_basis(given), given, settings), given)
 
 
 def read_assignments(assignments: Iterable[str], session: Session) -> dict[str, dict[str, Any]]:
@@ -249,17 +233,6 @@ def read_assignments(assignments: Iterable[str], session: Session) -> dict[str, 
         table, name, value = parse_assignment(text, session.settings)
         tables.setdefault(table, {})[name] = value
     return tables
-
-
-def _jobs(given: Mapping[str, Any], settings: Mapping[str, Mapping[str, Any]]) -> list[Job]:
-    if given["count"] and given["each"]:
-        raise JobError("--count and --each cannot be used together")
-    if (given["count"] or 0) > MOST_JOBS:
-        raise JobError(f"--count: a run can have at most {MOST_JOBS} jobs")
-    job = _overlaid(_basis(given), given, settings)
-    if given["each"]:
-        return list(for_each(job, given["each"]))
-    return [job] * (given["count"] or 1)
 
 
 def _basis(given: Mapping[str, Any]) -> Job:
@@ -312,27 +285,3 @@ def _retry(retry: Retry, given: Iterable[int | RetryRule]) -> Retry:
 
 def _chosen(given: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
     return {name: given[name] for name in names if given.get(name) not in (None, ())}
-
-
-def for_each(job: Job, file: BinaryIO) -> Iterator[Job]:
-    """A job for each line of a file, which keeps every byte but the line break.
-
-    Raises:
-        JobError: the file is empty, or has the line breaks of Windows.
-    """
-    if isinstance(job.command, str):
-        raise JobError(
-            "--each cannot be combined with a job file whose command is a script; "
-            "use a list of words"
-        )
-    words = job.command if any(PLACE in word for word in job.command) else (*job.command, PLACE)
-    text = file.read().decode("utf-8", "surrogateescape")
-    if not text:
-        raise JobError("--each: the file is empty; it needs one line for each job")
-    for number, line in enumerate(text.removesuffix("\n").split("\n"), 1):
-        if line.endswith("\r"):
-            raise JobError(
-                f"--each: line {number} ends with a carriage return (CRLF line breaks), which "
-                f"would be part of the job's word; convert the file, for example with dos2unix"
-            )
-        yield attrs.evolve(job, command=[word.replace(PLACE, line) for word in words])

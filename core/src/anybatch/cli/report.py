@@ -13,6 +13,7 @@ from anybatch.cli.base import count_jobs, echo_exact, shown
 from anybatch.cli.progress import write_counts
 from anybatch.errors import FolderAway
 from anybatch.model import State
+from anybatch.parameters import describe
 from anybatch.ranges import write_ranges
 from anybatch.units import format_duration
 
@@ -212,10 +213,24 @@ def print_jobs(run: Run, indices: Sequence[int]) -> None:
     """A line for each of some jobs; of many, equal ones share a line."""
     jobs = _some(run, indices)
     groups = _equal_jobs(jobs, run) if len(jobs) > MANY else [[job] for job in jobs]
-    print_table(
-        ("INDEX", "ID", "STATE", "NATIVE STATE", "HOST", "TIME", "REASON"),
-        [_job_row(group, run) for group in groups],
-    )
+    headings: tuple[str, ...] = ("INDEX", "ID", "STATE", "NATIVE STATE", "HOST", "TIME", "REASON")
+    rows: list[tuple[str, ...]] = [_job_row(group, run) for group in groups]
+    if any(job.params for job in jobs):
+        headings = (*headings[:1], "PARAMETERS", *headings[1:])
+        params = map(_params, groups)
+        rows = [(row[0], one, *row[1:]) for row, one in zip(rows, params, strict=True)]
+    print_table(headings, rows)
+
+
+def _params(group: Sequence[JobView]) -> str:
+    """The parameters of a job, or those that all jobs of a group have."""
+    first, *others = (job.params for job in group)
+    shared = {
+        name: value
+        for name, value in first.items()
+        if all(one.get(name) == value for one in others)
+    }
+    return describe(shared)
 
 
 def _equal_jobs(jobs: Sequence[JobView], run: Run) -> list[list[JobView]]:
