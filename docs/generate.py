@@ -16,7 +16,16 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import click
-from anybatch import commands, discovery_hooks, hookspecs, host, records, system, testing
+from anybatch import (
+    commands,
+    discovery_hooks,
+    hookspecs,
+    host,
+    records,
+    system,
+    testing,
+    worker_paths,
+)
 from anybatch.cli import cli
 from anybatch.localhost import LocalHost
 from anybatch.plugins.calls import Hooks
@@ -71,6 +80,9 @@ def hooks_page() -> Iterator[str]:
     yield (inspect.getdoc(records) or "") + " They are in `anybatch.records`."
     for name in public_classes(records):
         yield from _class(name, getattr(records, name))
+    yield (inspect.getdoc(worker_paths) or "") + " They are in `anybatch.worker_paths`."
+    for name in public_classes(worker_paths):
+        yield from _class(name, getattr(worker_paths, name))
     yield "## The host"
     yield inspect.getdoc(host) or ""
     for name in public_classes(host):

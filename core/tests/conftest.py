@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from .shells import SHELLS, Shell, make_shell
-from .toy import Clock, Toy
+from .toy import TIMED, Clock, Toy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,17 +28,7 @@ def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The time for watching and submitting."""
     made = Clock()
-    for module in (
-        "moments",
-        "state",
-        "submitter",
-        "lookup",
-        "gate",
-        "late_stops",
-        "throttling",
-        "polling",
-        "observation",
-    ):
+    for module in TIMED:
         monkeypatch.setattr(f"anybatch.runs.{module}.time", made)
     return made
 

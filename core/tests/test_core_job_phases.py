@@ -11,8 +11,9 @@ import attrs
 import pytest
 from anybatch.hookspecs import hookimpl
 from anybatch.model import Job
-from anybatch.records import Environment, Transfer, WorkerPath
+from anybatch.records import Environment, Transfer
 from anybatch.worker.exit_records import parse_record
+from anybatch.worker_paths import WorkerPath
 
 from .shells import RunFolder, write_run
 from .toy import Toy

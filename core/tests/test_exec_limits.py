@@ -10,7 +10,8 @@ import pytest
 from anybatch.errors import JobError
 from anybatch.model import Job
 from anybatch.planning.exec_limits import ALL, WORD
-from anybatch.records import Environment, WorkerPath
+from anybatch.records import Environment
+from anybatch.worker_paths import WorkerPath
 
 from .shells import write_run
 from .toy import Toy, local_host, session_of

@@ -92,7 +92,7 @@ def play(state: RunState, kind: str, s: int, index: int, now: State) -> None:
     elif kind == "rerun":
         rerun(state, index)
     elif kind == "submitting":
-        state.record(kind, s=s, n=one.tries + 1, until=1.0)
+        state.record(kind, s=s, n=one.tries + 1, host="here", lasts=1.0)
     elif kind == "not_found":
         state.record(kind, s=s, n=one.tries)
     elif kind == "unfound":
@@ -204,7 +204,7 @@ def test_a_clock_that_is_set_between_failure_and_retry(
     other.record_ended([other.outcome(other.jobs[0], State.FAILED, Reason.SIGNAL)])
     clock.now += back
     retry(state, 0)
-    state.record("submitting", s=1, n=1, until=0.0)
+    state.record("submitting", s=1, n=1, host="here", lasts=0.0)
     state.record("submitted", s=1, ids=["7.1", "7.2"])
     for one in (state, reader_of(state, state.folder)):
         one.catch_up()
@@ -234,7 +234,7 @@ def test_two_plans_of_one_number_leave_the_run_readable(state: RunState) -> None
         writer.record_retry(
             attrs.evolve(planned, indices=indices, submission=submission, attempt=1)
         )
-        writer.record("submitting", s=1, n=1, until=0.0)
+        writer.record("submitting", s=1, n=1, host="here", lasts=0.0)
     other.record("submitted", s=1, ids=["7.1", "7.2"])
     for order in itertools.permutations([events_of(state, "live"), events_of(state, "other")]):
         fold = reader(state)

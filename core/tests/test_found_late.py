@@ -6,11 +6,10 @@ import contextlib
 import errno
 import os
 import shutil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from anybatch.errors import FolderError
-from anybatch.localhost import LocalHost
 from anybatch.model import Job, State
 from anybatch.runs.journal import Journal
 from anybatch.worker.exit_records import ExitFolder
@@ -18,7 +17,7 @@ from anybatch.worker.layout import JOBS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from .toy import Toy, leave_record, local_host, plugins_of, said, session_of
+from .toy import FailingHost, Toy, leave_record, local_host, plugins_of, said, session_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,35 +104,6 @@ def test_the_folder_of_a_new_journal_is_on_the_disk(
 # -- a run's folder that fails
 
 
-class Failing(LocalHost):
-    """This machine, whose files fail at the n-th of some calls."""
-
-    def __init__(self, number: int, at: int) -> None:
-        super().__init__({"PATH": os.environ["PATH"]})
-        self.number, self.left = number, at
-
-    def _count_down(self) -> None:
-        self.left -= 1
-        if self.left == 0:
-            raise OSError(self.number, os.strerror(self.number))
-
-    def append(self, *args: Any, **more: Any) -> None:
-        self._count_down()
-        super().append(*args, **more)
-
-    def list_changed(self, *args: Any, **more: Any) -> Any:
-        self._count_down()
-        return super().list_changed(*args, **more)
-
-    def read_from(self, *args: Any, **more: Any) -> bytes:
-        self._count_down()
-        return super().read_from(*args, **more)
-
-    def changed_at(self, *args: Any, **more: Any) -> Any:
-        self._count_down()
-        return super().changed_at(*args, **more)
-
-
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     number=st.sampled_from([errno.ENOSPC, errno.EIO, errno.ESTALE, errno.EMFILE, errno.EACCES]),
@@ -147,7 +117,7 @@ def test_a_folder_that_fails_once_loses_nothing(
     toy = Toy()
     with session_of(isolated, toy) as session:
         name = session.submit([Job(TRUE)] * 2).id
-    failing = session_of(isolated, toy, host=Failing(number, at))
+    failing = session_of(isolated, toy, host=FailingHost(number, at))
     with failing, contextlib.suppress(FolderError):  # it is told, and costs nothing
         run = failing.attach(name)
         leave_record(run.folder, f"0.0.0.command.exit-{code}")

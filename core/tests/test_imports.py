@@ -196,7 +196,15 @@ FLOW = (
         "jobfile",
         "selection",
     ),
-    *("validators", "records", "discovery_hooks", "hookspecs", "system", "transfer"),
+    *(
+        "validators",
+        "worker_paths",
+        "records",
+        "discovery_hooks",
+        "hookspecs",
+        "system",
+        "transfer",
+    ),
     *("ownership", "localfiles", "locallease", "localhost", "commands"),
     *("plugins", "settings", "detection", "worker", "planning", "runs", "local"),
     *(

@@ -11,7 +11,8 @@ from anybatch.errors import JobError, SettingError, UsageError
 from anybatch.hookspecs import hookimpl
 from anybatch.model import Job, Resources, Retry
 from anybatch.planning import inputs, job_environment
-from anybatch.records import Environment, ForbiddenFileName, ForbiddenMountPath, Transfer
+from anybatch.records import Environment, Transfer
+from anybatch.worker_paths import ForbiddenFileName, ForbiddenMountPath
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

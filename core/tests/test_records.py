@@ -13,7 +13,6 @@ from anybatch.records import (
     Alias,
     Detection,
     Environment,
-    ForbiddenMountPath,
     JobStatus,
     Limits,
     Rendered,
@@ -21,6 +20,7 @@ from anybatch.records import (
     Setting,
     SiteDefault,
 )
+from anybatch.worker_paths import ForbiddenMountPath
 
 RIGHT: dict[type, dict[str, Any]] = {
     Alias: {"system": "local"},

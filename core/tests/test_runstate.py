@@ -77,7 +77,7 @@ def play(state: RunState, event: tuple[Any, ...]) -> None:
     planned = state.submissions[s].planned
     jobs = [state.jobs[index] for index in indices]
     if kind == "submitting":
-        state.record(kind, s=s, until=float(number))
+        state.record(kind, s=s, host="here", lasts=float(number))
     elif kind == "submitted":
         state.record(kind, s=s, ids=[f"{s}.{index}" for index in planned.indices])
     elif kind == "not_found":
@@ -138,7 +138,7 @@ def state(isolated: Path) -> RunState:
 
 
 def submit(state: RunState, s: int, *ids: str) -> None:
-    state.record("submitting", s=s, until=0.0)
+    state.record("submitting", s=s, host="here", lasts=0.0)
     state.record("submitted", s=s, ids=list(ids))
 
 

@@ -93,6 +93,22 @@ OPEN = {
         "terminated": "terminated terminated terminated",
         "gone": "signal signal terminated",
     },
+    "0.0.0.command.exit-137": {
+        "unasked": "- exit_code terminated",
+        "queued": "- - -",
+        "held": "- - -",
+        "running": "- exit_code terminated",
+        "done": "exit_code exit_code terminated",
+        "perhaps done": "exit_code exit_code terminated",
+        "exit 3": "exit_code exit_code terminated",
+        "signal 9": "exit_code exit_code terminated",
+        "failed": "exit_code exit_code terminated",
+        "memory": "out_of_memory out_of_memory out_of_memory",
+        "time": "time_limit time_limit time_limit",
+        "node": "node_failure node_failure node_failure",
+        "terminated": "terminated terminated terminated",
+        "gone": "exit_code exit_code terminated",
+    },
     "0.0.0.command.exit-143.TERM": {
         "unasked": "- exit_code terminated",
         "queued": "- - -",
@@ -108,6 +124,22 @@ OPEN = {
         "node": "node_failure node_failure node_failure",
         "terminated": "terminated terminated terminated",
         "gone": "exit_code exit_code terminated",
+    },
+    "0.0.0.setup.exit-137": {
+        "unasked": "- setup terminated",
+        "queued": "- - -",
+        "held": "- - -",
+        "running": "- setup terminated",
+        "done": "setup setup terminated",
+        "perhaps done": "setup setup terminated",
+        "exit 3": "setup setup terminated",
+        "signal 9": "setup setup terminated",
+        "failed": "setup setup terminated",
+        "memory": "out_of_memory out_of_memory out_of_memory",
+        "time": "time_limit time_limit time_limit",
+        "node": "node_failure node_failure node_failure",
+        "terminated": "terminated terminated terminated",
+        "gone": "setup setup terminated",
     },
     "0.0.0.stage_in.exit-143.TERM": {
         "unasked": "- stage_in terminated",
@@ -210,6 +242,17 @@ def test_where_the_system_may_run_it_again_it_speaks_first(name: str, status: st
         waits = not (said_so and said_so.state.final) and (patience or status in ("queued", "held"))
         assert word(evidence) == ("-" if waits else told(name, status, terminated=False))
         assert word(attrs.evolve(evidence, missing=True)) == told(name, status, terminated=False)
+
+
+def test_success_of_a_run_that_may_not_be_the_last_is_none_where_the_job_was_stopped() -> None:
+    """The system may run it again, was told to stop it, and does not know it any more."""
+    evidence = Evidence(record=ARRIVED, started=True, reruns=True, terminated=True, missing=True)
+    assert word(evidence) == "terminated"
+    verdict = judge(evidence)
+    assert verdict is not None
+    assert verdict.evidence[0] == "exit record 0.0.0.command.exit-0, maybe of a run before"
+    assert word(attrs.evolve(evidence, reruns=False)) == "done"
+    assert word(attrs.evolve(evidence, terminated=False)) == "done"
 
 
 @pytest.mark.parametrize("name", [*CONCLUSIVE, *filter(None, OPEN)])

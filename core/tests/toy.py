@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections import defaultdict
 from datetime import datetime, timedelta, timezone
@@ -34,6 +35,11 @@ if TYPE_CHECKING:
     from anybatch.model import Job
     from anybatch.records import Batch, Submission
 
+#: The modules of `anybatch.runs` that a `Clock` stands in for the time of.
+TIMED = (
+    *("moments", "state", "submitter", "gate", "late_stops", "stopping", "throttling", "polling"),
+    "observation",
+)
 NOON = datetime(2026, 1, 2, 12, 0, 0, tzinfo=timezone.utc)
 
 
@@ -68,6 +74,7 @@ class Toy:
         transfer: Transfer = Transfer.SHARED,
         reruns: bool = False,
         max_running: bool = False,
+        late_arrival: timedelta = timedelta(0),
     ) -> None:
         self.answers: dict[str, JobStatus] = {}
         self.extra_timeout = timedelta(0)
@@ -80,6 +87,7 @@ class Toy:
             dependencies=dependencies,
             reruns=reruns,
             max_running=max_running,
+            late_arrival=late_arrival,
             render_context=facts or {},
         )
         self.most: dict[str, int] = {}
@@ -209,21 +217,30 @@ class ThrottledToy(Toy):
 
 
 class Clock:
-    """Stands in for the module `time`; it goes on when it is told to."""
+    """Stands in for the module `time`; it goes on when it is told to.
+
+    Attributes:
+        now: what nobody sets; seconds.
+        set_by: seconds that the wall clock is before it.
+    """
 
     def __init__(self) -> None:
         self.now = 1_000_000.0
+        self.set_by = 0.0
 
     def monotonic(self) -> float:
         return self.now
 
     def time(self) -> float:
-        return self.now
+        return self.now + self.set_by
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
 
 
-def plugins_of(**objects: object) -> Plugins:
-    """The given plugins, by name."""
-    plugins = Plugins(local_host())
+def plugins_of(*, host: Host | None = None, **objects: object) -> Plugins:
+    """The given plugins, by name, which see this host."""
+    plugins = Plugins(host or local_host())
     for name, plugin in objects.items():
         plugins.add(name, plugin)
     assert [plugin.problem for plugin in plugins.found] == [None] * len(objects)
@@ -235,10 +252,49 @@ def local_host(**environ: str) -> LocalHost:
     return LocalHost({"PATH": os.environ["PATH"], **environ})
 
 
+class FailingHost(LocalHost):
+    """This machine, whose files fail at the n-th of some calls, and at some after it.
+
+    Attributes:
+        left: calls until the first that fails; 0: none fails.
+        lasts: how many fail.
+        number: why (errno).
+    """
+
+    def __init__(self, number: int = errno.EIO, left: int = 0, lasts: int = 1) -> None:
+        super().__init__({"PATH": os.environ["PATH"]})
+        self.number, self.left, self.lasts = number, left, lasts
+
+    def _count_down(self) -> None:
+        if self.left > 1:
+            self.left -= 1
+        elif self.left == 1:
+            self.lasts -= 1
+            self.left = int(self.lasts > 0)
+            raise OSError(self.number, os.strerror(self.number))
+
+    def append(self, *args: Any, **more: Any) -> None:
+        self._count_down()
+        super().append(*args, **more)
+
+    def list_changed(self, *args: Any, **more: Any) -> Any:
+        self._count_down()
+        return super().list_changed(*args, **more)
+
+    def read_from(self, *args: Any, **more: Any) -> bytes:
+        self._count_down()
+        return super().read_from(*args, **more)
+
+    def changed_at(self, *args: Any, **more: Any) -> Any:
+        self._count_down()
+        return super().changed_at(*args, **more)
+
+
 def session_of(folder: Path, toy: Toy, **more: Any) -> Session:
     """A session on the toy system."""
     host: Host = more.pop("host", None) or local_host()
-    plugins = more.pop("plugins", None) or plugins_of(toy=toy, **more.pop("others", {}))
+    others = more.pop("others", {})
+    plugins = more.pop("plugins", None) or plugins_of(host=host, toy=toy, **others)
     return Session("toy", plugins=plugins, host=host, folder=folder, **more)
 
 

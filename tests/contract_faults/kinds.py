@@ -11,7 +11,7 @@ import attrs
 from anybatch.errors import CommandError, Rejected
 from anybatch.host import Command, Completed
 from anybatch.model import State
-from anybatch.records import Batch, Environment, JobStatus, Rendered
+from anybatch.records import Batch, Environment, JobStatus, Rendered, Unreachable
 from anybatch.testing import submission as plain
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from anybatch.model import Job
     from anybatch.records import Submission
 
-    Statuses = Sequence[Mapping[str, JobStatus | None]]
+    Statuses = Sequence[Mapping[str, JobStatus | Unreachable]]
 
 LATE = timedelta(hours=3)
 #: A command that asks accounting, by its first words.
@@ -44,7 +44,10 @@ class SpoiltHost:
 
 def each(answers: Statuses, change: Callable[[JobStatus], JobStatus | None]) -> list[Any]:
     """Answers with each status changed; those that become None are left out."""
-    changed = [{n: status and change(status) for n, status in one.items()} for one in answers]
+    changed = [
+        {n: s if isinstance(s, Unreachable) else change(s) for n, s in one.items()}
+        for one in answers
+    ]
     return [{n: status for n, status in one.items() if status} for one in changed]
 
 
@@ -209,7 +212,7 @@ def spoil(base: type[Any], kind: str, words: Mapping[str, Any]) -> type[Any]:
             }
             return each(answers, changes[kind]) if kind in changes else answers
 
-        def _one(self, batch: Batch, native: str) -> Mapping[str, JobStatus | None]:
+        def _one(self, batch: Batch, native: str) -> Mapping[str, JobStatus | Unreachable]:
             [answer] = super().anybatch_status([attrs.evolve(batch, ids=(native,))])
             return answer
 
@@ -231,6 +234,8 @@ def spoil(base: type[Any], kind: str, words: Mapping[str, Any]) -> type[Any]:
             if kind == "terminate_gone_is_error":
                 for batch, answer in zip(batches, super().anybatch_status(batches), strict=True):
                     for status in map(answer.get, batch.ids):
+                        if isinstance(status, Unreachable):
+                            continue
                         if status is None or status.state.final:
                             raise CommandError(Command(("stop", *batch.ids)), "no such job")
             return super().anybatch_terminate(batches, signal)
@@ -238,9 +243,11 @@ def spoil(base: type[Any], kind: str, words: Mapping[str, Any]) -> type[Any]:
     return Spoilt
 
 
-def one_of_those_that_wait(answer: Mapping[str, JobStatus | None]) -> dict[str, JobStatus | None]:
+def one_of_those_that_wait(
+    answer: Mapping[str, JobStatus | Unreachable],
+) -> dict[str, JobStatus | Unreachable]:
     """As if `7[1-9]` were read as one job."""
-    waiting = [n for n, status in answer.items() if status and status.state is State.QUEUED]
+    waiting = [n for n, one in answer.items() if getattr(one, "state", None) is State.QUEUED]
     return {n: status for n, status in answer.items() if n not in waiting[1:]}
 
 

@@ -60,6 +60,7 @@ if TYPE_CHECKING:
         Rendered,
         Submission,
         Transfer,
+        Unreachable,
     )
 
 # -- From a job to text: the host may be asked what is there, nothing is changed -----------
@@ -210,20 +211,20 @@ def anybatch_find(  # type: ignore[empty-body]
 @hookspec
 def anybatch_status(  # type: ignore[empty-body]
     batches: Sequence[Batch], host: Host
-) -> Sequence[Mapping[str, JobStatus | None]]:
+) -> Sequence[Mapping[str, JobStatus | Unreachable]]:
     """What the system says of jobs that were submitted: one command, not one for each job.
 
     Called at every poll with all jobs of all runs whose end is not known yet, as batches: a
-    submission together with the ids that are asked about. What a job was submitted with
-    (settings, folder, limits) is in its batch. Group batches by what decides whom to ask (a
-    cluster, a server). Ask the queue first and, only for ids that it no longer knows, what keeps
-    finished jobs. The next poll comes after a pause that grows with the time this one took.
+    submission together with the ids that are asked about. What a job was submitted with (settings,
+    folder, limits) is in its batch. Group batches by what decides whom to ask (a cluster, a
+    server). Ask the queue first and, only for ids it no longer knows, what keeps ended jobs. What
+    this takes lengthens the pause until the next poll.
 
     Returns:
         A mapping for each batch, in their order: a status for each of its ids that the system
-        knows. An id that is left out is one that the system does not know (any more), which is
-        not a verdict. None for an id: nothing can be said of it from here, and nothing changes.
-        Ids that are not of the batch are ignored.
+        knows, and `Unreachable` with the reason for those of which nothing can be said from here.
+        An id that is left out is one that the system, asked where the job is, does not know (any
+        more), which is not a verdict. Ids that are not of the batch are ignored.
 
     Raises:
         CommandError: the system could not be asked; no job's state changes.
@@ -240,8 +241,7 @@ def anybatch_account(  # type: ignore[empty-body]
 ) -> Sequence[Mapping[str, JobStatus]]:
     """What accounting tells of jobs that have ended: CPU time, peak memory, host, times.
 
-    Called once when a run has ended. Only the missing facts of an outcome are filled in; the
-    verdict stays.
+    Called once when a run has ended. Only missing facts are filled in; the verdict stays.
 
     Returns:
         Like `anybatch_status`. Not implemented, or None: nothing more is known.
@@ -254,19 +254,19 @@ def anybatch_account(  # type: ignore[empty-body]
 @hookspec
 def anybatch_terminate(
     batches: Sequence[Batch], signal: str | None, host: Host
-) -> Sequence[Mapping[str, str]] | None:
+) -> Sequence[Mapping[str, str | Unreachable]] | None:
     """Stop jobs, or send them a signal: as few commands as the system allows.
 
-    Called when a user asks for it. A job that is gone already is not an error. The core itself
-    calls a job `terminated` that ends after it was told to stop.
+    A job that is gone already is no error. The core calls a job `terminated` that ends after it was
+    told to stop. Called when a user asks for it, and again for jobs that were `Unreachable` then.
 
     Args:
         batches: the jobs, as in `anybatch_status`.
         signal: a name without SIG (`USR1`), sent to the command; None: stop the jobs.
 
     Returns:
-        A mapping for each batch, in their order: why the system did not accept it, for each id
-        where that is so. None: it accepted all.
+        A mapping for each batch, in their order: for ids that were not told to stop the text of
+        a refusal, or `Unreachable`, which is tried again. None: it accepted all.
 
     Raises:
         UsageError: the system cannot send that signal; nothing was sent.

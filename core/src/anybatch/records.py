@@ -14,6 +14,7 @@ from anybatch import validators
 from anybatch.host import Command
 from anybatch.model import Reason, Resources, State
 from anybatch.validators import all_are, is_a, is_aware, is_table, or_none, to_texts
+from anybatch.worker_paths import ForbiddenMountPath, WorkerPath
 
 
 @attrs.frozen(kw_only=True)
@@ -94,34 +95,6 @@ class Alias:
 
     system: str = attrs.field(validator=is_a(str))
     settings: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict, validator=is_a(Mapping))
-
-
-class WorkerPath(enum.Enum):
-    """A path that is known only where the job runs; stands for a word of a wrapper."""
-
-    RUN = "run"  #: the run's folder, where the job script and its records are
-    WORKDIR = "workdir"  #: the working folder
-    OUTPUT_DIR = "output_dir"  #: made if it is not there; the working folder where there is none
-    FILES = "files"  #: `env_script` and inputs that are links, separated by commas; may be empty
-
-
-@attrs.frozen
-class ForbiddenMountPath:
-    """What no absolute path that a job uses may hold, because a wrapper cannot mount it.
-
-    Attributes:
-        pattern: a regular expression.
-        advice: the end of the error's text, which begins with what was found: `cannot be
-            mounted; use another name`.
-    """
-
-    pattern: str = attrs.field(validator=validators.is_pattern)
-    advice: str = attrs.field(validator=is_a(str))
-
-
-@attrs.frozen
-class ForbiddenFileName(ForbiddenMountPath):
-    """What no name below the scratch folder may hold, because the batch system cannot move it."""
 
 
 @attrs.frozen(kw_only=True)
@@ -336,6 +309,21 @@ class JobStatus:
         if self.state is State.DONE and (self.never_started or self.undelivered):
             why = "never started" if self.never_started else "has not delivered its files"
             raise ValueError(f"a job that {why} cannot be done")
+
+
+@attrs.frozen
+class Unreachable:
+    """Nothing can be said of a job, or done to it, from here now. It is no sign of its end.
+
+    The job is on another cluster than the one that the commands lead to, or on another machine.
+    Nothing changes, time in which it is so does not count, and a stop is told later.
+
+    Attributes:
+        reason: why, for users, with the name of what is missed: `this is the cluster 'b', and the
+            job is on 'a'`.
+    """
+
+    reason: str = attrs.field(validator=[is_a(str), attrs.validators.min_len(1)])
 
 
 @attrs.frozen(kw_only=True)

@@ -149,7 +149,7 @@ class Run:
             id=state.id_of(job),
             state=job.state,
             native_state=job.native_state,
-            message=job.outcome.message if job.outcome else job.message or state.trouble_of(job),
+            message=job.outcome.message if job.outcome else self.watched.said_of(job),
             stdout=stdout,
             stderr=stderr,
             attempt=job.attempt,
@@ -213,18 +213,20 @@ class Run:
             signal: a name such as `USR1` or `SIGUSR1`; None: stop them.
 
         Returns:
-            How many jobs were told.
+            How many jobs were told. Those count that are stopped when they are found: of which it
+            is not known after some seconds whether they were submitted.
 
         Raises:
             RunNotFound: the run has no such job.
             UsageError: there is no such signal, or the system cannot send it.
             CommandError: the system could not be asked.
-            NotAccepted: the system did not accept it for some; the others were told.
+            NotAccepted: the system did not accept it for some, or cannot be told of them from
+                here; the others were told.
         """
         came = self.try_to_terminate(indices, signal)
-        if came.refused:
-            raise NotAccepted(f"run {self.id}: {'; '.join(came.refused)}")
-        return came.accepted + came.ended + came.pending
+        if left := (*came.refused, *came.unreached):
+            raise NotAccepted(f"run {self.id}: {'; '.join(left)}")
+        return came.accepted + came.ended + came.pending + len(came.in_doubt)
 
     def try_to_terminate(
         self, indices: Iterable[int] | None = None, signal: str | None = None

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         SiteDefault,
         Submission,
         Transfer,
+        Unreachable,
     )
 
 
@@ -111,7 +112,9 @@ class BatchSystem(Plugin, ABC):
         """See `anybatch.hookspecs.anybatch_find`."""
 
     @abstractmethod
-    def anybatch_status(self, batches: Sequence[Batch]) -> Sequence[Mapping[str, JobStatus | None]]:
+    def anybatch_status(
+        self, batches: Sequence[Batch]
+    ) -> Sequence[Mapping[str, JobStatus | Unreachable]]:
         """See `anybatch.hookspecs.anybatch_status`."""
 
     def anybatch_account(self, batches: Sequence[Batch]) -> Sequence[Mapping[str, JobStatus]]:
@@ -125,5 +128,5 @@ class BatchSystem(Plugin, ABC):
     @abstractmethod
     def anybatch_terminate(
         self, batches: Sequence[Batch], signal: str | None
-    ) -> Sequence[Mapping[str, str]] | None:
+    ) -> Sequence[Mapping[str, str | Unreachable]] | None:
         """See `anybatch.hookspecs.anybatch_terminate`."""

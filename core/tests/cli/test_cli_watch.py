@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.system
 
 WAITS = "until test -e go-$ANYBATCH_INDEX; do sleep 0.02; done; echo $ANYBATCH_INDEX"
-NOTHING = {"accepted": 0, "ended": 0, "pending": 0, "refused": []}
+NOTHING = {
+    **{"accepted": 0, "ended": 0, "pending": 0},
+    **{"in_doubt": [], "unreached": [], "refused": []},
+}
 
 
 def states(call: Call, *runs: str) -> list[str]:
@@ -317,7 +320,7 @@ def test_terminate_says_what_came_of_it(call: Call, toy: Path) -> None:
 
 
 def test_a_system_that_is_away_hinders_no_other(call: Call, toy: Path) -> None:
-    """Each run is told apart: one cannot be stopped, one is, one was never submitted."""
+    """Each run is told apart: one cannot be stopped, one is, one may be submitted."""
     away = submit(call, "--system", "toy", "--", "true")
     (toy / "down").touch()
     new = submit(call, "--system", "toy", "--", "true")
@@ -327,9 +330,9 @@ def test_a_system_that_is_away_hinders_no_other(call: Call, toy: Path) -> None:
     assert result.stdout == f"run {other}: stopping 1 job\n"
     assert f"run {away}: 'toy-terminate" in result.stderr
     assert "on fire" in result.stderr
-    ended = "stopped 1 job before submission"
-    pending = "1 job being submitted, to be stopped then"
-    assert call("terminate", new).stdout in (f"run {new}: {ended}\n", f"run {new}: {pending}\n")
+    doubtful = call("terminate", new)  # that it was not submitted nobody can tell
+    assert doubtful.exit_code == 1
+    assert doubtful.stdout == f"run {new}: 1 job still being looked up, and stopped when found\n"
 
 
 def test_cancel_is_another_name(call: Call) -> None:
@@ -344,7 +347,8 @@ def test_terminating_some_jobs(call: Call) -> None:
     """With an index only that job is told, once however often it is named."""
     run = submit(call, "--count", "3", "--", "sleep", "60")
     assert "stopping 2 jobs\n" in call("terminate", f"{run}:1", f"{run}:2", f"{run}:1").stdout
-    assert "stopping 3 jobs\n" in call("terminate", f"{run}:0", run).stdout
+    again = call("terminate", f"{run}:0", run).stdout  # the two may have ended meanwhile
+    assert any(f"stopping {n}\n" in again for n in ("1 job", "2 jobs", "3 jobs"))
 
 
 def test_signals_reach_the_command(call: Call, home: Path) -> None:

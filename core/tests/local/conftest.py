@@ -18,13 +18,12 @@ import pytest
 from anybatch.local import plugin
 from anybatch.localhost import LocalHost
 from anybatch.model import Resources
-from anybatch.records import Batch, Submission
+from anybatch.records import Batch, JobStatus, Submission, Unreachable
 from anybatch.testing import await_that
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from anybatch.records import JobStatus
 
 SOURCES = str(Path(anybatch.__file__).parents[1])
 
@@ -102,10 +101,10 @@ class Local:
     def status(self, ids: Sequence[str]) -> list[JobStatus]:
         known = self.known(ids)
         statuses = [known[native_id] for native_id in ids]
-        assert None not in statuses
-        return [status for status in statuses if status is not None]
+        assert all(isinstance(status, JobStatus) for status in statuses)
+        return [status for status in statuses if isinstance(status, JobStatus)]
 
-    def known(self, ids: Sequence[str]) -> Mapping[str, JobStatus | None]:
+    def known(self, ids: Sequence[str]) -> Mapping[str, JobStatus | Unreachable]:
         """What the plugin says of jobs, whose submission does not matter to it."""
         [answer] = self.plugin.anybatch_status([self.batch(ids)])
         return answer

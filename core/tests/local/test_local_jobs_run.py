@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from anybatch.errors import CommandError, Rejected, UsageError
 from anybatch.model import Reason, Resources, State
+from anybatch.records import Unreachable
 from anybatch.testing import await_that
 
 from .conftest import is_gone
@@ -376,13 +377,15 @@ def test_another_machine_cannot_answer(local: Local) -> None:
     one = local.submission()
     ids = local.hand_over(one)
     local.host.name = "elsewhere"
-    assert local.known(ids) == dict.fromkeys(ids)
-    for ask in (
-        lambda: local.terminate(ids),
-        lambda: local.plugin.anybatch_find(one),
-    ):
-        with pytest.raises(CommandError, match="but this is elsewhere; run the command there"):
-            ask()
+    words = "but this is elsewhere; run the command there"
+    [left] = local.plugin.anybatch_terminate([local.batch(ids)], None)
+    for answer in (local.known(ids), left):
+        assert [*answer] == ids
+        for why in answer.values():
+            assert isinstance(why, Unreachable)
+            assert words in why.reason
+    with pytest.raises(CommandError, match=words):
+        local.plugin.anybatch_find(one)
     local.host.name = ids[0].partition("@")[2]
 
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 from anybatch import Job, JobError, Resources, SettingError
-from anybatch.records import Environment, WorkerPath
+from anybatch.records import Environment
 from anybatch.testing import awkward_texts
+from anybatch.worker_paths import WorkerPath
 from anybatch_apptainer import render
 from anybatch_apptainer.settings import SETTINGS
 from hypothesis import given

@@ -23,3 +23,8 @@ class TestHTCondor(SystemContract):
     refused = Job(["true"], settings={"htcondor": {"requirements": "(("}})
     unreachable = "ERROR: Can't find address of local schedd"
     system_log: ClassVar[bool] = False  # without `output` HTCondor keeps nothing of it
+
+    def lead_elsewhere(self, environment: pytest.MonkeyPatch) -> str:
+        """To the second schedd of the pool."""
+        environment.setenv("_CONDOR_SCHEDD_HOST", "second@sid")
+        return "sid"

@@ -23,7 +23,7 @@ from anybatch.errors import (
     Rejected,
 )
 from anybatch.host import Command, Completed
-from anybatch.records import Detection, Environment, Limits, Transfer
+from anybatch.records import Detection, Environment, Limits, Transfer, Unreachable
 from anybatch.testing import ScriptedHost
 from anybatch_htcondor.plugin import HTCondor
 from hypothesis import given
@@ -450,12 +450,16 @@ def test_what_another_schedd_does_not_know_is_not_submitted_again() -> None:
     for act in (
         lambda: plugin.anybatch_find(one),
         lambda: plugin.anybatch_submit(one, plugin.anybatch_render(one)),
-        lambda: plugin.anybatch_terminate([batch(["54.0"], limits=AT_SID)], None),
     ):
         host.steps = [OTHER]
         with pytest.raises(CommandError, match=which):
             act()
         assert host.steps == []
+    host.steps = [OTHER]
+    [left] = plugin.anybatch_terminate([batch(["54.0"], limits=AT_SID)], None)
+    assert isinstance(left["54.0"], Unreachable)
+    assert left["54.0"].reason.startswith(which)
+    assert host.steps == []
 
 
 @pytest.mark.parametrize(
@@ -482,9 +486,8 @@ def terminate(
     """The program that is run, and the constraints that it gets."""
     program = PROGRAMS.get(signal or "", "condor_rm")
     steps = ((f"{program} -constraint", answer) for answer in answers)
-    more = (
-        [(WHOSE, NOTHING)] if any(not isinstance(a, Completed) or not a.ok for a in answers) else []
-    )
+    asks = len(ids) > 1 or any(not isinstance(a, Completed) or not a.ok for a in answers)
+    more = [(WHOSE, NOTHING)] if asks else []
     host = ScriptedHost(*steps, *more)
     assert HTCondor(host).anybatch_terminate([batch(ids, own)], signal) == [{}]
     assert host.steps == []
@@ -656,10 +659,20 @@ def test_a_signal_means_what_each_batch_was_submitted_with() -> None:
         HTCondor(ScriptedHost()).anybatch_terminate([batch(["1.0"], own), batch(["2.0"])], "USR1")
 
 
+def test_a_job_whose_token_was_changed_is_left_alone_and_told() -> None:
+    """Of several in one submission the others are stopped, and it is not said to be."""
+    odd = {"ClusterId": 54, "ProcId": 1, "AnybatchToken": "mine"}
+    host = ScriptedHost(("condor_rm", Completed(0)), (WHOSE, Completed(0, json.dumps([odd]))))
+    [answer] = HTCondor(host).anybatch_terminate([batch(["54.0", "54.1"])], None)
+    assert answer == {"54.1": "it was left alone: the job of this number has the token 'mine'"}
+    assert host.option("-constraint") == f'(AnybatchToken =!= "{TOKEN}" && (ClusterId == 54))'
+
+
 def test_a_command_that_fails_is_told_of_the_jobs_that_it_was_for() -> None:
     """The others have been told to stop."""
     batches = [batch(["1.0"], {"kill_sig": "CONT"}), batch(["2.0"])]
     steps = (("condor_rm", Completed(0)), ("condor_continue", failed("rm stopped")))
     stopped, refused = HTCondor(ScriptedHost(*steps)).anybatch_terminate(batches, "CONT")
     assert stopped == {}
-    assert data("rm stopped.stderr").strip().splitlines()[0] in refused["2.0"]
+    assert isinstance(refused["2.0"], Unreachable)
+    assert data("rm stopped.stderr").strip().splitlines()[0] in refused["2.0"].reason

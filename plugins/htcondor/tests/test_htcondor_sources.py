@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from anybatch import State
-from anybatch.errors import CommandError, CommandFailed, CommandTimeout
+from anybatch.errors import CommandFailed, CommandTimeout
 from anybatch.host import Command, Completed
-from anybatch.records import Limits, Transfer
+from anybatch.records import JobStatus, Limits, Transfer, Unreachable
 from anybatch.testing import ScriptedHost
 from anybatch_htcondor import sources
 from anybatch_htcondor.plugin import HTCondor
@@ -19,9 +19,9 @@ from anybatch_htcondor.render import system_log_path
 from .captured import TOKEN, batch, failed, said
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from anybatch.records import Batch, JobStatus
+    from anybatch.records import Batch
 
 DATA = Path(__file__).parent / "data"
 MIXED = [f"54.{proc}" for proc in range(8)]
@@ -91,19 +91,29 @@ def ended(*natives: str) -> Completed:
 
 
 class Pool(ScriptedHost):
-    """A host with a pool, and the plugin of a session on it."""
+    """A host with a pool, and the plugin of a session on it.
+
+    Attributes:
+        by_number: what the queue answers that is asked for jobs by their numbers alone.
+    """
 
     def __init__(self, *steps: tuple[str, Any]) -> None:
         super().__init__(*steps)
         self.plugin = HTCondor(self)
+        self.by_number = NOBODY
+
+    def run(self, command: Command) -> Completed:
+        if any("UserLog" in word for word in command.argv):
+            return self.by_number
+        return super().run(command)
 
 
-def ask(pool: Pool, ids: Sequence[str], folder: Path) -> dict[str, JobStatus | None]:
+def ask(pool: Pool, ids: Sequence[str], folder: Path) -> dict[str, JobStatus | Unreachable]:
     """What the plugin answers of a run's first submission."""
     return ask_all(pool, batch(ids, folder=folder))
 
 
-def ask_all(pool: Pool, *batches: Batch) -> dict[str, JobStatus | None]:
+def ask_all(pool: Pool, *batches: Batch) -> dict[str, JobStatus | Unreachable]:
     """What the plugin answers; all that the script expects is asked for."""
     answers = pool.plugin.anybatch_status(batches)
     assert not pool.steps, f"it did not ask: {pool.steps}"
@@ -119,8 +129,8 @@ def mine(which: str = "true") -> str:
     return f'(AnybatchToken == "{TOKEN}" && ({which}))'
 
 
-def states(answers: dict[str, JobStatus | None]) -> dict[str, State | None]:
-    return {native: one and one.state for native, one in answers.items()}
+def states(answers: Mapping[str, JobStatus | Unreachable]) -> dict[str, State | None]:
+    return {native: getattr(one, "state", None) for native, one in answers.items()}
 
 
 def then(host: Pool, *steps: tuple[str, Any]) -> Pool:
@@ -149,7 +159,7 @@ def test_a_log_that_knows_all_is_checked_once_a_minute(tmp_path: Path, clock: Cl
     for second in range(0, 60, 5):
         clock.now = 5000.0 + second
         answers = ask(host, MIXED, tmp_path)
-        assert {answers[native].state for native in OPEN if answers[native]} == {State.RUNNING}
+        assert {*states(answers).values()} - {State.DONE, State.FAILED} == {State.RUNNING}
     assert host.option("-constraint") == mine("(ClusterId == 54 && ((ProcId >= 5 && ProcId <= 7)))")
     clock.now = 5060.0
     ask(then(host, (QUEUE, ours("q running"))), MIXED, tmp_path)
@@ -266,6 +276,10 @@ HERE = (
     Completed(0, "\n\n-- Schedd: sid : <198.51.100.1:19618?... @ 11/28/26 10:19:38\nOWNER"),
 )
 OTHER = (NAME, Completed(0, "\n\n-- Schedd: second@sid : <198.51.100.1:19618?...\n"))
+ELSEWHERE = (
+    "this is the schedd 'second@sid', and the jobs are in 'sid'; set _CONDOR_SCHEDD_HOST=sid to "
+    "reach them"
+)
 AT_SID = Limits(render_context={"schedd": "sid"})
 
 
@@ -288,14 +302,16 @@ def test_two_submissions_of_one_number_get_each_its_own_answer(tmp_path: Path) -
 
 
 def test_another_schedd_says_nothing_of_a_job(tmp_path: Path) -> None:
-    """The jobs are neither gone nor looked for in its history; the error says where they are."""
+    """The jobs are neither gone nor looked for in its history; a message says where they are."""
     write_log(tmp_path, *events("mixed-running"))
     host = Pool()
     for _ in range(3):
-        then(host, (QUEUE, NOBODY), OTHER, OTHER)
-        with pytest.raises(CommandError, match="this is the schedd 'second@sid', and the jobs are"):
-            host.plugin.anybatch_status([batch(OPEN, folder=tmp_path, limits=AT_SID)])
+        then(host, (QUEUE, NOBODY), OTHER)
+        [answers] = host.plugin.anybatch_status([batch(OPEN, folder=tmp_path, limits=AT_SID)])
         assert host.steps == []
+        for one in answers.values():
+            assert isinstance(one, JobStatus)
+            assert (one.state, one.message) == (State.RUNNING, ELSEWHERE)
     then(host, (QUEUE, ours("q running")))
     answers = host.plugin.anybatch_status([batch(OPEN, folder=tmp_path, limits=AT_SID)])
     assert states(dict(answers[0])) == dict.fromkeys(OPEN, State.RUNNING)
@@ -314,11 +330,37 @@ def test_jobs_of_another_schedd_do_not_silence_those_of_this_one(tmp_path: Path)
     here, other = host.plugin.anybatch_status(batches)
     assert states(dict(here)) == {"7.0": State.RUNNING}
     assert states(dict(other)) == {"54.5": State.RUNNING, "54.99": None}
-    message = other["54.5"] and other["54.5"].message
-    assert message == (
+    words = (
         "this is the schedd 'sid', and the jobs are in 'second@sid'; set "
         "_CONDOR_SCHEDD_HOST=second@sid to reach them"
     )
+    assert getattr(other["54.5"], "message", "") == words
+    assert other["54.99"] == Unreachable(words)
+
+
+@pytest.mark.parametrize("logged", [True, False])
+def test_a_job_whose_token_was_changed_is_not_gone(
+    tmp_path: Path, clock: Clock, logged: bool
+) -> None:
+    """With the user's name and our event log it is ours, runs, and is told with what is odd."""
+    if logged:
+        write_log(tmp_path, *events("mixed-running"))
+    changed = {"AnybatchToken": "mine", "Owner": "alice", "Iwd": str(tmp_path)}
+    host = Pool()
+    host.by_number = ads(("54.5", 2), UserLog="htcondor-0.log", **changed)
+    for _ in range(3):
+        then(host, (QUEUE, NOBODY), (HISTORY, NOBODY_EVER))
+        [told] = ask(host, ["54.5"], tmp_path).values()
+        odd = told.reason if isinstance(told, Unreachable) else told.message
+        assert odd == "its token was changed to 'mine'; it is left alone until it has its own again"
+        assert isinstance(told, JobStatus) is logged
+    for stranger in (
+        {"UserLog": "other.log", "Owner": "alice"},
+        {"UserLog": "htcondor-0.log", "Owner": "eve"},
+    ):
+        host.by_number = ads(("54.5", 2), Iwd=str(tmp_path), AnybatchToken="x", **stranger)
+        then(host, (QUEUE, NOBODY), (HISTORY, NOBODY_EVER))
+        assert ask(host, ["54.5"], tmp_path) == {}
 
 
 # -- what else is told
@@ -505,7 +547,7 @@ def test_a_job_that_was_gone_is_open_while_the_schedd_is_away(tmp_path: Path, cl
     host = Pool((QUEUE, NOBODY), (HISTORY, NOBODY_EVER))
     assert ask(host, ["54.5"], tmp_path) == {}
     then(host, (QUEUE, failed("q stopped")))
-    assert ask(host, ["54.5"], tmp_path) == {"54.5": None}
+    assert states(ask(host, ["54.5"], tmp_path)) == {"54.5": None}
 
 
 def test_an_answer_with_an_ad_that_makes_no_sense_leaves_that_job_to_the_history(

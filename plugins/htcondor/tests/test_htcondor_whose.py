@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from anybatch import Job, Reason, Resources, State
-from anybatch.errors import CommandError, NotAccepted
+from anybatch.errors import NotAccepted
 from anybatch.testing import await_that, native_id
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ pytestmark = pytest.mark.usefixtures("pool")
 PATIENCE = 180
 WAIT_FOR_GO = ["sh", "-c", "touch ready-$ANYBATCH_INDEX; while ! test -e go; do sleep 0.1; done"]
 SECOND = "second@sid"
+AT_ONCE = {"anybatch": {"lost_after": timedelta(milliseconds=1)}}
 
 
 @pytest.fixture
@@ -40,42 +41,46 @@ def test_another_schedd_says_nothing_of_a_job(
     condor: Session,
     second: str,
     new_session: Callable[..., Session],
-    notices: list[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Where the configuration leads elsewhere the job is neither lost nor anybody's stopped."""
     run = condor.submit(Job(WAIT_FOR_GO))
     await_that(lambda: run.counts == {State.RUNNING: 1}, run.refresh)
     monkeypatch.setenv("_CONDOR_SCHEDD_HOST", second)
-    at_once = {"anybatch": {"lost_after": timedelta(milliseconds=1)}}
-    other = new_session("htcondor", settings=at_once).attach(run.id)
+    other = new_session("htcondor", settings=AT_ONCE).attach(run.id)
+    missed = f"this is the schedd '{second}', and the jobs are in 'sid'"
     for _ in range(3):
         other.refresh()
         assert other.counts == {State.RUNNING: 1}
-    missed = f"this is the schedd '{second}', and the jobs are in 'sid'"
-    assert any(missed in notice for notice in notices)
-    with pytest.raises(CommandError, match=missed):
+        assert missed in str(other.jobs[0].message)
+    with pytest.raises(NotAccepted, match=missed):
         other.terminate(signal="CONT")
     Path("go").touch()
     monkeypatch.delenv("_CONDOR_SCHEDD_HOST")
     assert run.wait(PATIENCE)[0].done
 
 
-def test_a_job_of_the_same_number_runs_on(condor: Session, tool: Callable[..., str]) -> None:
-    """The number is another job's now: its token says so, and no command reaches it."""
+def test_a_job_whose_token_was_changed_runs_on(
+    condor: Session, tool: Callable[..., str], new_session: Callable[..., Session]
+) -> None:
+    """It is watched, with a word on what is odd, is not lost, and no command reaches it."""
     run = condor.submit([Job(WAIT_FOR_GO)] * 2)
     await_that(lambda: Path("ready-0").exists() and Path("ready-1").exists())
     await_that(lambda: run.counts == {State.RUNNING: 2}, run.refresh)
     stranger = native_id(run, 1)
     tool("condor_qedit", stranger, "AnybatchToken", '"ab-somebody-elses-0"')
-    told = condor.attach(run.id)
+    told = new_session("htcondor", settings=AT_ONCE).attach(run.id)
+    for _ in range(3):
+        told.refresh()
+        assert told.jobs[1].state is State.RUNNING
+        assert "its token was changed to 'ab-somebody-elses-0'" in str(told.jobs[1].message)
     with pytest.raises(
         NotAccepted, match="it was left alone: the job of this number has the token"
     ):
         told.terminate([1])
     assert tool("condor_q", stranger, "-af", "JobStatus").strip() == "2"
     told.terminate([0])
-    await_that(lambda: told.outcome(0), condor.poll)
+    await_that(lambda: told.outcome(0), told.refresh)
     assert told.counts[State.TERMINATED] == 1
     assert tool("condor_q", stranger, "-af", "JobStatus").strip() == "2"
     Path("go").touch()

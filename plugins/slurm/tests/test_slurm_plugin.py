@@ -26,7 +26,7 @@ from anybatch.errors import (
 )
 from anybatch.host import Command, Completed
 from anybatch.localhost import LocalHost
-from anybatch.records import Batch, Limits, Submission
+from anybatch.records import Batch, Limits, Submission, Unreachable
 from anybatch.testing import ScriptedHost, await_that
 from anybatch_slurm.cluster import MOST_IDS
 from anybatch_slurm.parse import SQUEUE_FIELDS
@@ -493,7 +493,8 @@ def test_what_is_missing_is_believed_of_the_same_cluster_alone() -> None:
     assert host.steps == []
     host = ScriptedHost((SQUEUE, rows), (CONFIG, plain), (CONFIG, other))
     answers = told(["7", "8"], host)
-    assert answers["8"] is None
+    assert isinstance(answers["8"], Unreachable)
+    assert "this is the cluster 'accounting' now, and was 'plain'" in answers["8"].reason
     assert answers["7"]
 
 
@@ -569,7 +570,7 @@ def test_accounting_that_cannot_be_asked_takes_nothing_back() -> None:
     ):
         host = ScriptedHost((SQUEUE, Completed(0, rows)), (CONFIG, config), *more)
         answers = told(["7", "8_0", "8_1", "9"], host)
-        assert {native: one and one.state for native, one in answers.items()} == {
+        assert {native: getattr(one, "state", None) for native, one in answers.items()} == {
             **{"7": State.RUNNING, "8_1": State.RUNNING, "8_0": None, "9": None}
         }
 
@@ -581,9 +582,9 @@ def test_half_an_answer_of_accounting_is_taken_for_what_it_is() -> None:
     config = (CONFIG, said("scontrol config-accounting"))
     host = ScriptedHost((SQUEUE, Completed(0)), config, (SACCT, broken))
     answers = told(["8", "9"], host)
-    assert answers["8"] is None
-    assert (one := answers["9"])
-    assert one.state is State.DONE
+    assert isinstance(answers["8"], Unreachable)
+    assert "Connection reset" in answers["8"].reason
+    assert getattr(answers["9"], "state", None) is State.DONE
 
 
 def test_a_cluster_of_the_same_name_is_another_one() -> None:
@@ -595,11 +596,11 @@ def test_a_cluster_of_the_same_name_is_another_one() -> None:
     slurm = Slurm(ScriptedHost(config, (SQUEUE, rows), config))
     [answers] = slurm.anybatch_status([one])
     assert answers["7"]
-    assert answers["8"] is None
+    assert isinstance(answers["8"], Unreachable)
     host = ScriptedHost(config, (SQUEUE, rows), ("scancel 7", Completed(0)))
     [left] = Slurm(host).anybatch_terminate([one], None)
     assert set(left) == {"8"}
-    assert "which it was not submitted to" in left["8"]
+    assert "which it was not submitted to" in getattr(left["8"], "reason", "")
     slurm = Slurm(ScriptedHost(config, (FIND, Completed(0)), config))
     with pytest.raises(CommandError, match=r"and was far\(10.0.0.1\):6817"):
         slurm.anybatch_find(one.submission)
@@ -1094,9 +1095,9 @@ def test_a_cluster_that_is_away_keeps_no_other_from_answering() -> None:
     away, there = failed("squeue stopped"), Completed(0, ON_FAR)
     host = ScriptedHost((f"{SQUEUE} {NEAR}", away), (f"{SQUEUE} {FAR}", there))
     near, far = Slurm(host).anybatch_status(batches)
-    assert near == {"7": None}
-    assert (one := far["7"])
-    assert one.state is State.DONE
+    assert isinstance(near["7"], Unreachable)
+    assert CONTROLLER_AWAY in near["7"].reason
+    assert getattr(far["7"], "state", None) is State.DONE
     with pytest.raises(CommandFailed, match="Unable to contact"):
         Slurm(ScriptedHost((SQUEUE, away), (SQUEUE, away))).anybatch_status(batches)
 
@@ -1116,7 +1117,8 @@ def test_jobs_are_stopped_where_they_are(signal: str | None) -> None:
     assert host.steps == []
     assert FAR in host.ran[-1].argv
     assert near == also_near == {}
-    assert CONTROLLER_AWAY in far["7"]
+    assert isinstance(far["7"], Unreachable)
+    assert CONTROLLER_AWAY in far["7"].reason
 
 
 def test_use_is_asked_for_on_the_cluster_that_has_accounting() -> None:
@@ -1194,14 +1196,14 @@ def test_commands_that_lead_to_another_cluster_say_nothing_of_the_jobs() -> None
     host = ScriptedHost(config, (SQUEUE, Completed(0, ON_NEAR)))
     slurm = Slurm(host)
     said_of_ours, said_of_theirs = slurm.anybatch_status([one, other])
-    assert said_of_ours == {"7": None}
-    assert (answer := said_of_theirs["7"])
-    assert answer.state is State.RUNNING
+    elsewhere = Unreachable("this is the cluster 'plain', and the jobs are in 'accounting'")
+    assert said_of_ours == {"7": elsewhere}
+    assert getattr(said_of_theirs["7"], "state", None) is State.RUNNING
+    assert slurm.anybatch_status([one]) == [{"7": elsewhere}]
+    assert slurm.anybatch_terminate([one], None) == [{"7": elsewhere}]
     assert host.steps == []
     rendered = slurm.anybatch_render(one.submission)
     for ask in (
-        lambda: slurm.anybatch_status([one]),
-        lambda: slurm.anybatch_terminate([one], None),
         lambda: slurm.anybatch_find(one.submission),
         lambda: slurm.anybatch_submit(one.submission, rendered),
     ):

@@ -87,7 +87,7 @@ def _await(
         else:
             came = run.try_to_terminate()
             shown.say(f"run {run.id}: {effect(came, None)}")
-            tell_some([f"run {run.id}: {why}" for why in came.refused])
+            tell_some([f"run {run.id}: {why}" for why in (*came.refused, *came.unreached)])
             await_runs(session, [run], shown)
         return None
 

@@ -61,7 +61,9 @@ def effect(came: Termination, signal: str | None) -> str:
     parts = {
         f"sent {signal} to {{}}" if signal else "stopping {}": came.accepted,
         "stopped {} before submission": came.ended,
-        "{} being submitted, to be stopped then": came.pending,
+        "{} to be submitted with others, and stopped then": came.pending,
+        "{} still being looked up, and stopped when found": len(came.in_doubt),
+        "{} not reached, and stopped when they are": len(came.unreached),
         "refused for {}": len(came.refused),
     }
     told = [text.format(count_jobs(number)) for text, number in parts.items() if number]

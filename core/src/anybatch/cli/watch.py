@@ -86,7 +86,8 @@ def _await(session: Session, chosen: Sequence[Chosen], shown: Progress) -> list[
 anybatch terminate 20261120-094725-64a26d
 anybatch terminate 20261120-094725-64a26d:3 --signal USR1""",
     exits={
-        1: "a batch system refused for a job, or cannot be reached",
+        1: "not all jobs were told: a batch system refused or cannot be reached, or nobody knows "
+        "yet whether a job was submitted",
         2: "no such run, job or signal",
     },
 )
@@ -117,9 +118,9 @@ def terminate(names: tuple[str, ...], signal: str | None, as_json: bool) -> None
         for run, came in told.items():
             if not came.refused or came != Termination(refused=came.refused):
                 echo(f"run {run.id}: {effect(came, name)}")
-    refused = [f"run {run.id}: {why}" for run, came in told.items() for why in came.refused]
-    tell_some(refused)
-    sys.exit(int(bool(refused)))
+    go_on = {run: (*came.refused, *came.unreached) for run, came in told.items()}
+    tell_some([f"run {run.id}: {why}" for run, texts in go_on.items() for why in texts])
+    sys.exit(int(any(go_on.values()) or any(came.in_doubt for came in told.values())))
 
 
 def _try(run: Run, indices: Sequence[int] | None, signal: str | None) -> Termination:

@@ -13,7 +13,7 @@ from anybatch.commands import read, run
 from anybatch.errors import CommandError, UsageError, did_you_mean
 from anybatch.local import parse, render
 from anybatch.local.settings import SETTINGS
-from anybatch.records import Detection, Limits
+from anybatch.records import Detection, Limits, Unreachable
 from anybatch.system import BatchSystem
 
 if TYPE_CHECKING:
@@ -60,12 +60,13 @@ class Local(BatchSystem):
             raise CommandError(command, self._elsewhere("the submission", place))
         return read(self.host, command, parse.ids)
 
-    def anybatch_status(self, batches: Sequence[Batch]) -> Sequence[Mapping[str, JobStatus | None]]:
+    def anybatch_status(
+        self, batches: Sequence[Batch]
+    ) -> Sequence[Mapping[str, JobStatus | Unreachable]]:
         """One question, however many jobs; about those of another machine nothing can be said."""
         own, strangers = self._own(batches)
         known = read(self.host, render.status(own), parse.statuses) if own else {}
-        answers: dict[str, JobStatus | None] = {**dict.fromkeys(strangers), **known}
-        return [answers] * len(batches)
+        return [{**strangers, **known}] * len(batches)
 
     def anybatch_account(self, batches: Sequence[Batch]) -> Sequence[Mapping[str, JobStatus]]:
         """What the kernel has counted; jobs that the supervisor did not start are not known."""
@@ -73,18 +74,17 @@ class Local(BatchSystem):
         known = read(self.host, render.account(own), parse.used) if own else {}
         return [known] * len(batches)
 
-    def anybatch_terminate(self, batches: Sequence[Batch], signal: str | None) -> None:
+    def anybatch_terminate(
+        self, batches: Sequence[Batch], signal: str | None
+    ) -> Sequence[Mapping[str, Unreachable]]:
         """TERM, then KILL, or just the signal, to the process groups of the jobs."""
         known = [name.removeprefix("SIG") for name in signals.Signals.__members__]
         if signal is not None and signal not in known:
             raise UsageError(f"unknown signal {signal!r}{did_you_mean(signal, known)}")
-        ids = [native_id for batch in batches for native_id in batch.ids]
-        command = render.terminate(ids, signal)
-        # Home folders are shared, supervisors are not.
-        if strangers := parse.strangers(ids, self.host.name):
-            place = parse.machine_of(strangers[0])
-            raise CommandError(command, self._elsewhere(f"job {strangers[0]}", place))
-        run(self.host, command)
+        own, strangers = self._own(batches)
+        if own:
+            run(self.host, render.terminate(own, signal))
+        return [strangers] * len(batches)
 
     def anybatch_throttle(self, batch: Batch, most: int) -> bool:
         """The supervisor starts no more of them than that."""
@@ -93,11 +93,17 @@ class Local(BatchSystem):
             raise CommandError(render.throttle(batch.submission.token, most), where)
         return read(self.host, render.throttle(batch.submission.token, most), parse.throttled)
 
-    def _own(self, batches: Sequence[Batch]) -> tuple[list[str], list[str]]:
-        """The ids of jobs of this machine, and those of others."""
+    def _own(self, batches: Sequence[Batch]) -> tuple[list[str], dict[str, Unreachable]]:
+        """The ids of jobs of this machine, and those of others.
+
+        Home folders are shared, supervisors are not.
+        """
         ids = [native_id for batch in batches for native_id in batch.ids]
-        strangers = parse.strangers(ids, self.host.name)
-        return [native_id for native_id in ids if native_id not in set(strangers)], strangers
+        strangers = {
+            native_id: Unreachable(self._elsewhere(f"job {native_id}", parse.machine_of(native_id)))
+            for native_id in parse.strangers(ids, self.host.name)
+        }
+        return [native_id for native_id in ids if native_id not in strangers], strangers
 
     def _elsewhere(self, what: str, place: str) -> str:
         return (

@@ -9,7 +9,7 @@ import os
 from typing import TYPE_CHECKING
 
 from anybatch.errors import JobError
-from anybatch.records import WorkerPath
+from anybatch.worker_paths import WorkerPath
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

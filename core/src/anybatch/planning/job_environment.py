@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from anybatch.localhost import matches
-from anybatch.records import ForbiddenMountPath, WorkerPath
+from anybatch.worker_paths import ForbiddenMountPath, WorkerPath
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

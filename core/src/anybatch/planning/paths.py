@@ -24,9 +24,10 @@ from anybatch.planning.inputs import (
 )
 from anybatch.planning.job_environment import JobEnvironment
 from anybatch.quoting import INDEX, RUN_FOLDER
-from anybatch.records import REMOTE_RUN_DIR, ForbiddenFileName, Limits, Transfer
+from anybatch.records import REMOTE_RUN_DIR, Limits, Transfer
 from anybatch.templates import Names
 from anybatch.worker.script import JobLayout, NodeLimits
+from anybatch.worker_paths import ForbiddenFileName
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

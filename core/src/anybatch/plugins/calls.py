@@ -26,6 +26,7 @@ from anybatch.records import (
     Limits,
     Rendered,
     Transfer,
+    Unreachable,
 )
 
 if TYPE_CHECKING:
@@ -163,7 +164,9 @@ class Hooks:
         answer = self._call(system, "anybatch_find", submission=submission)
         return self._ids(system, "anybatch_find", answer, submission.count, none=True)
 
-    def status(self, system: str, batches: Sequence[Batch]) -> list[Mapping[str, JobStatus | None]]:
+    def status(
+        self, system: str, batches: Sequence[Batch]
+    ) -> list[Mapping[str, JobStatus | Unreachable]]:
         """What the system says of the jobs of each batch."""
         hook = "anybatch_status"
         if not batches:
@@ -171,30 +174,37 @@ class Hooks:
         answers = self._mappings(system, hook, self._call(system, hook, batches=batches), batches)
         for answer in answers:
             for native_id, status in answer.items():
-                if status is not None:
+                if not isinstance(status, Unreachable):
                     self._is(system, f"{hook} of {native_id!r:.50}", status, JobStatus)
         return answers
 
     def account(self, system: str, batches: Sequence[Batch]) -> list[Mapping[str, JobStatus]]:
-        """What accounting says of the jobs of each batch."""
+        """What accounting says of the jobs of each batch that can be asked about."""
         hook = "anybatch_account"
         answer = self._call(system, hook, batches=batches)
         if answer is None:
             return [{} for _ in batches]
-        answers = self._mappings(system, hook, answer, batches)
+        answers: list[Mapping[str, JobStatus]] = [
+            {native: one for native, one in told.items() if not isinstance(one, Unreachable)}
+            for told in self._mappings(system, hook, answer, batches)
+        ]
         for status in (one for answer in answers for one in answer.values()):
             self._is(system, hook, status, JobStatus)
         return answers
 
     def terminate(
         self, system: str, batches: Sequence[Batch], signal: str | None
-    ) -> list[Mapping[str, str]]:
+    ) -> list[Mapping[str, str | Unreachable]]:
         """Why the system did not accept to stop a job, for the jobs of each batch where so."""
         hook = "anybatch_terminate"
         answer = self._call(system, hook, batches=batches, signal=signal)
         if answer is None:
             return [{} for _ in batches]
-        return self._mappings(system, hook, answer, batches)
+        answers = self._mappings(system, hook, answer, batches)
+        for why in (one for answer in answers for one in answer.values()):
+            if not isinstance(why, str | Unreachable):
+                raise self._wrong(system, hook, why, "a text or Unreachable for an id")
+        return answers
 
     def throttle(self, system: str, batch: Batch, most: int) -> bool:
         """Have at most so many jobs of a submission run at once; whether the system does that."""

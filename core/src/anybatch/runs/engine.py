@@ -16,9 +16,9 @@ from anybatch.errors import FolderError
 from anybatch.runs import accounting, stopping
 from anybatch.runs.background import Background
 from anybatch.runs.bells import Bells
+from anybatch.runs.inquiry import Inquiry
 from anybatch.runs.journal import Journal
 from anybatch.runs.looking import Looks
-from anybatch.runs.moments import now
 from anybatch.runs.observers import Observers
 from anybatch.runs.questions import Questions
 from anybatch.runs.reopening import Reopening
@@ -33,15 +33,11 @@ if TYPE_CHECKING:
 
     from anybatch.host import Host
     from anybatch.plugins.calls import Hooks
-    from anybatch.records import Batch, JobStatus
     from anybatch.runs.index import Index
-    from anybatch.runs.moments import Moment
     from anybatch.runs.observation import RunObservation
     from anybatch.runs.rerun import Rerun, Wanted
     from anybatch.runs.stopping import Termination
     from anybatch.runs.store import RunFile
-
-    _Answered = list[tuple[Batch, Mapping[str, JobStatus | None]]]
 
 CLOSE_PATIENCE = 3.0  #: seconds
 
@@ -81,6 +77,7 @@ class Engine:
         self._roster = Roster(self.mutex, on_notice, self.wake)
         self._questions = Questions(hooks, poll_interval, on_notice)
         self._looks = Looks(self._roster, self._questions, self.observers, self.mutex, on_notice)
+        self._inquiry = Inquiry(self._roster, self._questions, self._looks, self.mutex)
         self._workers = Workers()
         self._bells = Bells()
         self._background = Background(self._tick, self.wake)
@@ -188,7 +185,7 @@ class Engine:
                 and (force or self._questions.pace(name).due)
             ]
         self._looks.look(systems, asked=due)
-        self._workers.all_at_once([partial(self._ask, system) for system in due])
+        self._workers.all_at_once([partial(self._inquiry.ask, system) for system in due])
         self._looks.look(due)
         self._announce()
 
@@ -197,35 +194,8 @@ class Engine:
         run = self._find_run(name)
         self._looks.look_at(run, thorough=True)
         if asked:
-            self._ask(run.system)
+            self._inquiry.ask(run.system)
         return run.state, run.seen
-
-    def _ask(self, system: str) -> None:
-        """Ask a batch system about all jobs whose end is open, and take its answer."""
-        with self._questions.one_at_a_time(system):
-            with self.mutex:
-                runs = self._roster.active([system])
-                asked = [(run, batch) for run in runs for batch in run.watcher.batches()]
-            at = now()
-            answers = self._questions.ask(system, [batch for _, batch in asked])
-            if answers is None:
-                for run in runs:
-                    self._roster.guarded(run, lambda one: one.watcher.note_away(self.mutex))
-                return
-            answered: dict[str, _Answered] = {run.state.id: [] for run in runs}
-            for (run, batch), answer in zip(asked, answers, strict=True):
-                answered[run.state.id].append((batch, answer))
-            for run in runs:
-                take = partial(self._take, answered=answered[run.state.id], at=at)
-                self._roster.guarded(run, take)
-
-    def _take(self, run: WatchedRun, answered: _Answered, at: Moment) -> None:
-        with self.mutex:
-            run.watcher.take_answers(answered, at)
-            self._looks.settle(run)
-        # A plugin may have fetched records, to be judged with its answer. tar (1.34) leaves the
-        # time of change of a folder as it was, so they are looked for whatever that says.
-        self._looks.look_at(run, thorough=True)
 
     def _announce(self) -> None:
         """Let runs go that have ended, and wake who waits."""
@@ -268,7 +238,7 @@ class Engine:
 
     def _ask_due(self, system: str) -> None:
         self._looks.look([system], asked=[system])
-        self._ask(system)
+        self._inquiry.ask(system)
         self._announce()
 
     def _submit(self, system: str) -> None:
@@ -284,13 +254,21 @@ class Engine:
         self, run: WatchedRun, indices: Collection[int], signal: str | None
     ) -> Termination:
         """Stop jobs that have not ended, or send them a signal."""
+        self._roster.guarded(run, lambda one: self._looks.look_at(one, thorough=True))
+        if run.seen.records:  # some may have ended already, as only the batch system can tell
+            self._inquiry.ask(run.system)
         told = stopping.stop(run.state, self._hooks, self.mutex, indices, signal)
-        if signal is None:  # what is in doubt is looked up, and stopped where it is found
-            self._roster.guarded(run, lambda one: one.submitter.step(submit=False, force=True))
+        if signal is None:
+            step = partial(run.submitter.step, submit=False, force=True)
+            look_up = partial(stopping.look_up, mutex=self.mutex, indices=[*indices], step=step)
+            self._roster.guarded(run, lambda one: look_up(one.state))
         self._looks.settle(run)
         self._announce()
         with self.mutex:
-            return stopping.recounted(told, run.state, indices)
+            told = stopping.recounted(told, run.state, indices)
+        if told.in_doubt:
+            self.on_notice(f"run {run.state.id}: {stopping.words_of_doubt(told.in_doubt)}")
+        return told
 
     def tell(self, run: WatchedRun) -> None:
         """Note that somebody was told how a run has ended."""

@@ -8,18 +8,23 @@ say different things of one.
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import attrs
 
 from anybatch.model import State
 from anybatch.outcome import Outcome
 from anybatch.planning.plan import Planned
-from anybatch.runs.moments import Moment
+from anybatch.runs.moments import Moment, this_boot
 
 #: A Lamport clock and the writer's name: whoever has read an event writes a later one.
 Stamp = tuple[int, str]
 FIRST: Stamp = (-1, "")
 _KEPT = 8  #: failed tries of a submission that are remembered
+#: What each machine counts from: when it was written, what it is, and since when.
+Signs = Mapping[str, tuple[Stamp, str, Moment]]
+_NONE: Signs = MappingProxyType({})
 
 
 @attrs.define
@@ -40,9 +45,8 @@ class JobRecord:
         past: the verdicts on its earlier attempts, by attempt, with their stamps.
         since: the attempt with which somebody last had it run again; 0: nobody has.
         stopped: the batch system was told to end it.
-        sign: the first sign of its end that is waited on, and since when: `missing` (the system
-            does not know it) or `ended` (the system says so, and no record is there).
-        told, signed, judged: stamps of what state, sign and outcome are from.
+        signs: what each machine counts time from, as `sign` tells it.
+        told, signed, judged: stamps of what state, the last word of no sign, and outcome are from.
         unwanted, reopened: stamps of the last wish for its end, and of that to run it again.
     """
 
@@ -58,7 +62,7 @@ class JobRecord:
     past: dict[int, tuple[Stamp, Outcome]] | None = None
     since: int = 0
     stopped: bool = False
-    sign: tuple[str, Moment] | None = None
+    signs: Signs = _NONE
     told: Stamp = attrs.field(default=FIRST, eq=False)
     signed: Stamp = attrs.field(default=FIRST, eq=False)
     judged: Stamp = FIRST
@@ -83,6 +87,23 @@ class JobRecord:
         if known is None or stamp >= known[0]:
             self.past[outcome.attempt] = (stamp, outcome)
 
+    @property
+    def sign(self) -> tuple[str, Moment] | None:
+        """What this machine counts time from, and since when.
+
+        `missing`: the system does not know the job. `ended`: it says so, and no record is there.
+        `away`: there is some sign of its end, and the system cannot be asked. `back`: it can again.
+        """
+        stamp, sign, at = self.signs.get(this_boot(), (FIRST, "", None))
+        return (sign, at) if at is not None and stamp > self.signed else None
+
+    def note_sign(self, sign: str | None, at: Moment, stamp: Stamp) -> None:
+        """A sign, as a machine counts it; None: there is none, for all machines."""
+        if sign is None:
+            self.signed = max(self.signed, stamp)
+        elif stamp >= self.signs.get(at.boot, (FIRST,))[0]:
+            self.signs = {**self.signs, at.boot: (stamp, sign, at)}
+
     def begin(self, planned: Planned) -> None:
         """It is in this submission now. A wish for its end holds for a retry, too."""
         if self.outcome:
@@ -90,7 +111,7 @@ class JobRecord:
         self.outcome = None
         self.submission, self.attempt = planned.submission.number, planned.attempt
         self.native_id, self.native_state, self.message, self.submitted = None, None, None, None
-        self.sign, self.stopped = None, False
+        self.signs, self.stopped = _NONE, False
         self.told = self.signed = self.judged = FIRST
 
     def set_apart(self, number: int) -> None:
@@ -98,7 +119,7 @@ class JobRecord:
         self.submission = number
         self.native_id, self.submitted, self.stopped = None, None, False
         if not self.state.final:
-            self.native_state, self.message, self.sign = None, None, None
+            self.native_state, self.message, self.signs = None, None, _NONE
             self.told = self.signed = FIRST
 
 
@@ -111,6 +132,19 @@ class Phase(str, enum.Enum):
     REFUSED = "refused"
 
 
+@attrs.frozen(order=True)
+class Failure:
+    """Why a try of a submission failed, when, and whether the batch system refused it."""
+
+    text: str
+    refused: bool
+    at: Moment
+
+    def is_refusal(self, text: str) -> bool:
+        """Whether it was refused with these words."""
+        return self.refused and self.text == text
+
+
 @attrs.define
 class SubmissionState:
     """A submission as the submitter sees it.
@@ -121,9 +155,10 @@ class SubmissionState:
         absent: the last of them that was looked up and has certainly left no jobs.
         announced_most: how many of its tasks were to run at once; None: all.
         parted: some of its jobs have become submissions of their own; the rest will.
-        until: when the last of them has certainly ended; seconds since 1970.
-        announced: when it was about to run.
-        unfound: the last try that a look-up did not find, and when that was first.
+        host: the machine that the last of them runs on; empty: several.
+        lasts: how long it may run, in seconds.
+        announced: when it was about to run; seconds since 1970.
+        unfound: the last try that a look-up did not find, and when that was first on each machine.
         failures: when and why the last tries failed, by try, and whether they were refused.
         has_jobs: the batch system has the jobs.
         refused: it is not tried any more.
@@ -138,10 +173,11 @@ class SubmissionState:
     announced_most: int | None = None
     parted: bool = False
     absent: int = 0
-    until: float = 0.0
+    host: str = ""
+    lasts: float = 0.0
     announced: float | None = None
-    unfound: tuple[int, Moment] | None = None
-    failures: dict[int, tuple[float, str, bool]] = attrs.field(factory=dict)
+    unfound: tuple[int, Mapping[str, Moment]] = (0, MappingProxyType({}))
+    failures: dict[int, Failure] = attrs.field(factory=dict)
     has_jobs: bool = False
     refused: bool = False
     taken: Stamp = FIRST
@@ -164,7 +200,7 @@ class SubmissionState:
         """Seconds of its pause that are left."""
         if self.planned_at is None or not self.planned.pause:
             return 0.0
-        return max(0.0, self.planned.pause.total_seconds() - self.planned_at.until(at))
+        return max(0.0, self.planned.pause.total_seconds() - self.planned_at.about_until(at))
 
     @property
     def phase(self) -> Phase:
@@ -178,22 +214,23 @@ class SubmissionState:
     @property
     def trouble(self) -> str:
         """Why the last try failed; empty where it did not, or has not been told."""
-        return self.failures[self.tries][1] if self.tries in self.failures else ""
+        return self.failures[self.tries].text if self.tries in self.failures else ""
 
     def announce(
-        self, number: int, until: float, at: float | None, most: int | None = None
+        self, number: int, host: str, lasts: float, at: float | None, most: int | None = None
     ) -> None:
         """A submit command is about to run, which is try *number*."""
         if number > self.tries:
-            self.tries, self.until, self.announced = number, until, at
+            self.tries, self.host, self.lasts, self.announced = number, host, lasts, at
             self.announced_most = most
         elif number == self.tries:  # two processes, neither of which knew of the other
-            self.until = max(self.until, until)
+            self.host = host if self.host == host else ""
+            self.lasts = max(self.lasts, lasts)
             self.announced = min(filter(None, (self.announced, at)), default=None)
             both = self.announced_most, most
             self.announced_most = None if None in both else max(filter(None, both))
 
-    def fail(self, number: int, failure: tuple[float, str, bool]) -> None:
+    def fail(self, number: int, failure: Failure) -> None:
         """Try *number* has failed."""
         self.failures[number] = min(self.failures.get(number, failure), failure)
         for old in sorted(self.failures)[:-_KEPT]:
@@ -201,15 +238,28 @@ class SubmissionState:
 
     def miss(self, number: int, at: Moment) -> None:
         """A look-up did not find try *number*."""
-        known = self.unfound
-        if known is None or (number, -at.wall) > (known[0], -known[1].wall):
-            self.unfound = (number, at)
+        last, since = self.unfound
+        if number == last:
+            first = since.get(at.boot, at)
+            self.unfound = (number, {**since, at.boot: min(first, at, key=_by_ticks)})
+        elif number > last:
+            self.unfound = (number, {at.boot: at})
+
+    @property
+    def unfound_since(self) -> Moment | None:
+        """Since when this machine has not found the last try; None: it has not looked yet."""
+        number, since = self.unfound
+        return since.get(this_boot()) if number == self.tries else None
 
     def equal_refusals(self) -> tuple[int, float]:
         """How many of the last tries were refused with the same words, and for how many seconds."""
-        tries = []
+        tries: list[Moment] = []
         number = self.tries
-        while number in self.failures and self.failures[number][1:] == (self.trouble, True):
-            tries.append(self.failures[number][0])
+        while (failure := self.failures.get(number)) and failure.is_refusal(self.trouble):
+            tries.append(failure.at)
             number -= 1
-        return len(tries), max(tries, default=0.0) - min(tries, default=0.0)
+        return len(tries), tries[-1].until(tries[0]) if tries else 0.0
+
+
+def _by_ticks(at: Moment) -> tuple[float, float]:
+    return at.ticks, at.wall

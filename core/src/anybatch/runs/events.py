@@ -114,15 +114,12 @@ def _are_outcomes(value: Any) -> bool:
     )
 
 
+#: Where a command runs, and for how many seconds at most.
+_WHERE = {"host": _is_text, "lasts": _is_time}
 _FIELDS: dict[str, dict[str, Callable[[Any], bool]]] = {
     kind: {"t": _is_time, **fields}
     for kind, fields in {
-        "submitting": {
-            "s": _is_number,
-            "n": _is_number_or_none,
-            "until": _is_time,
-            "most": _is_most,
-        },
+        "submitting": {"s": _is_number, "n": _is_number_or_none, "most": _is_most, **_WHERE},
         "failed": {"s": _is_number, "n": _is_number, "text": _is_text},
         "unfound": {"s": _is_number, "n": _is_number},
         "submitted": {"s": _is_number, "ids": _are_texts},

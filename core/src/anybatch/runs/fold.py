@@ -1,8 +1,8 @@
 """What the events of a run's journal come to, in whatever order they are read.
 
-    submitting  {s, n, until, most} submit command n of s is about to run, for so long at most;
-                                    no more of its jobs will run at once
-    failed      {s, n, text, refused}  it failed; whether there are jobs is not known
+    submitting  {s, n, host, lasts, most}  submit command n of s is about to run, for so long at
+                                    most; no more of its jobs will run at once
+    failed      {s, n, text, refused, at}  it failed; whether there are jobs is not known
     unfound     {s, n, at}          the token was looked up, for the first time without finding jobs
     not_found   {s, n}              that holds: no jobs, it may be tried again
     submitted   {s, ids}            the batch system has the jobs
@@ -14,7 +14,7 @@
     limit       {max_running, max_queued}  how many jobs of the run there may be at once
     throttle    {s, n, most}        so many jobs of s, as of try n, may run at once
     state       {s, jobs, state, native_state, message}
-    sign        {s, jobs, sign, at} the first sign of an end, or that it was none
+    sign        {s, jobs, sign, at} what a machine counts time from, or that there is nothing
     terminate   {jobs}              somebody asked for it
     stopped     {s, jobs}           the batch system was told so
     ended       {outcomes}          the verdicts
@@ -37,8 +37,8 @@ from anybatch.model import State
 from anybatch.outcome import Outcome
 from anybatch.planning.plan import RunLimit
 from anybatch.ranges import read_ranges
-from anybatch.runs.entries import FIRST, JobRecord, Stamp, SubmissionState
-from anybatch.runs.moments import read_moment
+from anybatch.runs.entries import FIRST, Failure, JobRecord, Stamp, SubmissionState
+from anybatch.runs.moments import Moment, read_moment
 from anybatch.runs.serialization import from_plain
 from anybatch.runs.store import read_planned
 from anybatch.worker.layout import Pages
@@ -121,11 +121,13 @@ class Fold:
         one = self.submissions[event["s"]]
         number = event.get("n")
         number = one.absent + 1 if number is None else number
-        one.announce(number, event["until"], event.get("t"), event.get("most"))
+        where = event["host"], event["lasts"]
+        one.announce(number, *where, event.get("t"), event.get("most"))
         self._label(one)
 
     def _on_failed(self, event: Event) -> None:
-        failure = event["t"], event["text"], bool(event.get("refused"))
+        at = read_moment(event.get("at")) or Moment(event["t"], "", event["t"])
+        failure = Failure(event["text"], bool(event.get("refused")), at)
         self.submissions[event["s"]].fail(event["n"], failure)
 
     def _on_unfound(self, event: Event) -> None:
@@ -234,11 +236,10 @@ class Fold:
             self._move(job, State(event["state"]))
 
     def _on_sign(self, event: Event) -> None:
-        stamp, at = stamp_of(event), read_moment(event.get("at"))
-        for job in self._current(event):
-            if not job.state.final and stamp >= job.signed:
-                job.signed = stamp
-                job.sign = (event["sign"], at) if event.get("sign") and at else None
+        if at := read_moment(event.get("at")):
+            for job in self._current(event):
+                if not job.state.final:
+                    job.note_sign(event.get("sign"), at, stamp_of(event))
 
     def _current(self, event: Event) -> Iterator[JobRecord]:
         """The jobs of an event whose attempt it is about."""
@@ -278,7 +279,7 @@ class Fold:
             return
         job.judged = stamp
         job.outcome, job.native_state, job.message = outcome, outcome.native_state, None
-        job.sign = None
+        job.signs = {}
         self._move(job, outcome.state, ended=True)
 
     def _move(self, job: JobRecord, state: State, *, ended: bool = False) -> None:

@@ -43,6 +43,7 @@ class LateStops:
         self._hooks = hooks
         self._on_notice = on_notice
         self.not_before = 0.0
+        self._noticed: set[str] = set()
 
     @property
     def due(self) -> bool:
@@ -50,19 +51,23 @@ class LateStops:
         return time.monotonic() >= self.not_before and bool(stopping.unstopped(self._run))
 
     def step(self) -> None:
-        """Tell it; what cannot be told is told later."""
+        """Tell it; what cannot be told, or of jobs that are out of reach, is told later."""
         with self._mutex:
             unwanted = stopping.unstopped(self._run) if self.due else []
         if not unwanted:
             return
         try:
-            refused = stopping.tell(self._run.file.system, self._hooks, unwanted, None)
+            told = stopping.tell(self._run.file.system, self._hooks, unwanted, None)
         except AnybatchError as error:
             self.not_before = time.monotonic() + PAUSE
             ids = ", ".join(native_id for batch in unwanted for native_id in batch.ids)
             self._on_notice(f"run {self._run.id}: cannot stop jobs {ids}: {error}")
             return
         with self._mutex:
-            self._run.record_stopped(unwanted)
-        for text in refused:
-            self._on_notice(f"run {self._run.id}: {text}")
+            self._run.record_stopped(told.settled)
+        if told.unreached:
+            self.not_before = time.monotonic() + PAUSE
+        for text in (*told.refused, *(f"{why}; it is not stopped yet" for why in told.unreached)):
+            if text not in self._noticed:
+                self._noticed.add(text)
+                self._on_notice(f"run {self._run.id}: {text}")

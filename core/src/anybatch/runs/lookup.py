@@ -6,7 +6,6 @@ request may be on its way, and what has left no start record, was not submitted.
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from anybatch.runs.entries import Phase
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
 #: Seconds between the two look-ups after which a submission is certainly not there, where the
 #: system names no longer time.
 SETTLE = 4.0
+#: Seconds for which a submit command may run on another machine, beside its time limit.
+ELSEWHERE = 60.0
 
 
 class Lookup:
@@ -55,8 +56,6 @@ class Lookup:
         ids = self._hooks.find(self._run.file.system, submission)
         if ids:
             return ids
-        if self._run.file.host != self._host.name and time.time() < one.until:
-            return 0.0  # a submit command may still run over there
         if (left := self._unsettled(one)) > 0:
             return left
         if self._left_records(one):
@@ -70,17 +69,19 @@ class Lookup:
     def _unsettled(self, one: SubmissionState) -> float:
         """The seconds until it is looked up again, while its request may be on its way; else 0.
 
-        A command may have given up on a busy system that still has its request in a queue. What
-        counts is when it was first not found, by whichever process.
+        A command may have given up on a busy system that still has its request in a queue, and one
+        that was begun on another machine may run there still. What counts is when it was first not
+        found, by whichever process of this machine.
         """
         submission, moment = one.planned.submission, now()
-        if one.unfound is None or one.unfound[0] != one.tries:
+        if one.unfound_since is None:
             at = moment.plain()
             with self._mutex:
                 self._run.record("unfound", s=submission.number, n=one.tries, at=at)
-        first = one.unfound[1] if one.unfound else moment
         settle = max(SETTLE, submission.limits.late_arrival.total_seconds())
-        left = settle - first.until(moment)
+        if one.host != self._host.name:
+            settle += one.lasts + ELSEWHERE
+        left = settle - (one.unfound_since or moment).until(moment)
         return min(left, max(SETTLE, settle / 4)) if left > 0 else 0.0
 
     def _left_records(self, one: SubmissionState) -> bool:

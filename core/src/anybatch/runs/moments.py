@@ -1,7 +1,8 @@
 """Moments that another process may count from, also when the wall clock was set meanwhile.
 
-On one machine, until it is started anew, time is counted by a clock that nobody sets. Only between
-machines, or over a restart, the wall clock has to do; where it went backwards no time has passed.
+On one machine, until it is started anew, time is counted by a clock that nobody sets. Between two
+machines nothing is counted, for their clocks may differ: each counts from what it has seen. Only a
+pause that somebody wishes may be off by the difference.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
-@attrs.frozen
+@attrs.frozen(order=True)
 class Moment:
     """A point in time.
 
@@ -32,9 +33,13 @@ class Moment:
     ticks: float
 
     def until(self, later: Moment) -> float:
-        """The seconds from this moment to a *later* one; never negative."""
+        """The seconds from this moment to a *later* one; never negative, 0 between machines."""
+        return max(0.0, later.ticks - self.ticks) if self.boot == later.boot else 0.0
+
+    def about_until(self, later: Moment) -> float:
+        """The same, and between machines by their wall clocks: only for what may be off."""
         if self.boot == later.boot:
-            return max(0.0, later.ticks - self.ticks)
+            return self.until(later)
         return max(0.0, later.wall - self.wall)
 
     def plain(self) -> list[float | str]:
@@ -69,6 +74,11 @@ def read_moment(plain: Any) -> Moment | None:
         return Moment(float(wall), str(boot), float(ticks))
     except (TypeError, ValueError, OverflowError):
         return None
+
+
+def this_boot() -> str:
+    """What a moment of this machine has as `boot`."""
+    return _boot()
 
 
 @cache

@@ -30,8 +30,9 @@ class RunObservation:
         ended_at: when the first sign of a job's end was made, as far as that is told, else seen.
         missing: since when the system does not know a job.
         answered_at: when the system was asked for what it said last of a job, or said nothing of.
-        back_at: when it was asked for the first answer after some that it did not give.
-        away: the last question was not answered.
+        back_at: when it was asked for the first answer about a job after some that it did not give.
+        away: the jobs of which the last question told nothing.
+        unreachable: why nothing can be said of a job from here.
         alive_at: when the system last said that it has a job which has not ended, or took it;
             monotonic seconds.
         trouble: what was last said of the run's folder.
@@ -43,8 +44,9 @@ class RunObservation:
     ended_at: dict[int, Moment] = attrs.field(factory=dict)
     missing: dict[int, Moment] = attrs.field(factory=dict)
     answered_at: dict[int, Moment] = attrs.field(factory=dict)
-    back_at: Moment | None = None
-    away: bool = False
+    back_at: dict[int, Moment] = attrs.field(factory=dict)
+    away: set[int] = attrs.field(factory=set)
+    unreachable: dict[int, str] = attrs.field(factory=dict)
     alive_at: dict[int, float] = attrs.field(factory=dict)
     trouble: str = ""
 
@@ -56,9 +58,12 @@ class RunObservation:
             self.ended_at,
             self.missing,
             self.answered_at,
+            self.back_at,
+            self.unreachable,
             self.alive_at,
         ):
             seen.pop(index, None)
+        self.away.discard(index)
 
     def note_alive(self, indices: Iterable[int]) -> None:
         """The system has these jobs now, and they have not ended."""
@@ -78,8 +83,8 @@ class RunObservation:
         if answered is None or ended is None:
             return 0.0
         spans = [ended.until(answered)]
-        if self.back_at is not None:
-            spans.append(self.back_at.until(answered))
+        if back := self.back_at.get(index):
+            spans.append(back.until(answered))
         return min(spans)
 
     def forget_end(self, index: int) -> None:

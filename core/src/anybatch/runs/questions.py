@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from anybatch.plugins.calls import Hooks
-    from anybatch.records import Batch, JobStatus
+    from anybatch.records import Batch, JobStatus, Unreachable
 
 
 class Questions:
@@ -40,7 +40,7 @@ class Questions:
 
     def ask(
         self, system: str, batches: Sequence[Batch]
-    ) -> list[Mapping[str, JobStatus | None]] | None:
+    ) -> list[Mapping[str, JobStatus | Unreachable]] | None:
         """What a system says of jobs; None: it cannot be asked, and nothing is known."""
         pace = self.pace(system)
         asked_at = pace.asked()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal as signals
+import time
 from typing import TYPE_CHECKING
 
 import attrs
@@ -10,16 +11,19 @@ import attrs
 from anybatch.errors import UsageError, did_you_mean
 from anybatch.model import Reason, State
 from anybatch.ranges import write_ranges
+from anybatch.records import Batch, Unreachable
 from anybatch.runs.entries import Phase
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from anybatch.plugins.calls import Hooks
-    from anybatch.records import Batch
     from anybatch.runs.entries import JobRecord, SubmissionState
     from anybatch.runs.state import RunState
+
+LOOK_UP = 10.0  #: seconds for which `terminate` waits to learn which jobs were submitted
+_PAUSE = 2.5  #: seconds between two look-ups
 
 
 @attrs.frozen(kw_only=True)
@@ -29,14 +33,36 @@ class Termination:
     Attributes:
         accepted: how many jobs the batch system has accepted it for.
         ended: how many had not been submitted, and thus ended at once.
-        pending: how many are being submitted, and are stopped as soon as their ids are known.
+        pending: how many wait to be submitted together with others, and are stopped then.
+        in_doubt: the numbers of jobs of which nobody knows yet whether they were submitted. They
+            are being looked up, by each process that looks at the run, and stopped when found.
+        unreached: why some could not be told from here, a text for each. They are told by the next
+            process that looks at the run and can.
         refused: why the others go on, a text for each.
     """
 
     accepted: int = 0
     ended: int = 0
     pending: int = 0
+    in_doubt: tuple[int, ...] = ()
+    unreached: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
+
+
+@attrs.frozen
+class Told:
+    """What a batch system answered that was told to stop jobs.
+
+    Attributes:
+        accepted: how many jobs it accepted it for.
+        settled: the jobs that need not be told again: it accepted or refused.
+        unreached, refused: as in `Termination`.
+    """
+
+    accepted: int
+    settled: tuple[Batch, ...]
+    unreached: tuple[str, ...]
+    refused: tuple[str, ...]
 
 
 def read_signal(text: str) -> str:
@@ -64,13 +90,18 @@ def stop(
         indices, torn = _whole_packs(run, indices)
     ended, batches, refused = _note(run, mutex, indices, signal)
     refused = [*torn, *refused]
-    told = sum(len(batch.ids) for batch in batches)
-    not_accepted = tell(run.file.system, hooks, batches, signal)
+    told = tell(run.file.system, hooks, batches, signal)
     if signal is None:
         with mutex:
-            run.record_stopped(batches)
-    accepted = told - len(not_accepted)
-    return Termination(accepted=accepted, ended=ended, refused=(*refused, *not_accepted))
+            run.record_stopped(told.settled)
+    else:  # nobody sends it later
+        told = attrs.evolve(told, unreached=(), refused=(*told.refused, *told.unreached))
+    return Termination(
+        accepted=told.accepted,
+        ended=ended,
+        unreached=told.unreached,
+        refused=(*refused, *told.refused),
+    )
 
 
 def _whole_packs(run: RunState, indices: Iterable[int]) -> tuple[list[int], list[str]]:
@@ -128,14 +159,14 @@ def _note(
 
 def _end_unsubmitted(run: RunState, jobs: Sequence[JobRecord]) -> None:
     evidence = ("never submitted",)
-    run.record_ended(
-        [
-            run.outcome(job, State.TERMINATED, Reason.TERMINATED, evidence=evidence)
-            for job in jobs
-            if is_unwanted(run, run.submissions[job.submission])
-            and run.submissions[job.submission].phase is Phase.WAITING
-        ]
-    )
+    outcomes = [
+        run.outcome(job, State.TERMINATED, Reason.TERMINATED, evidence=evidence)
+        for job in jobs
+        if is_unwanted(run, run.submissions[job.submission])
+        and run.submissions[job.submission].phase is Phase.WAITING
+    ]
+    if outcomes:
+        run.record_ended(outcomes)
 
 
 def end_unwanted(run: RunState, one: SubmissionState) -> None:
@@ -166,19 +197,70 @@ def unstopped(run: RunState) -> list[Batch]:
     )
 
 
-def recounted(told: Termination, run: RunState, indices: Iterable[int]) -> Termination:
-    """With those whose end is wanted, and of whom nobody could be told yet."""
-    jobs = (run.jobs[index] for index in indices)
-    open_ones = (job for job in jobs if job.native_id is None and not job.state.final)
-    return attrs.evolve(told, pending=sum(job.terminated for job in open_ones))
-
-
-def tell(system: str, hooks: Hooks, batches: Sequence[Batch], signal: str | None) -> list[str]:
-    """Tell the batch system; why it did not accept it, for each job where that is so."""
-    answers = hooks.terminate(system, batches, signal) if batches else []
+def in_doubt(run: RunState, indices: Iterable[int]) -> list[int]:
+    """The jobs of which nobody knows whether they were submitted."""
     return [
-        f"job {native_id}: {answer[native_id]}"
-        for batch, answer in zip(batches, answers, strict=True)
-        for native_id in batch.ids
-        if native_id in answer
+        index
+        for index in indices
+        if not run.jobs[index].state.final
+        and run.submissions[run.jobs[index].submission].phase is Phase.SUBMITTING
     ]
+
+
+def look_up(
+    run: RunState, mutex: threading.RLock, indices: Sequence[int], step: Callable[[], None]
+) -> None:
+    """Look up what may have been submitted, until that is decided, for some seconds.
+
+    Args:
+        step: looks up what is due now, and stops what is found and nobody wants.
+    """
+
+    def undecided() -> bool:
+        with mutex:
+            return bool(in_doubt(run, indices))
+
+    deadline = time.monotonic() + LOOK_UP
+    while undecided():
+        step()
+        if not undecided() or time.monotonic() >= deadline:
+            break
+        time.sleep(_PAUSE)
+
+
+def words_of_doubt(indices: Iterable[int]) -> str:
+    """What to tell of jobs of which nobody knows whether they were submitted."""
+    return (
+        f"whether jobs {write_ranges(indices)} were submitted is still being looked up; they will "
+        f"be stopped when they are found, by any command that looks at the run (`anybatch wait`)"
+    )
+
+
+def recounted(told: Termination, run: RunState, indices: Collection[int]) -> Termination:
+    """With those whose end is wanted, and of whom nobody could be told yet."""
+    doubtful = frozenset(in_doubt(run, indices))
+    jobs = (run.jobs[index] for index in indices)
+    wanted = [job.index for job in jobs if job.native_id is None and job.terminated]
+    left = [index for index in wanted if not run.jobs[index].state.final]
+    return attrs.evolve(
+        told,
+        pending=sum(index not in doubtful for index in left),
+        in_doubt=tuple(index for index in left if index in doubtful),
+    )
+
+
+def tell(system: str, hooks: Hooks, batches: Sequence[Batch], signal: str | None) -> Told:
+    """Tell the batch system to stop jobs, or to send them a signal."""
+    answers = hooks.terminate(system, batches, signal) if batches else []
+    accepted, settled = 0, []
+    unreached: list[str] = []
+    refused: list[str] = []
+    for batch, answer in zip(batches, answers, strict=True):
+        why = {native_id: answer[native_id] for native_id in batch.ids if native_id in answer}
+        later = {n: one.reason for n, one in why.items() if isinstance(one, Unreachable)}
+        accepted += len(batch.ids) - len(why)
+        settled.append(attrs.evolve(batch, ids=tuple(n for n in batch.ids if n not in later)))
+        unreached += [f"job {native_id}: {reason}" for native_id, reason in later.items()]
+        refused += [f"job {n}: {one}" for n, one in why.items() if n not in later]
+    whole = tuple(batch for batch in settled if batch.ids)
+    return Told(accepted, whole, tuple(unreached), tuple(refused))

@@ -301,10 +301,9 @@ class Submitter:
     def _announced(self, one: SubmissionState, rendered: Rendered, most: int | None) -> bool:
         """Put on record that a submit command is about to run; whether it still may."""
         number, tries = one.planned.submission.number, one.tries + 1
-        until = time.time() + rendered.command.timeout.total_seconds() + 60
+        there = {"host": self._host.name, "lasts": rendered.command.timeout.total_seconds()}
         with self._mutex:
-            facts = {"until": until, "most": most}
-            self._run.record("submitting", durable=True, s=number, n=tries, **facts)
+            self._run.record("submitting", durable=True, s=number, n=tries, most=most, **there)
             # Who asked for the end of its jobs before this was written may have taken them for
             # jobs that are not submitted.
             self._run.catch_up()
@@ -324,6 +323,7 @@ class Submitter:
                 n=one.tries,
                 text=shorten(str(error)),
                 refused=refused,
+                at=now().plain(),
             )
 
     def _submitted(self, one: SubmissionState, ids: list[str]) -> None:

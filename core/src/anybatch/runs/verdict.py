@@ -9,15 +9,18 @@ evidence. `judge` answers None where the evidence is not enough yet.
     exit N     failed (2)                   terminated   that reason  failed     failed
     a signal   wait; then signal (5)        terminated   that reason  signal (6) signal (5)
 
-Exit N is any failure that the record tells, that of the set-up and of moving files too. A reason is
-one that no record tells better: memory, time, node, preempted, dependency, held.
+Exit N is any failure that the record tells, that of the set-up and of moving files too. 129 to 192
+is a signal, as shells tell it of their children. A reason is one that no record tells better:
+memory, time, node, preempted, dependency, held.
 
 1. Not where the system says it of killed jobs as well (`needs_record`): then a signal; nor where
    somebody asked for the job's end: then terminated.
 2. At once. Where the system may run a job again by itself (`reruns`): when it says that the job
    has ended or is not there, or still says that it runs when patience is over; not while it has it
-   in its queue. Where it moves the files (`transferred`): with its final word, or when it does not
-   know the job any more; then a job that was held last was given up with its files: held.
+   in its queue. If somebody asked for its end, and it is not there: terminated, for the record may
+   be of a run before the one that was stopped. Where it moves the files (`transferred`): with its
+   final word, or when it does not know the job any more; then a job that was held last was given
+   up with its files: held.
 3. But for a node that failed after all was done and in its place: done.
 4. The record is the job's own word. Not done where files were not delivered, where the system
    names a signal, or where somebody asked for the job's end.
@@ -153,6 +156,11 @@ def _by_record_alone(
         return _by_signal(record, status, terminated=evidence.terminated)
     if evidence.reruns and not evidence.missing and (begun_anew or evidence.may_wait):
         return None
+    if evidence.reruns and evidence.missing and evidence.terminated and record.exit_code == 0:
+        said = "it was to be stopped, and is not known any more"
+        named = (f"exit record {record.name}, maybe of a run before", *_said(status), said)
+        facts: dict[str, Any] = {"exit_code": record.exit_code, "evidence": named}
+        return Verdict(state=State.TERMINATED, reason=Reason.TERMINATED, **facts)
     return _by_record(record, status)
 
 

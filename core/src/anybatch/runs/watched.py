@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from anybatch.runs.answers import Answers
 from anybatch.runs.entries import Phase
 from anybatch.runs.observation import RunObservation
 from anybatch.runs.right import SubmitRight
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from anybatch.host import Host
     from anybatch.plugins.calls import Hooks
     from anybatch.runs.dependencies import Look
+    from anybatch.runs.entries import JobRecord
 
 
 @attrs.define(eq=False)
@@ -40,6 +42,7 @@ class WatchedRun:
     right: SubmitRight
     submitter: Submitter
     watcher: Watcher
+    answers: Answers
     looking: threading.Lock = attrs.field(factory=threading.Lock)
     broken: Exception | None = None
     accounted: bool = False
@@ -54,6 +57,11 @@ class WatchedRun:
         """Whether no submit command can have run."""
         submissions = self.state.submissions
         return not any(one.tries or one.phase is not Phase.WAITING for one in submissions)
+
+    def said_of(self, job: JobRecord) -> str | None:
+        """Why nothing can be said of a job, what the system says of it, or why it is not there."""
+        why = self.seen.unreachable.get(job.index)
+        return why or job.message or self.state.trouble_of(job)
 
 
 def watch(
@@ -82,4 +90,4 @@ def watch(
         on_notice=on_notice,
     )
     watcher = Watcher(state, seen, right, host=host, lost_after=lost_after, on_notice=on_notice)
-    return WatchedRun(state, seen, right, submitter, watcher)
+    return WatchedRun(state, seen, right, submitter, watcher, Answers(state, seen, on_notice))

@@ -1,7 +1,7 @@
-"""Watching one run: what exit records and the batch system's answers do to its jobs.
+"""Watching one run: what exit records do to its jobs, and which verdicts all evidence allows.
 
-Nothing is asked here. The engine reads exit records and asks the batch system, and hands over
-what it got; every method is called with the engine's lock held.
+Nothing is asked here. The engine reads exit records, and hands over what it got; every method is
+called with the engine's lock held.
 """
 
 from __future__ import annotations
@@ -12,20 +12,19 @@ import attrs
 
 from anybatch.errors import FolderError
 from anybatch.model import Reason, State
-from anybatch.records import Batch, JobStatus, Transfer
+from anybatch.records import Transfer
 from anybatch.runs.facts import facts_of, facts_of_record, in_order, where_to_read
-from anybatch.runs.members import own_word
-from anybatch.runs.moments import Moment, moment_of, now
+from anybatch.runs.moments import moment_of, now
 from anybatch.runs.retry import plan_retries, to_be_retried
 from anybatch.runs.verdict import Evidence, Verdict, judge
 
 if TYPE_CHECKING:
-    import threading
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
     from anybatch.host import Host
     from anybatch.outcome import Outcome
     from anybatch.runs.entries import JobRecord
+    from anybatch.runs.moments import Moment
     from anybatch.runs.observation import RunObservation
     from anybatch.runs.right import SubmitRight
     from anybatch.runs.state import RunState
@@ -130,97 +129,6 @@ class Watcher:
             if not (job := self._run.jobs[index]).state.final
         )
 
-    # -- the batch system
-
-    def batches(self) -> list[Batch]:
-        """The jobs that the batch system is asked about: it has them, and how they end is open."""
-        return self._run.batches(self._active())
-
-    def _active(self) -> Iterator[JobRecord]:
-        jobs = self._run.jobs
-        return (job for job in jobs if job.native_id is not None and not job.state.final)
-
-    def note_away(self, mutex: threading.RLock) -> None:
-        """Nobody could be asked: what was missing has to be missed anew."""
-        with mutex:
-            self._seen.away = True
-            missed = [job for job in self._active() if job.sign and job.sign[0] == "missing"]
-            self._run.record_signs(missed, None, now())
-            self._seen.missing.clear()
-
-    def take_answers(
-        self, answered: Sequence[tuple[Batch, Mapping[str, JobStatus | None]]], asked: Moment
-    ) -> None:
-        """Take what the system said of batches that it was asked about at that moment."""
-        answers = {
-            (batch.submission.number, native_id): (native_id in answer, answer.get(native_id))
-            for batch, answer in answered
-            for native_id in batch.ids
-        }
-        if self._seen.away:
-            self._seen.away, self._seen.back_at = False, asked
-        current, missing, unproved = [], [], []
-        for job in self._active():
-            can_be = job.native_id != ""  # one whose id got lost cannot be asked about
-            said, status = answers.get((job.submission, job.native_id or ""), (can_be, None))
-            if can_be and (job.submission, job.native_id) not in answers:
-                continue  # it was not asked about
-            self._seen.answered_at[job.index] = asked
-            if status is None and said:
-                continue  # nothing was said of it
-            if status is None or (status.never_started and self._script_ran(job)):
-                missing.append(job)
-                continue
-            status = own_word(self._run, self._seen, job, status)
-            self._seen.statuses[job.index] = status
-            self._seen.missing.pop(job.index, None)
-            if not status.state.final:
-                current.append((job, status))
-                self._forget_older(job, status)
-            elif not self._note_end(job, status):
-                unproved.append(job)
-        self._note_signs(missing, unproved, [job for job, _ in current], asked)
-        self._seen.note_alive(job.index for job, _ in current)
-        self._tell_of_holds([pair for pair in current if _newly_held(*pair)])
-        self._run.record_states(current)
-
-    def _note_end(self, job: JobRecord, status: JobStatus) -> bool:
-        """Note when a job has ended; whether that can be told without what was seen."""
-        made = moment_of(status.ended, after=job.submitted)
-        if made:
-            self._seen.ended_at.setdefault(job.index, made)
-        return job.index in self._seen.ended_at
-
-    def _note_signs(
-        self,
-        missing: list[JobRecord],
-        ended: list[JobRecord],
-        alive: list[JobRecord],
-        at: Moment,
-    ) -> None:
-        """Put on record since when jobs are missing, or are said to have ended at no time."""
-        self._run.record_signs(missing, "missing", at)
-        self._run.record_signs(ended, "ended", at)
-        self._run.record_signs([job for job in alive if job.sign], None, at)
-        for jobs, seen in ((missing, self._seen.missing), (ended, self._seen.ended_at)):
-            for job in jobs:
-                seen[job.index] = job.sign[1] if job.sign else at
-
-    def _tell_of_holds(self, held: list[tuple[JobRecord, JobStatus]]) -> None:
-        """Somebody has to do something, and will not look for it."""
-        if not held:
-            return
-        first, status = held[0]
-        more = f", and {len(held) - 1} more" if len(held) > 1 else ""
-        text = f"run {self._run.id}: job {first.index} is held{more}"
-        self._on_notice(f"{text}: {status.message}" if status.message else text)
-
-    def _forget_older(self, job: JobRecord, status: JobStatus) -> None:
-        """Drop the record of a run of the job that the system has begun anew."""
-        record = self._seen.records.get(job.index)
-        if record and status.restarts > record.restarts:
-            self._seen.forget_end(job.index)
-
     # -- verdicts
 
     def judge(self) -> None:
@@ -258,7 +166,7 @@ class Watcher:
             record=record,
             status=self._seen.statuses.get(job.index),
             terminated=job.terminated,
-            started=record is not None or self._script_ran(job),
+            started=record is not None or self._seen.started(job.index, job.attempt),
             restarted_uncounted=waited >= PATIENCE and self._has_begun_again(job, record),
             reruns=self._run.submission_of(job).limits.reruns,
             missing=missing,
@@ -272,9 +180,6 @@ class Watcher:
         if record is None or record.conclusive or job.index in self._seen.missing:
             return False
         return job.state is State.RUNNING and self._seen.exits.restarted_uncounted(record)
-
-    def _script_ran(self, job: JobRecord) -> bool:
-        return self._seen.started(job.index, job.attempt)
 
     def _is_transferred(self, job: JobRecord) -> bool:
         """Whether the batch system moves the job's files."""
@@ -341,7 +246,3 @@ class Watcher:
             of = "" if planned.retry.rules else f" of {most}"
             self._on_notice(f"run {self._run.id}: retrying {jobs} (attempt {attempt}{of})")
         self._forget_restarted()
-
-
-def _newly_held(job: JobRecord, status: JobStatus) -> bool:
-    return status.state is State.HELD and job.state is not State.HELD

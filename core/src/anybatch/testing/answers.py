@@ -16,6 +16,7 @@ import pytest
 
 from anybatch import Job, Reason, Resources, Session, State
 from anybatch.errors import CommandError, NotSubmitted
+from anybatch.records import Unreachable
 from anybatch.testing.direct import DirectJobs
 from anybatch.testing.faults import away, broken_off, other_word
 from anybatch.testing.recording import RecordingHost
@@ -59,6 +60,14 @@ class HookPromises:
             Whether it has; by default it cannot be done.
         """
         return False
+
+    def lead_elsewhere(self, environment: pytest.MonkeyPatch) -> str:
+        """Have commands of later sessions lead to another cluster.
+
+        Returns:
+            The name of the one that is missed then; by default none: it cannot be done.
+        """
+        return ""
 
     @pytest.fixture
     def direct(self) -> Iterator[Callable[..., DirectJobs]]:
@@ -148,6 +157,37 @@ class HookPromises:
                 assert [*jobs.terminate()] == jobs.ids, "nobody was told to stop"
         session.host.fault = None
         assert not _final_or_unknown(jobs.statuses()[0])
+
+    def test_jobs_of_another_cluster_are_left_alone(
+        self,
+        new_session: Callable[..., Session],
+        direct: Callable[..., DirectJobs],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """Where commands lead elsewhere the name of what is missed is told, and none is stopped."""
+        with monkeypatch.context() as elsewhere:
+            if not self.lead_elsewhere(elsewhere):
+                pytest.skip("not tested: two clusters (method `lead_elsewhere`)")
+        home = new_session(self.system)
+        jobs = direct(home, Job(["true"]), 2, _LIVE)
+        jobs.submit()
+        self._await_states(jobs, State.RUNNING)
+        with monkeypatch.context() as elsewhere:
+            missed = self.lead_elsewhere(elsewhere)
+            jobs.ask_through(new_session(self.system))
+            for one in jobs.answers():
+                why = one.reason if isinstance(one, Unreachable) else one and one.message
+                assert missed in str(why), one
+                assert isinstance(one, Unreachable) or (one and not one.state.final), one
+            told = jobs.terminate()
+            assert [*told] == jobs.ids
+            for reason in told.values():
+                assert isinstance(reason, Unreachable), reason
+                assert missed in reason.reason
+            with suppress(CommandError):
+                assert jobs.find() == jobs.ids
+        jobs.ask_through(home)
+        assert all(_is(one, State.RUNNING) for one in jobs.statuses())
 
     # -- what is said of jobs that wait
 

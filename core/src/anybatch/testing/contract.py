@@ -69,7 +69,8 @@ class SystemContract(RequestPromises, HookPromises, LimitPromises, RunPromises):
         system_log: whether what the job script prints by itself gets into the run's `logs`.
 
     Override the method `forget` where jobs that have ended can be made to leave the queue; without
-    it nothing is tested of what only accounting knows.
+    it nothing is tested of what only accounting knows. Override `lead_elsewhere` where there are
+    two clusters; without it nothing is tested of jobs that are in the other one.
     """
 
     signals: ClassVar[bool] = True

@@ -11,7 +11,7 @@ import attrs
 
 from anybatch.errors import AnybatchError
 from anybatch.quoting import quote
-from anybatch.records import Batch, JobStatus
+from anybatch.records import Batch, JobStatus, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,11 +79,19 @@ class DirectJobs:
         )
         return [Batch(submission=one, ids=ids) for one, ids in parts if ids]
 
-    def statuses(self) -> list[JobStatus | None]:
-        """What the system says of each; None where nothing, or that it does not know it."""
+    def ask_through(self, session: Session) -> None:
+        """Have another session ask about them."""
+        self._hooks = session.hooks
+
+    def answers(self) -> list[JobStatus | Unreachable | None]:
+        """What is said of each; None where the system does not know it."""
         answers = self._hooks.status(self._system, self.batches())
         pairs = zip(self.batches(), answers, strict=True)
         return [answer.get(native) for batch, answer in pairs for native in batch.ids]
+
+    def statuses(self) -> list[JobStatus | None]:
+        """What the system says of each; None where nothing, or that it does not know it."""
+        return [None if isinstance(one, Unreachable) else one for one in self.answers()]
 
     def unknown(self) -> list[str]:
         """The ids that an answer to `anybatch_status` leaves out."""
@@ -112,7 +120,7 @@ class DirectJobs:
             found += self._hooks.find(self._system, asked)
         return found
 
-    def terminate(self, numbers: Sequence[int] | None = None) -> dict[str, str]:
+    def terminate(self, numbers: Sequence[int] | None = None) -> dict[str, str | Unreachable]:
         """Stop them; why not, for those that the system did not accept."""
         answers = self._hooks.terminate(self._system, self.batches(numbers), None)
         return {native: why for answer in answers for native, why in answer.items()}

@@ -31,6 +31,7 @@ _RECORD = re.compile(
 #: What follows is not why the job has failed.
 _CLEANUP = re.compile(r"^anybatch: job \d+: cleanup begins$", re.MULTILINE)
 _SPEAKER = re.compile(r"^anybatch: job \d+: ")
+_OF_CHILDREN = range(129, 193)
 _NOT_STARTED = (126, 127)  # exit codes of shells
 #: How the job script begins to tell why a command could not be started.
 NOT_STARTED = ("command not found: ", "cannot execute: ")
@@ -61,8 +62,11 @@ class ExitRecord:
 
     @property
     def conclusive(self) -> bool:
-        """Whether it says all: no signal came from outside that only the system explains."""
-        return self.caught is None and self.signal is None
+        """Whether it says all: there was no signal, which only the system may explain.
+
+        Shells tell by 128 and its number that one has ended what they ran.
+        """
+        return self.caught is None and self.signal is None and self.exit_code not in _OF_CHILDREN
 
 
 @attrs.frozen

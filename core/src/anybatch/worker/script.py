@@ -20,8 +20,8 @@ import attrs
 from anybatch.packing import Pack
 from anybatch.quoting import INDEX, quote, quote_indexed, quote_pattern, quote_words
 from anybatch.ranges import PAGE
-from anybatch.records import WorkerPath
 from anybatch.worker.layout import JOBS
+from anybatch.worker_paths import WorkerPath
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

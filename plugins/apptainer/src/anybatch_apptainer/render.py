@@ -11,7 +11,8 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from anybatch.errors import JobError, SettingError
-from anybatch.records import Environment, ForbiddenMountPath, WorkerPath
+from anybatch.records import Environment
+from anybatch.worker_paths import ForbiddenMountPath, WorkerPath
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

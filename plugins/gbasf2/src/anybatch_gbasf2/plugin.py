@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from anybatch.commands import ask_each_group
 from anybatch.errors import CommandError, CommandFailed, Rejected, UsageError
 from anybatch.host import Command
-from anybatch.records import Detection, Limits
+from anybatch.records import Detection, Limits, Unreachable
 from anybatch.system import BatchSystem
 
 from anybatch_gbasf2 import jobs, parse, render, reschedule
@@ -32,7 +32,7 @@ COMMANDS = (
     *("gb2_proxy_init", "python3", "flock"),
 )
 _Part = tuple[Path, Project]  #: a project of a run: the run's folder, and the project
-_Statuses = dict[NativeId, "JobStatus | None"]
+_Statuses = dict[NativeId, "JobStatus | Unreachable"]
 
 
 class Gbasf2(BatchSystem):
@@ -146,7 +146,9 @@ class Gbasf2(BatchSystem):
 
     # -- watching
 
-    def anybatch_status(self, batches: Sequence[Batch]) -> Sequence[Mapping[str, JobStatus | None]]:
+    def anybatch_status(
+        self, batches: Sequence[Batch]
+    ) -> Sequence[Mapping[str, JobStatus | Unreachable]]:
         """One question for all projects of a user; what is to be fetched comes in the background.
 
         Several runs may be attached to a project. Each waits for what it fetches itself.
@@ -163,7 +165,7 @@ class Gbasf2(BatchSystem):
                 told |= self._ask(client, user, {part: parts[part] for part in some})
             except CommandError as error:  # a proxy that has ended is of one user and one group
                 errors.append(error)
-                told |= {part: dict.fromkeys(parts[part]) for part in some}
+                told |= {part: dict.fromkeys(parts[part], Unreachable(str(error))) for part in some}
         if errors and len(errors) == len(users):
             raise errors[0]
         return [
@@ -198,7 +200,7 @@ class Gbasf2(BatchSystem):
 
     def anybatch_terminate(
         self, batches: Sequence[Batch], signal: str | None
-    ) -> Sequence[Mapping[str, str]]:
+    ) -> Sequence[Mapping[str, str | Unreachable]]:
         """One gb2_job_kill for the jobs of each project; nothing else can be sent to grid jobs."""
         if signal is not None:
             raise UsageError("gbasf2 cannot send signals to jobs on the grid")
@@ -206,7 +208,7 @@ class Gbasf2(BatchSystem):
             batches,
             _part,
             self._kill,
-            lambda batch, error: dict.fromkeys(batch.ids, str(error)),
+            lambda batch, error: dict.fromkeys(batch.ids, Unreachable(str(error))),
         )
 
     def _kill(self, batches: Sequence[Batch]) -> Mapping[str, str]:

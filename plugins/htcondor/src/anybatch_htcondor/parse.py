@@ -113,6 +113,11 @@ def removal(ids: Iterable[str]) -> str:
 Named = tuple[str, Sequence[str]]
 
 
+def without_token(token: str) -> str:
+    """A constraint that matches the jobs of other submissions, and all without a token."""
+    return f'AnybatchToken =!= "{token}"'
+
+
 def with_token(token: str, which: str = "true") -> str:
     """The expression that is true only for jobs of a submission. Numbers are used again."""
     return f'(AnybatchToken == "{token}" && ({which}))'

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import attrs
 from anybatch.commands import Submitted, ask_each_group, missing_tools, no_answer, refused, run
 from anybatch.errors import CommandError, CommandFailed, NotSubmitted, Rejected, UsageError
-from anybatch.records import Detection, Environment, Limits, Transfer
+from anybatch.records import Detection, Environment, Limits, Transfer, Unreachable
 from anybatch.system import BatchSystem
 
 from anybatch_htcondor import parse, render
@@ -184,7 +185,9 @@ class HTCondor(BatchSystem):
         cluster = self._schedd.find(submission.token, self.host.user)
         return [] if cluster is None else parse.natives(cluster, submission.count)
 
-    def anybatch_status(self, batches: Sequence[Batch]) -> Sequence[Mapping[str, JobStatus | None]]:
+    def anybatch_status(
+        self, batches: Sequence[Batch]
+    ) -> Sequence[Mapping[str, JobStatus | Unreachable]]:
         """See `sources`."""
         return self._sources.statuses(batches)
 
@@ -194,7 +197,7 @@ class HTCondor(BatchSystem):
 
     def anybatch_terminate(
         self, batches: Sequence[Batch], signal: str | None
-    ) -> Sequence[Mapping[str, str]]:
+    ) -> Sequence[Mapping[str, str | Unreachable]]:
         """One command, more where thousands are not in a row; jobs that are gone are no error.
 
         What a signal means depends on a batch's settings (`kill_sig`).
@@ -205,18 +208,19 @@ class HTCondor(BatchSystem):
         def which(batch: Batch) -> tuple[str | None, str]:
             return schedd_of(batch.submission), _program(signal, batch.submission.settings)
 
-        def stop(group: Sequence[Batch]) -> Mapping[str, str]:
+        def stop(group: Sequence[Batch]) -> Mapping[str, str | Unreachable]:
             schedd, program = which(group[0])
-            self._schedd.must_be(schedd, again=False)
+            if why := self._schedd.is_another(schedd, again=False):
+                return dict.fromkeys(chain(*(batch.ids for batch in group)), Unreachable(why))
             jobs = [(batch.submission.token, batch.ids) for batch in group]
-            if self._schedd.tell(program, jobs) and len(jobs) == 1:
+            if self._schedd.tell(program, jobs) and sum(len(ids) for _, ids in jobs) == 1:
                 return {}
             self._schedd.must_be(schedd)
             foreign = self._schedd.foreign(jobs)
             return {native: why for one in foreign for native, why in one.items()}
 
-        def unasked(batch: Batch, error: CommandError) -> Mapping[str, str]:
-            return dict.fromkeys(batch.ids, str(error))
+        def unasked(batch: Batch, error: CommandError) -> Mapping[str, Unreachable]:
+            return dict.fromkeys(batch.ids, Unreachable(str(error)))
 
         return ask_each_group(batches, which, stop, unasked)
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from anybatch.errors import UsageError
 from anybatch.host import Command
 from anybatch.ranges import page_of
-from anybatch.records import REMOTE_RUN_DIR, ForbiddenFileName, Rendered, RenderedFile, Transfer
+from anybatch.records import REMOTE_RUN_DIR, Rendered, RenderedFile, Transfer
 from anybatch.transfer import RETURNED_DIRS, sources_for
+from anybatch.worker_paths import ForbiddenFileName
 
 from anybatch_htcondor.settings import COMMANDS
 from anybatch_htcondor.states import HELD, TIME_HOLDS, WANTED_HOLDS

@@ -18,7 +18,7 @@ from anybatch_htcondor import parse
 from anybatch_htcondor.render import JOB_VARIABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from anybatch.host import Host
     from anybatch.records import Submission
@@ -67,20 +67,28 @@ class Schedd:
         """
         return commands.read(self._host, make_command(*_NAME), parse.read_schedd)
 
-    def must_be(self, expected: str | None, *, again: bool = True) -> None:
-        """Check that it is the one of that name; None: any.
+    def is_another(self, expected: str | None, *, again: bool = True) -> str:
+        """That it is another one than that of this name, in a sentence; else empty. None: any.
 
         Args:
             again: ask, although its name was asked for before in this session.
 
         Raises:
-            CommandError: it is another one, or does not answer.
+            CommandError: it does not answer.
         """
         if expected is None:
-            return
+            return ""
         name = self.name() if again or self._context is None else self._context["schedd"]
-        if name != expected:
-            raise CommandError(make_command(*_NAME), other_schedd(name, expected))
+        return "" if name == expected else other_schedd(name, expected)
+
+    def must_be(self, expected: str | None, *, again: bool = True) -> None:
+        """Check that it is the one of that name.
+
+        Raises:
+            CommandError: it is another one, or does not answer.
+        """
+        if problem := self.is_another(expected, again=again):
+            raise CommandError(make_command(*_NAME), problem)
 
     # -- its jobs
 
@@ -119,11 +127,38 @@ class Schedd:
                 raise CommandError(make_command(program, *which), problem)
         return None
 
+    def edited(self, logs: Mapping[str, Path]) -> dict[str, str]:
+        """Jobs that are not known by their token, and are in the queue as the user's own.
+
+        They have the same id and write to the same event log, so their token was changed
+        (condor_qedit). They are asked about; nothing that changes jobs concerns them.
+
+        Args:
+            logs: where each job writes its events, by id.
+
+        Returns:
+            What is odd, by id.
+        """
+        which = _of_clusters(logs)
+        ads = self.ask("condor_q", "-constraint", which, *_wanted((*_IDENTITY, *_WITNESSES)))
+        odd: dict[str, str] = {}
+        for ad in ads:
+            native = f"{ad.get('ClusterId')}.{ad.get('ProcId')}"
+            log = Path(str(ad.get("Iwd", "")), str(ad.get("UserLog", "")))
+            if log == logs.get(native) and ad.get("Owner") == self._host.user:
+                odd[native] = (
+                    f"its token was changed to {ad.get('AnybatchToken')!r}; it is left alone until "
+                    f"it has its own again"
+                )
+        return odd
+
     def foreign(self, jobs: Sequence[parse.Named]) -> list[dict[str, str]]:
         """Of each of *jobs* the ids that are other jobs now, and why they are left alone."""
         told: list[dict[str, str]] = [{} for _ in jobs]
-        clusters = parse.by_cluster(native for _, ids in jobs for native in ids)
-        which = " || ".join(f"ClusterId == {cluster}" for cluster in list(clusters)[:MOST_IDS])
+        which = " || ".join(
+            f"({parse.without_token(token)} && ({_of_clusters(ids)}))"
+            for token, ids in jobs[:MOST_IDS]
+        )
         ads = self.ask("condor_q", "-constraint", which, *_wanted(_IDENTITY)) if which else []
         found = {f"{ad.get('ClusterId')}.{ad.get('ProcId')}": ad for ad in ads}
         for answer, (token, ids) in zip(told, jobs, strict=True):
@@ -160,6 +195,7 @@ class Schedd:
 
 
 _IDENTITY = ("ClusterId", "ProcId", "AnybatchToken")
+_WITNESSES = ("Owner", "Iwd", "UserLog")
 
 
 def other_schedd(here: str, there: str | None) -> str:
@@ -171,6 +207,11 @@ def other_schedd(here: str, there: str | None) -> str:
 def schedd_of(submission: Submission) -> str | None:
     """The schedd that a submission was handed to; None: it is not on record."""
     return submission.limits.render_context.get("schedd")
+
+
+def _of_clusters(ids: Iterable[str]) -> str:
+    """A constraint that matches all jobs of the clusters of these, whoever has them now."""
+    return " || ".join(f"ClusterId == {cluster}" for cluster in [*parse.by_cluster(ids)][:MOST_IDS])
 
 
 def _which(jobs: Sequence[parse.Named]) -> tuple[str, ...]:

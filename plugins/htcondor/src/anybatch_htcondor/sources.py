@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 from anybatch.errors import CommandError
 from anybatch.model import State
-from anybatch.records import Transfer
+from anybatch.records import Transfer, Unreachable
 
 from anybatch_htcondor import parse
 from anybatch_htcondor.eventlog import Log
@@ -46,10 +46,12 @@ class Sources:
         self._schedd = schedd
         self._logs: dict[Path, Log] = {}
         self._missing: set[Key] = set()
-        self._away: dict[Key, str] = {}  # jobs of another schedd, and what the user has to know
+        self._away: dict[
+            Key, str
+        ] = {}  # what the user has to know of jobs that the schedd does not
         self._checked = float("-inf")
 
-    def statuses(self, batches: Sequence[Batch]) -> list[dict[str, JobStatus | None]]:
+    def statuses(self, batches: Sequence[Batch]) -> list[dict[str, JobStatus | Unreachable]]:
         """What is known of the jobs of each batch: see `anybatch_status`.
 
         Called with all jobs that are watched; what was known of others is forgotten.
@@ -60,18 +62,16 @@ class Sources:
         self._away = {key: why for key, why in self._away.items() if key in logs}
         asked = self._to_ask(logs)
         found: Found = {}
-        answered = True
+        unasked = None
         if asked:
             schedds = {one.submission.token: schedd_of(one.submission) for one in batches}
             try:
                 found = self._ask(asked, logs, schedds)
-            except CommandError:
+            except CommandError as error:
                 if not any(log.status(native) for (_, native), log in logs.items()):
                     raise
-                answered = False
-            if answered and self._away.keys() >= {*asked}:
-                self._schedd.must_be(schedds[asked[0][0]])
-        return [self._told(one, logs, found, answered=answered) for one in batches]
+                unasked = Unreachable(str(error))
+        return [self._told(one, logs, found, unasked) for one in batches]
 
     def use(self, batches: Sequence[Batch]) -> list[dict[str, JobStatus]]:
         """What the logs tell of jobs that have ended; nobody is asked."""
@@ -119,6 +119,8 @@ class Sources:
         away = self._elsewhere(gone, schedds)
         if gone := [key for key in gone if key not in away]:
             found |= _statuses(self._schedd.history(_named(gone)), parse.read_history)
+            away |= self._edited([key for key in gone if key not in found], logs)
+            gone = [key for key in gone if key not in away]
         self._missing.difference_update(keys)
         self._missing.update(key for key in gone if key not in found)
         self._away = {key: why for key, why in self._away.items() if key not in keys} | away
@@ -134,11 +136,18 @@ class Sources:
             key: other_schedd(here, name) for key, name in there.items() if name not in (here, None)
         }
 
+    def _edited(self, keys: Sequence[Key], logs: Mapping[Key, Log]) -> dict[Key, str]:
+        """Those that nobody knows by their token, and that the queue has all the same."""
+        if not keys:
+            return {}
+        odd = self._schedd.edited({key[1]: logs[key].path for key in keys})
+        return {key: odd[key[1]] for key in keys if key[1] in odd}
+
     def _told(
-        self, batch: Batch, logs: Mapping[Key, Log], found: Found, *, answered: bool
-    ) -> dict[str, JobStatus | None]:
+        self, batch: Batch, logs: Mapping[Key, Log], found: Found, unasked: Unreachable | None
+    ) -> dict[str, JobStatus | Unreachable]:
         """What all sources together tell of a batch's jobs; without those that nobody knows."""
-        told: dict[str, JobStatus | None] = {}
+        told: dict[str, JobStatus | Unreachable] = {}
         for native in batch.ids:
             key = (batch.submission.token, native)
             log = logs[key]
@@ -149,8 +158,8 @@ class Sources:
                 if key in self._away and not status.state.final:
                     status = attrs.evolve(status, message=self._away[key])
                 told[native] = self._complete(batch.submission, native, status)
-            elif not answered or key in self._away:
-                told[native] = None
+            elif unasked or key in self._away:
+                told[native] = unasked or Unreachable(self._away[key])
         return told
 
     def _complete(self, submission: Submission, native: str, status: JobStatus) -> JobStatus:

@@ -14,6 +14,7 @@ from anybatch import commands
 from anybatch.errors import CommandError, CommandFailed, CommandTimeout, UsageError
 from anybatch.host import Command
 from anybatch.model import Reason, State
+from anybatch.records import Unreachable
 
 from anybatch_slurm import parse, render
 from anybatch_slurm.identity import Identity, Owned, find, sort_by_owner
@@ -56,14 +57,23 @@ class Cluster:
         """Its configuration, asked for once."""
         return parse.read_config(self._run("scontrol", "show", "config").stdout)
 
+    def is_another(self, name: str) -> str:
+        """That this is another cluster than the one of that name, in a sentence; else empty.
+
+        Raises:
+            CommandError: it does not tell.
+        """
+        if self.config.name == name:
+            return ""
+        return f"this is the cluster {self.config.name!r}, and the jobs are in {name!r}"
+
     def must_be(self, name: str) -> None:
         """Check that this is the cluster of that name.
 
         Raises:
             CommandError: it is another one, or does not tell.
         """
-        if self.config.name != name:
-            problem = f"this is the cluster {self.config.name!r}, and the jobs are in {name!r}"
+        if problem := self.is_another(name):
             raise CommandError(self._command("scontrol", "show", "config"), problem)
 
     def is_led_by(self, controllers: str) -> bool:
@@ -124,7 +134,7 @@ class Cluster:
 
     def statuses(
         self, wanted: Wanted, *, certain: bool = True
-    ) -> dict[str, dict[str, JobStatus | None]]:
+    ) -> dict[str, dict[str, JobStatus | Unreachable]]:
         """One squeue for all; for those that it no longer knows one sacct.
 
         What one of them says holds, though the other cannot be asked.
@@ -133,7 +143,7 @@ class Cluster:
             certain: False: this may be another cluster, so that to be missing means nothing.
 
         Returns:
-            The answers by token and id; None: nothing can be said.
+            The answers by token and id.
 
         Raises:
             CommandError: nothing can be said of any job.
@@ -163,7 +173,11 @@ class Cluster:
         if error and not any(found.values()):
             raise error
         if error or not certain:
-            return {one.token: {**_nothing(ids), **found[one.token]} for one, ids in wanted.items()}
+            why = Unreachable(str(error) if error else self._strange())
+            return {
+                one.token: {**dict.fromkeys(ids, why), **found[one.token]}
+                for one, ids in wanted.items()
+            }
         removable = {
             one: [native for native in ids if (one.token, native) not in started]
             for one, ids in wanted.items()
@@ -207,11 +221,16 @@ class Cluster:
     def _with_log(
         self, whose: Identity, answers: Mapping[str, JobStatus], rows: str
     ) -> dict[str, JobStatus]:
-        """With what the log tells of jobs that were killed, where Slurm tells the signal alone."""
+        """With what the log tells of jobs that were killed, where Slurm tells the signal alone.
+
+        A shell tells by its exit code that the kernel has killed what it ran.
+        """
         killed = {
             native: one
             for native, one in answers.items()
-            if one.state is State.FAILED and one.signal == SIGKILL and one.reason is None
+            if one.state is State.FAILED
+            and one.reason is None
+            and (one.signal == SIGKILL or one.exit_code == 128 + SIGKILL)
         }
         if not killed:
             return {**answers}
@@ -268,7 +287,9 @@ class Cluster:
 
     # -- stopping them
 
-    def stop(self, wanted: Wanted, *, certain: bool = True) -> dict[str, dict[str, str]]:
+    def stop(
+        self, wanted: Wanted, *, certain: bool = True
+    ) -> dict[str, dict[str, str | Unreachable]]:
         """One squeue, and one scancel for those that go on and are the submissions' own.
 
         What has ended is no error. The cluster's numbers may be other jobs' by now.
@@ -291,7 +312,7 @@ class Cluster:
 
     def send(
         self, wanted: Wanted, signal: str, *, certain: bool = True
-    ) -> dict[str, dict[str, str]]:
+    ) -> dict[str, dict[str, str | Unreachable]]:
         """Send a signal to those that run, for which squeue is asked; otherwise as `stop`.
 
         To one that waits it is of no use, and KILL would end all that wait in its array (22.05).
@@ -334,9 +355,9 @@ class Cluster:
 
     def _left_alone(
         self, wanted: Wanted, queue: Owned, *, certain: bool
-    ) -> dict[str, dict[str, str]]:
+    ) -> dict[str, dict[str, str | Unreachable]]:
         """Why jobs were not told, where nobody can be sure that they have ended."""
-        why: dict[str, dict[str, str]] = {one.token: {} for one in wanted}
+        why: dict[str, dict[str, str | Unreachable]] = {one.token: {} for one in wanted}
         for one, ids in wanted.items():
             known = parse.read_squeue(queue.lines.get(one.token, ""))
             for native in ids:
@@ -344,10 +365,13 @@ class Cluster:
                     text = "of that number is another one now, which was left alone"
                     why[one.token][native] = f"the cluster's job {text}"
                 elif not certain and native not in known:
-                    led = ",".join(self.config.controllers)
-                    text = f"not known to the cluster {self.config.name!r} of controller {led}"
-                    why[one.token][native] = f"{text}, which it was not submitted to"
+                    why[one.token][native] = Unreachable(self._strange())
         return why
+
+    def _strange(self) -> str:
+        led = ",".join(self.config.controllers)
+        text = f"not known to the cluster {self.config.name!r} of controller {led}"
+        return f"{text}, which it was not submitted to"
 
     def _scancel(self, command: Command) -> None:
         completed = self._host.run(command)
@@ -397,7 +421,3 @@ def _without(
     """The ids of which nothing was found."""
     missing = {one: [n for n in ids if n not in found[one.token]] for one, ids in wanted.items()}
     return {one: ids for one, ids in missing.items() if ids}
-
-
-def _nothing(ids: Sequence[str]) -> dict[str, JobStatus | None]:
-    return dict.fromkeys(ids)

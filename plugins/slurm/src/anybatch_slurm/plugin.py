@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from anybatch.commands import ask_each_group, missing_tools, no_answer
 from anybatch.errors import CommandError, CommandFailed, NotSubmitted, Rejected, UsageError
-from anybatch.records import Detection, Environment, Limits
+from anybatch.records import Detection, Environment, Limits, Unreachable
 from anybatch.system import BatchSystem
 
 from anybatch_slurm import parse, refusals, render
@@ -135,18 +135,18 @@ class Slurm(BatchSystem):
             self._must_be_certain(cluster, submission)
         return _ids(job, submission.count) if job else []
 
-    def anybatch_status(self, batches: Sequence[Batch]) -> Sequence[Mapping[str, JobStatus | None]]:
+    def anybatch_status(
+        self, batches: Sequence[Batch]
+    ) -> Sequence[Mapping[str, JobStatus | Unreachable]]:
         """One squeue for each cluster; nothing is said of jobs of a cluster that is away."""
 
-        def ask(group: Sequence[Batch]) -> Mapping[str, Mapping[str, JobStatus | None]]:
-            cluster = self._cluster_of(group[0].submission)
-            certain = _is_certain(cluster, group[0].submission)
-            return cluster.statuses(_wanted(group), certain=certain)
+        def ask(group: Sequence[Batch]) -> Mapping[str, Mapping[str, JobStatus | Unreachable]]:
+            cluster, submission = self._cluster(_name(group)), group[0].submission
+            if elsewhere := _elsewhere(cluster, group):
+                return elsewhere
+            return cluster.statuses(_wanted(group), certain=_is_certain(cluster, submission))
 
-        def unasked(batch: Batch, _: CommandError) -> Mapping[str, Mapping[str, JobStatus | None]]:
-            return {batch.submission.token: dict.fromkeys(batch.ids)}
-
-        return _own(batches, ask_each_group(batches, _where, ask, unasked))
+        return _own(batches, ask_each_group(batches, _where, ask, _unasked))
 
     def anybatch_account(self, batches: Sequence[Batch]) -> Sequence[Mapping[str, JobStatus]]:
         """One sacct for each cluster that has accounting."""
@@ -173,20 +173,19 @@ class Slurm(BatchSystem):
 
     def anybatch_terminate(
         self, batches: Sequence[Batch], signal: str | None
-    ) -> Sequence[Mapping[str, str]]:
+    ) -> Sequence[Mapping[str, str | Unreachable]]:
         """One squeue for each cluster, to be sure whose jobs they are, and one scancel."""
 
-        def ask(group: Sequence[Batch]) -> Mapping[str, Mapping[str, str]]:
-            cluster, wanted = self._cluster_of(group[0].submission), _wanted(group)
+        def ask(group: Sequence[Batch]) -> Mapping[str, Mapping[str, str | Unreachable]]:
+            cluster, wanted = self._cluster(_name(group)), _wanted(group)
+            if elsewhere := _elsewhere(cluster, group):
+                return elsewhere
             certain = _is_certain(cluster, group[0].submission)
             if signal is None:
                 return cluster.stop(wanted, certain=certain)
             return cluster.send(wanted, signal, certain=certain)
 
-        def unasked(batch: Batch, error: CommandError) -> Mapping[str, Mapping[str, str]]:
-            return {batch.submission.token: dict.fromkeys(batch.ids, str(error))}
-
-        return _own(batches, ask_each_group(batches, _where, ask, unasked))
+        return _own(batches, ask_each_group(batches, _where, ask, _unasked))
 
     def _named(self, settings: Mapping[str, Any]) -> str | None:
         """The cluster that jobs with these settings are submitted to; None: the one that is here.
@@ -227,6 +226,29 @@ class Slurm(BatchSystem):
         """
         if not _is_certain(cluster, submission):
             cluster.led_by_others(submission.limits.render_context["controllers"])
+
+
+def _name(group: Sequence[Batch]) -> str | None:
+    return render.cluster_name(group[0].submission)
+
+
+def _elsewhere(
+    cluster: Cluster, group: Sequence[Batch]
+) -> Mapping[str, Mapping[str, Unreachable]] | None:
+    """That the jobs of a group are in another cluster than this; None: they are not.
+
+    Raises:
+        CommandError: it does not tell.
+    """
+    expected = group[0].submission.limits.render_context.get("cluster")
+    if why := cluster.is_another(expected) if expected else "":
+        there = Unreachable(why)
+        return {one.token: dict.fromkeys(ids, there) for one, ids in _wanted(group).items()}
+    return None
+
+
+def _unasked(batch: Batch, error: CommandError) -> Mapping[str, Mapping[str, Unreachable]]:
+    return {batch.submission.token: dict.fromkeys(batch.ids, Unreachable(str(error)))}
 
 
 def _is_certain(cluster: Cluster, submission: Submission) -> bool:
