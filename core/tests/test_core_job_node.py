@@ -221,6 +221,8 @@ def test_scratch_is_below_the_node_s_temporary_folder(isolated: Path, shell: She
     run = write_run(isolated, shell, Job(["pwd"], scratch=True))
     assert run.run(TMPDIR=str(isolated.parent / "tmp")) == 0
     assert run.out().startswith(str(isolated.parent / "tmp"))
+    assert run.run(TMPDIR=str(isolated.parent / "gone")) == 0
+    assert run.out().startswith(f"/tmp/anybatch-{os.getuid()}")
 
 
 @pytest.mark.parametrize("transfer", list(Transfer))

@@ -79,7 +79,9 @@ ab_remove() { # FOLDER; one that a program has made read-only, too
 }
 
 ab_make_scratch() { # and work there
-    ab_find_node "${ab_scratch_dir:-${TMPDIR:-/tmp}}"
+    ab_base=${TMPDIR:-/tmp}
+    [ -d "$ab_base" ] || ab_base=/tmp # the variable may be of another machine
+    ab_find_node "${ab_scratch_dir:-$ab_base}"
     ab_workdir=$ab_node/scratch.$ab_who
     mkdir -m 700 -- "$ab_workdir" || return 1
     ab_scratch=$ab_workdir
