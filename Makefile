@@ -1,14 +1,15 @@
 # make demo     a virtual environment with everything in it, then the main example
 # make check    lint and types
 # make fast     the tests that start no batch system and no simulator; less than a minute
-# make test     lint, types and all tests; with ANYBATCH_ENGINES=slurm,htcondor,apptainer
-#               on these batch systems too
+# make test     lint, types and all tests; with ANYBATCH_ENGINES=slurm,htcondor,apptainer,browser
+#               on these batch systems, and with Chromium, too
 # make lowest   the fast tests, with the oldest versions of all dependencies that are allowed
 # make dist     builds every wheel and sdist into dist/, and checks them
 # make contract-faults SYSTEM=tinyq
 #               which faults in a plugin the contract notices; see tests/contract_faults
 # make bench    the benchmarks; rewrites docs/benchmarks.md
-# make engines  installs and starts the real batch systems that tests run on (root, Debian)
+# make engines  installs and starts the real batch systems that tests run on, and Chromium (root,
+#               Debian)
 # make docs     writes the generated pages of docs/reference anew
 #
 # PYTHON=python3.12 VENV=.venv/3.12 takes another Python. PYTEST="-k local" is for pytest.
@@ -70,6 +71,7 @@ engines:
 	tests/engines/slurm start
 	tests/engines/folder install
 	tests/engines/folder start
+	DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends chromium
 
 docs: $(VENV)/development
 	$(BIN)/python docs/generate.py

@@ -31,7 +31,7 @@ NEEDS = {
     "simulator": {"grid", "lsf_clusters", "make_cluster", "seen_simulator"},
     "install": {"python", "wheels"},
     "system": {"local", "page_folder"},
-    "engine": {"apptainer", "pool", "slurm_engines"},
+    "engine": {"apptainer", "browser", "pool", "slurm_engines"},
 }
 LEFT_OUT = pytest.StashKey[Counter[str]]()
 

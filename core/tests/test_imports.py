@@ -180,6 +180,7 @@ FLOW = (
     *(
         "units",
         "ranges",
+        "printable",
         "quoting",
         "host",
         "errors",
@@ -216,6 +217,7 @@ FLOW = (
         "aio",
         "__init__",
         "testing",
+        "reporting",
         "cli",
         "__main__",
     ),

@@ -12,6 +12,7 @@ import attrs
 from anybatch.errors import AnybatchError
 from anybatch.model import Reason, State
 from anybatch.parameters import Value, describe
+from anybatch.resources import Resources
 
 
 @attrs.frozen
@@ -135,13 +136,14 @@ def signal_name(number: int | None) -> str:
 
 @attrs.frozen(kw_only=True)
 class JobView:
-    """A job as it is now: see `Outcome` for the attributes."""
+    """A job as it is now: see `Job` and `Outcome` for the attributes."""
 
     run: str
     index: int
     name: str
     labels: Mapping[str, str]
     params: Mapping[str, Value]
+    resources: Resources
     id: JobId | None
     state: State
     reason: Reason | None

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from anybatch.errors import NotAccepted, RunNotFound, UsageError
 from anybatch.model import State
-from anybatch.outcome import JobView, Outcome
 from anybatch.runs.gate import change_limit
 from anybatch.runs.rerun import Rerun, Wanted, changed_settings, read_states
 from anybatch.runs.stopping import Termination, read_signal
+from anybatch.runs.views import view_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from anybatch.outcome import JobView, Outcome
     from anybatch.planning.plan import RunLimit
     from anybatch.records import Submission
     from anybatch.runs.engine import Engine
@@ -26,12 +27,6 @@ if TYPE_CHECKING:
     from anybatch.settings.layers import Settings
 
 KEEP: Any = object()  #: stands for what is not changed
-
-
-_FACTS = (
-    *("reason", "exit_code", "signal", "host", "submitted", "started", "ended"),
-    *("cpu_time", "max_memory"),
-)
 
 
 class Run:
@@ -105,7 +100,7 @@ class Run:
     def jobs(self) -> list[JobView]:
         """All jobs in order of index, as last seen."""
         with self._engine.mutex:
-            return [self._view(job) for job in self.watched.state.jobs]
+            return [view_of(self.watched, job) for job in self.watched.state.jobs]
 
     @property
     def submissions(self) -> list[Submission]:
@@ -133,28 +128,6 @@ class Run:
             has = "only job 0" if len(self) == 1 else f"jobs 0 to {len(self) - 1}"
             raise RunNotFound(f"run {self.id} has no job {index!r:.20}; it has {has}")
         return self.watched.state.jobs[index]
-
-    def _view(self, job: JobRecord) -> JobView:
-        state = self.watched.state
-        stdout, stderr = state.logs(job)
-        known = job.outcome or self.watched.seen.statuses.get(job.index)
-        facts = {name: getattr(known, name, None) for name in _FACTS}
-        facts["submitted"] = facts["submitted"] or state.submitted_at(job)
-        return JobView(
-            run=self.id,
-            index=job.index,
-            name=state.name(job),
-            labels=state.labels(job),
-            params=state.params(job),
-            id=state.id_of(job),
-            state=job.state,
-            native_state=job.native_state,
-            message=job.outcome.message if job.outcome else self.watched.said_of(job),
-            stdout=stdout,
-            stderr=stderr,
-            attempt=job.attempt,
-            **facts,
-        )
 
     def refresh(self) -> None:
         """Look once, now. Nothing is submitted; what cannot be reached changes nothing."""

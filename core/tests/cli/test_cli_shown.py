@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from anybatch.cli.base import shown
+from anybatch.printable import shown
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -15,7 +15,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from anybatch import __version__
-from anybatch.cli import clean, doctor, inspect, limit, logs, rerun, status, submit, watch
+from anybatch.cli import (
+    clean,
+    doctor,
+    inspect,
+    limit,
+    logs,
+    reporting,
+    rerun,
+    status,
+    submit,
+    watch,
+)
 from anybatch.cli.base import Failure, Interrupted, Unusable
 from anybatch.cli.interrupts import terminable
 from anybatch.errors import AnybatchError, FolderError, UsageError, did_you_mean
@@ -126,7 +137,7 @@ _COMMANDS = {
     "Jobs": (submit.run, submit.submit, submit.render),
     "Runs": (
         *(status.status, watch.wait, logs.logs, rerun.rerun, watch.terminate, limit.limit),
-        clean.clean,
+        *(reporting.report, clean.clean),
     ),
     "Installation": (doctor.doctor, inspect.systems, inspect.settings, inspect.completion),
 }

@@ -12,10 +12,11 @@ import attrs
 import click
 
 from anybatch import __version__
-from anybatch.cli.base import Command, echo, json_option, print_json, say, shown
+from anybatch.cli.base import Command, echo, json_option, print_json, say
 from anybatch.cli.inspect import system_meant
 from anybatch.cli.params import complete_system
 from anybatch.errors import AnybatchError
+from anybatch.printable import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

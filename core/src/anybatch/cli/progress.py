@@ -7,8 +7,9 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from anybatch.cli.base import say, shown
+from anybatch.cli.base import say
 from anybatch.localhost import LocalHost
+from anybatch.printable import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

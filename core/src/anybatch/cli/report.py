@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from anybatch.cli.base import count_jobs, echo_exact, shown
+from anybatch.cli.base import count_jobs, echo_exact
 from anybatch.cli.progress import write_counts
 from anybatch.errors import FolderAway
 from anybatch.model import State
 from anybatch.parameters import describe
+from anybatch.printable import shown
 from anybatch.ranges import write_ranges
 from anybatch.units import format_duration
 
