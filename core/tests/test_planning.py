@@ -496,11 +496,3 @@ def test_a_folder_is_no_log(isolated: Path, toy: Toy, field: str) -> None:
     """`--stdout .` is refused, for the log would not be there."""
     with pytest.raises(JobError, match=f"{field}: {isolated} is a folder; name a file in it"):
         session_of(isolated, toy).plan(Job(TRUE, **{field: "."}))
-
-
-@pytest.mark.parametrize("scheme", ["http", "https", "osdf", "root", "file", "davs", "s3"])
-def test_an_address_is_no_input(isolated: Path, toy: Toy, scheme: str) -> None:
-    """Nothing fetches it, with or without a star in it."""
-    for address in (f"{scheme}://host/data.root", f"{scheme}://host//data/*.root?x=[1]"):
-        with pytest.raises(JobError, match="is an address; inputs are files and folders here"):
-            session_of(isolated, toy).plan(Job(TRUE, inputs=[address]))

@@ -75,6 +75,7 @@ class Toy:
         reruns: bool = False,
         max_running: bool = False,
         late_arrival: timedelta = timedelta(0),
+        fetches: tuple[str, ...] = (),
     ) -> None:
         self.answers: dict[str, JobStatus] = {}
         self.extra_timeout = timedelta(0)
@@ -88,6 +89,7 @@ class Toy:
             reruns=reruns,
             max_running=max_running,
             late_arrival=late_arrival,
+            fetches=fetches,
             render_context=facts or {},
         )
         self.most: dict[str, int] = {}

@@ -149,6 +149,8 @@ class Limits:
         dependencies: whether it can start jobs after others by itself.
         late_arrival: how long after a submit command that failed its jobs may still appear,
             because the request is on its way. Only then are they taken as not submitted.
+        fetches: the schemes of addresses (`https`) that it fetches as inputs of jobs whose files
+            it moves.
         reruns: whether it may run a job again though its script has ended, as the job may ask it
             to. An exit record is then believed after the system was asked as well.
         packs: whether a job is a command of ours, so that it may run several jobs of a run.
@@ -160,6 +162,7 @@ class Limits:
     array: int = attrs.field(default=1, validator=[is_a(int), attrs.validators.ge(1)])
     dependencies: bool = attrs.field(default=False, validator=is_a(bool))
     late_arrival: timedelta = attrs.field(default=timedelta(0), validator=is_a(timedelta))
+    fetches: tuple[str, ...] = attrs.field(default=(), converter=to_texts, validator=all_are(str))
     reruns: bool = attrs.field(default=False, validator=is_a(bool))
     packs: bool = attrs.field(default=True, validator=is_a(bool))
     max_running: bool = attrs.field(default=False, validator=is_a(bool))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import glob
 import os
-import re
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from anybatch.errors import JobError
+from anybatch.planning.addresses import is_address
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from anybatch.host import Host
     from anybatch.model import Job
 
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _MAGIC = frozenset("*?[")
 
 
@@ -26,7 +25,7 @@ def resolve_inputs(
     """The sources of a job's inputs, and where each goes in the working folder.
 
     A relative input keeps its layout below *base*, where the submitting program runs; one from
-    elsewhere goes to the top.
+    elsewhere goes to the top. Addresses are left out.
 
     Returns:
         Pairs of an absolute source and a relative destination; notes on what was dropped.
@@ -38,6 +37,8 @@ def resolve_inputs(
     placed: dict[str, str] = {}
     notes = []
     for pattern in job.inputs:
+        if is_address(pattern, base):
+            continue
         for source in _matches(pattern, base, host):
             if not os.path.exists(source):
                 raise JobError(f"input {source} is a link that points to nothing")
@@ -64,11 +65,6 @@ def _matches(pattern: str, base: Path, host: Host) -> Sequence[str]:
     path = os.path.normpath(base / pattern)
     if os.path.lexists(path):
         return [path]
-    if _ADDRESS.match(pattern):
-        raise JobError(
-            f"input {pattern!r} is an address; inputs are files and folders here, and no batch "
-            f"system fetches addresses yet. Fetch it in the command or in `setup`"
-        )
     if _MAGIC.isdisjoint(pattern):
         raise JobError(f"input {pattern!r} does not exist (looked for {path})")
     found = [os.path.normpath(match) for match in host.glob(_below(base, pattern))]

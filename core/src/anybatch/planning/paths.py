@@ -15,6 +15,7 @@ import attrs
 
 from anybatch.errors import JobError
 from anybatch.model import Job
+from anybatch.planning.addresses import fetched
 from anybatch.planning.exec_limits import check_line_breaks, check_script
 from anybatch.planning.existing import are_there, check_skipping
 from anybatch.planning.inputs import (
@@ -23,6 +24,7 @@ from anybatch.planning.inputs import (
     resolve_inputs,
 )
 from anybatch.planning.job_environment import JobEnvironment
+from anybatch.planning.own_folder import check_copies, check_own_folder
 from anybatch.quoting import INDEX, RUN_FOLDER
 from anybatch.records import REMOTE_RUN_DIR, Limits, Transfer
 from anybatch.templates import Names
@@ -69,10 +71,12 @@ class Resolver:
     Args:
         base: the folder that relative paths start from.
         node: what jobs do on nodes beside their command.
+        system: the batch system, for errors.
     """
 
-    def __init__(self, base: Path, host: Host, node: NodeLimits) -> None:
+    def __init__(self, base: Path, host: Host, node: NodeLimits, system: str) -> None:
         self._base = base
+        self._system = system
         self._node = node
         self._host = host
 
@@ -159,18 +163,14 @@ class Resolver:
         own = job.scratch or _varies(job, template, "workdir")
         if not own and not os.path.isdir(workdir):
             raise JobError(f"workdir does not exist or is not a directory: {workdir}")
-        if job.copy_inputs and not own:
-            raise JobError(
-                f"copy_inputs needs a working directory of the job's own, where nobody else uses "
-                f"the copies; use scratch, or write {INDEX} in workdir, which stands for the job's "
-                f"number"
-            )
-        _check(job)
+        check_own_folder(job, own=own)
+        check_outputs(job)
+        fetched(job, self._base, (), self._system)
         inputs, notes = resolve_inputs(job, self._base, self._host)
         if job.scratch and (program := self._program(job, workdir)):
             inputs = ((program, program_of(job)), *inputs)
         if job.scratch or job.copy_inputs:
-            _check_copies(job, inputs)
+            check_copies(job, inputs)
         around = JobLayout(
             workdir=workdir,
             make_workdir=own and not job.scratch,
@@ -205,8 +205,16 @@ class Resolver:
         Raises:
             JobError: a file or folder that the job names is not there, or forbidden.
         """
-        _check(job)
+        check_own_folder(job, own=True)
+        check_outputs(job)
+        addresses = fetched(job, self._base, group.limits.fetches, self._system)
         inputs, notes = resolve_inputs(job, self._base, self._host)
+        for source, destination in inputs:
+            if name := addresses.get(destination):
+                raise JobError(
+                    f"inputs {name} and {source} would have the same name, {destination!r}, in the "
+                    f"working directory"
+                )
         workdir = self.absolute(job.workdir or ".")
         stdin = self._existing("stdin", job, job.stdin)
         settled = self._settled(job, group)
@@ -225,7 +233,8 @@ class Resolver:
             if job.copy_inputs
         }
         pairs = tuple((source, place) for place, source in travels.items() if source)
-        _refuse((("file", place) for _, place in pairs), group, moved=True)
+        places = (*(place for _, place in pairs), *addresses)
+        _refuse((("file", place) for place in places), group, moved=True)
         home = self.absolute(job.output_dir or workdir)
         homes = self.absolute(template.output_dir or template.workdir or ".")
         has_outputs = bool(job.outputs or job.optional_outputs)
@@ -233,12 +242,13 @@ class Resolver:
             workdir=".",
             **settled,
             transferred=True,
+            fetched=tuple(addresses),
             output_dir=transfer_sets.back(home, homes) if has_outputs else "",
             stdin=f"{RUN_FOLDER}/stdin" if stdin else "/dev/null",
             stdout=self._log_away(job.stdout, template.stdout, transfer_sets),
             stderr=self._log_away(job.stderr, template.stderr, transfer_sets),
         )
-        return around, transfer_sets.pack(pairs, copied), notes
+        return around, transfer_sets.pack(pairs, copied, tuple(addresses.values())), notes
 
     def _program(self, job: Job, workdir: str) -> str:
         path = os.path.join(workdir, program_of(job))
@@ -304,26 +314,6 @@ class Resolver:
         if (job.template or INDEX not in name) and not os.path.isfile(name):
             raise JobError(f"{field}: no such file: {name}")
         return name
-
-
-def _check(job: Job) -> None:
-    check_outputs(job)
-    if job.scratch and job.workdir is not None:
-        raise JobError(
-            f"scratch and workdir {str(job.workdir)!r} cannot be used together: with scratch a job "
-            f"works in a folder of its own on the node's disk; leave one of them out"
-        )
-
-
-def _check_copies(job: Job, inputs: tuple[tuple[str, str], ...]) -> None:
-    """That no copy is named as an output, which it never is."""
-    places = {place: source for source, place in inputs}
-    for pattern in job.outputs + job.optional_outputs:
-        if source := places.get(os.path.normpath(pattern)):
-            raise JobError(
-                f"output {pattern!r} is the job's copy of input {source}, which is not collected; "
-                f"have the command write to another name"
-            )
 
 
 def _varies(job: Job, template: Job, field: str) -> bool:

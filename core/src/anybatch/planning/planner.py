@@ -74,7 +74,7 @@ class Planner:
         self._pack = pack
         self._defaults = JobDefaults(settings.jobs)
         self._limits: dict[str, Limits] = {}
-        self._resolver = Resolver(base, host, node_limits(settings))
+        self._resolver = Resolver(base, host, node_limits(settings), system)
 
     def plan_all(
         self,

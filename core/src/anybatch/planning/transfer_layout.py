@@ -14,11 +14,11 @@ from anybatch.planning.plan import Link
 from anybatch.quoting import INDEX, RUN_FOLDER, quote
 from anybatch.ranges import page_of
 from anybatch.records import REMOTE_RUN_DIR, RenderedFile
-from anybatch.transfer import COMMON, RETURNED_DIRS, page_set
+from anybatch.transfer import COMMON, RETURNED_DIRS, page_set, write_set
 from anybatch.worker.tasks import page_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from anybatch.host import Host
 
@@ -41,16 +41,21 @@ class TransferSets:
         self._packed: dict[tuple[tuple[str, str, str], ...], str] = {}
         self._roots: dict[str, int] = {}
 
-    def pack(self, files: Pairs, copies: Mapping[str, str] | None = None) -> str:
+    def pack(
+        self,
+        files: Pairs,
+        copies: Mapping[str, str] | None = None,
+        addresses: Sequence[str] = (),
+    ) -> str:
         """The folder of links to *files*, below the run's; equal sets share one; empty: none.
 
         Args:
             copies: by place, what is read in place of the source: its copy, made at submission.
+            addresses: what is fetched beside that; they follow the folder's name.
         """
-        if not files:
-            return ""
         read = tuple((source, place, (copies or {}).get(place, source)) for source, place in files)
-        return self._packed.setdefault(read, f"stage-in/{len(self._packed)}")
+        name = self._packed.setdefault(read, f"stage-in/{len(self._packed)}") if read else ""
+        return write_set(name, addresses)
 
     def back(self, path: str, template: str = "", *, file: bool = False) -> str:
         """Where a job makes what is to come to *path* on the submitting machine.

@@ -79,6 +79,29 @@ class RunPromises:
 
     # -- the plugin
 
+    def test_jobs_work_on_the_disk_of_their_node(self, session: Session) -> None:
+        """Scratch folders, what one job has set up for the others, and lines at the end."""
+        script = 'cat "$ANYBATCH_NODE_DIR/made"; echo $PWD $ANYBATCH_NODE_DIR; echo x >out; exit $0'
+        jobs = [
+            Job(
+                ["sh", "-c", script, code],
+                setup_once=['echo made >"$ANYBATCH_NODE_DIR/made"'],
+                cleanup=['echo "ended $ANYBATCH_EXIT_CODE"', "false"],
+                scratch=True,
+                outputs=["out"],
+                output_dir="results/{index}",
+            )
+            for code in ("0", "3", "0")
+        ]
+        outcomes = session.submit(jobs).wait(self.patience)
+        assert [outcome.exit_code for outcome in outcomes] == [0, 3, 0]
+        for number, outcome in enumerate(outcomes):
+            assert outcome.stdout is not None
+            made, places, ended = outcome.stdout.read_text().splitlines()
+            assert (made, ended) == ("made", f"ended {outcome.exit_code}")
+            assert [place for place in places.split() if Path(place).exists()] == []
+            assert Path(f"results/{number}/out").read_text() == "x\n"
+
     def test_hooks_have_the_parameters_of_their_specification(self, session: Session) -> None:
         """A parameter with a type has the one of `anybatch.hookspecs`."""
         assert faults_of(session.plugins, session.system) == []

@@ -86,6 +86,7 @@ class JobLayout:
         optional_outputs: glob patterns that may match nothing.
         whole: outputs are brought only after a command that has succeeded.
         transferred: the batch system moves the job's files.
+        fetched: the names of inputs that it fetches from addresses.
         scratch: it works in a folder of its own on the node's disk.
         setup_once: lines that one job of the run runs on a node.
         cleanup: lines that are run at the end.
@@ -108,6 +109,7 @@ class JobLayout:
     output_dir: str = ""
     whole: bool = False
     transferred: bool = False
+    fetched: tuple[str, ...] = ()
     scratch: bool = False
     setup_once: tuple[str, ...] = ()
     cleanup: tuple[str, ...] = ()
@@ -180,6 +182,7 @@ def _writer(around: JobLayout) -> Callable[[str], str]:
 
 def _stage_in(around: JobLayout) -> list[str]:
     first = ["ab_check_arrivals"] if around.transferred else []
+    first += [f"ab_arrived {quote(_plain(name))}" for name in around.fetched]
     last = ["ab_mark_copies"] if around.own_copies and around.inputs else []
     return [*first, *(_staging(around, *pair) for pair in around.inputs), *last]
 

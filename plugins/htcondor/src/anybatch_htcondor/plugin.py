@@ -108,7 +108,8 @@ class HTCondor(BatchSystem):
 
     def anybatch_limits(self, settings: Mapping[str, Any]) -> Limits:
         """Any number in one cluster, large ones materialized late; order is DAGMan's business."""
-        return Limits(array=1_000_000, render_context=self._schedd.context())
+        fetches = settings["url_schemes"]
+        return Limits(array=1_000_000, fetches=fetches, render_context=self._schedd.context())
 
     def anybatch_expand(
         self, job: Job, settings: Mapping[str, Any], base_dir: Path

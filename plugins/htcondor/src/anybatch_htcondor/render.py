@@ -14,7 +14,7 @@ from anybatch.errors import UsageError
 from anybatch.host import Command
 from anybatch.ranges import page_of
 from anybatch.records import REMOTE_RUN_DIR, Rendered, RenderedFile, Transfer
-from anybatch.transfer import RETURNED_DIRS, sources_for
+from anybatch.transfer import RETURNED_DIRS, addresses_for, sources_for
 from anybatch.worker_paths import ForbiddenFileName
 
 from anybatch_htcondor.settings import COMMANDS
@@ -265,7 +265,8 @@ def _queue(submission: Submission) -> Iterator[str]:
     for task in range(1, submission.count + 1):
         transfer_sets = sources_for(submission, task) if _travels(submission) else ()
         log = f"{_system_logs(submission.number, page_of(task))}/{task}"
-        yield ", ".join((str(task), log, *(f"{folder}/" for folder in transfer_sets)))
+        addresses = addresses_for(submission, task) if _travels(submission) else ()
+        yield ", ".join((str(task), log, *(f"{folder}/" for folder in transfer_sets), *addresses))
     yield ")"
 
 

@@ -106,6 +106,13 @@ SETTINGS = (
         "machine of the pool has another FileSystemDomain.",
     ),
     Setting(
+        name="url_schemes",
+        kind=Kind.LIST,
+        default=("http", "https", "ftp", "osdf", "pelican"),
+        help="Kinds of addresses that machines of the pool fetch as inputs, if HTCondor copies the "
+        "files of jobs.",
+    ),
+    Setting(
         name="on_held",
         choices=("wait", "release", "fail"),
         default="wait",
