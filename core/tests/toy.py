@@ -8,6 +8,7 @@ from collections import defaultdict
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
+from anybatch.errors import NoRoom
 from anybatch.hookspecs import hookimpl
 from anybatch.host import Command
 from anybatch.localhost import LocalHost
@@ -37,7 +38,17 @@ if TYPE_CHECKING:
 
 #: The modules of `anybatch.runs` that a `Clock` stands in for the time of.
 TIMED = (
-    *("moments", "state", "submitter", "gate", "late_stops", "stopping", "throttling", "polling"),
+    *(
+        "moments",
+        "state",
+        "submitter",
+        "gate",
+        "system_room",
+        "late_stops",
+        "stopping",
+        "throttling",
+        "polling",
+    ),
     "observation",
 )
 NOON = datetime(2026, 1, 2, 12, 0, 0, tzinfo=timezone.utc)
@@ -57,6 +68,7 @@ class Toy:
         answers: what it says of each job, by native id; a job that is taken out is unknown.
         tokens: the ids of each submission that it took, by token.
         most: how many jobs of a submission it lets run at once, by token.
+        capacity: how many jobs it takes at once; None: any number.
         calls: the arguments of each call, by hook.
         longer: what it asks for beside the time limit of a submit command.
         usual: by hook, a function that answers in place of the table.
@@ -93,6 +105,7 @@ class Toy:
             render_context=facts or {},
         )
         self.most: dict[str, int] = {}
+        self.capacity: int | None = None
         self._environment = environment
         self._transfer = transfer
 
@@ -168,6 +181,8 @@ class Toy:
     def anybatch_submit(self, submission: Submission, rendered: Rendered) -> Sequence[str]:
         self.calls["submit"].append(submission)
         self.calls["limit"].append(rendered.command.timeout)
+        if self.capacity is not None and len(self.alive()) + submission.count > self.capacity:
+            raise NoRoom(f"more than {self.capacity} jobs")
         answer: Sequence[str] = self._next("submit", lambda: self.take(submission))
         return answer
 

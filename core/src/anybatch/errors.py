@@ -121,6 +121,10 @@ class NotSubmitted(AnybatchError):
     """The batch system certainly did not take a submission, for a reason that may pass."""
 
 
+class NoRoom(NotSubmitted):
+    """The batch system certainly took nothing: a limit on the number of jobs. Fewer may fit."""
+
+
 class NotAccepted(AnybatchError):
     """The batch system refused to stop some jobs, or to send them a signal."""
 

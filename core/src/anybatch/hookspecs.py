@@ -181,7 +181,8 @@ def anybatch_submit(  # type: ignore[empty-body]
 
     Raises:
         Rejected: the system refused for good (unknown queue, impossible request).
-        NotSubmitted: it certainly took nothing, and may later (a limit on the number of jobs).
+        NoRoom: it certainly took nothing: a limit on the number of jobs. Fewer of them are tried.
+        NotSubmitted: it certainly took nothing, and may take the same later.
         CommandError: anything else that went wrong.
 
     Example:

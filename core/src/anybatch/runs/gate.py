@@ -9,6 +9,7 @@ import attrs
 
 from anybatch.planning.plan import RunLimit
 from anybatch.runs.room import Portion, Room
+from anybatch.runs.system_room import SystemRoom
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,13 +33,26 @@ class Gate:
         self._run = run
         self._paced = 0.0
         self._known: tuple[int, dict[int, bool]] = (-1, {})
+        self._system: SystemRoom | None = None
+
+    @property
+    def full(self) -> bool:
+        """Whether the batch system has refused all that was tried."""
+        return self._system is not None and self._system.full
+
+    @property
+    def refused(self) -> bool:
+        """Whether the batch system has refused what was tried last."""
+        return self._system is not None and self._system.refused
 
     def is_open(self, one: SubmissionState) -> bool:
         """Whether some jobs of a submission may be handed over now."""
-        if self._run.limit == _NO_LIMIT:
+        if self._run.limit == _NO_LIMIT and self._system is None:
             return True
         if time.monotonic() < self._paced:
             return False
+        if self._system is not None and self._system.full:
+            return bool(self.portion(one).jobs)
         if self._known[0] != self._run.events:
             self._known = self._run.events, {}
         known, number = self._known[1], one.planned.submission.number
@@ -48,7 +62,26 @@ class Gate:
 
     def portion(self, one: SubmissionState) -> Portion:
         """What of a submission may be handed over now."""
-        return Room(self._run).portion(one)
+        room = Room(self._run)
+        if self._system is None:
+            return room.portion(one)
+        wanted = one.planned.pack.count(len(self._run.left(one)))
+        return room.portion(one, self._system.most(wanted, self._ended, sum(room.open.values())))
+
+    @property
+    def _ended(self) -> int:
+        return self._run.file.count - self._run.unfinished
+
+    def refuse(self, count: int) -> None:
+        """The batch system had no room for so many tasks."""
+        self._system = self._system or SystemRoom()
+        self._system.refuse(count, self._ended)
+
+    def take(self, count: int, took: float) -> None:
+        """The batch system took so many tasks, by a submit command of so many seconds."""
+        self.pace(took)
+        if self._system is not None:
+            self._system.take(count, self._ended)
 
     def pace(self, took: float) -> None:
         """Let nothing through for some time, after a submit command that took so many seconds."""

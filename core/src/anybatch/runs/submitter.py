@@ -17,14 +17,12 @@ import attrs
 
 from anybatch.errors import (
     AnybatchError,
-    CommandFailed,
     FolderError,
+    NoRoom,
     NotSubmitted,
-    PluginError,
     Rejected,
     UnknownSystem,
     UsageError,
-    shorten,
 )
 from anybatch.model import Reason, State
 from anybatch.runs import stopping
@@ -35,6 +33,7 @@ from anybatch.runs.late_stops import LateStops
 from anybatch.runs.lookup import Lookup
 from anybatch.runs.moments import now
 from anybatch.runs.parts import plan_part
+from anybatch.runs.refusals import Refusals
 from anybatch.runs.skipping import end_skipped
 from anybatch.runs.throttling import Throttling
 from anybatch.units import format_duration
@@ -43,7 +42,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from anybatch.host import Host
-    from anybatch.outcome import Outcome
     from anybatch.plugins.calls import Hooks
     from anybatch.records import Rendered, Submission
     from anybatch.runs.dependencies import Look
@@ -98,6 +96,7 @@ class Submitter:
         self._failures: dict[int, int] = {}
         self._not_before: dict[int, float] = {}
         self._gate = Gate(run)
+        self._refusals = Refusals(run, mutex=mutex, on_notice=on_notice)
         self._late_stops = LateStops(run, mutex=mutex, hooks=hooks, on_notice=on_notice)
         self._throttling = Throttling(run, mutex=mutex, hooks=hooks, on_notice=on_notice)
         self._lookup = Lookup(run, mutex=mutex, hooks=hooks, host=host)
@@ -199,7 +198,7 @@ class Submitter:
         verdict = self._dependencies.ready(one)
         if isinstance(verdict, str):
             with self._mutex:
-                self._refuse(one, Reason.DEPENDENCY, verdict, State.TERMINATED)
+                self._refusals.refuse(one, Reason.DEPENDENCY, verdict, State.TERMINATED)
         elif verdict is not None and one.planned.skipped:
             with self._mutex:
                 end_skipped(self._run, one)
@@ -210,6 +209,8 @@ class Submitter:
                 if len(portion.jobs) < len(one.planned.indices):
                     return (one, self._part(one, portion)) if portion.jobs else ()
             self._submit(one, verdict, portion.most)
+            if one.phase is Phase.WAITING and self._gate.refused:
+                return (one,)  # fewer of its jobs
         return ()
 
     def _part(self, one: SubmissionState, portion: Portion) -> SubmissionState:
@@ -223,11 +224,11 @@ class Submitter:
         count, seconds = one.equal_refusals()
         if stopping.is_unwanted(self._run, one):
             text = "terminated before it was submitted"
-            self._refuse(one, Reason.TERMINATED, text, State.TERMINATED)
+            self._refusals.refuse(one, Reason.TERMINATED, text, State.TERMINATED)
         elif count >= EQUAL_REFUSALS and seconds >= EQUAL_FOR:
             span = format_duration(timedelta(seconds=round(seconds)))
             text = f"refused {count} times within {span}: {one.trouble}"
-            self._refuse(one, Reason.REJECTED, text, State.FAILED)
+            self._refusals.refuse(one, Reason.REJECTED, text, State.FAILED)
         else:
             return False
         return True
@@ -253,7 +254,7 @@ class Submitter:
         except UnknownSystem:
             raise
         except UsageError as error:  # such as memory that has grown beyond what there is
-            self._refused_for_good(one, submission, error)
+            self._refusals.for_good(one, submission, error)
             return
         if not self._announced(one, rendered, most):
             return
@@ -261,34 +262,31 @@ class Submitter:
         try:
             ids = self._hooks.submit(system, submission, rendered, self._right.lease.inherited())
         except NotSubmitted as error:
-            self._note_failure(one, error)
+            self._refusals.note(one, error)
             with self._mutex:
                 self._run.record("not_found", durable=True, s=submission.number, n=one.tries)
-            raise
+            if not isinstance(error, NoRoom):
+                raise
+            self._note_no_room(submission, error)
         except (Rejected, UsageError) as error:
-            self._refused_for_good(one, submission, error)
+            self._refusals.for_good(one, submission, error)
         except AnybatchError as error:
-            self._note_failure(one, error)
+            self._refusals.note(one, error)
             raise
         else:
-            self._gate.pace(time.monotonic() - begun)
+            self._gate.take(submission.count, time.monotonic() - begun)
             self._submitted(one, list(ids))
             for text in ids.notices:
                 self._on_notice(f"run {self._run.id}: {text}")
 
-    def _refused_for_good(
-        self, one: SubmissionState, submission: Submission, error: AnybatchError
-    ) -> None:
-        """Hosts are avoided if that can be: what is refused with them is tried without."""
-        with self._mutex:
-            if not submission.avoid:
-                self._refuse(one, Reason.REJECTED, str(error), State.FAILED)
-                return
-            if one.phase is Phase.SUBMITTING:
-                self._run.record("not_found", durable=True, s=submission.number, n=one.tries)
-            self._run.record("unavoided", s=submission.number)
-        hosts = ", ".join(submission.avoid)
-        self._on_notice(f"run {self._run.id}: {hosts} cannot be avoided: {error}")
+    def _note_no_room(self, submission: Submission, error: NoRoom) -> None:
+        """Fewer are tried, or, where a single one is refused, none before some have ended."""
+        was_full = self._gate.full
+        self._gate.refuse(submission.count)
+        if self._gate.full and not was_full:
+            left = sum(len(self._run.left(one)) for one in self._open())
+            jobs = "1 job waits" if left == 1 else f"{left} jobs wait"
+            self._on_notice(f"run {self._run.id}: {jobs} for room: {error}")
 
     def _rendered(self, submission: Submission) -> Rendered:
         """What the plugin renders; its files are written."""
@@ -312,20 +310,6 @@ class Submitter:
                 return not self._given_up(one)
         return True
 
-    def _note_failure(self, one: SubmissionState, error: AnybatchError) -> None:
-        """Put on record why a submit command failed, for whoever asks why nothing happens."""
-        certain = isinstance(error, CommandFailed) and error.completed.returncode > 0
-        refused = certain or isinstance(error, PluginError)
-        with self._mutex:
-            self._run.record(
-                "failed",
-                s=one.planned.submission.number,
-                n=one.tries,
-                text=shorten(str(error)),
-                refused=refused,
-                at=now().plain(),
-            )
-
     def _submitted(self, one: SubmissionState, ids: list[str]) -> None:
         number = one.planned.submission.number
         with self._mutex:
@@ -335,14 +319,3 @@ class Submitter:
         self._on_submitted(one.planned.indices)
         self._failures.pop(number, None)
         self._late_stops.step()
-
-    def _refuse(self, one: SubmissionState, reason: Reason, text: str, state: State) -> None:
-        number = one.planned.submission.number
-        self._run.record("refused", durable=True, s=number, reason=reason.value, text=text)
-        self._run.record_ended(list(self._refused(one, reason, text, state)))
-
-    def _refused(
-        self, one: SubmissionState, reason: Reason, text: str, state: State
-    ) -> Iterator[Outcome]:
-        for index in self._run.left(one):
-            yield self._run.outcome(self._run.jobs[index], state, reason, message=text)

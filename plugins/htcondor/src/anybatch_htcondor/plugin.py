@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 from anybatch.commands import Submitted, ask_each_group, missing_tools, no_answer, refused, run
-from anybatch.errors import CommandError, CommandFailed, NotSubmitted, Rejected, UsageError
+from anybatch.errors import CommandError, CommandFailed, NoRoom, Rejected, UsageError
 from anybatch.records import Detection, Environment, Limits, Transfer, Unreachable
 from anybatch.system import BatchSystem
 
@@ -108,8 +108,8 @@ class HTCondor(BatchSystem):
 
     def anybatch_limits(self, settings: Mapping[str, Any]) -> Limits:
         """Any number in one cluster, large ones materialized late; order is DAGMan's business."""
-        fetches = settings["url_schemes"]
-        return Limits(array=1_000_000, fetches=fetches, render_context=self._schedd.context())
+        fetches, context = settings["url_schemes"], self._schedd.context()
+        return Limits(array=1_000_000, max_running=True, fetches=fetches, render_context=context)
 
     def anybatch_expand(
         self, job: Job, settings: Mapping[str, Any], base_dir: Path
@@ -168,7 +168,7 @@ class HTCondor(BatchSystem):
             ids = parse.natives(cluster, submission.count)
             return Submitted(ids, parse.warnings(completed.stderr))
         if not cluster and _NO_ROOM.search(completed.stderr):
-            raise NotSubmitted(f"htcondor: {parse.complain(completed.stderr)}")
+            raise NoRoom(f"htcondor: {parse.complain(completed.stderr)}")
         lacking = _NO_CREDENTIALS.search(completed.stderr) and completed.returncode > 0
         if not cluster and (lacking or refused(completed, _TRANSIENT)):
             raise Rejected(parse.complain(completed.stderr))
@@ -195,6 +195,11 @@ class HTCondor(BatchSystem):
     def anybatch_account(self, batches: Sequence[Batch]) -> Sequence[Mapping[str, JobStatus]]:
         """What the event logs tell; nobody is asked."""
         return self._sources.use(batches)
+
+    def anybatch_throttle(self, batch: Batch, most: int) -> bool:
+        """One condor_qedit of the cluster, if it was submitted to be materialized late."""
+        self._schedd.must_be(schedd_of(batch.submission))
+        return self._schedd.throttle(batch.submission.token, most)
 
     def anybatch_terminate(
         self, batches: Sequence[Batch], signal: str | None

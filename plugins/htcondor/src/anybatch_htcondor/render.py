@@ -79,6 +79,8 @@ def render(submission: Submission, timeout: timedelta = timedelta(minutes=2)) ->
     for name, value in _avoided(submission.avoid):
         own = commands.get(name)
         commands[name] = value if own is None else f"({_value(name, own)}) && {value}"
+    if submission.max_running is not None:
+        commands["max_materialize"] = _least(commands, submission.max_running)
     for name, value in _policies(submission.settings):
         own = commands.get(name)
         commands[name] = value if own is None else f"({_value(name, own)}) || ({value})"
@@ -252,6 +254,12 @@ def _avoided(hosts: Iterable[str]) -> Iterator[tuple[str, str]]:
     ]
     if parts:
         yield "requirements", " && ".join(f"({part})" for part in parts)
+
+
+def _least(commands: Mapping[str, Any], most: int) -> int:
+    """How many jobs are in the queue at once: the user's own number where it is less."""
+    own = str(commands.get("max_materialize", ""))
+    return min(most, int(own)) if own.isdecimal() and int(own) > 0 else most
 
 
 def _any_of(codes: Iterable[int]) -> str:

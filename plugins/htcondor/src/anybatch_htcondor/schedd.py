@@ -152,6 +152,20 @@ class Schedd:
                 )
         return odd
 
+    def throttle(self, token: str, most: int) -> bool:
+        """Have at most so many jobs of a submission in the queue; whether it is one that can.
+
+        Raises:
+            CommandError: it could not be told.
+        """
+        which = ("-factory", "-constraint", parse.with_token(token))
+        ads = self.ask("condor_q", *which, *_wanted(("ClusterId", "JobMaterializeLimit")))
+        clusters = {int(ad["ClusterId"]) for ad in ads if "JobMaterializeLimit" in ad}
+        for cluster in sorted(clusters):
+            limit = ("JobMaterializeLimit", str(most))
+            commands.run(self._host, make_command("condor_qedit", str(cluster), *limit))
+        return bool(clusters)
+
     def foreign(self, jobs: Sequence[parse.Named]) -> list[dict[str, str]]:
         """Of each of *jobs* the ids that are other jobs now, and why they are left alone."""
         told: list[dict[str, str]] = [{} for _ in jobs]

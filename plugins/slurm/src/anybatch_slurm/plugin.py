@@ -11,7 +11,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from anybatch.commands import ask_each_group, missing_tools, no_answer
-from anybatch.errors import CommandError, CommandFailed, NotSubmitted, Rejected, UsageError
+from anybatch.errors import (
+    CommandError,
+    CommandFailed,
+    NoRoom,
+    NotSubmitted,
+    Rejected,
+    UsageError,
+)
 from anybatch.records import Detection, Environment, Limits, Unreachable
 from anybatch.system import BatchSystem
 
@@ -123,6 +130,8 @@ class Slurm(BatchSystem):
         failure = refusals.judge(completed)
         if failure is refusals.Failure.FOR_GOOD:
             raise Rejected(refusals.explain(completed))
+        if failure is refusals.Failure.NO_ROOM:
+            raise NoRoom(refusals.explain(completed))
         if failure is refusals.Failure.FOR_NOW:
             raise NotSubmitted(refusals.explain(completed))
         raise CommandFailed(rendered.command, completed)

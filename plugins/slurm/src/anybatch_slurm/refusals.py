@@ -16,6 +16,7 @@ class Failure(enum.Enum):
     """What a failed sbatch means."""
 
     UNCLEAR = "unclear"  #: the jobs may be there
+    NO_ROOM = "no room"  #: there are no jobs, and fewer may be taken
     FOR_NOW = "for now"  #: there are no jobs, and the same may be taken later
     FOR_GOOD = "for good"  #: there are no jobs, and the same would be refused again
 
@@ -29,12 +30,14 @@ _UNCLEAR = re.compile(
 )
 #: Nobody was there to take it, or nobody takes anything now.
 _FOR_NOW = re.compile(
-    r"Unable to contact slurm|Connection refused|temporarily unable to accept|"
+    r"Unable to contact slurm|Connection refused|"
     r"Slurm(ctld)? .*(in use by|busy)|"
     r"Problem talking to (the )?database|backup controller in standby mode|Too many open files|"
     r"Could not establish a configuration source|No route to host",
     re.IGNORECASE,
 )
+#: So many jobs as the controller holds (MaxJobCount).
+_FULL = re.compile(r"temporarily unable to accept", re.IGNORECASE)
 _POLICY = "Job violates accounting/QOS policy"
 #: The words of a limit, which sbatch prints before `Job violates accounting/QOS policy`.
 _LIMIT = re.compile(r"\b(?:QOS|Assoc)\w*?(?:Max|Min|Grp)\w+")
@@ -48,7 +51,7 @@ _ADVICE = (
     (r"\baccount\b", "name an account with slurm.account"),
     (r"partition", "name a partition with --queue (slurm.partition); sinfo lists them"),
     (r"\bqos\b(?!Max)", "name a quality of service with slurm.qos"),
-    (r"SubmitJob", "fewer at once: lower slurm.max_array, or wait until jobs have ended"),
+    (r"SubmitJob", "a limit on your jobs at once; more are handed over when some have ended"),
     (r"Wall|time limit", "request less time: --time"),
     (r"memory|Mem(?!ber)", "request less memory: --memory"),
     (r"generic resource|gres|gpu", "change --gpus or slurm.gres"),
@@ -82,11 +85,13 @@ def judge(completed: Completed) -> Failure:
         return Failure.UNCLEAR
     if _FOR_NOW.search(said):
         return Failure.FOR_NOW
+    if _FULL.search(said):
+        return Failure.NO_ROOM
     if _POLICY in said:
         # Limits on the number of jobs pass; what a job itself has too much of does not.
         limits = _LIMIT.findall(said)
         passes = not limits or any("Submit" in limit for limit in limits)
-        return Failure.FOR_NOW if passes else Failure.FOR_GOOD
+        return Failure.NO_ROOM if passes else Failure.FOR_GOOD
     return Failure.FOR_GOOD
 
 
