@@ -257,13 +257,16 @@ def test_a_torn_last_line_waits_for_its_end(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("torn", ['{"t": 2.0, "e"', "", "\0\0\0", "[1]", "{}", "7", "\udcff"])
-def test_a_torn_line_in_the_middle_is_passed_over(tmp_path: Path, torn: str) -> None:
-    """A line that a crash has torn costs no other event."""
+def test_an_unreadable_line_in_the_middle_costs_no_other(tmp_path: Path, torn: str) -> None:
+    """It is told by its number, but for an empty one."""
     path = lines(tmp_path, "a", {"t": 1.0, "e": "one"})
     with path.open("ab") as file:
         file.write(torn.encode("utf-8", "surrogateescape") + b"\n")
     lines(tmp_path, "a", {"t": 3.0, "e": "three"})
-    assert named(Journal(tmp_path, "reader", local_host()).read()) == ["one", "three"]
+    events = Journal(tmp_path, "reader", local_host()).read()
+    assert [event["e"] for event in events if event["e"] != "unreadable"] == ["one", "three"]
+    told = [(event["line"], event["path"]) for event in events if event["e"] == "unreadable"]
+    assert told == ([(2, str(path))] if torn else [])
 
 
 def test_an_event_that_did_not_fit_is_an_error_and_tears_no_other(tmp_path: Path) -> None:

@@ -87,3 +87,17 @@ def test_an_odd_entry_is_forgotten(call: Call) -> None:
     assert not entry.exists()
     assert call("status").stderr == ""
     shutil.rmtree(folder_of(run))
+
+
+def test_an_entry_that_is_a_folder_is_named_and_removed(call: Call) -> None:
+    """Somebody has put it there; `status` says so, and `clean` removes it with what is in it."""
+    name = "20260101-000000-000000"
+    entry = Path(os.environ["XDG_STATE_HOME"]) / "anybatch/runs/active" / name
+    (entry / "more").mkdir(parents=True)
+    entry.parent.parent.chmod(0o700)
+    shown = call("status")
+    assert f"the entry {str(entry)!r} in the index of runs cannot be used" in shown.stderr
+    forgotten = call("clean", name)
+    assert forgotten.exit_code == 0, forgotten.stderr
+    assert not entry.exists()
+    assert name not in call("status").stderr

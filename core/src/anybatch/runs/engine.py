@@ -119,6 +119,8 @@ class Engine:
             )
             if not new:
                 self._take_in(run)
+        for text in state.take_unreadable():
+            self.on_notice(f"run {state.id}: {text}")
         return run
 
     def _take_in(self, run: WatchedRun) -> None:

@@ -165,6 +165,8 @@ class SubmissionState:
         taken: the stamp of what told the ids.
         planned_at: when it was put on record, where it has a pause.
         unavoiding: hosts are not avoided any more: it was refused with them.
+        doubts: how many lines of journals cannot be read; each may have announced it.
+        cleared: how many of them were known when it was last looked up, and certainly not there.
         throttles: how many tasks were let run at once later, by try.
     """
 
@@ -183,6 +185,8 @@ class SubmissionState:
     taken: Stamp = FIRST
     planned_at: Moment | None = None
     unavoiding: bool = False
+    doubts: int = 0
+    cleared: int = 0
     throttles: dict[int, tuple[Stamp, int | None]] = attrs.field(factory=dict)
 
     @property
@@ -209,7 +213,8 @@ class SubmissionState:
             return Phase.SUBMITTED
         if self.refused:
             return Phase.REFUSED
-        return Phase.SUBMITTING if self.tries > self.absent else Phase.WAITING
+        open_ = self.tries > self.absent or self.doubts > self.cleared
+        return Phase.SUBMITTING if open_ else Phase.WAITING
 
     @property
     def trouble(self) -> str:

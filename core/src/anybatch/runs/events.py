@@ -15,8 +15,10 @@ from anybatch.model import Reason, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 Event = dict[str, Any]
+TORN = "torn"  #: the kind of the event that says that the line before it has not happened
 
 
 def read_event(plain: Any) -> Event | None:
@@ -25,8 +27,8 @@ def read_event(plain: Any) -> Event | None:
     Raises:
         ValueError: it makes no sense.
     """
-    if not isinstance(plain, dict) or not isinstance(plain.get("e"), str):
-        return None  # torn by a crash, then written on after it
+    if not is_event(plain):
+        return None
     fields = _FIELDS.get(plain["e"])
     if not _is_number(plain.get("q", 0)):
         plain = {**plain, "q": 0}
@@ -38,6 +40,16 @@ def read_event(plain: Any) -> Event | None:
     if not decides(plain):
         return None
     raise ValueError(f"{plain['e']} has {wrong[0]} {plain.get(wrong[0])!r:.100}")
+
+
+def is_event(plain: Any) -> bool:
+    """Whether it is an event, of whichever version."""
+    return isinstance(plain, dict) and isinstance(plain.get("e"), str)
+
+
+def unreadable(number: int, path: Path) -> Event:
+    """What a line of a journal tells that cannot be read: that it is there."""
+    return {"t": 0.0, "e": "unreadable", "line": number, "path": str(path)}
 
 
 def decides(event: Event) -> bool:
@@ -123,7 +135,7 @@ _FIELDS: dict[str, dict[str, Callable[[Any], bool]]] = {
         "failed": {"s": _is_number, "n": _is_number, "text": _is_text},
         "unfound": {"s": _is_number, "n": _is_number},
         "submitted": {"s": _is_number, "ids": _are_texts},
-        "not_found": {"s": _is_number, "n": _is_number_or_none},
+        "not_found": {"s": _is_number, "n": _is_number_or_none, "doubts": _is_number_or_none},
         "unavoided": {"s": _is_number},
         "refused": {"s": _is_number},
         "retry": {"planned": _is_table},

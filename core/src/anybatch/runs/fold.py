@@ -4,7 +4,8 @@
                                     most; no more of its jobs will run at once
     failed      {s, n, text, refused, at}  it failed; whether there are jobs is not known
     unfound     {s, n, at}          the token was looked up, for the first time without finding jobs
-    not_found   {s, n}              that holds: no jobs, it may be tried again
+    not_found   {s, n, doubts}      that holds: no jobs, it may be tried again; so many lines of
+                                    journals could not be read before the token was looked up
     submitted   {s, ids}            the batch system has the jobs
     unavoided   {s}                 it was refused with hosts to avoid, and is tried without
     refused     {s, reason, text}   the batch system or a dependency said no for good
@@ -67,6 +68,8 @@ class Fold:
         limit: how many jobs there may be at once.
         events: how many events were applied; what is kept of a state holds while it is the same.
         early: events whose cause has not been read.
+        unreadable: lines of journals that cannot be read, as a sentence each; they may have told
+            that submissions were announced.
     """
 
     def __init__(
@@ -81,6 +84,8 @@ class Fold:
         self.clock = 0
         self.limit = file.limit
         self.events = 0
+        self.unreadable: list[str] = []
+        self._told = 0
         self._limited = FIRST
         self._changes: list[tuple[JobRecord, State, State]] = []
         self._restarted: set[int] = set()
@@ -93,6 +98,11 @@ class Fold:
         """The changes of state since the last call: job, old state, new state."""
         changes, self._changes = self._changes, []
         return changes
+
+    def take_unreadable(self) -> list[str]:
+        """The lines that cannot be read and were not told yet, as a sentence each."""
+        told, self._told = self._told, len(self.unreadable)
+        return self.unreadable[told:]
 
     def take_restarted(self) -> set[int]:
         """The jobs that are run again since the last call, by this or another process."""
@@ -117,6 +127,14 @@ class Fold:
         """Whether it is about a submission whose event has not been read yet."""
         return (event.get("s") or 0) >= len(self.submissions)
 
+    def _on_unreadable(self, event: Event) -> None:
+        self.unreadable.append(
+            f"line {event['line']} of {event['path']!r} cannot be read; what it told is not known, "
+            f"so what seems not to be submitted is looked up first"
+        )
+        for one in self.submissions:
+            one.doubts = len(self.unreadable)
+
     def _on_submitting(self, event: Event) -> None:
         one = self.submissions[event["s"]]
         number = event.get("n")
@@ -138,6 +156,7 @@ class Fold:
         one = self.submissions[event["s"]]
         number = event.get("n")
         one.absent = max(one.absent, one.tries if number is None else number)
+        one.cleared = max(one.cleared, event.get("doubts") or 0)
 
     def _on_submitted(self, event: Event) -> None:
         one, ids, stamp = self.submissions[event["s"]], event["ids"], stamp_of(event)
@@ -208,7 +227,7 @@ class Fold:
 
     def _add_part(self, planned: Planned, source: int) -> None:
         self.submissions[source].parted = True
-        self.submissions.append(SubmissionState(planned))
+        self.submissions.append(SubmissionState(planned, doubts=len(self.unreadable)))
         for index in planned.indices:
             job = self.jobs[index]
             if job.submission == source:  # else it is run again, by a later submission
@@ -294,7 +313,7 @@ class Fold:
         self._changes.append((job, old, state))
 
     def _add(self, planned: Planned) -> None:
-        self.submissions.append(SubmissionState(planned))
+        self.submissions.append(SubmissionState(planned, doubts=len(self.unreadable)))
         for index in planned.indices:
             job = self.jobs[index]
             if planned.attempt and planned.attempt <= job.attempt:

@@ -115,10 +115,9 @@ class Index:
         """
         for kind in _KINDS:
             path = self._folder / kind / run
-            try:
-                path.unlink(missing_ok=True)
-            except OSError as error:
-                raise FolderError(f"cannot remove {str(path)!r}: {error.strerror}") from error
+            self._files.remove(path)  # it may be a folder that somebody has put there
+            if os.path.lexists(path):
+                raise FolderError(f"cannot remove {str(path)!r}")
 
     def active(self) -> list[str]:
         """The runs that may still change, oldest first.

@@ -1,7 +1,9 @@
 """What happened to a run: append-only JSON lines, one file for each writing process.
 
 State is the fold over all files of a run's folder. There are no locks, so any file system
-will do; a torn last line is ignored; `grep` works.
+will do; a torn last line is ignored; `grep` works. What was torn by a failed write has not
+happened, and its writer says so in the next line (`torn`). Any other line that cannot be read may
+have told anything: it is an event of its own (`unreadable`).
 """
 
 from __future__ import annotations
@@ -9,10 +11,10 @@ from __future__ import annotations
 import json
 import os
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from anybatch.errors import FolderAway, FolderError
-from anybatch.runs.events import read_event
+from anybatch.runs.events import TORN, is_event, read_event, unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
 
     from anybatch.host import Files, Host
     from anybatch.runs.events import Event
+
+
+#: Ends a line that was torn, and says that it was.
+_MEND = f'\n{{"t": 0, "e": "{TORN}"}}\n'.encode()
 
 
 class Journal:
@@ -37,7 +43,7 @@ class Journal:
         self._files = files
         self.writer = writer
         self._own = folder / f"journal-{writer}.jsonl"
-        self._read_to: dict[str, int] = {}
+        self._read_to: dict[str, tuple[int, int]] = {}  # bytes, and lines
         self._torn = False
         self._damage: FolderError | None = None
 
@@ -54,7 +60,7 @@ class Journal:
         # After a full disk the end of the file is torn: the next line must not be lost with it.
         data = line.encode("utf-8")
         try:
-            self._files.append(self._own, b"\n" + data if self._torn else data, durable=durable)
+            self._files.append(self._own, _MEND + data if self._torn else data, durable=durable)
         except OSError as error:
             self._torn = True
             raise FolderError(
@@ -97,31 +103,40 @@ class Journal:
         return refused
 
     def _new_lines(self, name: str) -> Iterator[Event]:
-        start = self._read_to.get(name, 0)
+        start, number = self._read_to.get(name, (0, 0))
+        doubtful: list[int] = []  # lines that cannot be read, unless what follows says why
         # What follows the last line break is torn, or still being written.
         for line in self._files.read_from(self._folder / name, start).split(b"\n")[:-1]:
+            parsed = _parsed(line)
             try:
-                event = read_event(_parsed(line))
+                event = read_event(parsed)
             except ValueError as error:
                 where = f"{str(self._folder / name)!r} is damaged at byte {start}"
                 raise FolderError(
                     f"the journal {where}: {error}; if a newer anybatch has written it, use that"
                 ) from error
-            start += len(line) + 1
-            if event is not None:
+            start, number = start + len(line) + 1, number + 1
+            if is_event(parsed):
+                if parsed["e"] != TORN:
+                    yield from (unreadable(one, self._folder / name) for one in doubtful)
+                doubtful.clear()
+            elif line:
+                doubtful.append(number)
+            if event is not None and event["e"] != TORN:
                 yield {**event, "w": name.removeprefix("journal-").removesuffix(".jsonl")}
-        self._read_to[name] = start
+        yield from (unreadable(one, self._folder / name) for one in doubtful)
+        self._read_to[name] = start, number
 
 
 def _turn(event: Event) -> tuple[int, float]:
     return event.get("q", 0), float(event["t"])
 
 
-def _parsed(line: bytes) -> object:
+def _parsed(line: bytes) -> Any:
     try:
         return json.loads(line)
     except (ValueError, RecursionError):
-        return None  # torn by a crash, then written on after it
+        return None
 
 
 def writer_name(host: Host) -> str:

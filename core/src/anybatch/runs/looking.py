@@ -80,6 +80,9 @@ class Looks:
                 exits.fold(page, run.state.last_judged)
 
     def settle(self, run: WatchedRun) -> None:
-        """Tell observers what was applied to a run's state."""
+        """Tell observers what was applied to a run's state, and users what could not be read."""
         with self._mutex:
             self._observers.take(run.state, run.state.take_changes())
+            unreadable = run.state.take_unreadable()
+        for text in unreadable:
+            self._on_notice(f"run {run.state.id}: {text}")

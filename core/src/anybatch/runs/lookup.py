@@ -63,7 +63,8 @@ class Lookup:
         with self._mutex:
             self._run.catch_up()
             if one.phase is Phase.SUBMITTING:
-                self._run.record("not_found", durable=True, s=submission.number, n=one.tries)
+                told = {"s": submission.number, "n": one.tries, "doubts": one.doubts}
+                self._run.record("not_found", durable=True, **told)
         return []
 
     def _unsettled(self, one: SubmissionState) -> float:
