@@ -21,6 +21,7 @@ from anybatch import (
     discovery_hooks,
     hookspecs,
     host,
+    nodes,
     records,
     system,
     testing,
@@ -83,6 +84,9 @@ def hooks_page() -> Iterator[str]:
     yield (inspect.getdoc(worker_paths) or "") + " They are in `anybatch.worker_paths`."
     for name in public_classes(worker_paths):
         yield from _class(name, getattr(worker_paths, name))
+    yield "## Nodes"
+    yield (inspect.getdoc(nodes) or "") + " It is in `anybatch.nodes`."
+    yield from _class("NodeKind", nodes.NodeKind)
     yield "## The host"
     yield inspect.getdoc(host) or ""
     for name in public_classes(host):

@@ -200,6 +200,7 @@ FLOW = (
     *(
         "validators",
         "worker_paths",
+        "nodes",
         "records",
         "discovery_hooks",
         "hookspecs",

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from anybatch.host import Host
+    from anybatch.nodes import NodeKind
     from anybatch.records import Alias, Detection, Limits, Setting, SiteDefault
 
 PROJECT = "anybatch"
@@ -88,4 +89,22 @@ def anybatch_limits(host: Host, settings: Mapping[str, Any]) -> Limits | None:
 
     Example:
         return Limits(array=settings["max_array"] or 1000, dependencies=True)
+    """
+
+
+@hookspec
+def anybatch_nodes(host: Host, settings: Mapping[str, Any]) -> Sequence[NodeKind] | None:
+    """The nodes that jobs with these settings may run on.
+
+    Called when a run is planned whose jobs ask for more than one core, unless the setting
+    `check_resources` is off. A job that none of them can ever run is refused.
+
+    Returns:
+        Kinds of nodes; none, or None: not known, and nothing is refused.
+
+    Raises:
+        CommandError: the system could not be asked; nothing is refused.
+
+    Example:
+        return [NodeKind(queue="short", count=10, cores=16, memory=64 * 2**30)]
     """

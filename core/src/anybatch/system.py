@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from anybatch.host import Host
     from anybatch.model import Job
+    from anybatch.nodes import NodeKind
     from anybatch.records import (
         Alias,
         Batch,
@@ -91,6 +92,10 @@ class BatchSystem(Plugin, ABC):
 
     def anybatch_limits(self, settings: Mapping[str, Any]) -> Limits | None:
         """See `anybatch.hookspecs.anybatch_limits`."""
+        return None
+
+    def anybatch_nodes(self, settings: Mapping[str, Any]) -> Sequence[NodeKind] | None:
+        """See `anybatch.hookspecs.anybatch_nodes`."""
         return None
 
     def anybatch_expand(

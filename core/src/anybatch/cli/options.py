@@ -85,6 +85,11 @@ _RESOURCES: tuple[Decorator, ...] = (
         default=None,
         help="Do not share the nodes with other jobs.",
     ),
+    _needs(
+        "--no-check",
+        is_flag=True,
+        help="Submit also what no node of the batch system could run.",
+    ),
 )
 
 _OPTIONS: tuple[Decorator, ...] = (
@@ -209,6 +214,8 @@ def prepare(given: Mapping[str, Any], say: Callable[[str], None]) -> tuple[Sessi
 
     session = Session(given["system"], on_notice=say)
     settings = read_assignments(given["assignments"], session)
+    if given["no_check"]:
+        settings.setdefault("anybatch", {})["check_resources"] = False
     if settings:
         session = Session(
             given["system"],

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from anybatch.errors import Rejected
 from anybatch.local.states import MEANING, Word
+from anybatch.nodes import NodeKind
 from anybatch.records import Detection, JobStatus
 from anybatch.units import format_size
 
@@ -80,6 +81,13 @@ def machine_of(native: str) -> str:
 def strangers(ids: Sequence[str], machine: str) -> list[str]:
     """Those of *ids* that belong to another machine, whose supervisor alone knows them."""
     return [native for native in ids if machine_of(native) not in ("", machine)]
+
+
+def node(text: str, settings: Mapping[str, Any]) -> NodeKind:
+    """The answer to `machine`, as the only node; what is set takes the place of what there is."""
+    machine = json.loads(text)
+    own = {name: settings[name] for name in ("cores", "memory") if settings[name] is not None}
+    return NodeKind(**{"cores": machine["cores"], "memory": machine["memory"], "gpus": 0, **own})
 
 
 def detection(text: str, settings: Mapping[str, Any]) -> Detection:

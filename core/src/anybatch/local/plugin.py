@@ -7,6 +7,7 @@ file system.
 from __future__ import annotations
 
 import signal as signals
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from anybatch.commands import read, run
@@ -19,6 +20,7 @@ from anybatch.system import BatchSystem
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from anybatch.nodes import NodeKind
     from anybatch.records import Batch, JobStatus, Rendered, Setting, Submission
 
 
@@ -39,6 +41,10 @@ class Local(BatchSystem):
     def anybatch_limits(self, settings: Mapping[str, Any]) -> Limits:
         """All jobs of a run in one request; the supervisor knows dependencies."""
         return Limits(array=100_000, dependencies=True, max_running=True)
+
+    def anybatch_nodes(self, settings: Mapping[str, Any]) -> Sequence[NodeKind]:
+        """This machine, or as much of it as is set."""
+        return [read(self.host, render.machine(), partial(parse.node, settings=settings))]
 
     def anybatch_render(self, submission: Submission) -> Rendered:
         """A request file and the command that hands it over."""

@@ -19,6 +19,7 @@ from anybatch.planning.filling import common_name, filled, name_of
 from anybatch.planning.job_defaults import JobDefaults
 from anybatch.planning.job_environment import inherited, merge
 from anybatch.planning.node import node_limits
+from anybatch.planning.node_check import NodeCheck
 from anybatch.planning.paths import JobGroup, Resolver
 from anybatch.planning.plan import Plan, Planned, RunLimit, Wait, new_run_id, token
 from anybatch.planning.retrying import check_growth
@@ -74,6 +75,7 @@ class Planner:
         self._pack = pack
         self._defaults = JobDefaults(settings.jobs)
         self._limits: dict[str, Limits] = {}
+        self._nodes = NodeCheck(system, hooks)
         self._resolver = Resolver(base, host, node_limits(settings), system)
 
     def plan_all(
@@ -261,6 +263,8 @@ class Planner:
             self._check_pack(group)
             # A pack that is started anew passes by what has ended.
             limits = attrs.evolve(limits, reruns=False)
+        resources = pack.scaled(group.job.resources)
+        self._nodes.check(resources, group, self._settings)
         for start in range(0, len(group.indices), size):
             indices = tuple(group.indices[start : start + size])
             number = first + start // size
@@ -273,7 +277,7 @@ class Planner:
                 folder=work.folder,
                 count=pack.count(len(indices)),
                 name=common_name(members),
-                resources=pack.scaled(group.job.resources),
+                resources=resources,
                 settings=group.settings,
                 after=_placeholders(waits) if limits.dependencies else (),
                 container=group.job.container,

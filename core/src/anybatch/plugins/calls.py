@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import attrs
 
 from anybatch.commands import Submitted
-from anybatch.errors import AnybatchError, PluginError
+from anybatch.errors import AnybatchError, CommandError, PluginError
 from anybatch.model import Job
+from anybatch.nodes import NodeKind
 from anybatch.plugins.guard import PATIENCE, Guard, NoAnswerError
 from anybatch.plugins.registry import one_line
 from anybatch.records import (
@@ -82,6 +83,14 @@ class Hooks:
         """What a system allows jobs with these settings."""
         answer = self._call(system, "anybatch_limits", settings=settings)
         return Limits() if answer is None else self._is(system, "anybatch_limits", answer, Limits)
+
+    def nodes(self, system: str, settings: Mapping[str, Any]) -> list[NodeKind]:
+        """The nodes that jobs with these settings may run on; none where that is not known."""
+        try:
+            answer = self._call(system, "anybatch_nodes", settings=settings)
+        except CommandError:
+            return []  # the submission will tell
+        return [] if answer is None else self._list(system, "anybatch_nodes", answer, NodeKind)
 
     # -- from a job to text
 

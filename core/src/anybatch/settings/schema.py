@@ -68,6 +68,12 @@ CORE_SETTINGS = (
         help="Time limit for the `cleanup` lines of a job.",
     ),
     Setting(
+        name="check_resources",
+        kind=Kind.FLAG,
+        default=True,
+        help="Refuse a job that asks for more than any node of the batch system has.",
+    ),
+    Setting(
         name="submit_timeout",
         kind=Kind.DURATION,
         default="2m",

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from anybatch.host import Host
     from anybatch.model import Job
+    from anybatch.nodes import NodeKind
     from anybatch.records import Batch, JobStatus, Rendered, Setting, Submission
 
 _TOOLS = ("condor_submit", "condor_q", "condor_rm", "condor_history")
@@ -110,6 +111,10 @@ class HTCondor(BatchSystem):
         """Any number in one cluster, large ones materialized late; order is DAGMan's business."""
         fetches, context = settings["url_schemes"], self._schedd.context()
         return Limits(array=1_000_000, max_running=True, fetches=fetches, render_context=context)
+
+    def anybatch_nodes(self, settings: Mapping[str, Any]) -> Sequence[NodeKind] | None:
+        """The machines of the pool; where jobs may flock to others, nobody knows."""
+        return None if self._schedd.flocks() else self._schedd.nodes()
 
     def anybatch_expand(
         self, job: Job, settings: Mapping[str, Any], base_dir: Path

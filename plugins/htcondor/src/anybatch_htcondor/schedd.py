@@ -14,13 +14,14 @@ from anybatch import commands
 from anybatch.errors import CommandError, CommandFailed
 from anybatch.host import Command
 
-from anybatch_htcondor import parse
+from anybatch_htcondor import nodes, parse
 from anybatch_htcondor.render import JOB_VARIABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from anybatch.host import Host
+    from anybatch.nodes import NodeKind
     from anybatch.records import Submission
 
 MOST_IDS = 500  #: with more in a question, whole submissions or all our jobs are asked for
@@ -89,6 +90,22 @@ class Schedd:
         """
         if problem := self.is_another(expected, again=again):
             raise CommandError(make_command(*_NAME), problem)
+
+    # -- where jobs may run
+
+    def nodes(self) -> list[NodeKind]:
+        """The machines of its pool.
+
+        Raises:
+            CommandError: the collector does not answer.
+        """
+        which = ("-constraint", nodes.WHOLE_SLOTS)
+        return nodes.read_nodes(self.ask("condor_status", *which, *_wanted(nodes.ATTRIBUTES)))
+
+    def flocks(self) -> bool:
+        """Whether jobs may run in other pools as well."""
+        answer = self._host.run(make_command("condor_config_val", "FLOCK_TO"))
+        return answer.ok and bool(answer.stdout.strip())
 
     # -- its jobs
 

@@ -16,13 +16,14 @@ from anybatch.host import Command
 from anybatch.model import Reason, State
 from anybatch.records import Unreachable
 
-from anybatch_slurm import parse, render
+from anybatch_slurm import nodes, parse, render
 from anybatch_slurm.identity import Identity, Owned, find, sort_by_owner
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from anybatch.host import Completed, Host
+    from anybatch.nodes import NodeKind
     from anybatch.records import JobStatus
 
     #: The ids that are asked about, by whose they are.
@@ -109,6 +110,15 @@ class Cluster:
         except CommandError:
             return "not known"
         return parse.default_partition(answer.stdout) or "none"
+
+    def nodes(self) -> list[NodeKind]:
+        """The nodes of each partition, those that are down or not started too.
+
+        Raises:
+            CommandError: the controller could not be asked.
+        """
+        answer = self._run("sinfo", "--noheader", "--exact", f"--format={nodes.FORMAT}")
+        return nodes.read_nodes(answer.stdout)
 
     # -- its jobs
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import attrs
 from anybatch.commands import ask_each_group, missing_tools, no_answer
 from anybatch.errors import (
     CommandError,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from anybatch.host import Host
     from anybatch.model import Job
+    from anybatch.nodes import NodeKind
     from anybatch.records import Batch, JobStatus, Rendered, Setting, Submission
 
     from anybatch_slurm.identity import Identity
@@ -102,6 +104,18 @@ class Slurm(BatchSystem):
                 **({"clusters": name} if name else {}),
             },
         )
+
+    def anybatch_nodes(self, settings: Mapping[str, Any]) -> Sequence[NodeKind]:
+        """The partitions with their nodes, whatever state those are in now."""
+        environ = self.host.environ
+        partition = settings.get("partition") or environ.get("SBATCH_PARTITION")
+        kinds = self._cluster(self._named(settings)).nodes()
+        if partition:
+            named = str(partition).split(",")
+            kinds = [attrs.evolve(kind, usual=kind.queue in named) for kind in kinds]
+        if settings.get("qos") or environ.get("SBATCH_QOS"):  # may allow more than the partition
+            kinds = [attrs.evolve(kind, time=None) for kind in kinds]
+        return kinds
 
     def anybatch_environment(
         self, job: Job, settings: Mapping[str, Any], system: str, base_dir: Path

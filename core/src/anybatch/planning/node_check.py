@@ -1,0 +1,47 @@
+"""Refusing what no node of a batch system can ever run, before anything is submitted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from anybatch.errors import JobError
+from anybatch.nodes import is_modest, why_never
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from anybatch.nodes import NodeKind
+    from anybatch.planning.paths import JobGroup
+    from anybatch.plugins.calls import Hooks
+    from anybatch.resources import Resources
+    from anybatch.settings.layers import Settings
+
+
+class NodeCheck:
+    """Holds requests against the nodes of a batch system, which is asked once for each table."""
+
+    def __init__(self, system: str, hooks: Hooks) -> None:
+        self._system = system
+        self._hooks = hooks
+        self._kinds: dict[str, list[NodeKind]] = {}
+
+    def check(self, resources: Resources, group: JobGroup, settings: Settings) -> None:
+        """Check what the jobs of a group ask for.
+
+        Raises:
+            JobError: no node can ever run one of them.
+        """
+        settings = settings.with_layer("call", group.job.settings)
+        if is_modest(resources) or not settings.core("check_resources"):
+            return
+        if why := why_never(resources, self._kinds_for(group.settings)):
+            raise JobError(
+                f"each job asks for {why}; request less, or skip this check with --no-check (the "
+                f"setting check_resources)"
+            )
+
+    def _kinds_for(self, table: Mapping[str, Any]) -> list[NodeKind]:
+        key = repr(sorted(table.items()))
+        if key not in self._kinds:
+            self._kinds[key] = self._hooks.nodes(self._system, table)
+        return self._kinds[key]
