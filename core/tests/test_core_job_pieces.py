@@ -29,6 +29,7 @@ NEEDS: dict[str, dict[str, Any]] = {
     "copies": {"inputs": ["in.txt"], "copy_inputs": True},
     "stage_out": {"optional_outputs": ["out.txt", "none"]},
     "cleanup": {"cleanup": ["true"]},
+    "checkpoint": {"checkpoint": True},
     "once": {"setup_once": ["true"]},
     "container": {},
 }
@@ -52,7 +53,7 @@ def run_of(base: Path, shell: Shell, chosen: tuple[str, ...]) -> RunFolder:
     wrapper = Environment(wrapper=("env",)) if "container" in chosen else Environment()
     command = ["sh", "-c", "echo ran >out.txt; echo $ready; cat in.txt 2>/dev/null; exit 3"]
     jobs = [
-        Job(["sh", "-c", "exit 0"]),
+        Job(["sh", "-c", "exit 0"], checkpoint="checkpoint" in chosen),
         Job(command, workdir=base / "w{index}", flat=True, **fields),
     ]
     (base / "node").mkdir()

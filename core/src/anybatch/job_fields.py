@@ -105,7 +105,9 @@ _KINDS: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "inputs": _PATHS,
     "outputs": _PATHS,
     "optional_outputs": _PATHS,
-    **dict.fromkeys(("flat", "copy_inputs", "scratch", "skip_existing", "template"), _FLAG),
+    **dict.fromkeys(
+        ("flat", "copy_inputs", "scratch", "skip_existing", "checkpoint", "template"), _FLAG
+    ),
     "container": (_is_text, "a string"),
     "settings": (_are_tables, "a dict of dicts by plugin, such as {'slurm': {'qos': 'long'}}"),
 }

@@ -166,6 +166,7 @@ JOB_KEYS: Mapping[str, Check] = {
     "settings": _TABLES,
     "after": _TEXTS,
     "retry": _RETRY,
+    "checkpoint": _FLAG,
     "labels": _TABLE,
     "params": _TABLE,
     "template": _FLAG,

@@ -61,6 +61,8 @@ class Job:
         after: jobs (of the same submission), runs, or run IDs that must be done first.
         retry: how often, or when, the job is run again if it fails: a number, a `Retry`, or a
             table such as `{"node_failure": 3, "out_of_memory": {"times": 2, "memory": "x2"}}`.
+        checkpoint: exit code 85 (setting `checkpoint_exit_code`), or `anybatch requeue-me`, means
+            that the command has saved its state and wants to be run again. It is no failure.
         labels: free texts by name, kept with the job; `Session.runs` finds runs by them.
         params: parameters by name, kept with the job, and the variables `ANYBATCH_PARAM_NAME` in
             it. Their names in braces (`{seed}`) are filled in, see `templates`.
@@ -102,6 +104,7 @@ class Job:
         default=(), converter=fields.many, kw_only=True
     )
     retry: Retry = attrs.field(default=Retry(), converter=read_retry, kw_only=True)
+    checkpoint: bool = attrs.field(default=False, kw_only=True)
     labels: Mapping[str, str] = attrs.field(factory=dict, converter=fields.table, kw_only=True)
     params: Mapping[str, Value] = attrs.field(
         factory=dict, converter=parameters.convert, kw_only=True

@@ -13,6 +13,9 @@ from anybatch.states import Reason
 from anybatch.units import parse_duration, parse_size
 
 _MOST_TIMES = 1_000_000
+#: How often a job that checkpoints is run again, where no rule says so: three weeks of half an
+#: hour each; and one that saves nothing comes to an end.
+CHECKPOINTS = 1000
 _LONGEST_NUMBER = 19  #: characters
 
 
@@ -185,6 +188,14 @@ def read_retry(value: int | Retry | Mapping[str, Any]) -> Retry:
     except (ValueError, TypeError) as error:
         how = "" if isinstance(value, Mapping) else "; give a number of times, or a Retry"
         raise JobError(f"retry: {error}{how}") from None
+
+
+def with_checkpoints(retry: Retry) -> Retry:
+    """The same for a job that checkpoints: it is run again, whatever else is."""
+    if any(rule.reason is Reason.CHECKPOINTED for rule in retry.rules):
+        return retry
+    rule = RetryRule(Reason.CHECKPOINTED, CHECKPOINTS)
+    return attrs.evolve(retry, rules=(*retry.rules, rule))
 
 
 def _from_table(table: Mapping[str, Any]) -> Retry:

@@ -35,6 +35,7 @@ class Reason(str, enum.Enum):
     TIME_LIMIT = "time_limit"
     NODE_FAILURE = "node_failure"
     PREEMPTED = "preempted"
+    CHECKPOINTED = "checkpointed"  #: it has saved its state, and wants to be run again
     SETUP = "setup"  #: the working directory, the logs, env_script, env or setup failed
     STAGE_IN = "stage_in"
     STAGE_OUT = "stage_out"

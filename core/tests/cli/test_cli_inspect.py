@@ -327,14 +327,14 @@ def test_help_tells_examples_and_exit_codes(call: Call) -> None:
         assert f"anybatch {name}" in text
         assert "Examples:\n" in text
         assert "Exit codes:\n  0 " in text
-        assert "--json" in text
+        assert "--json" in text or cli.commands[name].hidden
 
 
 def test_help_names_all_commands(call: Call) -> None:
-    """The program's help lists the commands, each with a sentence that is not cut off."""
+    """The program's help lists people's commands, each with a sentence that is not cut off."""
     text = call("--help").stdout
     listed = text[text.index("Jobs:") :]
-    for name in cli.commands:
+    for name in (one.name for one in cli.commands.values() if not one.hidden):
         assert re.search(rf"^  {name} +\S.*\.$", listed, re.MULTILINE)
     assert "..." not in listed
     assert re.findall(r"^(\w+):$", text, re.MULTILINE) == ["Jobs", "Runs", "Installation"]

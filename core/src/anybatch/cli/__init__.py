@@ -22,6 +22,7 @@ from anybatch.cli import (
     limit,
     logs,
     reporting,
+    requeue,
     rerun,
     status,
     submit,
@@ -100,7 +101,7 @@ class _Anybatch(click.Group):
 
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
         """One line for all commands."""
-        return ["COMMAND [OPTIONS] ..."]
+        return ["COMMAND [OPTIONS] ...  (or COMMAND --help, or --version)"]
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Commands in groups; the two options of the program are named in the text above."""
@@ -128,9 +129,7 @@ class _Anybatch(click.Group):
 
 
 HELP = """\
-\b
 Submit, watch and stop batch jobs: anybatch run --cores 4 -- python fit.py 7
-Help on a command: anybatch COMMAND --help. Version: anybatch --version.
 """
 ALIASES = {"cancel": "terminate"}
 _COMMANDS = {
@@ -156,6 +155,7 @@ def cli() -> None:
 
 for _command in (command for commands in _COMMANDS.values() for command in commands):
     cli.add_command(_command)
+cli.add_command(requeue.requeue_me)
 
 
 def main() -> None:

@@ -164,6 +164,12 @@ _OPTIONS: tuple[Decorator, ...] = (
         help="Start only after this run, or these jobs of it, are done. Repeatable.",
     ),
     _job(
+        "--checkpoint",
+        is_flag=True,
+        default=None,
+        help="Exit code 85 means that the job has saved its state and wants to be run again.",
+    ),
+    _job(
         "--retry",
         callback=read_by(read_retry_option),
         multiple=True,

@@ -24,5 +24,6 @@ def node_limits(settings: Settings) -> NodeLimits:
     return NodeLimits(
         scratch_dir=folder,
         setup_once_timeout=math.ceil(settings.core("setup_once_timeout").total_seconds()),
+        checkpoint_exit_code=settings.core("checkpoint_exit_code"),
         cleanup_timeout=math.ceil(settings.core("cleanup_timeout").total_seconds()),
     )

@@ -278,6 +278,7 @@ class Resolver:
             "cleanup": job.cleanup,
             "node": self._node,
             "wrapper": group.composed.wrapper,
+            "checkpoint": job.checkpoint,
             "outputs": job.outputs,
             "optional_outputs": job.optional_outputs,
         }

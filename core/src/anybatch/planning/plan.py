@@ -79,6 +79,7 @@ class Planned:
         waits: what must be done first.
         retry: when its jobs are run again.
         attempt: 0, or the number of the retry that it makes.
+        checkpoint: the exit code by which they want to be run again; 0: none.
         skipped: they need not run: their outputs were there.
         pause: how long it waits after it was put on record.
         pack: how its jobs are packed; a task of the submission is a pack of them.
@@ -89,6 +90,7 @@ class Planned:
     waits: tuple[Wait, ...] = ()
     retry: Retry = attrs.field(factory=Retry)
     attempt: int = 0
+    checkpoint: int = 0
     skipped: bool = False
     pause: timedelta = timedelta(0)
     pack: Pack = attrs.field(factory=Pack)

@@ -22,7 +22,7 @@ from anybatch.planning.node import node_limits
 from anybatch.planning.node_check import NodeCheck
 from anybatch.planning.paths import JobGroup, Resolver
 from anybatch.planning.plan import Plan, Planned, RunLimit, Wait, new_run_id, token
-from anybatch.planning.retrying import check_growth
+from anybatch.planning.retrying import check_growth, checkpointing
 from anybatch.planning.task_files import RunDraft, TaskFiles
 from anybatch.ranges import spans, write_ranges
 from anybatch.records import (
@@ -291,7 +291,7 @@ class Planner:
                 submission=submission,
                 indices=indices,
                 waits=waits,
-                retry=group.job.retry,
+                **checkpointing(group.job, self._settings.core("checkpoint_exit_code")),
                 skipped=group.skipped,
                 pack=pack,
             )
@@ -310,7 +310,7 @@ def _directives(job: Job) -> Any:
     except RecursionError:
         raise JobError("the job's settings are nested too deeply") from None
     resources: Resources = job.resources
-    return (name_of(job), resources, job.container, job.retry, settings)
+    return (name_of(job), resources, job.container, job.retry, job.checkpoint, settings)
 
 
 def read_limit(settings: Settings, running: int | None, queued: int | None) -> RunLimit:

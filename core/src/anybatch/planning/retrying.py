@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from anybatch.errors import JobError
+from anybatch.errors import JobError, UsageError
+from anybatch.retries import with_checkpoints
 from anybatch.units import format_duration, format_size
 
 if TYPE_CHECKING:
-    from anybatch.model import Resources
+    from anybatch.model import Job, Resources
     from anybatch.retries import Retry
 
 
@@ -31,3 +32,19 @@ def check_growth(retry: Retry, resources: Resources) -> None:
         if most_time is not None and resources.time is not None and most_time <= resources.time:
             asked = format_duration(resources.time)
             raise JobError(f"{where}: most is {rule.most}, and the job asks for {asked} already")
+
+
+def checkpointing(job: Job, code: int) -> dict[str, Any]:
+    """The fields of `Planned` that say when a job is run again.
+
+    Args:
+        code: the setting `checkpoint_exit_code`.
+
+    Raises:
+        UsageError: it is none that a command can tell from success and from signals.
+    """
+    if not job.checkpoint:
+        return {"retry": job.retry}
+    if not 1 <= code <= 125:
+        raise UsageError(f"checkpoint_exit_code must be 1 to 125, not {code}")
+    return {"retry": with_checkpoints(job.retry), "checkpoint": code}

@@ -158,7 +158,7 @@ class TaskFiles:
 
 _AROUND = (
     *("workdir", "env_script", "setup", "inputs", "flat", "copy_inputs", "output_dir"),
-    "skip_existing",
+    *("skip_existing", "checkpoint"),
     *("outputs", "optional_outputs"),
     *("stdin", "stdout", "stderr", "scratch", "setup_once", "cleanup", "template"),
 )

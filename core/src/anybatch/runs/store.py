@@ -178,6 +178,7 @@ def plain_planned(planned: Planned) -> dict[str, Any]:
         "retry": to_plain(planned.retry),
         "attempt": planned.attempt,
         "pack": to_plain(planned.pack),
+        "checkpoint": planned.checkpoint,
         "skipped": planned.skipped,
         "pause": planned.pause.total_seconds(),
     }
@@ -221,6 +222,7 @@ def _read_planned(
         retry=from_plain(plain["retry"], Retry),
         attempt=_whole(plain["attempt"]),
         pack=pack,
+        checkpoint=_whole(plain.get("checkpoint", 0)),
         skipped=plain.get("skipped") is True,
         pause=timedelta(seconds=plain.get("pause", 0)),
     )

@@ -27,6 +27,9 @@ memory, time, node, preempted, dependency, held.
 5. Terminated where somebody asked for the end.
 6. Done where the record has exit code 0 and the signal is none that ends jobs.
 
+A job that checkpoints and ends with its code has the reason checkpointed in place of a bare exit
+code, time, preempted and node: it has saved its state, and is run again.
+
 Nobody's kill is a success in any cell. Where the witnesses disagree, the evidence says so.
 """
 
@@ -59,6 +62,11 @@ _STRONGER = frozenset(
     }
 )
 
+#: What a job that has saved its state may seem to have ended by.
+_CHECKPOINTS = frozenset(
+    {Reason.EXIT_CODE, Reason.TIME_LIMIT, Reason.PREEMPTED, Reason.NODE_FAILURE}
+)
+
 #: Signals by which schedulers and people end jobs; others are taken for messages to a job.
 _ENDING = frozenset({"TERM", "INT", "QUIT", "KILL", "XCPU", "ABRT"})
 
@@ -71,6 +79,7 @@ class Evidence:
         record: its exit record.
         status: the system's last answer; None: it does not know the job, or was not asked.
         terminated: somebody asked through anybatch for its end.
+        checkpoint: the exit code by which the job wants to be run again; 0: none.
         started: its script ran.
         restarted_uncounted: its script was started once more after the record was made, though
             the system counts no restart.
@@ -86,6 +95,7 @@ class Evidence:
     record: ExitRecord | None = None
     status: JobStatus | None = None
     terminated: bool = False
+    checkpoint: int = 0
     started: bool = False
     restarted_uncounted: bool = False
     reruns: bool = False
@@ -124,9 +134,21 @@ def judge(evidence: Evidence) -> Verdict | None:
             verdict = _by_both(evidence, record, status)
     elif record and not evidence.transferred:
         verdict = _by_record_alone(evidence, record, status)
+    if verdict and record and _has_checkpointed(evidence, record, verdict):
+        verdict = attrs.evolve(verdict, reason=Reason.CHECKPOINTED)
     if verdict and record and status and _disagree(record, status):
         verdict = attrs.evolve(verdict, evidence=(*verdict.evidence, "they disagree"))
     return verdict
+
+
+def _has_checkpointed(evidence: Evidence, record: ExitRecord, verdict: Verdict) -> bool:
+    """Whether its own word is that it wants to go on later.
+
+    It may have had the word that its time is over or its place is needed, so the system's word for
+    that makes no failure of it. Memory that ran out may have cost the state that it saved.
+    """
+    said = record.phase == "command" and record.exit_code == evidence.checkpoint != 0
+    return said and verdict.state is State.FAILED and verdict.reason in _CHECKPOINTS
 
 
 def _disagree(record: ExitRecord, status: JobStatus) -> bool:

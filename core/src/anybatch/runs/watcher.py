@@ -166,6 +166,7 @@ class Watcher:
             record=record,
             status=self._seen.statuses.get(job.index),
             terminated=job.terminated,
+            checkpoint=self._run.submissions[job.submission].planned.checkpoint,
             started=record is not None or self._seen.started(job.index, job.attempt),
             restarted_uncounted=waited >= PATIENCE and self._has_begun_again(job, record),
             reruns=self._run.submission_of(job).limits.reruns,

@@ -74,6 +74,12 @@ CORE_SETTINGS = (
         help="Refuse a job that asks for more than any node of the batch system has.",
     ),
     Setting(
+        name="checkpoint_exit_code",
+        kind=Kind.INTEGER,
+        default=85,
+        help="Exit code by which a job with `checkpoint` says that it wants to be run again.",
+    ),
+    Setting(
         name="submit_timeout",
         kind=Kind.DURATION,
         default="2m",

@@ -32,6 +32,7 @@ PIECES = (
     "shells",
     "frame",
     "wait",
+    "checkpoint",
     "inside",
     "setup",  # env_script, setup
     "stage_in",  # inputs
@@ -59,11 +60,13 @@ class NodeLimits:
         scratch_dir: a folder on the node's own disk; empty: the usual one.
         setup_once_timeout: seconds that a job waits for another one's `setup_once`.
         cleanup_timeout: seconds that `cleanup` may take.
+        checkpoint_exit_code: by which a job that checkpoints wants to be run again.
     """
 
     scratch_dir: str = ""
     setup_once_timeout: int = 1800
     cleanup_timeout: int = 60
+    checkpoint_exit_code: int = 85
 
 
 @attrs.frozen(kw_only=True)
@@ -87,6 +90,7 @@ class JobLayout:
         whole: outputs are brought only after a command that has succeeded.
         transferred: the batch system moves the job's files.
         fetched: the names of inputs that it fetches from addresses.
+        checkpoint: its command may want to be run again.
         scratch: it works in a folder of its own on the node's disk.
         setup_once: lines that one job of the run runs on a node.
         cleanup: lines that are run at the end.
@@ -110,6 +114,7 @@ class JobLayout:
     whole: bool = False
     transferred: bool = False
     fetched: tuple[str, ...] = ()
+    checkpoint: bool = False
     scratch: bool = False
     setup_once: tuple[str, ...] = ()
     cleanup: tuple[str, ...] = ()
@@ -129,6 +134,7 @@ def definitions(around: JobLayout) -> dict[str, str]:
         "ab_stdin": around.stdin,
         "ab_stdout": around.stdout,
         "ab_stderr": around.stderr,
+        "ab_checkpoint": str(around.node.checkpoint_exit_code) if around.checkpoint else "",
         **_node_values(around),
     }
     functions = {
@@ -201,6 +207,7 @@ def _staging(around: JobLayout, source: str, destination: str) -> str:
 def pieces_of(around: JobLayout) -> frozenset[str]:
     """The pieces that a job's script is made of, by their names in `PIECES`."""
     wanted = {
+        "checkpoint": around.checkpoint,
         "setup": around.env_script or around.setup,
         "stage_in": around.inputs,
         "copies": around.inputs and around.own_copies,

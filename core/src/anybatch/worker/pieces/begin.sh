@@ -24,6 +24,10 @@ ab_name_records
 [ "$ab_attempt" -eq 0 ] || ab_log_suffix=.$ab_attempt
 export ANYBATCH_RUN="$ab_run_id" ANYBATCH_INDEX="$ab_index" ANYBATCH_COUNT="$ab_count" \
     ANYBATCH_ATTEMPT="$ab_attempt"
+if [ -n "$ab_checkpoint" ]; then
+    ab_requeue=$ab_run/exit/$ab_folder/$ab_key.requeue
+    export ANYBATCH_REQUEUE="$ab_requeue"
+fi
 if [ "$ab_where" = inside ]; then
     [ -z "$ab_node_dir" ] || export ANYBATCH_NODE_DIR="$ab_node_dir"
     ab_inside "$@"

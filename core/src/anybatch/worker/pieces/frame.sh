@@ -84,6 +84,7 @@ ab_main() { # COMMAND...
     ab_prepare
     ab_phase=command
     ab_run_command "$@"
+    [ -z "$ab_checkpoint" ] || ab_look_for_mark
     if [ "$ab_launch" = wrapped ] && [ -z "$ab_caught" ] && ! ab_got_inside; then
         ab_phase=setup
         echo "anybatch: job $ab_index: status $ab_status: the wrapper did not start the command" >&2
