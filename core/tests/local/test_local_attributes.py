@@ -13,9 +13,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import pytest
 from anybatch import Job, Session
-from anybatch.local import attributes, processes
+from anybatch.local import attributes, parse, processes
 from anybatch.local.folder import StateFolder, UnsuitableFolder
 from anybatch.localhost import LocalHost
 from anybatch.testing import await_that
@@ -272,3 +273,24 @@ def test_a_submission_in_such_a_folder_is_refused_for_good(local: Local, tmp_pat
     detection = local.plugin.anybatch_detect({"cores": None, "memory": None}, choosing=False)
     assert not detection.available
     assert str(local.state) in detection.reason
+
+
+@pytest.mark.parametrize(
+    ("nice", "limit", "privileged", "said"),
+    [
+        *((0, 0, False, True), (0, 10, False, True), (0, 20, False, False), (0, -1, False, False)),
+        *((0, 0, True, False), (10, 0, False, False), (15, 0, False, False), (5, 15, False, False)),
+    ],
+)
+def test_what_a_niced_supervisor_cannot_give_is_said(
+    nice: int, limit: int, privileged: bool, said: bool
+) -> None:
+    """A later submitter that is less nice is told so, unless the kernel lets it be given."""
+    given = attrs.evolve(attributes.own(), nice=10, limits={"RLIMIT_NICE": (limit, limit)})
+    text = attributes.lacks(attrs.evolve(given, nice=nice), given, privileged=privileged)
+    assert bool(text) == said
+    answer = parse.ids(json.dumps({"ids": ["1.1@here"], "lacks": text}))
+    assert list(answer) == ["1.1@here"]
+    assert answer.notices == ((text,) if said else ())
+    if said:
+        assert f"niceness 10, not {nice} as you have" in text

@@ -88,6 +88,22 @@ def take(wanted: Attributes) -> Iterator[str]:
             yield f"{name} {hard}"
 
 
+def lacks(wanted: Attributes, given: Attributes, *, privileged: bool) -> str:
+    """What processes that have *given* cannot give a job that wants more, for users; else empty.
+
+    Args:
+        privileged: the kernel lets them take any niceness.
+    """
+    least = given.limits.get("RLIMIT_NICE", (0, 0))[0]
+    allowed = privileged or least == resource.RLIM_INFINITY or wanted.nice >= 20 - least
+    if wanted.nice >= given.nice or allowed:
+        return ""
+    return (
+        f"local jobs have niceness {given.nice}, not {wanted.nice} as you have: the supervisor was "
+        f"started with it. It ends ten seconds after its last job; the next is yours"
+    )
+
+
 def _limit(name: str, soft: int, hard: int) -> bool:
     number = _LIMITS.get(name)
     if number is None or resource.getrlimit(number) == (soft, hard):

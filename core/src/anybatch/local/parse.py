@@ -10,6 +10,7 @@ import json
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
+from anybatch.commands import Submitted
 from anybatch.errors import Rejected
 from anybatch.local.states import MEANING, Word
 from anybatch.nodes import NodeKind
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 SOURCE = "local supervisor"
 
 
-def ids(text: str) -> list[str]:
-    """The answer to `submit` and `find`.
+def ids(text: str) -> Submitted:
+    """The answer to `submit` and `find`, with what the jobs will lack.
 
     Raises:
         Rejected: the supervisor refused the submission.
@@ -31,7 +32,8 @@ def ids(text: str) -> list[str]:
     answer = json.loads(text)
     if "rejected" in answer:
         raise Rejected(answer["rejected"])
-    return [str(native) for native in answer["ids"]]
+    lacks = answer.get("lacks")
+    return Submitted([str(native) for native in answer["ids"]], (lacks,) if lacks else ())
 
 
 def statuses(text: str) -> dict[str, JobStatus]:

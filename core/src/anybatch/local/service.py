@@ -42,7 +42,7 @@ def reply(supervisor: Supervisor, question: bytes) -> bytes:
 def _answer(supervisor: Supervisor, question: Any) -> dict[str, Any]:
     match question:
         case {"do": "submit", "request": {} as request}:
-            return {"ids": _submit(supervisor, request)}
+            return _submit(supervisor, request)
         case {"do": "find", "token": str(token)}:
             return {"ids": _find(supervisor, token)}
         case {"do": "status", "ids": [*ids]}:
@@ -56,7 +56,7 @@ def _answer(supervisor: Supervisor, question: Any) -> dict[str, Any]:
     raise ValueError(f"{question!r:.200}")
 
 
-def _submit(supervisor: Supervisor, fields: dict[str, Any]) -> list[str]:
+def _submit(supervisor: Supervisor, fields: dict[str, Any]) -> dict[str, Any]:
     try:
         request = converter.structure(fields, Request)
     except (KeyError, TypeError) as error:
@@ -64,7 +64,7 @@ def _submit(supervisor: Supervisor, fields: dict[str, Any]) -> list[str]:
     if supervisor.table.find(request.token) is None:
         event = admit(request, supervisor.machine, supervisor.table)
         supervisor.record(event, flush=True)
-    return _find(supervisor, request.token)
+    return {"ids": _find(supervisor, request.token), "lacks": supervisor.lacks(request.attributes)}
 
 
 def _find(supervisor: Supervisor, token: str) -> list[str]:

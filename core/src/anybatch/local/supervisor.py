@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import socket
 import time
 from signal import SIGCONT, SIGKILL, SIGTERM
@@ -16,6 +17,7 @@ from anybatch.local.jobs import Job, Table
 from anybatch.local.states import Word
 
 if TYPE_CHECKING:
+    from anybatch.local.attributes import Attributes
     from anybatch.local.folder import StateFolder
     from anybatch.local.journal import Journal
 
@@ -103,6 +105,12 @@ class Supervisor:
             )
         while (job := self.table.next_to_start()) and self._start(job):
             pass
+
+    def lacks(self, wanted: Attributes | None) -> str:
+        """What the jobs of a submitter will not have of it, for users; empty: nothing."""
+        if wanted is None:
+            return ""
+        return attributes.lacks(wanted, self._attributes, privileged=os.geteuid() == 0)
 
     def _start(self, job: Job) -> bool:
         """Start *job*; False where the machine cannot take another process now."""
