@@ -254,15 +254,18 @@ def test_a_run_whose_folder_is_lost_ends_no_wait_for_others(
     isolated: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who waits for two runs gets the outcomes of the one, and is told of the other."""
+    from anybatch.catalogue import Chosen
     from anybatch.cli.progress import Progress
-    from anybatch.cli.waiting import await_runs
+    from anybatch.cli.waiting import await_jobs
 
     notices: list[str] = []
     with session_of(isolated, Toy(), on_notice=notices.append) as session:
         lost, kept = session.submit(Job(["true"])), session.submit(Job(["true"]))
         shutil.rmtree(lost.folder)
         leave_record(kept.folder, "0.0.0.command.exit-0")
-        [outcome] = await_runs(session, [lost, kept], Progress(notices.append))
+        [outcome] = await_jobs(
+            session, [Chosen(run, [0]) for run in (lost, kept)], Progress(notices.append)
+        )
         assert outcome.run == kept.id
         assert isinstance(lost.broken, FolderError)
         [notice] = [one for one in notices if "can no longer be watched" in one]

@@ -214,6 +214,7 @@ FLOW = (
         "catalogue",
         "history",
         "session",
+        "tidying",
         "executor",
         "aio",
         "__init__",

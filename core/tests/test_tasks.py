@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from anybatch.quoting import quote_words
+from anybatch.quoting import quote_words, unquote_words
 from anybatch.ranges import PAGE, page_of
 from anybatch.worker.script import next_attempt, render_task
 from anybatch.worker.tasks import page_name, read_lines, render_pages
@@ -76,3 +76,9 @@ def test_another_attempt_changes_nothing_else(text: str, attempt: int) -> None:
     again = next_attempt(line, attempt)
     assert again == line.replace("ab_attempt=0;", f"ab_attempt={attempt};", 1)
     assert again.endswith(f"; set -- {quote_words(words)}\n")
+
+
+@given(st.lists(st.text(st.characters(blacklist_characters="\0"))))
+def test_words_are_read_back(words: list[str]) -> None:
+    """What was quoted for the shell is read again for people."""
+    assert unquote_words(quote_words(words), {"ab_nl": "\n"}) == words

@@ -86,14 +86,15 @@ class Outcome:
         text = f"job {self.run}:{self.index}{params} {self.state.value}"
         if why := self.why():
             text += f": {why}"
-        if not self.done and not self._never_ran and self._has_log():
+        if not self.done and self.has_log:
             text += f" (log: {self.stderr})"
         return text
 
-    def _has_log(self) -> bool:
-        """Whether there is a file to look into: a job that ended early may have left none."""
+    @property
+    def has_log(self) -> bool:
+        """Whether there is a log of its errors: a job that ended early may have left none."""
         try:
-            return self.stderr.exists()
+            return not self._never_ran and self.stderr.exists()
         except OSError:  # its folder is away or forbidden
             return False
 

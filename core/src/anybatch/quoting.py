@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
 _PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
 _GLOB = re.compile(r"(\*|\?|\[[^]\[]+\])")
@@ -55,3 +55,30 @@ def _quote_set(part: str) -> str:
 def quote_words(words: Iterable[str]) -> str:
     """Words as they stand in a command."""
     return " ".join(quote(word) for word in words)
+
+
+_PIECES = re.compile(r"'([^']*)'|\"([^\"]*)\"|\\(.)|( +)|([^'\"\\ ]+)", re.DOTALL)
+
+
+def unquote_words(line: str, values: Mapping[str, str]) -> list[str]:
+    """The words of a line that was made of results of this module's functions, for people.
+
+    Args:
+        values: what stands for a quoted variable: `{"ab_index": "3"}`.
+    """
+    words: list[str] = []
+    begun = False
+    for piece in _PIECES.finditer(line):
+        single, double, escaped, blank, plain = piece.groups()
+        if blank:
+            begun = False
+            continue
+        if double is not None:
+            double = values.get(double.removeprefix("$"), double)
+        text = next(one for one in (single, double, escaped, plain) if one is not None)
+        if begun:
+            words[-1] += text
+        else:
+            words.append(text)
+        begun = True
+    return words

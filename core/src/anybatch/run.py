@@ -11,7 +11,7 @@ from anybatch.errors import NotAccepted, RunNotFound, UsageError
 from anybatch.model import State
 from anybatch.runs.gate import change_limit
 from anybatch.runs.rerun import Rerun, Wanted, changed_settings, read_states
-from anybatch.runs.stopping import Termination, read_signal
+from anybatch.runs.stopping import Termination, check_reason, read_signal
 from anybatch.runs.views import view_of
 
 if TYPE_CHECKING:
@@ -178,12 +178,19 @@ class Run:
     def _any_ended(self, indices: Iterable[int]) -> bool:
         return any(self.outcome(index) for index in indices)
 
-    def terminate(self, indices: Iterable[int] | None = None, signal: str | None = None) -> int:
+    def terminate(
+        self,
+        indices: Iterable[int] | None = None,
+        signal: str | None = None,
+        *,
+        reason: str | None = None,
+    ) -> int:
         """Stop jobs that have not ended, or send them a signal.
 
         Args:
             indices: which; default: all.
             signal: a name such as `USR1` or `SIGUSR1`; None: stop them.
+            reason: why they are stopped, in a line; it becomes the message of their outcomes.
 
         Returns:
             How many jobs were told. Those count that are stopped when they are found: of which it
@@ -196,13 +203,17 @@ class Run:
             NotAccepted: the system did not accept it for some, or cannot be told of them from
                 here; the others were told.
         """
-        came = self.try_to_terminate(indices, signal)
+        came = self.try_to_terminate(indices, signal, reason=reason)
         if left := (*came.refused, *came.unreached):
             raise NotAccepted(f"run {self.id}: {'; '.join(left)}")
         return came.accepted + came.ended + came.pending + len(came.in_doubt)
 
     def try_to_terminate(
-        self, indices: Iterable[int] | None = None, signal: str | None = None
+        self,
+        indices: Iterable[int] | None = None,
+        signal: str | None = None,
+        *,
+        reason: str | None = None,
     ) -> Termination:
         """As `terminate`, but tells what came of it, and why the system refused.
 
@@ -212,7 +223,9 @@ class Run:
         if not isinstance(signal, str | None):
             raise UsageError(f"signal must be a name such as 'USR1', not {signal!r:.100}")
         name = None if signal is None else read_signal(signal)
-        return self._engine.terminate(self.watched, [j.index for j in self._jobs(indices)], name)
+        check_reason(reason, signal)
+        jobs = [job.index for job in self._jobs(indices)]
+        return self._engine.terminate(self.watched, jobs, name, reason)
 
     def _jobs(self, indices: Iterable[int] | None) -> list[JobRecord]:
         if isinstance(indices, str) or not isinstance(indices, Iterable | None):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,7 +52,7 @@ def test_a_run_that_has_not_ended_is_left_alone(call: Call) -> None:
     assert call("wait", ended).exit_code == 0
     result = call("clean", ended, going)
     assert result.exit_code == 2
-    assert f"anybatch terminate {going}" in result.stderr
+    assert f"anybatch cancel {going}" in result.stderr
     assert folder_of(ended).is_dir()
     call("terminate", going)
     assert call("wait", going).exit_code == 1
@@ -101,3 +103,87 @@ def test_an_entry_that_is_a_folder_is_named_and_removed(call: Call) -> None:
     assert forgotten.exit_code == 0, forgotten.stderr
     assert not entry.exists()
     assert name not in call("status").stderr
+
+
+# -- many runs
+
+
+def end(call: Call, *words: str, days: float = 0) -> str:
+    """A run that ended so many days ago."""
+    run = submit(call, *words)
+    call("wait", run)
+    entry = Path(os.environ["XDG_STATE_HOME"], "anybatch/runs/ended", run)
+    lines = entry.read_text().splitlines()
+    then = datetime.now(timezone.utc) - timedelta(days=days)
+    lines[-1] = json.dumps({**json.loads(lines[-1]), "ended": then.isoformat()})
+    entry.write_text("\n".join(lines))
+    return run
+
+
+def would(call: Call, *words: str) -> list[str]:
+    """The runs that `clean` would remove."""
+    result = call("clean", "--dry-run", "--json", *words)
+    assert result.exit_code == 0, result.stderr
+    return [one["run"] for one in json.loads(result.stdout)]
+
+
+def test_runs_are_chosen_by_age_state_and_size(call: Call) -> None:
+    """What fits all options; dry runs remove nothing; what is freed is told."""
+    old, bad = end(call, "true", days=40), end(call, "false", days=31)
+    big = end(call, "sh", "-c", "head -c 3000000 /dev/zero", days=2)
+    new = end(call, "true")
+    assert would(call, "--ended-before", "30d") == [old, bad]
+    assert would(call, "--ended-before", "30d", "--keep-failed") == [old]
+    assert would(call, "--state", "failed,lost") == [bad]
+    assert would(call, "--state", "done") == [old, big, new]
+    assert would(call, "--over", "2MB") == would(call, "--largest", "1") == [big]
+    assert would(call, "--over", "2MB", old, big) == [big]
+    result = call("clean", "--ended-before", "30d")
+    assert result.exit_code == 2
+    assert "this would remove 2 runs, which frees " in result.stderr
+    assert folder_of(old).exists()
+    result = call("clean", "--ended-before", "30d", "--yes")
+    assert "2 runs removed, " in result.stdout
+    assert not folder_of(old).exists()
+    assert sorted(Index().known()) == sorted([big, new])
+    sizes = json.loads(call("du", "--json").stdout)
+    assert [one["run"] for one in sizes] == [big, new]
+    assert sizes[0]["bytes"] > 3_000_000
+    shown = call("du", "-n", "1").stdout.splitlines()
+    assert [line.split()[-1] for line in shown] == [str(folder_of(big)), "runs"]
+    assert call("clean").exit_code == 2
+    assert call("clean", "--state", "x").exit_code == 2
+    assert call("clean", f"{big}:0").exit_code == 2
+    assert call("clean", "all").exit_code == 2
+
+
+def test_what_an_active_run_waits_for_is_kept(call: Call) -> None:
+    """Else nobody could see how it ended, and the other would never start; so are active runs."""
+    first = end(call, "true", days=9)
+    gone = end(call, "true", days=9)
+    blocker = submit(call, "sleep", "600")
+    waiting = call("submit", "--after", first, "--after", blocker, "--", "true").stdout.strip()
+    folder_of(gone).rename("kept")
+    result = call("clean", "--ended-before", "1d", "--yes")
+    assert result.exit_code == 0
+    assert f"run {first} is kept: run {first} is waited for by run {waiting}" in result.stderr
+    assert f"run {gone} is kept: the run folder" in result.stderr
+    assert "0 runs removed" in result.stdout
+    for run in (first, blocker, waiting):
+        assert call("clean", run).exit_code == 2
+        assert folder_of(run).exists()
+    call("terminate", blocker, waiting)
+    call("wait")
+    assert call("clean", first, blocker, waiting).exit_code == 0
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root removes anything")
+def test_a_folder_that_cannot_be_removed_keeps_its_run(call: Call) -> None:
+    """It is told, and the run is still known."""
+    run = end(call, "true")
+    folder_of(run).chmod(0o500)
+    result = call("clean", run)
+    folder_of(run).chmod(0o700)
+    assert result.exit_code == 1
+    assert "cannot be removed whole" in result.stderr
+    assert run in Index().known()

@@ -435,13 +435,6 @@ def test_following_a_log(call: Call, start: Start, home: Path) -> None:
     assert follower.wait() == 0
 
 
-@pytest.mark.parametrize("option", ["--json", "--follow"])
-def test_following_is_for_one_job(call: Call, option: str) -> None:
-    """--follow takes one job, and no --json: exit code 2."""
-    run = submit(call, "--count", "2", "--", "true")
-    assert call("logs", "--follow", option, run).exit_code == 2
-
-
 # -- rerun
 
 

@@ -16,6 +16,7 @@ import click
 
 from anybatch import __version__
 from anybatch.cli import (
+    cancel,
     clean,
     doctor,
     inspect,
@@ -24,6 +25,7 @@ from anybatch.cli import (
     reporting,
     requeue,
     rerun,
+    show,
     status,
     submit,
     watch,
@@ -104,10 +106,18 @@ class _Anybatch(click.Group):
         return ["COMMAND [OPTIONS] ...  (or COMMAND --help, or --version)"]
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Commands in groups; the two options of the program are named in the text above."""
+        """A line for each command, in groups, so that all of them fit a screen."""
         for heading, commands in _COMMANDS.items():
-            with formatter.section(heading):
-                formatter.write_dl([(str(c.name), c.get_short_help_str(100)) for c in commands])
+            for number, command in enumerate(commands):
+                first = "" if number else heading
+                text = command.get_short_help_str(WIDTH)
+                formatter.write(f"{first:<8} {command.name:<10} {text}\n")
+        names = ", ".join(str(command.name) for command in _INSTALLATION)
+        formatter.write(f"{'Install':<8} {names}\n")
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """What the program does, in two lines."""
+        formatter.write(f"\n{HELP}\n")
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -115,7 +125,8 @@ class _Anybatch(click.Group):
         """The command that is called, also by another name, with a hint where there is none."""
         args = [ALIASES.get(args[0], args[0]), *args[1:]]
         if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
-            hint = did_you_mean(args[0], self.commands)
+            known = OTHER_WORDS.get(args[0])
+            hint = f"; did you mean {known!r}?" if known else did_you_mean(args[0], self.commands)
             raise click.UsageError(f"unknown command {args[0]!r}{hint}", ctx)
         return super().resolve_command(ctx, args)
 
@@ -131,15 +142,22 @@ class _Anybatch(click.Group):
 HELP = """\
 Submit, watch and stop batch jobs: anybatch run --cores 4 -- python fit.py 7
 """
+WIDTH = 60  #: of what the help says of a command
 ALIASES = {"cancel": "terminate"}
+#: What a command is called elsewhere.
+OTHER_WORDS = {
+    **dict.fromkeys(("list", "ls", "history", "ps", "queue", "top"), "status"),
+    **dict.fromkeys(("stop", "kill", "remove", "delete"), "cancel"),
+    **dict.fromkeys(("log", "tail", "cat", "output"), "logs"),
+    **dict.fromkeys(("retry", "resubmit"), "rerun"),
+    **dict.fromkeys(("info", "inspect", "describe"), "show"),
+}
 _COMMANDS = {
     "Jobs": (submit.run, submit.submit, submit.render),
-    "Runs": (
-        *(status.status, watch.wait, logs.logs, rerun.rerun, watch.terminate, limit.limit),
-        *(reporting.report, clean.clean),
-    ),
-    "Installation": (doctor.doctor, inspect.systems, inspect.settings, inspect.completion),
+    "Runs": (status.status, watch.wait, cancel.terminate, rerun.rerun, limit.limit),
+    "Results": (show.show, logs.logs, show.path, reporting.report, clean.clean, clean.du),
 }
+_INSTALLATION = (doctor.doctor, inspect.systems, inspect.settings, inspect.completion)
 
 
 @click.group(
@@ -153,8 +171,9 @@ def cli() -> None:
     """The root of the commands."""
 
 
-for _command in (command for commands in _COMMANDS.values() for command in commands):
-    cli.add_command(_command)
+for _commands in (*_COMMANDS.values(), _INSTALLATION):
+    for _command in _commands:
+        cli.add_command(_command)
 cli.add_command(requeue.requeue_me)
 
 

@@ -202,10 +202,10 @@ def _here(answer: Detection) -> str:
 
 def _test_job(session: Session) -> Finding:
     from anybatch.cli.progress import progress
-    from anybatch.cli.waiting import await_runs
+    from anybatch.cli.waiting import await_run
     from anybatch.model import Job
 
     with progress() as shown:
         run = session.submit(Job(["true"], name="anybatch-doctor"))
-        [outcome] = await_runs(session, [run], shown)
+        [outcome] = await_run(session, run, shown)
     return Finding("test job", outcome.done, outcome.describe())

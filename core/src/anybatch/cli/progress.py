@@ -1,29 +1,36 @@
-"""How waiting looks: a bar on a terminal, a line now and then elsewhere."""
+"""How waiting looks: a line that is drawn anew on a terminal, a line now and then elsewhere."""
 
 from __future__ import annotations
 
 import sys
 import time
 from collections import Counter
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from anybatch.cli.base import say
+from anybatch.cli.drawing import View, draw, write_line
+from anybatch.cli.pace import Pace
 from anybatch.localhost import LocalHost
+from anybatch.model import State
 from anybatch.printable import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from types import TracebackType
 
-    from anybatch.model import State
     from anybatch.run import Run
 
-PAUSE = 3.0  #: seconds between two lines if there is no bar
-SPARE = 3  #: columns that the bar leaves free: a `^C` in the last one would break the line
+PAUSE = 3.0  #: seconds between two lines at first, if nothing is drawn
+GROWS = 20  #: later the pause is the time that has passed, divided by this
+LONGEST_PAUSE = 600.0  #: seconds
+SPARE = 3  #: columns that are left free: a `^C` in the last one would break the line
+FIRST = 5  #: failures that are told as they come
+FAILED = (State.FAILED, State.LOST)
 
 
 def progress() -> Progress:
-    """A bar if standard error can show one, else lines."""
+    """A line that is drawn anew if standard error can show one, else lines."""
     kind = LocalHost().environ.get("TERM", "dumb")
     return Bar() if sys.stderr.isatty() and kind != "dumb" else Progress()
 
@@ -41,28 +48,74 @@ class Progress:
     ) -> None:
         self._write = write
         self._clock = clock
-        self._said = ""
-        self._due = clock()
+        self._said: object = None
+        self._begun = self._due = clock()
+        self._pace = Pace()
+        self._told: set[tuple[str, int]] = set()
+        self._failed = 0
 
     def say(self, text: str) -> None:
         """Print a notice."""
         self._write(text)
 
     def update(self, runs: Sequence[Run]) -> None:
-        """Show how far the runs are."""
+        """Show how far the runs are, and the first failures."""
+        view = self.view(runs)
+        self._tell_failures(view, runs)
         if self._clock() >= self._due:
-            self._show(runs)
+            self._show(view)
 
     def finish(self, runs: Sequence[Run]) -> None:
         """Show how the runs ended."""
-        self._show(runs)
+        self._show(self.view(runs))
 
-    def _show(self, runs: Sequence[Run]) -> None:
-        text = describe(runs)
-        if text != self._said:
-            self._said = text
-            self._due = self._clock() + PAUSE
+    def quiet(self) -> None:
+        """Show no progress any more, because something else is printed; notices still are."""
+        self._due = float("inf")
+
+    def view(self, runs: Sequence[Run]) -> View:
+        """How far the runs are."""
+        counts: Counter[State] = Counter()
+        for run in runs:
+            counts.update(run.counts)
+        ended = sum(number for state, number in counts.items() if state.final)
+        self._pace.note(ended, self._clock())
+        now = datetime.now(timezone.utc)
+        return View(
+            title=f"run {runs[0].id}" if len(runs) == 1 else f"{len(runs)} runs",
+            counts={state: counts[state] for state in State if counts[state]},
+            elapsed=now - min((run.created for run in runs), default=now),
+            rate=self._pace.rate,
+            left=self._pace.left(sum(counts.values()) - ended),
+        )
+
+    def _tell_failures(self, view: View, runs: Sequence[Run]) -> None:
+        """The first jobs that failed, as they do; not of a single job, which ends it all."""
+        failed = sum(view.counts.get(state, 0) for state in FAILED)
+        if view.total == 1 or failed == self._failed or len(self._told) >= FIRST:
+            return
+        self._failed = failed
+        for text, key in self._new_failures(runs):
+            if len(self._told) >= FIRST:
+                self.say("further failures are counted, and summed up at the end")
+                break
+            self._told.add(key)
             self.say(text)
+
+    def _new_failures(self, runs: Sequence[Run]) -> Iterator[tuple[str, tuple[str, int]]]:
+        for run in runs:
+            for outcome in filter(None, run.outcomes):
+                key = (run.id, outcome.index)
+                if outcome.state in FAILED and key not in self._told:
+                    yield outcome.describe(), key
+
+    def _show(self, view: View) -> None:
+        if (view.title, view.counts) != self._said:
+            self._said = (view.title, view.counts)
+            now = self._clock()
+            pause = min(max(PAUSE, (now - self._begun) / GROWS), LONGEST_PAUSE)
+            self._due = now + pause
+            self.say(write_line(view))
 
     def __enter__(self) -> Progress:
         return self
@@ -80,89 +133,62 @@ class Progress:
 
 
 class Bar(Progress):
-    """A progress bar, with notices above it. It begins with the first update."""
+    """A line that is drawn anew, with notices above it. It begins with the first update."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._bar: Any = None
+        self._live: Any = None
+        self._line: Any = None
+        self._quiet = False
 
     def say(self, text: str) -> None:
-        """Print a notice above the bar."""
-        bar = self._bar  # another thread may end it at any time
-        if bar is None:
+        """Print a notice above the line."""
+        live = self._live  # another thread may end it at any time
+        if live is None:
             super().say(text)
         else:
-            bar.console.print(f"anybatch: {shown(text)}", soft_wrap=True)
+            live.console.print(f"anybatch: {shown(text)}", soft_wrap=True)
 
     def update(self, runs: Sequence[Run]) -> None:
         """Draw how far the runs are."""
-        if self._bar is None:
-            self._bar = _bar()
-            self._bar.start()
-        counts = total(runs)
-        ended = sum(number for state, number in counts.items() if state.final)
-        self._bar.update(
-            self._bar.task_ids[0],
-            total=sum(counts.values()),
-            completed=ended,
-            description=_title(runs),
-            counts=write_counts(counts),
-        )
+        view = self.view(runs)
+        if not self._quiet:
+            if self._live is None:
+                self._live, self._line = _live()
+                self._live.start()
+            self._line.view = view
+        self._tell_failures(view, runs)
 
     def finish(self, runs: Sequence[Run]) -> None:
-        """Put a line in the place of the bar."""
+        """Put a line in the place of what was drawn."""
         self._end()
         super().finish(runs)
 
+    def quiet(self) -> None:
+        """See `Progress.quiet`."""
+        self._quiet = True
+        self._end()
+
     def _end(self) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
+        if self._live is not None:
+            live, self._live = self._live, None
+            live.stop()
 
 
-def _bar() -> Any:
+def _live() -> Any:
     from rich.console import Console  # takes 100 ms
-    from rich.constrain import Constrain
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-    from rich.table import Column
+    from rich.live import Live
+    from rich.text import Text
+
+    class Line:
+        view: View | None = None
+
+        def __rich_console__(self, console: Any, options: Any) -> Iterator[Text]:
+            if self.view is not None:
+                room = options.max_width - SPARE
+                segments = draw(self.view, room, ascii_only=options.ascii_only)
+                yield Text.assemble(*segments, no_wrap=True, overflow="crop", end="")
 
     console = Console(stderr=True, highlight=False, markup=False, emoji=False)
-
-    class Narrow(Progress):
-        def get_renderable(self) -> Constrain:
-            return Constrain(super().get_renderable(), max(console.width - SPARE, 1))
-
-    bar = Narrow(
-        SpinnerColumn(),
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TextColumn("{task.completed}/{task.total}", markup=False),
-        TextColumn("{task.fields[counts]}", markup=False),
-        TimeElapsedColumn(table_column=Column(min_width=7, no_wrap=True)),
-        console=console,
-        transient=True,
-    )
-    bar.add_task("", total=None, counts="")
-    return bar
-
-
-def describe(runs: Sequence[Run]) -> str:
-    """`run 20261120-094725-64a26d: 3 running, 2 done`."""
-    return f"{_title(runs)}: {write_counts(total(runs))}"
-
-
-def _title(runs: Sequence[Run]) -> str:
-    return f"run {runs[0].id}" if len(runs) == 1 else f"{len(runs)} runs"
-
-
-def total(runs: Sequence[Run]) -> Counter[State]:
-    """How many jobs of all the runs are in each state."""
-    counts: Counter[State] = Counter()
-    for run in runs:
-        counts.update(run.counts)
-    return counts
-
-
-def write_counts(counts: Mapping[State, int]) -> str:
-    """`3 running, 2 done`."""
-    return ", ".join(f"{number} {state.value}" for state, number in counts.items())
+    line = Line()
+    return Live(line, console=console, transient=True, refresh_per_second=4), line

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from anybatch.cli.base import count_jobs, echo_exact
-from anybatch.cli.progress import write_counts
+from anybatch.cli.drawing import write_counts
 from anybatch.errors import FolderAway
 from anybatch.model import State
 from anybatch.parameters import describe
@@ -46,7 +46,7 @@ def run_record(run: Run, indices: Sequence[int] | None = None) -> dict[str, Any]
         "name": run.name,
         "system": run.system,
         "folder": str(run.folder),
-        "created": _utc(run.created),
+        "created": utc(run.created),
         "finished": run.finished,
         "counts": {state.value: number for state, number in run.counts.items()},
         "jobs": [_job_record(job) for job in _some(run, indices)],
@@ -71,9 +71,9 @@ def _job_record(job: JobView) -> dict[str, Any]:
         "signal": job.signal,
         "native_state": job.native_state,
         "host": job.host,
-        "submitted": _utc(job.submitted),
-        "started": _utc(job.started),
-        "ended": _utc(job.ended),
+        "submitted": utc(job.submitted),
+        "started": utc(job.started),
+        "ended": utc(job.ended),
         "stdout": str(job.stdout),
         "stderr": str(job.stderr),
         "cpu_time": None if job.cpu_time is None else job.cpu_time.total_seconds(),
@@ -83,7 +83,8 @@ def _job_record(job: JobView) -> dict[str, Any]:
     }
 
 
-def _utc(time: datetime | None) -> str | None:
+def utc(time: datetime | None) -> str | None:
+    """A time for programs."""
     return None if time is None else time.astimezone(timezone.utc).isoformat()
 
 
@@ -185,9 +186,9 @@ def print_overview(runs: Sequence[Listed], unreadable: Mapping[str, AnybatchErro
                 one.id,
                 one.name,
                 one.system,
-                _age(now - one.created),
+                age(now - one.created),
                 write_counts(one.counts),
-                f"{_age(now - one.ended)} ago" if one.ended else "",
+                f"{age(now - one.ended)} ago" if one.ended else "",
             )
             for one in runs
         ]
@@ -195,7 +196,7 @@ def print_overview(runs: Sequence[Listed], unreadable: Mapping[str, AnybatchErro
     )
 
 
-def _age(duration: timedelta) -> str:
+def age(duration: timedelta) -> str:
     """`3d4h`, `5m20s`: a duration in two units; clocks may disagree a little."""
     unit = next((one for one in _UNITS if duration >= 24 * one), timedelta(seconds=1))
     return format_duration(max(duration, timedelta()) // unit * unit)

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
-import shutil
 import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from anybatch.cli.base import INTERRUPTED, Command, print_json, say
+from anybatch.cli.failures import tell_failures
 from anybatch.cli.interrupts import defer_interrupt
 from anybatch.cli.limit import limits_of
 from anybatch.cli.notices import FirstLine, warn_of_input
 from anybatch.cli.options import CONTEXT, job_options, prepare
 from anybatch.cli.pack_options import pack_of
 from anybatch.cli.report import not_submitted, plan_record, print_plan, run_record
-from anybatch.cli.waiting import await_runs, effect, resume_hint, tell_failures, tell_some
-from anybatch.localfiles import open_plain
+from anybatch.cli.streaming import Output
+from anybatch.cli.waiting import await_run, effect, resume_hint, tell_some
 from anybatch.model import Reason, State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
-    from typing import BinaryIO
 
     from anybatch.cli.interrupts import DeferredInterrupt
     from anybatch.cli.progress import Progress
@@ -55,8 +52,9 @@ anybatch run --each samples.txt -- python fit.py --input {}""",
 def run(terminate_on_interrupt: bool, as_json: bool, **given: Any) -> None:
     """Submit jobs, wait for them, and exit with their status.
 
-    The output of a single job is printed when it ends. With several jobs, the location of their
-    logs is printed instead. After Ctrl-C the jobs continue.
+    The output of a single job is printed while it runs, or when it ends if the batch system moves
+    its files. With several jobs, the location of their logs is printed instead. After Ctrl-C the
+    jobs continue.
     """
     from anybatch.cli.progress import progress
 
@@ -67,20 +65,32 @@ def run(terminate_on_interrupt: bool, as_json: bool, **given: Any) -> None:
             with defer_interrupt() as late:
                 submitted = session.submit(jobs, pack=pack_of(given), **limits_of(given))
                 line.announce(given, session, submitted)
-            outcomes = _await(session, submitted, shown, late, stop=terminate_on_interrupt)
+            alone = len(submitted) == 1 and not as_json
+            output = Output(submitted, jobs[0], shown) if alone else None
+            outcomes = _await(session, submitted, shown, late, output, terminate_on_interrupt)
             if as_json:
                 print_json(run_record(submitted))
-            _conclude(jobs[0], submitted, outcomes or [], copy=not as_json)
+            elif output is None and outcomes:
+                say(_where_logs_are(submitted, jobs[0]))
+            tell_failures(outcomes or [])
     sys.exit(INTERRUPTED if outcomes is None else _exit_code(outcomes))
 
 
 def _await(
-    session: Session, run: Run, shown: Progress, late: DeferredInterrupt, *, stop: bool
+    session: Session,
+    run: Run,
+    shown: Progress,
+    late: DeferredInterrupt,
+    output: Output | None,
+    stop: bool,
 ) -> list[Outcome] | None:
     """The outcomes; None after Ctrl-C, which leaves the jobs alone or stops them."""
     try:
         late.deliver()
-        return await_runs(session, [run], shown)
+        outcomes = await_run(session, run, shown, output.look if output else lambda: None)
+        if output is not None:
+            output.finish()
+        return outcomes
     except KeyboardInterrupt:
         if not stop:
             shown.say(resume_hint([run]))
@@ -88,30 +98,13 @@ def _await(
             came = run.try_to_terminate()
             shown.say(f"run {run.id}: {effect(came, None)}")
             tell_some([f"run {run.id}: {why}" for why in (*came.refused, *came.unreached)])
-            await_runs(session, [run], shown)
+            await_run(session, run, shown)
         return None
 
 
-def _conclude(job: Job, run: Run, outcomes: Sequence[Outcome], *, copy: bool) -> None:
-    """Print the logs of a single job, or say where those of several are; report failures."""
-    if len(outcomes) > 1:
-        places = dict.fromkeys(
-            str(path or run.folder / "logs") for path in (job.stdout, job.stderr)
-        )
-        say(f"logs: {' and '.join(places)} (to print one: anybatch logs {run.id}:INDEX)")
-    elif outcomes and copy:
-        out, err = run.logs(0)
-        if job.stdout is None:
-            _copy(out, sys.stdout.buffer)
-        if job.stderr is None:
-            _copy(err, sys.stderr.buffer)
-    tell_failures(outcomes)
-
-
-def _copy(log: Path, stream: BinaryIO) -> None:
-    with contextlib.suppress(FileNotFoundError), open_plain(log) as file:
-        shutil.copyfileobj(file, stream)
-        stream.flush()
+def _where_logs_are(run: Run, job: Job) -> str:
+    places = dict.fromkeys(str(path or run.folder / "logs") for path in (job.stdout, job.stderr))
+    return f"logs: {' and '.join(places)} (to print one: anybatch logs {run.id}:INDEX)"
 
 
 def _exit_code(outcomes: Sequence[Outcome]) -> int:

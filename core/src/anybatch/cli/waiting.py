@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from anybatch.cli.base import count_jobs, say
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from anybatch.catalogue import Chosen
     from anybatch.cli.progress import Progress
@@ -16,17 +16,26 @@ if TYPE_CHECKING:
     from anybatch.runs.stopping import Termination
     from anybatch.session import Session
 
-SHOWN = 20  #: failures are told one by one up to so many
+SHOWN = 20  #: lines of a kind are printed up to so many
 
 
-def await_jobs(session: Session, chosen: Sequence[Chosen], progress: Progress) -> list[Outcome]:
+def await_jobs(
+    session: Session,
+    chosen: Sequence[Chosen],
+    progress: Progress,
+    look: Callable[[], None] = lambda: None,
+) -> list[Outcome]:
     """The outcomes of all jobs that are chosen, when all have ended; progress is shown.
 
     A run that cannot be watched any more is left out, and hinders no other.
+
+    Args:
+        look: called now and then while they run.
     """
     runs = [one.run for one in chosen]
 
     def ready() -> bool:
+        look()
         progress.update(runs)
         return all(one.ended or one.run.broken for one in chosen)
 
@@ -36,16 +45,13 @@ def await_jobs(session: Session, chosen: Sequence[Chosen], progress: Progress) -
     return outcomes
 
 
-def await_runs(session: Session, runs: Sequence[Run], progress: Progress) -> list[Outcome]:
-    """As `await_jobs`, for all jobs of some runs."""
+def await_run(
+    session: Session, run: Run, progress: Progress, look: Callable[[], None] = lambda: None
+) -> list[Outcome]:
+    """As `await_jobs`, for all jobs of a run."""
     from anybatch.catalogue import Chosen
 
-    return await_jobs(session, [Chosen(run, range(len(run))) for run in runs], progress)
-
-
-def tell_failures(outcomes: Sequence[Outcome]) -> None:
-    """A line for each job that is not done; of very many only the first."""
-    tell_some([outcome.describe() for outcome in outcomes if not outcome.done])
+    return await_jobs(session, [Chosen(run, range(len(run)))], progress, look)
 
 
 def tell_some(texts: Sequence[str]) -> None:

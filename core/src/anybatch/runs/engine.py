@@ -253,13 +253,13 @@ class Engine:
     # -- stopping, and what is asked when all is over
 
     def terminate(
-        self, run: WatchedRun, indices: Collection[int], signal: str | None
+        self, run: WatchedRun, indices: Collection[int], signal: str | None, reason: str | None
     ) -> Termination:
         """Stop jobs that have not ended, or send them a signal."""
         self._roster.guarded(run, lambda one: self._looks.look_at(one, thorough=True))
         if run.seen.records:  # some may have ended already, as only the batch system can tell
             self._inquiry.ask(run.system)
-        told = stopping.stop(run.state, self._hooks, self.mutex, indices, signal)
+        told = stopping.stop(run.state, self._hooks, self.mutex, indices, signal, reason)
         if signal is None:
             step = partial(run.submitter.step, submit=False, force=True)
             look_up = partial(stopping.look_up, mutex=self.mutex, indices=[*indices], step=step)

@@ -47,6 +47,7 @@ class JobRecord:
         stopped: the batch system was told to end it.
         signs: what each machine counts time from, as `sign` tells it.
         told, signed, judged: stamps of what state, the last word of no sign, and outcome are from.
+        stop_reason: why somebody asked for its end, with its stamp; empty: not told.
         unwanted, reopened: stamps of the last wish for its end, and of that to run it again.
     """
 
@@ -66,6 +67,7 @@ class JobRecord:
     told: Stamp = attrs.field(default=FIRST, eq=False)
     signed: Stamp = attrs.field(default=FIRST, eq=False)
     judged: Stamp = FIRST
+    stop_reason: tuple[Stamp, str] = (FIRST, "")
     unwanted: Stamp = FIRST
     reopened: Stamp = FIRST
 

@@ -152,7 +152,7 @@ _FIELDS: dict[str, dict[str, Callable[[Any], bool]]] = {
         },
         "sign": {"s": _is_number_or_none, "jobs": _is_text, "sign": _is_text_or_none},
         "stopped": {"s": _is_number, "jobs": _is_text},
-        "terminate": {"jobs": _is_text},
+        "terminate": {"jobs": _is_text, "why": _is_text_or_none},
         "ended": {"outcomes": _are_outcomes},
     }.items()
 }

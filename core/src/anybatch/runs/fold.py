@@ -16,7 +16,7 @@
     throttle    {s, n, most}        so many jobs of s, as of try n, may run at once
     state       {s, jobs, state, native_state, message}
     sign        {s, jobs, sign, at} what a machine counts time from, or that there is nothing
-    terminate   {jobs}              somebody asked for it
+    terminate   {jobs, why?}        somebody asked for it
     stopped     {s, jobs}           the batch system was told so
     ended       {outcomes}          the verdicts
 
@@ -271,6 +271,8 @@ class Fold:
         for index in read_ranges(event["jobs"], below=len(self.jobs)):
             job = self.jobs[index]
             job.unwanted = max(job.unwanted, stamp_of(event))
+            if event.get("why"):
+                job.stop_reason = max(job.stop_reason, (stamp_of(event), event["why"]))
 
     def _on_stopped(self, event: Event) -> None:
         for job in self._current(event):

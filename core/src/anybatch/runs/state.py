@@ -307,6 +307,8 @@ class RunState(Fold):
     def outcome(self, job: JobRecord, state: State, reason: Reason | None, **facts: Any) -> Outcome:
         """A verdict on *job*, with what is known of it anyway filled in."""
         stdout, stderr = self.logs(job)
+        if state is State.TERMINATED and job.stop_reason[0] > job.reopened:
+            facts["message"] = "; ".join(filter(None, (job.stop_reason[1], facts.get("message"))))
         known: dict[str, Any] = {
             "attempt": job.attempt,
             "submitted": self.submitted_at(job),

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 LOOK_UP = 10.0  #: seconds for which `terminate` waits to learn which jobs were submitted
 _PAUSE = 2.5  #: seconds between two look-ups
+_LONGEST = 1000  #: characters of a reason
 
 
 @attrs.frozen(kw_only=True)
@@ -78,17 +79,34 @@ def read_signal(text: str) -> str:
     return name
 
 
+def check_reason(reason: str | None, signal: str | None) -> None:
+    """See that a reason for stopping jobs can be kept.
+
+    Raises:
+        UsageError: it is no line of text, or jobs are not stopped.
+    """
+    if reason is None:
+        return
+    if signal is not None:
+        raise UsageError("a reason is kept for jobs that are stopped, not for a signal")
+    if not isinstance(reason, str) or not reason.strip() or not reason.isprintable():
+        raise UsageError(f"reason must be a line of text, not {reason!r:.100}")
+    if len(reason) > _LONGEST:
+        raise UsageError(f"reason has {len(reason)} characters; {_LONGEST} are allowed")
+
+
 def stop(
     run: RunState,
     hooks: Hooks,
     mutex: threading.RLock,
     indices: Iterable[int],
     signal: str | None,
+    reason: str | None = None,
 ) -> Termination:
     """Stop jobs that have not ended, or send them a signal."""
     with mutex:
         indices, torn = _whole_packs(run, indices)
-    ended, batches, refused = _note(run, mutex, indices, signal)
+    ended, batches, refused = _note(run, mutex, indices, signal, reason)
     refused = [*torn, *refused]
     told = tell(run.file.system, hooks, batches, signal)
     if signal is None:
@@ -134,7 +152,11 @@ def _is_over(run: RunState, mate: int, job: JobRecord) -> bool:
 
 
 def _note(
-    run: RunState, mutex: threading.RLock, indices: Iterable[int], signal: str | None
+    run: RunState,
+    mutex: threading.RLock,
+    indices: Iterable[int],
+    signal: str | None,
+    reason: str | None,
 ) -> tuple[int, list[Batch], list[str]]:
     """Put on record that jobs are to end. What was never submitted ends here.
 
@@ -146,7 +168,8 @@ def _note(
         run.catch_up()
         jobs = [job for job in (run.jobs[index] for index in indices) if not job.state.final]
         if signal is None and jobs:
-            run.record("terminate", durable=True, jobs=write_ranges(job.index for job in jobs))
+            ranges = write_ranges(job.index for job in jobs)
+            run.record("terminate", durable=True, jobs=ranges, why=reason)
             # Whoever announces a submission after this was written reads it before he goes on.
             run.catch_up()
             _end_unsubmitted(run, jobs)

@@ -39,3 +39,14 @@ def read_lines(host: Host, folder: Path, number: int, count: int) -> list[str]:
     names = (page_name(number, page) for page in range(page_of(count) + 1))
     text = "".join(host.read(folder / name) for name in names)
     return [f"{line}\n" for line in text.split("\n")[:-1]]  # a job's text may hold \r or \x85
+
+
+def read_line(host: Host, folder: Path, number: int, task: int) -> str:
+    """The line of one task (1..count) of submission *number*.
+
+    Raises:
+        OSError: it cannot be read.
+        LookupError: there is no such line.
+    """
+    page = page_of(task)
+    return host.read(folder / page_name(number, page)).split("\n")[task - 1 - page * PAGE]
