@@ -17,6 +17,7 @@ from anybatch.host import Completed
 from anybatch.ranges import write_ranges
 from anybatch.records import JobStatus
 from anybatch_slurm import parse
+from anybatch_slurm.waiting import explain
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -55,6 +56,8 @@ def status(source: str, state: State, native: str, **facts: Any) -> JobStatus:
     for name in ("submitted", "started", "ended"):
         if name in facts:
             facts[name] = at(facts[name])
+    if state in (State.QUEUED, State.HELD) and "message" in facts:
+        facts["message"] = explain(facts["message"])
     return JobStatus(state=state, native_state=native, source=source, **facts)
 
 
@@ -380,7 +383,7 @@ def test_what_waits_for_somebody_is_held(reason: str) -> None:
     """Such a job will not start by itself; the reason is shown."""
     line = squeue_line(State="PENDING", Reason=reason, NodeList="", StartTime="N/A")
     found = parse.read_squeue(line)["7"]
-    assert (found.state, found.message, found.started) == (State.HELD, reason, None)
+    assert (found.state, found.message, found.started) == (State.HELD, explain(reason), None)
 
 
 def test_a_job_without_a_node_has_not_started() -> None:

@@ -184,7 +184,7 @@ def test_what_may_have_arrived_is_no_refusal(answer: Completed) -> None:
         (refusal("Slurm temporarily unable to accept job, sleeping and retrying"), "temporarily"),
         (refusal(f"{FAILED}Slurm backup controller in standby mode"), "standby"),
         (Completed(1, "", "sbatch: fatal: Could not establish a configuration source\n"), "config"),
-        (refusal("QOSMaxSubmitJobPerUserLimit", POLICY), "lower slurm.max_array, or wait"),
+        (refusal("QOSMaxSubmitJobPerUserLimit", POLICY), "more are handed over when some have"),
         (refusal("AssocGrpSubmitJobsLimit", POLICY), "AssocGrpSubmitJobsLimit"),
         (refusal(POLICY), "a limit of your account on jobs at once"),
     ],

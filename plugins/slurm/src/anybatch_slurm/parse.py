@@ -20,6 +20,7 @@ from anybatch.model import Reason, State
 from anybatch.records import JobStatus
 
 from anybatch_slurm.states import HELD_REASONS, read_state
+from anybatch_slurm.waiting import explain
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -334,6 +335,8 @@ def _status(
         reason, exit_code, signal = Reason.REJECTED, None, None
     if state is State.TERMINATED and why.startswith("Dependency"):
         reason = Reason.DEPENDENCY
+    if message and state in (State.QUEUED, State.HELD):
+        message = explain(message)
     if state is not State.DONE and exit_code == 0:
         exit_code = None  # a TIMEOUT row says 0:0
     return JobStatus(
