@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from anybatch.errors import AnybatchError, CommandTimeout, NotSubmitted, RunNotFound, UsageError
+from anybatch.hookspecs import hookimpl
 from anybatch.host import Command
 from anybatch.model import Job, Reason, Resources, Retry, State
+from anybatch.nodes import NodeKind
 from anybatch.runs.index import Index
 from anybatch.runs.rerun import Wanted
 from anybatch.worker.exit_records import ExitFolder
@@ -16,7 +18,7 @@ from anybatch.worker.exit_records import ExitFolder
 from .toy import Clock, Toy, leave_record, local_host, plugins_of, said
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from anybatch.run import Run
@@ -159,6 +161,24 @@ def test_what_cannot_be_changes_nothing(start: Start, toy: Toy, wanted: dict[str
         run.rerun(**wanted)
     assert states(run) == states(start().attach(run.id)) == ["failed"]
     assert len(toy.calls["submit"]) == 1
+
+
+class Small(Toy):
+    """A system whose nodes have 1 GiB."""
+
+    @hookimpl
+    def anybatch_nodes(self, settings: Mapping[str, Any]) -> Sequence[NodeKind]:
+        return [NodeKind(count=2, cores=4, memory=2**30)]
+
+
+def test_what_no_node_can_run_is_refused(new_session: Callable[..., Session]) -> None:
+    """As when it is planned, with both numbers, and before anything is on record."""
+    session = new_session("toy", plugins=plugins_of(toy=Small()), host=local_host())
+    run = session.submit(Job(TRUE, resources=Resources(memory="1 GiB")))
+    end(run, 1)
+    with pytest.raises(UsageError, match=r"2 GiB.*1 GiB"):
+        run.rerun(resources={"memory": "2 GiB"})
+    assert states(run) == ["failed"]
 
 
 def test_a_plan_of_it_changes_nothing(start: Start, toy: Toy) -> None:

@@ -290,6 +290,7 @@ class Run:
             states=None if states is None else read_states(states),
             resources=dict(resources or {}),
             settings=changed_settings(self._settings, self.system, settings or {}),
+            check_resources=self._settings.core("check_resources"),
         )
 
     def attempts(self, index: int) -> list[Outcome]:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from anybatch.errors import FolderError, RunNotFound
+from anybatch.errors import FolderError, RunNotFound, UsageError
 from anybatch.host import Host
+from anybatch.nodes import is_modest, why_never
 from anybatch.plugins.calls import Hooks
 from anybatch.runs import rerun
 from anybatch.runs.index import Index
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from anybatch.records import Limits
+    from anybatch.records import Limits, Submission
     from anybatch.runs.rerun import Rerun, Wanted
 
 
@@ -108,7 +109,22 @@ class Reopening:
             ) from error
         for one in made:
             self.hooks.render(run.system, one.planned.submission)
+            if wanted.check_resources:
+                self._check(run.system, one.planned.submission)
         return rerun.Rerun(submissions=made, notes=tuple(notes))
+
+    def _check(self, system: str, submission: Submission) -> None:
+        """See that there is a node that can run the jobs.
+
+        Raises:
+            UsageError: there is none.
+        """
+        if is_modest(submission.resources):
+            return
+        if why := why_never(submission.resources, self.hooks.nodes(system, submission.settings)):
+            raise UsageError(
+                f"each job asks for {why}; request less, or set check_resources to false"
+            )
 
     def _put_on_record(self, run: WatchedRun, made: Rerun) -> bool:
         """Whether it was; else a thread of this process has run jobs again meanwhile."""

@@ -41,12 +41,14 @@ class Wanted:
             names, or else `USUAL`.
         resources: what the jobs need instead: fields of `Resources`.
         settings: of the batch system, typed, that are different.
+        check_resources: refuse what no node can ever run.
     """
 
     indices: frozenset[int] | None = None
     states: frozenset[State] | None = None
     resources: Mapping[str, Any] = attrs.field(factory=dict)
     settings: Mapping[str, Any] = attrs.field(factory=dict)
+    check_resources: bool = True
 
 
 @attrs.frozen(kw_only=True)
