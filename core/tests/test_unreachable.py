@@ -314,3 +314,21 @@ def test_refusals_within_seconds_are_not_final_because_a_clock_was_set(
         clock.now += 5
         look(start(toy).attach(run.id))
         assert run.jobs[0].state is State.NEW
+
+
+# -- a reason that only the system knows
+
+
+def test_a_shell_s_word_of_a_kill_waits_for_the_system(start: Any, toy: Toy) -> None:
+    """`sh -c` ends with 137 where the kernel has killed what it ran; the system says for what."""
+    run = start(toy).submit([Job(TRUE)] * 2)
+    toy.answers.update(dict.fromkeys(toy.answers, said(State.RUNNING)))
+    for index in range(2):
+        leave_record(run.folder, f"{index}.0.0.command.exit-137")
+    run._engine.step()
+    assert run.finished is False
+    toy.answers["1.1"] = said(State.FAILED, exit_code=137, reason=Reason.OUT_OF_MEMORY)
+    toy.answers["1.2"] = said(State.FAILED, exit_code=137)
+    look(run)
+    assert [job.reason for job in run.jobs] == [Reason.OUT_OF_MEMORY, Reason.EXIT_CODE]
+    assert [job.exit_code for job in run.jobs] == [137] * 2

@@ -301,17 +301,21 @@ def test_a_list_that_slurm_does_not_take_is_waited_for_by_us() -> None:
 # -- memory
 
 
+@pytest.mark.parametrize(("queued", "ended"), [("9", "0:9"), (str(137 << 8), "137:0")])
 @pytest.mark.parametrize("source", ["squeue", "sacct"])
-def test_a_kill_for_memory_is_told_as_such(source: str, tmp_path: Path) -> None:
-    """Without cgroups Slurm tells a bare SIGKILL; slurmstepd wrote why, and where it is told."""
+def test_a_kill_for_memory_is_told_as_such(
+    source: str, queued: str, ended: str, tmp_path: Path
+) -> None:
+    """Slurm may tell a bare SIGKILL, or that a shell has seen one; slurmstepd wrote why."""
     one = attrs.evolve(submission(2), folder=tmp_path)
     log = one.system_log
     log.parent.mkdir()
     log.write_text(data("slurmstepd memory"))
-    kill = "FAILED|9|0|1|1|1|n|JobLaunchFailure"
+    kill = f"FAILED|{queued}|0|1|1|1|n|JobLaunchFailure"
     queue = "".join(f"5368|{n}|{5369 - n}|{kill}|{TOKEN}||\n" for n in (0, 1))
     kept = "".join(
-        f"5368_{n}|FAILED|0:9|1|2|3|n|00:01.000||None|{TOKEN}|{5369 - n}|sbatch\n" for n in (0, 1)
+        f"5368_{n}|FAILED|{ended}|1|2|3|n|00:01.000||None|{TOKEN}|{5369 - n}|sbatch\n"
+        for n in (0, 1)
     )
     steps = {
         "squeue": [(SQUEUE, Completed(0, queue))],
