@@ -207,7 +207,7 @@ FLOW = (
         "system",
         "transfer",
     ),
-    *("ownership", "localfiles", "locallease", "localhost", "commands"),
+    *("ownership", "localfiles", "locallease", "localhost", "inside", "commands"),
     *("plugins", "settings", "detection", "worker", "planning", "runs", "local"),
     *(
         "run",

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     )
     from anybatch.executor import Executor
     from anybatch.hookspecs import hookimpl
+    from anybatch.inside import inputs
     from anybatch.model import Job, Jobs, Resources
     from anybatch.outcome import JobFailed, JobId, JobView, Outcome
     from anybatch.packing import Pack
@@ -61,6 +62,7 @@ __all__ = [
     "UnknownSystem",
     "UsageError",
     "hookimpl",
+    "inputs",
 ]
 
 __version__ = "0.1.0"
@@ -73,6 +75,7 @@ _MODULES = {
     ),
     "executor": ("Executor",),
     "hookspecs": ("hookimpl",),
+    "inside": ("inputs",),
     "model": ("Job", "Jobs", "Resources"),
     "outcome": ("JobFailed", "JobId", "JobView", "Outcome"),
     "packing": ("Pack",),

@@ -103,6 +103,7 @@ _KINDS: Mapping[str, tuple[Callable[[object], bool], str]] = {
     **dict.fromkeys(("setup", "setup_once", "cleanup"), _TEXTS),
     "params": (_is_table, "a dict of texts and numbers by name"),
     "inputs": _PATHS,
+    "input_list": _PATHS,
     "outputs": _PATHS,
     "optional_outputs": _PATHS,
     **dict.fromkeys(
@@ -180,6 +181,16 @@ def check_labels(labels: Mapping[str, str]) -> str:
             return f"labels: the value of {name!r} must be a single line: {value!r}"
         if found := flaw(value):
             return f"labels: the value of {name!r} contains {found}"
+    return ""
+
+
+def check_files(files: Iterable[str]) -> str:
+    """What is wrong with a list of files; empty: nothing."""
+    for file in files:
+        if not file or "\n" in file:
+            return f"input_list: {file!r:.100} is no file; a name is a line of the list"
+        if found := flaw(file):
+            return f"input_list: {file!r:.100} contains {found}"
     return ""
 
 

@@ -167,6 +167,7 @@ JOB_KEYS: Mapping[str, Check] = {
     "after": _TEXTS,
     "retry": _RETRY,
     "checkpoint": _FLAG,
+    "input_list": _TEXTS,
     "labels": _TABLE,
     "params": _TABLE,
     "template": _FLAG,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, overload
+from typing import TYPE_CHECKING, Any, Protocol, overload
 
 import attrs
 
@@ -15,6 +15,9 @@ from anybatch.parameters import Value
 from anybatch.resources import Resources
 from anybatch.retries import Retry, read_retry
 from anybatch.states import Reason, State
+
+if TYPE_CHECKING:
+    import os
 
 __all__ = ["Job", "Jobs", "Reason", "Resources", "Retry", "RunHandle", "State"]
 
@@ -66,8 +69,11 @@ class Job:
         labels: free texts by name, kept with the job; `Session.runs` finds runs by them.
         params: parameters by name, kept with the job, and the variables `ANYBATCH_PARAM_NAME` in
             it. Their names in braces (`{seed}`) are filled in, see `templates`.
+        input_list: files and addresses (`root://...`) that the command is to read. The job finds
+            them in a file, `ANYBATCH_INPUT_LIST`, and by `anybatch.inputs()`; `{inputs}` in the
+            command stands for them, a word each.
         template: `{index}` is filled in in the same places. So it always is if there are
-            parameters.
+            parameters or an `input_list`.
 
     Raises:
         JobError: the description is not a valid job: no command, a NUL character, an invalid
@@ -109,6 +115,7 @@ class Job:
     params: Mapping[str, Value] = attrs.field(
         factory=dict, converter=parameters.convert, kw_only=True
     )
+    input_list: tuple[str, ...] = attrs.field(default=(), converter=fields.paths, kw_only=True)
     template: bool = attrs.field(default=False, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
@@ -121,10 +128,11 @@ class Job:
             or _check_texts(self)
             or fields.check_labels(self.labels)
             or parameters.check(self.params)
+            or fields.check_files(self.input_list)
         )
         if problem:
             raise JobError(problem)
-        if self.params and not self.template:
+        if (self.params or self.input_list) and not self.template:
             object.__setattr__(self, "template", True)
 
     def sweep(
@@ -156,6 +164,36 @@ class Job:
         job = self if isinstance(self, Job) else Job(self)
         axes = sweeps.sweep({**(values or {}), **more}, zipped=zip, jobs=jobs)
         return Jobs(job, sweeps.Table()).times(axes)
+
+    def split(
+        self: Job | Command,
+        files: Iterable[str | os.PathLike[str]],
+        values: Mapping[str, Any] | None = None,
+        /,
+        *,
+        per_job: int | None = None,
+        jobs: int | None = None,
+        **more: Any,
+    ) -> Jobs:
+        """A job for each part of *files*, in their order, as its `input_list`.
+
+        `Job.split(command, files, ...)` is short for `Job(command).split(files, ...)`.
+
+        Args:
+            files: paths and addresses.
+            values: for each parameter its values, one for each part: a list of as many, or an
+                iterable that may have no end; or one value for all.
+            per_job: how many files a part has, at most.
+            jobs: how many parts there are; 11 files in 4 parts are 3, 3, 3 and 2.
+
+        Raises:
+            JobError: no files, neither or both of *per_job* and *jobs*, more parts than files, a
+                parameter with too few or too many values.
+        """
+        job = self if isinstance(self, Job) else Job(self)
+        return Jobs(job, sweeps.Table()).split(
+            files, {**(values or {}), **more}, per_job=per_job, jobs=jobs
+        )
 
 
 def _check_kinds(job: Job) -> str:
@@ -255,6 +293,23 @@ class Jobs(Sequence[Job]):
         """Each of these jobs with each combination of further parameters: see `Job.sweep`."""
         return self.times(sweeps.sweep({**(values or {}), **more}, zipped=zip, jobs=jobs))
 
+    def split(
+        self,
+        files: Iterable[str | os.PathLike[str]],
+        values: Mapping[str, Any] | None = None,
+        /,
+        *,
+        per_job: int | None = None,
+        jobs: int | None = None,
+        **more: Any,
+    ) -> Jobs:
+        """Each of these jobs with each part of *files*: see `Job.split`."""
+        listed = sweeps.read_files(files)
+        if problem := fields.check_files(listed):
+            raise JobError(problem)
+        parts = sweeps.parts(listed, per_job, jobs)
+        return self.times([sweeps.along({**(values or {}), **more}, len(parts), inputs=parts)])
+
     def times(self, axes: Sequence[sweeps.Axis]) -> Jobs:
         """Each of these jobs with each row of further values.
 
@@ -262,7 +317,7 @@ class Jobs(Sequence[Job]):
             JobError: a parameter is there twice, there are too many jobs, or none.
         """
         table = self.table.times(axes)
-        if problem := parameters.check_names([*self.job.params, *table.names]):
+        if problem := parameters.check_names([*self.job.params, *table.params]):
             raise JobError(problem)
         return Jobs(self.job, table)
 
@@ -270,5 +325,7 @@ class Jobs(Sequence[Job]):
         made = object.__new__(Job)
         for set_field, value in self._shared:
             set_field(made, value)
+        if "inputs" in row:
+            _SETTERS["input_list"](made, row.pop("inputs"))
         _SETTERS["params"](made, {**self.job.params, **row} if self.job.params else row)
         return made

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -51,6 +52,11 @@ class Table:
         """The names of all columns."""
         return [name for axis in self.axes for name in axis.columns]
 
+    @property
+    def params(self) -> list[str]:
+        """The names of parameters."""
+        return [name for axis in self.axes for name in axis.columns if name != "inputs"]
+
     def __iter__(self) -> Iterator[dict[str, Any]]:
         names = self.names
         if len(self.axes) == 1:
@@ -85,7 +91,7 @@ class Table:
         for name in names:
             if names.count(name) > 1:
                 raise JobError(f"parameter {name!r} is given twice")
-        if problem := parameters.check_names(name for name in names if name != "inputs"):
+        if problem := parameters.check_names(table.params):
             raise JobError(problem)
         count = math.prod(axis.length for axis in table.axes)
         if count > _MOST:
@@ -123,12 +129,13 @@ def sweep(values: Mapping[str, Any], *, zipped: bool, jobs: int | None) -> list[
     return axes
 
 
-def along(values: Mapping[str, Any], length: int | None) -> Axis:
+def along(values: Mapping[str, Any], length: int | None, **made: Column) -> Axis:
     """Columns that go along with each other, as one axis.
 
     Args:
         length: how long it is; None: as long as its lists. What has no known length is read so
             far, and must have so many values.
+        made: further columns of this length, as they are.
 
     Raises:
         JobError: columns of different length; a value that cannot be.
@@ -149,7 +156,8 @@ def along(values: Mapping[str, Any], length: int | None) -> Axis:
         {
             name: column * length if _is_single(values[name]) else column
             for name, column in columns.items()
-        },
+        }
+        | made,
         length,
     )
 
@@ -209,3 +217,50 @@ def _read(name: str, values: Iterable[Any], most: int | None) -> list[Any]:
             f"how many there are to be, or give a list"
         )
     return read
+
+
+def read_files(files: Iterable[str | os.PathLike[str]]) -> list[str]:
+    """The paths and addresses that are to be split.
+
+    Raises:
+        JobError: it is no list of such, or has no end.
+    """
+    if _is_single(files):
+        raise JobError(f"files must be a list of paths and addresses, not {files!r:.100}")
+    most = _MOST if _has_length(files) else MOST_JOBS
+    listed = list(itertools.islice(files, most + 1))
+    if len(listed) > most:
+        raise JobError(f"there are more than {most:,} files, or no end of them; give a list")
+    for file in listed:
+        if not isinstance(file, (str, os.PathLike)) or not isinstance(os.fspath(file), str):
+            raise JobError(f"files must be paths and addresses, not {file!r:.100}")
+    if not listed:
+        raise JobError("there are no files to split")
+    return [os.fspath(file) for file in listed]
+
+
+def parts(files: Sequence[str], per_part: int | None, number: int | None) -> list[tuple[str, ...]]:
+    """Parts of equal size, in order.
+
+    Args:
+        per_part: how many files a part has, at most.
+        number: how many parts there are.
+
+    Raises:
+        JobError: neither or both are given, or there are more parts than files.
+    """
+    if (per_part is None) == (number is None):
+        raise JobError("say how to split: per_job, the files of a job, or jobs, how many there are")
+    for name, value in (("per_job", per_part), ("jobs", number)):
+        wrong = isinstance(value, bool) or not isinstance(value, int) or value < 1
+        if value is not None and wrong:
+            raise JobError(f"{name} must be a whole number, 1 or more: {value!r:.50}")
+    if per_part is not None:
+        return [tuple(files[start : start + per_part]) for start in range(0, len(files), per_part)]
+    assert number is not None
+    if number > len(files):
+        raise JobError(f"{len(files):,} files cannot be split in {number:,} parts")
+    size, more = divmod(len(files), number)
+    ends = itertools.accumulate(size + (place < more) for place in range(number))
+    starts = itertools.accumulate((size + (place < more) for place in range(number)), initial=0)
+    return [tuple(files[start:end]) for start, end in zip(starts, ends, strict=False)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,13 +14,13 @@ from anybatch.model import Job
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from click.testing import Result
 
     Call = Callable[..., Result]
 
 NOTHING: dict[str, Any] = {"count": None, "zipped": False, "tables": (), "each": (), "params": ()}
+NOTHING |= {"split": (), "per_job": None, "jobs": None}
 
 
 def named(text: bytes, name: str = "table.csv") -> BytesIO:
@@ -177,3 +178,34 @@ def test_jobs_run_with_their_parameters(call: Call, home: Path) -> None:
     shown = call("status", f"{run['run']}:seed=9").stdout
     assert "seed=9 " in shown or "seed=9\n" in shown
     assert "seed=8" not in shown
+
+
+@pytest.mark.system
+def test_files_are_split(call: Call, home: Path) -> None:
+    """By a pattern or a list, each part with each value."""
+    (home / "list").write_text("b\nroot://x//a b\n\nc\n")
+    for name in ("d1", "d2"):
+        (home / name).touch()
+    words = ["--split", "list", "--split", "d?", "--jobs", "2", "--param", "x=7,8", "--"]
+    run = json.loads(call("run", "--json", *words, "echo", "{x}", "{inputs}").stdout)
+    logs = [Path(job["stdout"]).read_text().replace(f"{home}/", "") for job in run["jobs"]]
+    assert logs == ["7 b root://x//a b c\n", "7 d1 d2\n", "8 b root://x//a b c\n", "8 d1 d2\n"]
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({"split": ["no-*"], "jobs": 1}, "no file matches 'no-\\*'"),
+        ({"split": ["/no/such"], "jobs": 1}, "cannot read '/no/such': No such file"),
+        ({"split": ["/"], "jobs": 1}, "cannot read '/': Is a directory"),
+        ({"split": ["/dev/null"], "jobs": 1}, "one line for each path or address"),
+        ({"split": ["/etc/passwd"]}, "say with --per-job N"),
+        ({"jobs": 1}, "give --split as well"),
+        ({"per_job": 1, "count": 2}, "give --split as well"),
+        ({"split": ["/etc/passwd"], "count": 2}, "--count cannot be used together"),
+    ],
+)
+def test_splits_that_cannot_be(given: dict[str, Any], why: str) -> None:
+    """The error names the option."""
+    with pytest.raises(JobError, match=why):
+        many(**given)

@@ -326,6 +326,7 @@ def test_a_line_without_a_place_is_the_last_word(call: Call) -> None:
 
 
 NOTHING = {"count": None, "zipped": False, "tables": (), "each": (), "params": ()}
+NOTHING |= {"split": (), "per_job": None, "jobs": None}
 
 
 def test_a_script_takes_no_lines() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import glob
 import io
 import itertools
+import os
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +22,7 @@ from anybatch.templates import Names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from typing import BinaryIO
+    from typing import IO, BinaryIO
 
     from anybatch.cli.base import Decorator
     from anybatch.model import Job
@@ -103,6 +105,16 @@ DESCRIBING_OPTIONS: tuple[Decorator, ...] = (
         "parameters, named in the first row. Repeatable.",
     ),
     _many(
+        "--split",
+        multiple=True,
+        metavar="FILE|GLOB",
+        help="Split files between jobs: those that match GLOB, or that FILE lists, a path or an "
+        "address a line (- for standard input). A job reads its files in the file "
+        "ANYBATCH_INPUT_LIST, or gets them as words in the place of {inputs}. Repeatable.",
+    ),
+    _many("--per-job", type=WholeNumber(1), metavar="N", help="Files for each job of --split."),
+    _many("--jobs", type=WholeNumber(1), metavar="N", help="How many jobs --split makes."),
+    _many(
         "--zip",
         "zipped",
         is_flag=True,
@@ -119,18 +131,46 @@ def many_of(job: Job, given: Mapping[str, Any]) -> Sequence[Job]:
         JobError: the options do not fit together, or a file cannot be read.
     """
     axes = list(_axes(given))
-    if given["count"] and axes:
-        raise JobError("--count cannot be used together with --param, --each or --table")
+    if given["count"] and (axes or given["split"]):
+        raise JobError("--count cannot be used together with --param, --each, --table or --split")
     if given["zipped"] and not axes:
         raise JobError("--zip takes the values of --param, --each or --table together; give some")
+    if not given["split"] and (given["per_job"] or given["jobs"]):
+        raise JobError("--per-job and --jobs tell how --split splits files; give --split as well")
     if given["count"]:
         return _counted(job, given["count"])
-    if not axes:
+    if not axes and not given["split"]:
         return [job]
     lines = [str(number + 1) for number in range(len(given["each"]))]
-    return Jobs(_with_lines(job, lines), sweeps.Table()).times(
-        [_zipped(axes)] if given["zipped"] else [sweeps.along(one, None) for one in axes]
-    )
+    made = [_zipped(axes)] if given["zipped"] else [sweeps.along(one, None) for one in axes]
+    jobs = Jobs(_with_lines(job, lines), sweeps.Table()).times(made)
+    return _split(jobs, given) if given["split"] else jobs
+
+
+def _split(jobs: Jobs, given: Mapping[str, Any]) -> Jobs:
+    if not given["per_job"] and not given["jobs"]:
+        raise JobError("--split: say with --per-job N how many files a job gets, or with --jobs N")
+    files = [file for text in given["split"] for file in split_files(text)]
+    return jobs.split(files, per_job=given["per_job"], jobs=given["jobs"])
+
+
+def split_files(text: str) -> list[str]:
+    """The files that match a pattern, or that a file lists.
+
+    Raises:
+        JobError: no file matches, or the list cannot be read, or is empty.
+    """
+    if text != "-" and not os.path.lexists(text) and glob.has_magic(text):
+        found = sorted(glob.glob(text, recursive=True))
+        if not found:
+            raise JobError(f"--split: no file matches {text!r}")
+        return found
+    try:
+        with click.open_file(text, "rb") as file:
+            lines = _lines_of(file, "--split", "path or address")
+    except OSError as error:
+        raise JobError(f"--split: cannot read {text!r}: {error.strerror}") from error
+    return [line for line in lines if line]
 
 
 def _zipped(axes: Sequence[Columns]) -> sweeps.Axis:
@@ -181,15 +221,19 @@ def read_lines(file: BinaryIO) -> list[str]:
     Raises:
         JobError: the file is empty, or has the line breaks of Windows.
     """
+    return _lines_of(file, "--each", "job")
+
+
+def _lines_of(file: IO[bytes], option: str, what: str) -> list[str]:
     text = file.read().decode("utf-8", "surrogateescape")
     if not text:
-        raise JobError("--each: the file is empty; it needs one line for each job")
+        raise JobError(f"{option}: the file is empty; it needs one line for each {what}")
     lines = text.removesuffix("\n").split("\n")
     for number, line in enumerate(lines, 1):
         if line.endswith("\r"):
             raise JobError(
-                f"--each: line {number} ends with a carriage return (CRLF line breaks), which "
-                f"would be part of the job's word; convert the file, for example with dos2unix"
+                f"{option}: line {number} ends with a carriage return (CRLF line breaks), which "
+                f"would be part of the {what}; convert the file, for example with dos2unix"
             )
     return lines
 

@@ -67,7 +67,7 @@ def _place(given: Mapping[str, Any], session: Session, run: Run) -> str:
 
 def warn_of_input(given: Mapping[str, Any], job: Job, say: Callable[[str], None]) -> None:
     """Say that jobs do not get what was piped to this program."""
-    taken = job.stdin is not None or bool(given["each"] or given["tables"])
+    taken = job.stdin is not None or bool(given["each"] or given["tables"] or given["split"])
     if not taken and _input_waits():
         say("standard input is not passed to jobs; use --stdin FILE instead")
 

@@ -267,6 +267,7 @@ _REPLACED = attrs.fields_dict(Job).keys() - {
     "settings",
     "retry",
     "params",
+    "input_list",
     "template",
 }
 

@@ -10,7 +10,7 @@ from anybatch import job_fields as fields
 from anybatch.errors import JobError
 from anybatch.model import Job, derive
 from anybatch.parameters import variable
-from anybatch.templates import Names
+from anybatch.templates import INPUTS, Names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,7 +31,8 @@ def filled(job: Job, index: int) -> Job:
     if isinstance(job.command, str):
         _check_script(job.command, names)
     else:
-        changes["command"] = names.fill_words(job.command, ())
+        _check_inputs(job)
+        changes["command"] = names.fill_words(job.command, job.input_list)
         if not changes["command"][0]:
             raise JobError(f"job {index}: the name of the program is empty: {job.command[0]!r}")
     if job.name is not None:
@@ -50,6 +51,15 @@ def filled(job: Job, index: int) -> Job:
         if patterns := getattr(job, field):
             changes[field] = tuple(names.fill(pattern, glob.escape) for pattern in patterns)
     return derive(job, changes)
+
+
+def _check_inputs(job: Job) -> None:
+    for word in job.command if job.input_list else ():
+        if word != INPUTS and INPUTS in word.replace("{{inputs}}", ""):
+            raise JobError(
+                f"{INPUTS} must be a word of its own, because it stands for a word for each file: "
+                f"{word!r:.80}; or have the command read $ANYBATCH_INPUT_LIST"
+            )
 
 
 def _check_script(text: str, names: Names) -> None:

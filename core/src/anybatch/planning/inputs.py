@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from anybatch.errors import JobError
 from anybatch.planning.addresses import is_address
+from anybatch.planning.input_lists import place_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +43,7 @@ def resolve_inputs(
         for source in _matches(pattern, base, host):
             if not os.path.exists(source):
                 raise JobError(f"input {source} is a link that points to nothing")
-            destination = _destination(source, base, job.flat)
+            destination = place_of(source, base, flat=job.flat)
             if destination in ("", "."):
                 raise JobError(
                     f"input {pattern!r} is the working directory itself; name files or folders "
@@ -76,13 +77,6 @@ def _matches(pattern: str, base: Path, host: Host) -> Sequence[str]:
 def _below(base: Path, pattern: str) -> str:
     """A pattern that starts from *base*, whose own name is none."""
     return os.path.join(glob.escape(str(base)), pattern)
-
-
-def _destination(source: str, base: Path, flat: bool) -> str:
-    path = PurePosixPath(source)
-    if not flat and path.is_relative_to(base):
-        return str(path.relative_to(base))
-    return path.name
 
 
 def program_of(job: Job) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _NOT_SHARED = {
     "command": "each job has its own",
     "after": "each job has its own",
+    "input_list": "each job has its own",
     "params": "each job has its own",
     "template": "each job has its own",
     "settings": "write the tables of plugins beside [job]",

@@ -27,16 +27,16 @@ from anybatch.planning.job_environment import JobEnvironment
 from anybatch.planning.own_folder import check_copies, check_own_folder
 from anybatch.quoting import INDEX, RUN_FOLDER
 from anybatch.records import REMOTE_RUN_DIR, Limits, Transfer
-from anybatch.templates import Names
 from anybatch.worker.script import JobLayout, NodeLimits
 from anybatch.worker_paths import ForbiddenFileName
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
     from pathlib import Path
 
     from anybatch.host import Host
     from anybatch.planning.copies import InputCopies
+    from anybatch.planning.input_lists import InputLists
     from anybatch.planning.transfer_layout import TransferSets
 
 
@@ -87,55 +87,6 @@ class Resolver:
     def log(self, path: Path | None) -> str:
         """A log file's absolute path; empty: it is in the run's folder."""
         return "" if path is None else self.absolute(path)
-
-    def check_logs(self, jobs: Sequence[Job]) -> None:
-        """Refuse logs that would overwrite each other, and logs that are no files.
-
-        One job may write both its streams to a file; a device such as `/dev/null` takes all.
-
-        Raises:
-            JobError: two jobs have the same log file, or it is a folder.
-        """
-        owners: dict[str, int] = {}
-        for index, job in enumerate(jobs):
-            for field in ("stdout", "stderr"):
-                if getattr(job, field) is None:
-                    continue
-                template = self.log(getattr(job, field))
-                path = self._log_of(job, field, index)
-                if path.startswith("/dev/"):
-                    continue
-                other = owners.setdefault(path, index)
-                if other != index:
-                    raise JobError(
-                        f"{field}: jobs {other} and {index} would overwrite each other's log "
-                        f"{path}; write {INDEX} in its name, which stands for the job's number"
-                    )
-                if template == path and os.path.isdir(path):
-                    raise JobError(f"{field}: {path} is a folder; name a file in it")
-
-    def _log_of(self, job: Job, field: str, index: int) -> str:
-        path = str(getattr(job, field))
-        if job.template:
-            return self.absolute(Names(index, job.params).fill(path))
-        return self.absolute(path).replace(INDEX, str(index))
-
-    def check_copies(self, jobs: Sequence[Job]) -> None:
-        """Refuse jobs that would share the working directory that their copies go to.
-
-        Raises:
-            JobError: there are such.
-        """
-        owners: dict[str, int] = {}
-        for index, job in enumerate(jobs):
-            if not job.copy_inputs or job.workdir is None or not job.template:
-                continue
-            path = self._log_of(job, "workdir", index)
-            if (other := owners.setdefault(path, index)) != index:
-                raise JobError(
-                    f"jobs {other} and {index} have the same workdir {path}, and copy_inputs needs "
-                    f"one of the job's own; write {INDEX} in its name"
-                )
 
     def check_run_folder(self, folder: Path, group: JobGroup) -> None:
         """Refuse what a wrapper of the group's jobs cannot take.
@@ -197,6 +148,7 @@ class Resolver:
         group: JobGroup,
         transfer_sets: TransferSets,
         copies: InputCopies,
+        lists: InputLists,
     ) -> tuple[JobLayout, str, tuple[str, ...]]:
         """All of a job but its command, where its files travel; its transfer set; notes.
 
@@ -226,6 +178,7 @@ class Resolver:
             f"{REMOTE_RUN_DIR}/stdin": stdin,
             f"{REMOTE_RUN_DIR}/env_script": settled["env_script"],
             **{destination: source for source, destination in inputs},
+            **lists.travels(job),
         }
         copied = {
             destination: str(copies.folder / copies.take(source))

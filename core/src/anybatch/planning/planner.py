@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from anybatch.errors import JobError
+from anybatch.planning.clashes import check_copies, check_logs
 from anybatch.planning.existing import not_changed, skipping
 from anybatch.planning.expansion import expand, read_waits
 from anybatch.planning.filling import common_name, filled, name_of
+from anybatch.planning.input_lists import InputLists
 from anybatch.planning.job_defaults import JobDefaults
 from anybatch.planning.job_environment import inherited, merge
 from anybatch.planning.node import node_limits
@@ -128,15 +130,16 @@ class Planner:
         """
         if not jobs:
             raise JobError("no jobs to submit")
-        self._resolver.check_logs(jobs)
-        self._resolver.check_copies(jobs)
+        check_logs(jobs, self._resolver)
+        check_copies(jobs, self._resolver)
         now = datetime.now(timezone.utc)
         run = new_run_id(now)
         work = RunDraft(run, runs / run, len(jobs), limit)
         groups = self._grouped(jobs, waits)
         for _, group in groups:
             self._resolver.check_run_folder(work.folder, group)
-        tables = TaskFiles(self._resolver, work, self._settings.core("copy_limit"))
+        lists = InputLists(work.folder, self._base)
+        tables = TaskFiles(self._resolver, work, lists, self._settings.core("copy_limit"))
         planned: list[Planned] = []
         for (group_waits, group), number in zip(groups, self._numbers(groups), strict=True):
             own = tuple((name or run, index) for name, index in group_waits)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from anybatch.model import Job
+    from anybatch.planning.input_lists import InputLists
     from anybatch.planning.paths import JobGroup, Resolver
     from anybatch.planning.plan import Link
 
@@ -54,10 +55,14 @@ class TaskFiles:
         notes: what a user may want to know.
 
     Args:
+        lists: the lists of files that jobs read.
         copy_limit: bytes of all these copies.
     """
 
-    def __init__(self, resolver: Resolver, work: RunDraft, copy_limit: int) -> None:
+    def __init__(
+        self, resolver: Resolver, work: RunDraft, lists: InputLists, copy_limit: int
+    ) -> None:
+        self._lists = lists
         self.copies = InputCopies(work.folder, copy_limit)
         self.shared: dict[str, str] = {}
         self.notes: list[str] = []
@@ -79,11 +84,14 @@ class TaskFiles:
         """
         lines, transfer_sets = [], []
         for index, template in jobs:
-            job = filled(template, index)
+            located = self._lists.located(template, away=group.transfer is Transfer.SYSTEM)
+            job = filled(located, index)
             own, transfer_set, environment = self._own(job, template, group)
             self.shared = self.shared or own
             words = self._words(job)
             variables = {variable(name): write(value) for name, value in job.params.items()}
+            if name := self._lists.name(job):
+                variables["ANYBATCH_INPUT_LIST"] = f"{RUN_FOLDER}/{name}"
             check_command(words, environment + size_of(variables))
             lines.append(render_task(index, words, own, self.shared, variables))
             transfer_sets.append(transfer_set)
@@ -103,7 +111,7 @@ class TaskFiles:
             transfer_set = ""
             if away:
                 around, transfer_set, notes = self._resolver.layout_transferred(
-                    job, template, group, self._parcels, self.copies
+                    job, template, group, self._parcels, self.copies, self._lists
                 )
             else:
                 around, notes = self._resolver.layout(job, template, group, self.copies)
@@ -139,6 +147,7 @@ class TaskFiles:
                 yield RenderedFile(folder / name, text)
         for text, name in self._scripts.items():
             yield RenderedFile(folder / name, text, 0o700)
+        yield from self._lists.files()
         if self._away:
             yield from self._parcels.files()
 
@@ -158,7 +167,7 @@ class TaskFiles:
 
 _AROUND = (
     *("workdir", "env_script", "setup", "inputs", "flat", "copy_inputs", "output_dir"),
-    *("skip_existing", "checkpoint"),
+    *("skip_existing", "checkpoint", "input_list"),
     *("outputs", "optional_outputs"),
     *("stdin", "stdout", "stderr", "scratch", "setup_once", "cleanup", "template"),
 )
