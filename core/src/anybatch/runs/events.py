@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Event = dict[str, Any]
+UNREADABLE = "unreadable"  #: the kind of what a journal tells of a line that cannot be read
 TORN = "torn"  #: the kind of the event that says that the line before it has not happened
 
 
@@ -49,7 +50,7 @@ def is_event(plain: Any) -> bool:
 
 def unreadable(number: int, path: Path) -> Event:
     """What a line of a journal tells that cannot be read: that it is there."""
-    return {"t": 0.0, "e": "unreadable", "line": number, "path": str(path)}
+    return {"t": 0.0, "e": UNREADABLE, "line": number, "path": str(path)}
 
 
 def decides(event: Event) -> bool:

@@ -39,6 +39,7 @@ from anybatch.outcome import Outcome
 from anybatch.planning.plan import RunLimit
 from anybatch.ranges import read_ranges
 from anybatch.runs.entries import FIRST, Failure, JobRecord, Stamp, SubmissionState
+from anybatch.runs.events import UNREADABLE
 from anybatch.runs.moments import Moment, read_moment
 from anybatch.runs.serialization import from_plain
 from anybatch.runs.store import read_planned
@@ -113,6 +114,9 @@ class Fold:
 
     def apply(self, event: Event) -> None:
         """Take one event, in whatever order they come."""
+        if event["e"] == UNREADABLE:  # no journal has such an event
+            self._doubt(event)
+            return
         on_event = getattr(self, f"_on_{event['e']}", None)
         if on_event is None:
             return  # a later version may write more kinds
@@ -127,7 +131,8 @@ class Fold:
         """Whether it is about a submission whose event has not been read yet."""
         return (event.get("s") or 0) >= len(self.submissions)
 
-    def _on_unreadable(self, event: Event) -> None:
+    def _doubt(self, event: Event) -> None:
+        """A line cannot be read; it may have told anything."""
         self.unreadable.append(
             f"line {event['line']} of {event['path']!r} cannot be read; what it told is not known, "
             f"so what seems not to be submitted is looked up first"
