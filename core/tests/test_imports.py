@@ -215,6 +215,7 @@ FLOW = (
         "history",
         "session",
         "tidying",
+        "attendant",
         "executor",
         "aio",
         "__init__",

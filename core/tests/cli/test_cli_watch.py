@@ -259,7 +259,10 @@ def test_jobs_that_nobody_submits(call: Call, toy: Path) -> None:
     result = call("submit", "--system", "toy", "--", "true")
     assert result.exit_code == 0
     run = result.stdout.strip()
-    hint = f"run {run}: 1 job is not submitted yet; run `anybatch wait {run}` to continue\n"
+    hint = (
+        f"run {run}: 1 job is not submitted yet, and nobody watches; `anybatch watch --daemon` "
+        f"submits in the background, `anybatch wait {run}` here\n"
+    )
     assert hint in result.stderr
     (toy / "down").unlink()
     status_now = call("status", run)

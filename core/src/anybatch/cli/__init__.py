@@ -16,6 +16,7 @@ import click
 
 from anybatch import __version__
 from anybatch.cli import (
+    attend,
     cancel,
     clean,
     doctor,
@@ -154,7 +155,10 @@ OTHER_WORDS = {
 }
 _COMMANDS = {
     "Jobs": (submit.run, submit.submit, submit.render),
-    "Runs": (status.status, watch.wait, cancel.terminate, rerun.rerun, limit.limit),
+    "Runs": (
+        *(status.status, watch.wait, attend.watch, cancel.terminate, rerun.rerun),
+        limit.limit,
+    ),
     "Results": (show.show, logs.logs, show.path, reporting.report, clean.clean, clean.du),
 }
 _INSTALLATION = (doctor.doctor, inspect.systems, inspect.settings, inspect.completion)

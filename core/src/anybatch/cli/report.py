@@ -282,15 +282,6 @@ def _duration(job: JobView) -> str:
     return format_duration((job.ended or datetime.now(timezone.utc)) - job.started)
 
 
-def not_submitted(run: Run) -> str:
-    """What to tell of a run that has jobs nobody submits."""
-    number = count_jobs(run.counts.get(State.NEW, 0))
-    is_not = "is not" if run.counts.get(State.NEW, 0) == 1 else "are not"
-    return (
-        f"run {run.id}: {number} {is_not} submitted yet; run `anybatch wait {run.id}` to continue"
-    )
-
-
 def headline(run: Run) -> str:
     """A run in a line."""
     age = format_duration(datetime.now(timezone.utc) - run.created)

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import click
 
+from anybatch.cli.attend import not_submitted
 from anybatch.cli.base import INTERRUPTED, Command, count_jobs, json_option, print_json, say
 from anybatch.cli.failures import tell_failures
 from anybatch.cli.interrupts import defer_interrupt
 from anybatch.cli.options import read_assignments, resource_options, set_option
 from anybatch.cli.params import complete_run
-from anybatch.cli.report import not_submitted, print_rerun, rerun_record, run_record
+from anybatch.cli.report import print_rerun, rerun_record, run_record
 from anybatch.cli.waiting import await_jobs, resume_hint
 from anybatch.model import Resources, State
 

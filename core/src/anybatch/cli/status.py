@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from anybatch.cli.attend import not_submitted
 from anybatch.cli.base import Command, Option, Unusable, echo, json_option, print_json, say
 from anybatch.cli.params import WholeNumber, complete_run, complete_system, read_by
 from anybatch.cli.report import (
     headline,
-    not_submitted,
     print_jobs,
     print_overview,
     run_record,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from anybatch.cli.attend import not_submitted, start_attendant
 from anybatch.cli.base import INTERRUPTED, Command, print_json, say
 from anybatch.cli.failures import tell_failures
 from anybatch.cli.interrupts import defer_interrupt
@@ -14,7 +15,7 @@ from anybatch.cli.limit import limits_of
 from anybatch.cli.notices import FirstLine, warn_of_input
 from anybatch.cli.options import CONTEXT, job_options, prepare
 from anybatch.cli.pack_options import pack_of
-from anybatch.cli.report import not_submitted, plan_record, print_plan, run_record
+from anybatch.cli.report import plan_record, print_plan, run_record
 from anybatch.cli.streaming import Output
 from anybatch.cli.waiting import await_run, effect, resume_hint, tell_some
 from anybatch.model import Reason, State
@@ -134,8 +135,14 @@ anybatch submit --after 20261120-094725-64a26d -- ./merge""",
         1: "the batch system refused a job",
     },
 )
+@click.option(
+    "--watch",
+    "attended",
+    is_flag=True,
+    help="Have your runs watched in the background, as `anybatch watch --daemon` does.",
+)
 @job_options
-def submit(as_json: bool, **given: Any) -> None:
+def submit(attended: bool, as_json: bool, **given: Any) -> None:
     """Submit jobs, print the run ID, and return at once."""
     with FirstLine(say) as line:
         session, jobs = prepare(given, line.notice)
@@ -150,8 +157,10 @@ def submit(as_json: bool, **given: Any) -> None:
                     click.echo(submitted.id)
             late.deliver()
             refused = [outcome for outcome in submitted.outcomes if outcome]
-            if submitted.unattended:
+            if submitted.unattended and not attended:
                 say(not_submitted(submitted))
+    if attended:
+        start_attendant()
     tell_failures(refused)
     sys.exit(int(bool(refused)))
 

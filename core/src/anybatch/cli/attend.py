@@ -1,0 +1,71 @@
+"""`watch`: all runs at once, here or in the background."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from anybatch.cli.base import INTERRUPTED, Command, Unusable, count_jobs, echo, say
+from anybatch.model import State
+
+if TYPE_CHECKING:
+    from anybatch.run import Run
+
+
+@click.command(
+    cls=Command,
+    examples="""\
+anybatch watch
+anybatch watch --daemon
+anybatch watch --stop""",
+    exits={
+        0: "no run is left that may change; or: the daemon watches, or has ended",
+        INTERRUPTED: "Ctrl-C or SIGTERM; the jobs continue",
+    },
+)
+@click.option(
+    "--daemon",
+    is_flag=True,
+    help="Watch in the background, also after you log out. There is one for each user and host; "
+    "it ends when no run is left that may change.",
+)
+@click.option("--stop", is_flag=True, help="End the watching in the background. Jobs continue.")
+def watch(daemon: bool, stop: bool) -> None:
+    """Watch all your runs, and submit what waits.
+
+    Jobs wait for room, or for other jobs. Without options, watches here until no run is left that
+    may change.
+    """
+    from anybatch import attendant
+
+    if daemon and stop:
+        raise Unusable("--daemon and --stop cannot be used together")
+    if stop:
+        echo("no longer watching" if attendant.Attendant().stop() else "nobody was watching")
+    elif daemon:
+        start_attendant()
+    else:
+        attendant.watch(say)
+
+
+def start_attendant() -> None:
+    """Have all runs watched in the background, and say so."""
+    from anybatch.attendant import Attendant
+
+    one = Attendant()
+    say(f"process {one.start()} watches your runs (log: {one.log}; end: anybatch watch --stop)")
+
+
+def not_submitted(run: Run) -> str:
+    """What to tell of a run that has jobs that no process submits at this moment."""
+    from anybatch.attendant import Attendant
+
+    number = run.counts.get(State.NEW, 0)
+    jobs = f"run {run.id}: {count_jobs(number)} {'is not' if number == 1 else 'are not'} submitted"
+    if (process := Attendant().process) is not None:
+        return f"{jobs} yet; process {process} watches and submits as soon as it can"
+    return (
+        f"{jobs} yet, and nobody watches; `anybatch watch --daemon` submits in the background, "
+        f"`anybatch wait {run.id}` here"
+    )
