@@ -11,8 +11,11 @@ from anybatch import Job, JobError, Jobs
 from hypothesis import given
 from hypothesis import strategies as st
 
+from .toy import Toy, session_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 JOB = Job(["fit", "{seed}"], labels={"campaign": "mc26"})
 
@@ -100,6 +103,15 @@ def test_what_is_no_sweep(given: dict[str, object], why: str) -> None:
     """It is refused at once, and the error tells what to give."""
     with pytest.raises(JobError, match=why):
         JOB.sweep(**given)  # type: ignore[arg-type]
+
+
+def test_a_session_reads_no_more_jobs_than_it_may(isolated: Path) -> None:
+    """Whatever they come from; the setting `max_jobs` tells how many."""
+    session = session_of(isolated, Toy(), settings={"anybatch": {"max_jobs": 3}})
+    assert session.plan([JOB] * 3).count == 3
+    for jobs in ([JOB] * 4, JOB.sweep(seed=range(4)), itertools.repeat(JOB)):
+        with pytest.raises(JobError, match="more than 3 jobs, or no end of them"):
+            session.plan(jobs)
 
 
 class Numbers:

@@ -136,7 +136,7 @@ class Session:
         """
         if self._forked:
             forks.refuse()
-        listed = list_jobs(jobs)
+        listed = list_jobs(jobs, self.settings.core("max_jobs"))
         limit = read_limit(self.settings, max_running, max_queued)
         with must_be_here(self.system):
             planner = Planner(

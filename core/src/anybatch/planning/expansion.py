@@ -20,20 +20,29 @@ _EXAMPLE = "write Job(['echo', 'hello'])"
 Waits = list[list["Wait"]]  #: for each job what it waits for
 
 
-def list_jobs(jobs: object) -> list[Job]:
+def list_jobs(jobs: object, most: int) -> list[Job]:
     """The jobs of a job or of several.
 
+    Args:
+        most: how many there may be; what has no end is read so far.
+
     Raises:
-        JobError: what was given is something else.
+        JobError: what was given is something else, or more.
     """
     if isinstance(jobs, Job):
         return [jobs]
     if not isinstance(jobs, Iterable) or isinstance(jobs, (str, bytes)):
         raise JobError(f"jobs must be a Job or a list of Jobs, not {jobs!r:.100}; {_EXAMPLE}")
-    listed = list(jobs)
-    for number, one in enumerate(listed):
+    listed = []
+    for number, one in enumerate(jobs):
         if not isinstance(one, Job):
             raise JobError(f"job {number} must be a Job, not {one!r:.100}; {_EXAMPLE}")
+        if number >= most:
+            raise JobError(
+                f"there are more than {most:,} jobs, or no end of them; submit fewer at a time, or "
+                f"raise the setting max_jobs"
+            )
+        listed.append(one)
     return listed
 
 

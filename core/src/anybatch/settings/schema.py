@@ -45,6 +45,12 @@ CORE_SETTINGS = (
         "`anybatch.toml`, or in the current folder if there is no such file.",
     ),
     Setting(
+        name="max_jobs",
+        kind=Kind.INTEGER,
+        default=1_000_000,
+        help="Most jobs of a run; a submission of more, or of what has no end, is refused.",
+    ),
+    Setting(
         name="copy_limit",
         kind=Kind.SIZE,
         default="1 GiB",
