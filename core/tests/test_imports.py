@@ -191,6 +191,7 @@ FLOW = (
         "parameters",
         "templates",
         "sweeps",
+        "job_tables",
         "model",
         "packing",
         "outcome",

@@ -8,7 +8,8 @@ from pathlib import Path
 import attrs
 import pytest
 from anybatch import Job, JobError, Reason, Resources, Retry
-from anybatch.jobfile import JOB_KEYS, RESOURCE_KEYS, read_job
+from anybatch.job_tables import JOB_KEYS, RESOURCE_KEYS
+from anybatch.jobfile import read_job
 
 FULL = """
 command = ["python", "fit.py"]

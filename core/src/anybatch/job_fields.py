@@ -194,6 +194,31 @@ def check_files(files: Iterable[str]) -> str:
     return ""
 
 
+def check_texts(job: Any) -> str:
+    """Which text of a job cannot be passed to a program; empty: none."""
+    texts = {
+        "command": (job.command,) if isinstance(job.command, str) else (),
+        "workdir": (job.workdir,),
+        "env_script": (job.env_script,),
+        "setup": job.setup,
+        "setup_once": job.setup_once,
+        "cleanup": job.cleanup,
+        "inputs": job.inputs,
+        "outputs": job.outputs,
+        "optional_outputs": job.optional_outputs,
+        "output_dir": (job.output_dir,),
+        "stdin": (job.stdin,),
+        "stdout": (job.stdout,),
+        "stderr": (job.stderr,),
+        "container": (job.container,),
+    }
+    for field, values in texts.items():
+        flaws = (flaw(str(value)) for value in values if value is not None)
+        if found := next(filter(None, flaws), ""):
+            return f"{field} contains {found}"
+    return ""
+
+
 def flaw(text: str) -> str:
     """What *text* contains that cannot be passed to a program; empty: nothing of the kind."""
     if "\0" in text:

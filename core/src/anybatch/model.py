@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, overload
 
 import attrs
 
 from anybatch import job_fields as fields
-from anybatch import parameters, sweeps
+from anybatch import job_tables, parameters, sweeps
 from anybatch.errors import JobError
 from anybatch.parameters import Value
 from anybatch.resources import Resources
@@ -125,7 +126,7 @@ class Job:
             or fields.check_name(self.name)
             or fields.check_env(self.env)
             or _check_kinds(self)
-            or _check_texts(self)
+            or fields.check_texts(self)
             or fields.check_labels(self.labels)
             or parameters.check(self.params)
             or fields.check_files(self.input_list)
@@ -134,6 +135,29 @@ class Job:
             raise JobError(problem)
         if (self.params or self.input_list) and not self.template:
             object.__setattr__(self, "template", True)
+
+    def to_dict(self, *, exact: bool = True) -> dict[str, Any]:
+        """The job as texts, numbers, lists and tables, for JSON and TOML: what is not usual.
+
+        Args:
+            exact: a setting that is something else is an error; else it becomes a text.
+
+        Raises:
+            JobError: it waits for a job of the same submission, or a setting is something else.
+        """
+        fields = {name: getattr(self, name) for name in attrs.fields_dict(Job)}
+        if self.params or self.input_list:
+            fields["template"] = False  # which goes without saying
+        return job_tables.write_fields(fields, _usual(), exact=exact)
+
+    @classmethod
+    def from_dict(cls, table: Mapping[str, Any]) -> Job:
+        """The inverse of `to_dict`, and what job files hold.
+
+        Raises:
+            JobError: it does not describe a valid job.
+        """
+        return cls(**job_tables.read_fields(table))
 
     def sweep(
         self: Job | Command,
@@ -209,28 +233,10 @@ def _check_kinds(job: Job) -> str:
     return ""
 
 
-def _check_texts(job: Job) -> str:
-    texts = {
-        "command": (job.command,) if isinstance(job.command, str) else (),
-        "workdir": (job.workdir,),
-        "env_script": (job.env_script,),
-        "setup": job.setup,
-        "setup_once": job.setup_once,
-        "cleanup": job.cleanup,
-        "inputs": job.inputs,
-        "outputs": job.outputs,
-        "optional_outputs": job.optional_outputs,
-        "output_dir": (job.output_dir,),
-        "stdin": (job.stdin,),
-        "stdout": (job.stdout,),
-        "stderr": (job.stderr,),
-        "container": (job.container,),
-    }
-    for field, values in texts.items():
-        flaws = (fields.flaw(str(value)) for value in values if value is not None)
-        if flaw := next(filter(None, flaws), ""):
-            return f"{field} contains {flaw}"
-    return ""
+@cache
+def _usual() -> Mapping[str, Any]:
+    fields = {name: getattr(Job("-"), name) for name in attrs.fields_dict(Job)}
+    return {**fields, "command": None}
 
 
 _SETTERS = {name: getattr(Job, name).__set__ for name in attrs.fields_dict(Job)}

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from anybatch.model import Job
     from anybatch.outcome import JobView, Outcome
     from anybatch.planning.plan import RunLimit
     from anybatch.records import Submission
@@ -128,6 +129,15 @@ class Run:
             has = "only job 0" if len(self) == 1 else f"jobs 0 to {len(self) - 1}"
             raise RunNotFound(f"run {self.id} has no job {index!r:.20}; it has {has}")
         return self.watched.state.jobs[index]
+
+    def description(self, index: int) -> Job:
+        """A job as it was described, with templates as they were; what it waits for by name.
+
+        Raises:
+            RunNotFound: the run has no such job.
+            FolderError: its description cannot be read, or there is none.
+        """
+        return self.watched.state.description(self._job(index))
 
     def refresh(self) -> None:
         """Look once, now. Nothing is submitted; what cannot be reached changes nothing."""

@@ -209,3 +209,16 @@ def test_splits_that_cannot_be(given: dict[str, Any], why: str) -> None:
     """The error names the option."""
     with pytest.raises(JobError, match=why):
         many(**given)
+
+
+@pytest.mark.system
+def test_a_job_is_printed_as_a_file(call: Call, home: Path) -> None:
+    """Which `--job` reads as the same job; of many jobs it is their template."""
+    words = ["render", "--job-file", "--cores", "2", "--env", "A={seed}", "--param", "seed=1..3"]
+    text = call(*words, "--", "echo", "é {seed}").stdout
+    (home / "job.toml").write_text(text)
+    again = call("render", "--job-file", "--job", "job.toml").stdout
+    assert again == text
+    assert 'command = ["echo", "é {seed}"]' in text
+    record = json.loads(call("render", "--job-file", "--json", "--", "echo", "a").stdout)
+    assert record == {"command": ["echo", "a"]}

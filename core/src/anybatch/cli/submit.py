@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from anybatch.cli.attend import not_submitted, start_attendant
-from anybatch.cli.base import INTERRUPTED, Command, print_json, say
+from anybatch.cli.base import INTERRUPTED, Command, echo_exact, print_json, say
 from anybatch.cli.failures import tell_failures
 from anybatch.cli.interrupts import defer_interrupt
 from anybatch.cli.limit import limits_of
@@ -18,7 +18,8 @@ from anybatch.cli.pack_options import pack_of
 from anybatch.cli.report import plan_record, print_plan, run_record
 from anybatch.cli.streaming import Output
 from anybatch.cli.waiting import await_run, effect, resume_hint, tell_some
-from anybatch.model import Reason, State
+from anybatch.job_tables import write_toml
+from anybatch.model import Jobs, Reason, State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -172,13 +173,26 @@ def submit(attended: bool, as_json: bool, **given: Any) -> None:
 anybatch render --cores 4 -- python fit.py 7
 anybatch render --system slurm --count 100 -- ./simulate""",
 )
+@click.option(
+    "--job-file",
+    "as_job_file",
+    is_flag=True,
+    help="Print the job as a file for --job instead, in TOML; with --json in JSON.",
+)
 @job_options
-def render(as_json: bool, **given: Any) -> None:
+def render(as_json: bool, as_job_file: bool, **given: Any) -> None:
     """Show what `submit` would do, without doing it.
 
     Prints every file that would be written and every command that would be run.
     """
     session, jobs = prepare(given, say)
+    if as_job_file:
+        table = _template(jobs).to_dict()
+        if as_json:
+            print_json(table)
+        else:
+            echo_exact(write_toml(table), nl=False)
+        return
     plan = session.plan(jobs, pack=pack_of(given), **limits_of(given))
     rendered = [session.hooks.render(plan.system, one.submission) for one in plan.submissions]
     for note in plan.notes:
@@ -187,3 +201,8 @@ def render(as_json: bool, **given: Any) -> None:
         print_json(plan_record(plan, rendered))
     else:
         print_plan(plan, rendered)
+
+
+def _template(jobs: Sequence[Job]) -> Job:
+    """The one job that many are made of."""
+    return jobs.job if isinstance(jobs, Jobs) else jobs[0]

@@ -34,7 +34,7 @@ from anybatch.worker.layout import log_folder
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from anybatch.model import Reason
+    from anybatch.model import Job, Reason
     from anybatch.parameters import Value
     from anybatch.planning.plan import Planned, RunLimit
     from anybatch.records import Submission
@@ -140,6 +140,12 @@ class RunState(Fold):
             FolderError: they cannot be read.
         """
         return self.file.described.params(job.index)
+
+    def description(self, job: JobRecord) -> Job:
+        """See `Run.description`."""
+        planned = next(one for one in self.file.submissions if job.index in one.indices)
+        after = [run if index is None else f"{run}:{index}" for run, index in planned.waits]
+        return self.file.described.job(job.index, after)
 
     def texts(self, job: JobRecord) -> Mapping[str, str]:
         """What jobs are selected by: parameters, and labels of other names.
