@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import anybatch
 import attrs
 
-from benchmarks import graph, htcondor, local, peers, slurm, start
+from benchmarks import describing, graph, htcondor, local, peers, slurm, start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -25,6 +25,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 
 GROUPS: dict[str, Callable[[Path], Iterable[Row]]] = {
     "start": lambda folder: start.rows(),
+    "describing": describing.rows,
     "local": local.rows,
     "slurm": slurm.rows,
     "htcondor": htcondor.rows,
