@@ -62,7 +62,6 @@ def show(browser: str, page: Path, *options: str) -> str:
     return done.stdout
 
 
-@pytest.mark.system
 def test_a_browser_shows_the_page_and_runs_nothing(browser: str, page: Path) -> None:
     """Drawings and tables are seen; what the texts say is shown, not done."""
     text = show(browser, page, "--dump-dom")

@@ -56,7 +56,7 @@ def nothing_submitted(home: Path) -> bool:
         (["--each", os.devnull, "--", "true"], "the file is empty"),
         (
             ["--each", os.devnull, "--count", "2", "--", "true"],
-            "--count and --each cannot be used together",
+            "--count cannot be used together with --param, --each",
         ),
         (["--colour", "red", "--", "true"], "unknown option '--colour'; did you mean '--count'?"),
     ],

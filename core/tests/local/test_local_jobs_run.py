@@ -263,7 +263,7 @@ def test_time_limit_kills_what_does_not(local: Local) -> None:
     assert (status.reason, status.signal) == (Reason.TIME_LIMIT, 9)
     assert status.ended
     assert status.started
-    assert status.ended - status.started > timedelta(seconds=limit + 0.5)
+    assert status.ended - status.started > timedelta(seconds=limit)
     await_that(lambda: all(map(is_gone, processes)))
 
 

@@ -130,15 +130,18 @@ def many_of(job: Job, given: Mapping[str, Any]) -> Sequence[Job]:
     Raises:
         JobError: the options do not fit together, or a file cannot be read.
     """
-    axes = list(_axes(given))
-    if given["count"] and (axes or given["split"]):
+    count, others = given["count"], ("params", "each", "tables", "split")
+    if count and any(given[name] for name in others):
         raise JobError("--count cannot be used together with --param, --each, --table or --split")
+    if count and count > sweeps.MOST_JOBS:
+        raise JobError(f"--count: a run can have at most {sweeps.MOST_JOBS} jobs")
+    axes = list(_axes(given))
     if given["zipped"] and not axes:
         raise JobError("--zip takes the values of --param, --each or --table together; give some")
     if not given["split"] and (given["per_job"] or given["jobs"]):
         raise JobError("--per-job and --jobs tell how --split splits files; give --split as well")
-    if given["count"]:
-        return _counted(job, given["count"])
+    if count:
+        return _counted(job, count)
     if not axes and not given["split"]:
         return [job]
     lines = [str(number + 1) for number in range(len(given["each"]))]

@@ -34,9 +34,9 @@ class LimitPromises:
         jobs = [Job(["sh", "-c", _COUNTS], name=name) for name in ("one", "two") for _ in range(3)]
         run = session.submit(jobs, max_running=1)
         self._await_live(1, run.refresh)
+        [first] = Path().glob("live-*")
         other = new_session(self.system)
         assert other.attach(run.id).limit(max_running=2).max_running == 2
-        [first] = Path().glob("live-*")
         Path(first.name.replace("live", "go")).touch()  # some count anew when a job has ended
         self._await_live(2, other.attach(run.id).refresh, other.watch)
         Path("go").touch()
