@@ -25,6 +25,7 @@ HERE = sorted({*(ROOT / "examples").glob("*.py")} - {IN_A_CONTAINER, ON_THE_GRID
 #: The end of what an example prints.
 TOLD = {
     "average": "average: 0.",
+    "campaign": "sum: 499500",
     "scan": "-27.0",
     "transfer": "/2/fits/sum.txt has samples/kaons.txt: 700",
 }
