@@ -49,8 +49,9 @@ class Group:
         logged = next((one for one in self.outcomes if one.has_log), None)
         if logged is None:
             return ""
-        lines = last_lines(logged.stderr, 1).decode("utf-8", "replace").strip()
-        return lines[-_LAST_LINE:]
+        line = last_lines(logged.stderr, 1).decode("utf-8", "replace").strip()
+        said = self.outcomes[0].message
+        return "" if said and said in line else line[-_LAST_LINE:]
 
 
 def grouped(outcomes: Iterable[Outcome]) -> list[Group]:
@@ -63,14 +64,18 @@ def grouped(outcomes: Iterable[Outcome]) -> list[Group]:
     return sorted(found, key=lambda group: -len(group.outcomes))
 
 
-def tell_failures(outcomes: Sequence[Outcome]) -> None:
-    """A line for each kind of failure, with the last line of a log; of very many the first."""
+def tell_failures(outcomes: Sequence[Outcome], *, quote: bool = True) -> None:
+    """A line for each kind of failure; of very many the first.
+
+    Args:
+        quote: print the last line of a log, too.
+    """
     groups = grouped(outcomes)
     runs = {group.outcomes[0].run for group in groups}
     for group in groups[:MOST]:
         run = f"run {group.outcomes[0].run}: " if len(runs) > 1 < len(group.outcomes) else ""
         say(f"{run}{group.describe()}")
-        if line := group.last_line():
+        if quote and (line := group.last_line()):
             say(f"    {line}")
     rest = [one for group in groups[MOST:] for one in group.outcomes]
     if rest:

@@ -165,6 +165,8 @@ def job_rows(session: Session, run: Run, job: JobView) -> Iterator[tuple[str, st
         yield "command", described.command.rstrip("\n")
     if described.workdir is not None:
         yield "workdir", described.workdir
+    if job.params:
+        yield "parameters", ", ".join(f"{name}={value}" for name, value in job.params.items())
     if job.labels:
         yield "labels", ", ".join(f"{name}={value}" for name, value in job.labels.items())
     id_text = f", job {job.id}" if job.id else ""

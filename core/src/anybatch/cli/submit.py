@@ -74,7 +74,7 @@ def run(terminate_on_interrupt: bool, as_json: bool, **given: Any) -> None:
                 print_json(run_record(submitted))
             elif output is None and outcomes:
                 say(_where_logs_are(submitted, jobs[0]))
-            tell_failures(outcomes or [])
+            tell_failures(outcomes or [], quote=output is None)
     sys.exit(INTERRUPTED if outcomes is None else _exit_code(outcomes))
 
 

@@ -35,12 +35,15 @@ def await_jobs(
     runs = [one.run for one in chosen]
 
     def ready() -> bool:
+        over = all(one.ended or one.run.broken for one in chosen)
+        if not over:
+            progress.update(runs)
         look()
-        progress.update(runs)
-        return all(one.ended or one.run.broken for one in chosen)
+        return over
 
     session.wait_until(ready)
     outcomes = [outcome for one in chosen if one.ended for outcome in one.outcomes()]
+    look()
     progress.finish(runs)
     return outcomes
 
