@@ -18,6 +18,7 @@ import attrs
 import click
 from anybatch import (
     commands,
+    declarations,
     discovery_hooks,
     hookspecs,
     host,
@@ -79,8 +80,9 @@ def hooks_page() -> Iterator[str]:
             yield _list(sections["Attributes"])
     yield "## Records"
     yield (inspect.getdoc(records) or "") + " They are in `anybatch.records`."
-    for name in public_classes(records):
-        yield from _class(name, getattr(records, name))
+    for module in (declarations, records):
+        for name in public_classes(module):
+            yield from _class(name, getattr(module, name))
     yield (inspect.getdoc(worker_paths) or "") + " They are in `anybatch.worker_paths`."
     for name in public_classes(worker_paths):
         yield from _class(name, getattr(worker_paths, name))

@@ -200,6 +200,7 @@ FLOW = (
     ),
     *(
         "validators",
+        "declarations",
         "worker_paths",
         "nodes",
         "records",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from anybatch.errors import AnybatchError, CommandError, CommandNotFound, UnknownSystem, UsageError
 from anybatch.records import Detection
+from anybatch.settings.layers import SITE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -65,7 +66,7 @@ def stands_for(name: str, hooks: Hooks, settings: Settings) -> tuple[str, Settin
     if any(one.name == name and not one.is_system for one in hooks.plugins):
         meant = hooks.alias(name)
         if meant is not None:
-            return meant.system, settings.with_layer(f"plugin {name}", meant.settings, lowest=True)
+            return meant.system, settings.with_layer(f"{SITE}{name}", meant.settings, lowest=True)
     return name, settings
 
 

@@ -11,6 +11,9 @@ from typing import Any
 import attrs
 
 from anybatch import validators
+from anybatch.declarations import Kind as Kind
+from anybatch.declarations import Setting as Setting
+from anybatch.declarations import SiteDefault as SiteDefault
 from anybatch.host import Command
 from anybatch.model import Reason, Resources, State
 from anybatch.validators import all_are, is_a, is_aware, is_table, or_none, to_texts
@@ -38,50 +41,6 @@ class Detection:
     priority: int | None = attrs.field(default=50, validator=or_none(is_a(int)))
     unreachable: bool = attrs.field(default=False, validator=is_a(bool))
     details: Mapping[str, str] = attrs.field(factory=dict, validator=is_table)
-
-
-class Kind(str, enum.Enum):
-    """The types that a setting can have; texts (environment, command line) are read as such."""
-
-    TEXT = "text"
-    INTEGER = "integer"
-    NUMBER = "number"
-    FLAG = "flag"  #: true or false
-    SIZE = "size"  #: bytes, or a text such as "2 GiB"
-    DURATION = "duration"  #: seconds, or a text such as "1h30m"
-    LIST = "list"  #: texts; in the environment separated by commas
-    TABLE = "table"  #: names to texts; only in files and from programs
-    OPTION = "option"  #: an option of the system's own: a text, a number, or true for a bare flag
-
-
-@attrs.frozen(kw_only=True)
-class Setting:
-    """A setting that a plugin reads.
-
-    Attributes:
-        name: its key in the plugin's table; `*` in it stands for any characters, so that one
-            setting may be many (`+*`).
-        kind: its type.
-        default: None: not set.
-        choices: the texts it may have; empty: any.
-        help: what it is for, in a sentence.
-        replaced_by: it cannot be set, because anybatch or the plugin itself does; what to use.
-    """
-
-    name: str = attrs.field(validator=is_a(str))
-    kind: Kind = attrs.field(default=Kind.TEXT, converter=Kind)
-    default: Any = None
-    choices: tuple[str, ...] = attrs.field(default=(), converter=to_texts, validator=all_are(str))
-    help: str = attrs.field(default="", validator=is_a(str))
-    replaced_by: str = attrs.field(default="", validator=is_a(str))
-
-
-@attrs.frozen
-class SiteDefault:
-    """A site's default for a setting of any plugin: `SiteDefault("slurm.partition", "short")`."""
-
-    name: str = attrs.field(validator=is_a(str))
-    value: Any
 
 
 @attrs.frozen(kw_only=True)

@@ -292,10 +292,12 @@ def test_the_last_of_two_spellings_of_an_attribute_holds() -> None:
     [
         *("+", "MY.", "+1", "+a b", "+a.b", "+a=1\n+b", "+é", "MY.MY.x", "++x", "+*", "MY.*"),
         *("+AnybatchToken", "MY.anybatchtoken", "+ANYBATCHCOUNT"),
+        *("+Cmd", "MY.arguments", "+Iwd", "+UserLog", "+Out", "MY.ERR", "+TransferInput"),
+        *("+ContainerImage", "+OnExitRemove", "+Environment", "+ShouldTransferFiles"),
     ],
 )
 def test_what_is_no_attribute_of_the_users_is_refused(name: str) -> None:
-    """Names are words; the marks that jobs are found by are not the user's."""
+    """Names are words; what anybatch itself sets is not the user's."""
     with pytest.raises(UsageError, match="attribute"):
         render(submission({name: "1"}))
 
@@ -441,6 +443,19 @@ def test_a_container_is_the_pools_where_it_is_asked_to(
     assert (commands["universe"], commands.get("container_image")) == expected
     kept = "false" if expected[1] else None  # a shared file system has it already
     assert commands.get("transfer_container") == kept
+
+
+def test_a_pool_that_runs_the_image_has_a_universe_for_it() -> None:
+    """Another universe would run the job outside of its container; it is refused."""
+    with pytest.raises(UsageError, match="universe and container = 'native' contradict"):
+        render(submission({"container": "native", "universe": "vanilla"}, container="/a.sif"))
+    assert own(container="native", universe="vanilla")["universe"] == "vanilla"
+
+
+def test_false_takes_back_a_request_of_the_settings() -> None:
+    """What the job asks for holds."""
+    one = submission({"request_memory": False}, resources=Resources(memory="2 GiB"))
+    assert commands_of(one)["request_memory"] == "2048"
 
 
 @pytest.mark.parametrize(

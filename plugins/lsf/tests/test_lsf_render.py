@@ -419,3 +419,31 @@ def test_hosts_are_avoided() -> None:
     found = options(submission(avoid=hosts, resources=Resources(cores=2)))
     assert found["R"] == "select[hname!='n-1' && hname!='n2' && hname!='n3'] span[hosts=1]"
     assert "R" not in options(submission())
+
+
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [
+        ("select[a || b] order[ut]", "select[(a || b) && hname!='n1'] order[ut]"),
+        ("a||b rusage[x=1]", "select[(a||b) && hname!='n1'] rusage[x=1]"),
+        ("rusage[x=1]", "select[hname!='n1'] rusage[x=1]"),
+        ("1*{select[a]}+1*{b}", "1*{select[a]}+1*{b}"),
+    ],
+)
+def test_hosts_are_avoided_within_the_users_requirement(own: str, expected: str) -> None:
+    """A requirement has one selection, of both."""
+    assert options(submission({"R": own}, avoid=("n1",)))["R"] == expected
+
+
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [
+        ("select[type==any]", "select[type==any] rusage[mem=2097152] span[hosts=1]"),
+        ("span[ptile=2]", "span[ptile=2] rusage[mem=2097152]"),
+        ("", "rusage[mem=2097152] span[hosts=1]"),
+    ],
+)
+def test_a_requirement_is_joined_with_that_of_the_job(own: str, expected: str) -> None:
+    """What the job asks for stays; where the user places its slots, ours goes."""
+    needs = Resources(cores=4, memory="2 GiB")
+    assert options(submission({"R": own}, resources=needs))["R"] == expected

@@ -198,7 +198,7 @@ def test_jobs_beyond_the_largest_array_are_chunks(slurm: Session) -> None:
 def test_settings_become_directives_and_a_site_can_forbid_some(
     slurm: Session, tool: Callable[..., str]
 ) -> None:
-    """An option by its own name, a name that wins over the job's, and `skip`."""
+    """An option by its own name, a name in place of the program's, and `skip`."""
     settings = {
         "hold": True,
         "comment": "my own words",
@@ -207,7 +207,7 @@ def test_settings_become_directives_and_a_site_can_forbid_some(
         "mem": "100M",
         "skip": ["mem"],
     }
-    run = slurm.submit(Job(["true"], name="other", settings={"slurm": settings}))
+    run = slurm.submit(Job(["true"], settings={"slurm": settings}))
     shown = tool("squeue", "--noheader", f"--jobs={native_id(run)}", "--format=%P|%j|%k|%m")
     partition, name, comment, memory = shown.strip().split("|")
     assert (partition, name) == ("short", 'two "words" \\ #1')

@@ -33,6 +33,7 @@ from anybatch.records import (
     Submission,
     Transfer,
 )
+from anybatch.settings.contradictions import settled
 from anybatch.worker.script import render_script
 
 if TYPE_CHECKING:
@@ -210,7 +211,7 @@ class Planner:
         check_growth(job.retry, job.resources)
         settings = self._settings.with_layer("call", job.settings)
         names = [plugin.name for plugin in self._hooks.plugins.plugins_for(self._system)]
-        tables = {name: settings.table(name) for name in names}
+        tables = {name: settled(name, settings, job) for name in names}
         composed = merge(self._hooks.environments(self._system, job, tables, self._base))
         if job.container is not None and not composed.contained:
             raise JobError(

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from anybatch.records import Setting
 
 
+DEFAULT = "default"  #: the source of a plugin's own defaults
+SITE = "plugin "  #: before the name of a plugin that gives defaults for others
+
+
 @attrs.frozen
 class Layer:
     """Settings from one source: tables by plugin name."""
@@ -64,7 +68,7 @@ class Settings:
     def explain(self, plugin: str) -> dict[str, Value]:
         """Each setting of *plugin* that has a value, with its source."""
         values = {
-            name: Value(check(plugin, setting, setting.default, "default"), "default")
+            name: Value(check(plugin, setting, setting.default, DEFAULT), DEFAULT)
             for name, setting in self.declared[plugin].items()
             if setting.default is not None
         }

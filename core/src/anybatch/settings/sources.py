@@ -20,7 +20,7 @@ import platformdirs
 from anybatch.errors import SettingError, did_you_mean
 from anybatch.ownership import distrust
 from anybatch.records import Setting, SiteDefault
-from anybatch.settings.layers import Layer, Settings, checked_layer, spelt
+from anybatch.settings.layers import DEFAULT, SITE, Layer, Settings, checked_layer, spelt
 from anybatch.settings.schema import CORE, CORE_SETTINGS, JOB, TRUST, SettingsSchema, same_name
 from anybatch.settings.values import check, read_text
 
@@ -150,7 +150,7 @@ def _site_layers(
     """The defaults of site plugins; one that gives wrong ones costs only itself."""
     for name, tables in site:
         try:
-            yield checked_layer(declared, f"plugin {name}", tables)
+            yield checked_layer(declared, f"{SITE}{name}", tables)
         except SettingError as error:
             hooks.plugins.plugin_error(name, str(error))
 
@@ -159,7 +159,7 @@ def _check_default(plugins: Plugins, name: str, setting: Setting) -> None:
     """Name a plugin whose default is of the wrong kind before somebody's job needs it."""
     try:
         if setting.default is not None:
-            check(name, setting, setting.default, "default")
+            check(name, setting, setting.default, DEFAULT)
     except SettingError as error:
         plugins.plugin_error(name, str(error))
 

@@ -53,8 +53,25 @@ _MACRO = re.compile(r"\$(?=\w*\()")
 #: What nothing can escape. `$$(` is filled in when the job has a machine, in every string of it;
 #: where that fails the job is held. `$(DOLLAR)` becomes `$` again and again.
 _FILLED_IN = re.compile(r"\$(?=\$\w*\(|\(DOLLAR\))", re.IGNORECASE)
-#: Attributes that jobs are found by.
-_OURS = ("anybatchtoken", "anybatchcount")
+#: Attributes that anybatch sets, in small letters, and what to use instead.
+_OURS = {
+    **dict.fromkeys(("anybatchtoken", "anybatchcount", "submiteventusernotes"), ""),
+    **dict.fromkeys(("cmd", "args", "arguments"), "the job's command"),
+    **dict.fromkeys(("env", "environment"), "the job's env"),
+    **dict.fromkeys(("onexithold", "onexitremove"), "the job's retry"),
+    **dict.fromkeys(("containerimage", "dockerimage"), "the job's container"),
+    **dict.fromkeys(("shouldtransferfiles", "whentotransferoutput"), "htcondor.transfer"),
+    **dict.fromkeys(("transferinput", "transferexecutable"), "the job's inputs"),
+    **dict.fromkeys(("transferoutput", "transferoutputremaps"), "the job's outputs"),
+    "err": "the job's stderr",
+    "in": "the job's stdin",
+    "iwd": "the job's workdir",
+    "jobuniverse": "htcondor.universe",
+    "out": "the job's stdout",
+    "periodicrelease": "htcondor.periodic_release",
+    "periodicremove": "htcondor.periodic_remove",
+    "userlog": "the event log in the run's folder",
+}
 _HOST = re.compile(r"[A-Za-z0-9._-]+")
 _ATTRIBUTE = re.compile(r"(\+|MY\.)([A-Za-z_][A-Za-z0-9_]*)")
 
@@ -75,7 +92,17 @@ def _system_logs(number: int, page: int) -> str:
 
 def render(submission: Submission, timeout: timedelta = timedelta(minutes=2)) -> Rendered:
     """The submit description and the `condor_submit` command of a submission."""
-    commands = {**dict(_commands(submission)), **dict(_own(submission.settings))}
+    own_commands = dict(_own(submission.settings))
+    if is_contained(submission.container, submission.settings) and "universe" in own_commands:
+        raise UsageError(
+            "htcondor: the setting universe and container = 'native' contradict each "
+            "other, for the pool runs images in a universe of their own; remove one of them"
+        )
+    asked = dict(_resources(submission.resources))
+    for name in asked.keys() & own_commands.keys():
+        if own_commands[name] is False:  # it takes back what was set elsewhere
+            del own_commands[name]
+    commands = {**dict(_commands(submission)), **own_commands}
     for name, value in _avoided(submission.avoid):
         own = commands.get(name)
         commands[name] = value if own is None else f"({_value(name, own)}) && {value}"
@@ -220,10 +247,11 @@ def _own(settings: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield name, value
         elif name.startswith(("+", "MY.")):
             match = _ATTRIBUTE.fullmatch(name)
-            if not match or match[2].lower() in _OURS:
-                raise UsageError(
-                    f"htcondor: {name!r} is not a valid attribute name, or is reserved by anybatch"
-                )
+            if not match:
+                raise UsageError(f"htcondor: {name!r} is not a valid attribute name")
+            if (instead := _OURS.get(match[2].lower())) is not None:
+                hint = f"; use {instead}" if instead else ""
+                raise UsageError(f"htcondor: the attribute {name!r} is set by anybatch{hint}")
             yield f"MY.{match[2]}", value
 
 

@@ -43,6 +43,31 @@ COMMANDS = (
 #: Those that are files of the user's; condor_submit takes relative ones from the run's folder.
 PATHS = ("scitokens_file", "x509userproxy")
 
+#: Commands that tell something of what a job asks for.
+SAME = {"batch_name": "name", "request_cpus": "cores", "request_gpus": "gpus"}
+OVERLAPS = {
+    "allowed_execute_duration": {"time": ""},
+    "request_cpus": {"tasks": ""},
+    "request_disk": {"disk": ""},
+    "request_memory": {"memory": ""},
+}
+
+
+def _named(*attributes: str) -> str:
+    return rf"(?i)\A(\+|MY\.)({'|'.join(attributes)})="
+
+
+#: Attributes that do, of HTCondor itself and of pools that have time limits of their own.
+ATTRIBUTES = {
+    "cores": _named("RequestCpus"),
+    "tasks": _named("RequestCpus"),
+    "gpus": _named("RequestGPUs"),
+    "memory": _named("RequestMemory"),
+    "disk": _named("RequestDisk"),
+    "time": _named("AllowedExecuteDuration", "JobFlavour", "MaxRuntime", "MaxRuntimeMins"),
+    "name": _named("JobBatchName"),
+}
+
 #: Commands that anybatch itself needs, and what to use instead.
 MANAGED = {
     "arguments": "use the job's command",
@@ -78,7 +103,11 @@ MANAGED |= dict.fromkeys(_RERUNNING, "use the job's retry")
 SETTINGS = (
     *(
         Setting(
-            name=name, kind=Kind.OPTION, help=f"`{name}` of a submit description; see {MANUAL}."
+            name=name,
+            kind=Kind.OPTION,
+            help=f"`{name}` of a submit description; see {MANUAL}.",
+            same_as=SAME.get(name, ""),
+            overlaps=OVERLAPS.get(name, {}),
         )
         for name in COMMANDS
     ),
@@ -90,6 +119,7 @@ SETTINGS = (
             help=f"Any attribute of the job, for example `{prefix}{name} = {value}`. The "
             "value is a "
             "ClassAd expression, so a string needs double quotes.",
+            overlaps=ATTRIBUTES,
         )
         for prefix, name, value in (
             ("+", "JobFlavour", '"longlunch"'),

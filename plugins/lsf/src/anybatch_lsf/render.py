@@ -233,7 +233,10 @@ def _options(submission: Submission) -> Iterator[tuple[str, Any]]:
         cwd = str(_ELSEWHERE if travels(submission) else submission.folder)
         if _PLAIN.fullmatch(cwd) and "%" not in cwd:
             yield "cwd", cwd
-    yield from _resources(submission, cluster)
+    asked = dict(_resources(submission, cluster))
+    yield from asked.items()
+    if isinstance(own.get("R"), str):
+        own["R"] = _joined(own["R"], asked.get("R", ""))
     yield from ((letters, value) for letters, value in own.items() if letters != "J")
     if cluster.modern:
         words = own.get("Jd")
@@ -291,6 +294,27 @@ def _hosts(named: Iterable[str]) -> Iterator[str]:
             name = re.sub(r"\A\d+\*", "", host)
             if re.fullmatch(r"[A-Za-z0-9._-]+", name):
                 yield name
+
+
+def _joined(own: str, ours: str) -> str:
+    """A requirement of the user's with ours; where both place the slots, with theirs."""
+    braces = "{" in own
+    if braces or re.search(r"\bspan\s*\[", own):
+        ours = re.sub(r" ?\bspan\[[^]]*\]", "", ours)
+    if selected := re.match(r"select\[([^]]*)\] ?", ours):
+        ours = ours[selected.end() :]
+        own = own if braces else _selecting(own, selected[1])
+    return " ".join(filter(None, (own, ours)))
+
+
+def _selecting(own: str, more: str) -> str:
+    """A requirement that selects less; its selection may stand in front without its name."""
+    section = re.search(r"\bselect\s*\[([^]]*)\]", own)
+    if section:
+        return f"{own[: section.start()]}select[({section[1]}) && {more}]{own[section.end() :]}"
+    words = re.split(r"\b(?=(?:order|rusage|span|same|cu|affinity)\s*\[)", own, maxsplit=1)[0]
+    both = f"({words.strip()}) && {more}" if words.strip() else more
+    return f"select[{both}] {own[len(words) :]}".strip()
 
 
 def _unit(submission: Submission, cluster: Cluster) -> str:

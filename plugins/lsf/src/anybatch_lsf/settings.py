@@ -44,6 +44,24 @@ NAMES = {
     "user_group": "G",
 }
 
+#: Options that are another word for what a job asks for.
+SAME = {"J": "name", "n": "cores", "q": "queue", "x": "exclusive"}
+#: Options that tell something of what a job asks for. A requirement `R` is joined with that of the
+#: job; of two sections of one name, or beside parts in braces, LSF takes one or none.
+OVERLAPS = {
+    "M": {"memory": ""},
+    "R": {
+        **dict.fromkeys(("memory", "disk"), r"\brusage\s*\[|[{}]"),
+        "nodes": r"\bspan\s*\[|[{}]",
+        **dict.fromkeys(("cores", "tasks"), r"[{}]"),
+    },
+    "W": {"time": ""},
+    "gpu": {"gpus": ""},
+    "hostfile": {"nodes": "", "cores": "", "tasks": ""},
+    "n": {"tasks": ""},
+    "nnodes": {"nodes": ""},
+}
+
 #: Options that anybatch itself needs, and what to use instead.
 MANAGED = {
     "cwd": "use the job's workdir",
@@ -66,15 +84,20 @@ MANAGED = {
     "Zs": "the script is spooled anyway",
 }
 
+
+def _option(name: str, letters: str, help: str) -> Setting:
+    return Setting(
+        name=name,
+        kind=Kind.OPTION,
+        help=help,
+        same_as=SAME.get(letters, ""),
+        overlaps=OVERLAPS.get(letters, {}),
+    )
+
+
 SETTINGS = (
-    *(
-        Setting(name=name, kind=Kind.OPTION, help=f"`bsub -{name}`; see {MANUAL}.")
-        for name in OPTIONS
-    ),
-    *(
-        Setting(name=name, kind=Kind.OPTION, help=f"The same as `{letters}`.")
-        for name, letters in NAMES.items()
-    ),
+    *(_option(name, name, f"`bsub -{name}`; see {MANUAL}.") for name in OPTIONS),
+    *(_option(name, letters, f"The same as `{letters}`.") for name, letters in NAMES.items()),
     *(Setting(name=name, replaced_by=instead) for name, instead in MANAGED.items()),
     Setting(
         name="max_array",

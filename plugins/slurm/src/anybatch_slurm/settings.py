@@ -27,6 +27,36 @@ OPTIONS = (
     "wckey",
 )
 
+#: Options that are another word for what a job asks for.
+SAME = {
+    "container": "container",
+    "cpus-per-task": "cores",
+    "exclusive": "exclusive",
+    "gpus-per-task": "gpus",
+    "job-name": "name",
+    "nodes": "nodes",
+    "ntasks": "tasks",
+    "partition": "queue",
+}
+#: Options that tell something of what a job asks for: with both, sbatch refuses the job, or one
+#: is left out without a word. Those that only place tasks and cores (`ntasks-per-node`) are none.
+OVERLAPS = {
+    "cpus-per-gpu": {"cores": ""},
+    "gpus": {"gpus": ""},
+    "gpus-per-node": {"gpus": ""},
+    "gpus-per-socket": {"gpus": ""},
+    "gres": {"gpus": r"[=,:/]gpu"},
+    "mem": {"memory": ""},
+    "mem-per-cpu": {"memory": ""},
+    "mem-per-gpu": {"memory": ""},
+    "ntasks-per-gpu": {"gpus": ""},
+    "oversubscribe": {"exclusive": ""},
+    "time": {"time": ""},
+    "tmp": {"disk": ""},
+    "tres-per-job": {"cores": r"\bcpu\b", "gpus": r"\bgpu\b", "memory": r"\bmem\b"},
+    "tres-per-task": {"cores": r"\bcpu\b", "gpus": r"\bgpu\b", "memory": r"\bmem\b"},
+}
+
 #: Long options that anybatch itself needs, and what to use instead.
 MANAGED = {
     "array": "submit several jobs",
@@ -39,7 +69,13 @@ MANAGED = {
 
 SETTINGS = (
     *(
-        Setting(name=name, kind=Kind.OPTION, help=f"`sbatch --{name}`; see {MANUAL}.")
+        Setting(
+            name=name,
+            kind=Kind.OPTION,
+            help=f"`sbatch --{name}`; see {MANUAL}.",
+            same_as=SAME.get(name, ""),
+            overlaps=OVERLAPS.get(name, {}),
+        )
         for name in OPTIONS
     ),
     *(Setting(name=name, replaced_by=instead) for name, instead in MANAGED.items()),
