@@ -25,6 +25,7 @@ from anybatch.planning.inputs import (
 )
 from anybatch.planning.job_environment import JobEnvironment
 from anybatch.planning.own_folder import check_copies, check_own_folder
+from anybatch.planning.targets import Targets
 from anybatch.quoting import INDEX, RUN_FOLDER
 from anybatch.records import REMOTE_RUN_DIR, Limits, Transfer
 from anybatch.worker.script import JobLayout, NodeLimits
@@ -72,12 +73,16 @@ class Resolver:
         base: the folder that relative paths start from.
         node: what jobs do on nodes beside their command.
         system: the batch system, for errors.
+
+    Attributes:
+        targets: where the jobs write to.
     """
 
     def __init__(self, base: Path, host: Host, node: NodeLimits, system: str) -> None:
         self._base = base
         self._system = system
         self._node = node
+        self.targets = Targets(base)
         self._host = host
 
     def absolute(self, path: Path | str) -> str:
@@ -122,6 +127,8 @@ class Resolver:
             inputs = ((program, program_of(job)), *inputs)
         if job.scratch or job.copy_inputs:
             check_copies(job, inputs)
+        if not own:
+            self.targets.check_inputs(workdir, inputs)
         around = JobLayout(
             workdir=workdir,
             make_workdir=own and not job.scratch,

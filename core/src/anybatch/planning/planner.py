@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from anybatch.errors import JobError
-from anybatch.planning.clashes import check_copies, check_logs
 from anybatch.planning.existing import not_changed, skipping
 from anybatch.planning.expansion import expand, read_waits
 from anybatch.planning.filling import common_name, filled, name_of
@@ -131,8 +130,7 @@ class Planner:
         """
         if not jobs:
             raise JobError("no jobs to submit")
-        check_logs(jobs, self._resolver)
-        check_copies(jobs, self._resolver)
+        self._resolver.targets.check(jobs, waits)
         now = datetime.now(timezone.utc)
         run = new_run_id(now)
         work = RunDraft(run, runs / run, len(jobs), limit)

@@ -1,0 +1,110 @@
+"""Files that jobs of a run would overwrite for each other: refused before anything is planned."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from anybatch.errors import JobError
+from anybatch.model import Job, Resources
+
+from .toy import Toy, session_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def folders(isolated: Path) -> Path:
+    """A project with folders, and one that is a link."""
+    for name in ("a", "b", "out"):
+        isolated.joinpath(name).mkdir()
+        isolated.joinpath(name, "in.txt").touch()
+    isolated.joinpath("also-out").symlink_to("out")
+    return isolated
+
+
+def job(outputs: str, **more: Any) -> Job:
+    """A job with one output, or several."""
+    return Job(["true"], outputs=outputs.split(), **more)
+
+
+SAME: Any = [
+    [job("fit.pdf")] * 3,
+    [job("fit.pdf", output_dir="out")] * 2,
+    [job("fit.pdf", output_dir="out"), job("./fit.pdf", output_dir="also-out")],
+    [job("fit.pdf", workdir="a"), job("*.txt a/fit.pdf")],
+    [job("out/./fit.pdf"), job("fit.pdf", workdir="a", output_dir="out")],
+    [job("x", output_dir="r-{index}"), job("x", output_dir="r-0")],
+    [job("x-{seed}", output_dir="also-out", params={"seed": n // 2}) for n in range(3)],
+    [job("x-{index}", output_dir="out", template=True), job("x-0", output_dir="also-out")],
+    [Job(["true"], optional_outputs="x"), job("x")],
+    [job("x", scratch=True)] * 2,
+    [job("fit.pdf"), job("fit.pdf", name="other", resources=Resources(cores=2))],
+    [Job(["true"], stdout="fit.log"), job("fit.log")],
+    [Job(["true"], stdout="out/fit.log"), job("fit.log", output_dir="also-out")],
+]
+FINE: Any = [
+    [job("fit.pdf", output_dir="r/{index}")] * 3,
+    [job("x-{seed}", output_dir="out", params={"seed": n}) for n in range(3)],
+    [job("x-{index}", output_dir="out", template=True)] * 3,
+    [job("*", scratch=True)] * 2,
+    [job("fit.pdf", workdir="r/{index}")] * 3,
+    [job("*.pdf", output_dir="out")] * 3,
+    [job("plots/", output_dir="out")] * 3,
+    [job("fit.pdf", workdir="a"), job("fit.pdf", workdir="b"), job("fit.pdf")],
+    [job("fit.pdf fit.pdf ./fit.pdf")],
+    [job("fit.log", stdout="fit.log", stderr="fit.log")],
+    [job("a.pdf"), job("b.pdf")],
+]
+
+
+@pytest.mark.parametrize("jobs", SAME)
+def test_two_jobs_with_one_output_are_refused(folders: Path, toy: Toy, jobs: list[Job]) -> None:
+    """However the place is written, and whatever else differs between them."""
+    with pytest.raises(JobError, match=r"would overwrite each other's .*write \{index\}"):
+        session_of(folders, toy).submit(jobs)
+    assert toy.calls["submit"] == []
+    assert not folders.joinpath(".anybatch").exists()
+
+
+@pytest.mark.parametrize("jobs", FINE)
+def test_outputs_of_their_own_are_taken(folders: Path, toy: Toy, jobs: list[Job]) -> None:
+    """Folders of their own, names of their own, and patterns, of which nobody knows."""
+    assert session_of(folders, toy).plan(jobs).count == len(jobs)
+
+
+def test_a_job_that_waits_may_write_an_output_anew(folders: Path, toy: Toy) -> None:
+    """Also where another stands between them; not where two wait for the same."""
+    first = job("model")
+    between = Job(["true"], after=first)
+    last = job("model", after=between)
+    with session_of(folders, toy) as session:
+        assert session.plan([first, between, last]).count == 3
+        assert session.plan([last, between, first]).count == 3
+        with pytest.raises(JobError, match="jobs 0 and 2 would overwrite"):
+            session.plan([first, job("y", after=(first, other := job("model"))), other])
+        beside = job("model", after=between)
+        with pytest.raises(JobError, match="jobs 2 and 3 would overwrite"):
+            session.plan([first, between, last, beside])
+
+
+def test_inputs_of_one_name_in_one_folder_are_refused(folders: Path, toy: Toy) -> None:
+    """The second would not be put over the first, and its job would fail."""
+    jobs = [Job(["true"], inputs=f"{one}/in.txt", flat=True) for one in ("a", "b")]
+    with session_of(folders, toy) as session:
+        with pytest.raises(JobError, match=r"a/in\.txt and .*b/in\.txt of two jobs .* a workdir"):
+            session.plan(jobs)
+        assert session.plan([jobs[0]] * 2).count == 2
+        own = [Job(["true"], inputs=f"{one}/in.txt", flat=True, workdir=one) for one in ("a", "b")]
+        assert session.plan(own).count == 2
+
+
+def test_many_jobs_with_outputs(folders: Path, toy: Toy) -> None:
+    """A long chain of jobs that write one file anew, and thousands with a folder each."""
+    chain = [job("model")]
+    for _ in range(300):
+        chain.append(job("model", after=chain[-1]))
+    with session_of(folders, toy) as session:
+        assert session.plan(chain).count == 301
+        assert session.plan([job("x", output_dir="r-{index}")] * 20_000).count == 20_000
