@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -21,9 +23,14 @@ class Kind(str, enum.Enum):
     FLAG = "flag"  #: true or false
     SIZE = "size"  #: bytes, or a text such as "2 GiB"
     DURATION = "duration"  #: seconds, or a text such as "1h30m"
-    LIST = "list"  #: texts; in the environment separated by commas
+    LIST = "list"  #: texts; in the environment and with `--set` as `a,b` or `["a,b", "c"]`
     TABLE = "table"  #: names to texts; only in files and from programs
     OPTION = "option"  #: an option of the system's own: a text, a number, or true for a bare flag
+
+
+def from_folder(path: str, folder: Path) -> str:
+    """*path* from *folder*, without `..`: what `Setting.absolute` is for a plain path."""
+    return os.path.normpath(folder / path)
 
 
 #: What of a job settings of a batch system may tell, too.
@@ -60,6 +67,8 @@ class Setting:
         overlaps: further fields of which it tells something, each with a regular expression that
             is searched in `NAME=VALUE`; an empty one is found in every value. A job that asks for
             such a field and has such a value is refused.
+        absolute: makes a text of the setting that stands in a settings file absolute; called with
+            the text and the file's folder. Others start where the user stands.
     """
 
     name: str = attrs.field(validator=is_a(str))
@@ -70,6 +79,7 @@ class Setting:
     replaced_by: str = attrs.field(default="", validator=is_a(str))
     same_as: str = attrs.field(default="", validator=_is_of_a_job)
     overlaps: Mapping[str, str] = attrs.field(factory=dict, validator=_are_of_a_job)
+    absolute: Callable[[str, Path], str] | None = None
 
 
 @attrs.frozen

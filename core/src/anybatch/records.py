@@ -14,6 +14,7 @@ from anybatch import validators
 from anybatch.declarations import Kind as Kind
 from anybatch.declarations import Setting as Setting
 from anybatch.declarations import SiteDefault as SiteDefault
+from anybatch.declarations import from_folder as from_folder
 from anybatch.host import Command
 from anybatch.model import Reason, Resources, State
 from anybatch.validators import all_are, is_a, is_aware, is_table, or_none, to_texts

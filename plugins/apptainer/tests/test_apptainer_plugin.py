@@ -229,3 +229,32 @@ def test_the_kind_of_gpu_is_looked_for(
     unchecked = {"anybatch": {"check_resources": False}}  # this machine has no GPU
     job = {"container": "docker://a", "resources": Resources(gpus=1), "settings": unchecked}
     assert f" {option} docker" in wrapper(session, **job)
+
+
+@pytest.mark.parametrize("name", ["./img.sif", "img.sif", "../project/img.sif"])
+def test_paths_in_a_settings_file_start_in_its_folder(
+    machine: Callable[..., Session], anybatch_home: Path, name: str
+) -> None:
+    """Wherever the user stands; what is given in a call starts there."""
+    project, below = anybatch_home / "project", anybatch_home / "project" / "sub"
+    below.mkdir(parents=True)
+    project.joinpath("img.sif").touch()
+    text = f"runs_dir = 'runs'\n[apptainer]\nimage = '{name}'\nmounts = ['data:/data']\n"
+    project.joinpath("anybatch.toml").write_text(text, "utf-8")
+    one = machine("apptainer")
+    session = Session("local", host=one.host, plugins=one.plugins, folder=below)
+    line = wrapper(session, workdir=str(below))
+    assert f"{project}/img.sif" in line
+    assert f"{project}/data:/data" in line
+    assert session.runs_folder == project / "runs"
+    with pytest.raises(JobError, match=rf"the image {below}/x\.sif is not there"):
+        wrapper(session, container="./x.sif")
+
+
+@pytest.mark.parametrize("name", ["docker://alpine", "oci:folder", "/i.sif", "-x"])
+def test_what_is_no_relative_path_is_left(
+    machine: Callable[..., Session], anybatch_home: Path, name: str
+) -> None:
+    """Addresses, absolute paths, and what is refused by its name."""
+    anybatch_home.joinpath("anybatch.toml").write_text(f"[apptainer]\nimage = '{name}'\n", "utf-8")
+    assert machine("apptainer").settings.table("apptainer")["image"] == name

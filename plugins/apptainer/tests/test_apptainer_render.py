@@ -230,3 +230,43 @@ def test_no_value_adds_an_option(image: str, mounts: list[str], command: str, wo
     own = [value for value in options[1::2] if isinstance(value, str)]
     assert len(own) == len(mounts)
     assert all(value.startswith("/") and "," not in value for value in own)
+
+
+# -- further options
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        *(["--nv"], ["--no-mount", "home,tmp"], ["--no-mount=home", "--nv"], ["-ec", "--pid"]),
+        *(["-B", "/a"], ["-B/a", "-eH", "/h"], ["--env", "-x=1"], ["--env", "A=a b", "-C"]),
+        *(["--an-option-of-later", "value"], ["--an-option-of-later", "--nv"], []),
+    ],
+)
+def test_options_and_their_values_are_taken(params: list[str]) -> None:
+    """Long and short, with their values beside or after them, also those of later versions."""
+    assert words(additional_params=params) == [*HEAD, *BINDS, *PWD, *params, "/i.sif"]
+
+
+@pytest.mark.parametrize(
+    ("params", "told"),
+    [
+        (["--no-mount", "home", "tmp"], "'tmp' is neither an option .*home,tmp"),
+        (["other.sif"], "'other.sif' is neither"),
+        (["--nv", "x"], "'x' is neither"),
+        (["--no-mount=home", "tmp"], "'tmp' is neither"),
+        (["-e", "x"], "'x' is neither"),
+        (["-B/a", "x"], "'x' is neither"),
+        (["--"], "'--' is neither"),
+        (["--later", "a", "b"], "'b' is neither"),
+        (["--bind"], "'--bind' needs a value"),
+        (["-eB"], "'-eB' needs a value"),
+        (["--pwd", "/"], "use the job's workdir"),
+        (["--cwd=/"], "use the job's workdir"),
+        (["--help"], "no command would be run"),
+    ],
+)
+def test_what_would_be_the_image_is_refused(params: list[str], told: str) -> None:
+    """Neither a stray word nor an option without its value changes what is run."""
+    with pytest.raises(SettingError, match=told):
+        words(additional_params=params)

@@ -218,6 +218,27 @@ def test_files_of_the_user_are_looked_for_where_the_user_is(
     assert one.command == job.command
 
 
+def test_an_image_is_looked_for_where_the_user_is(tmp_path: Path) -> None:
+    """condor_submit would look for it in the run's folder; one that is not there is refused."""
+    tmp_path.joinpath("a.sif").touch()
+
+    def expanded(image: str, **own: Any) -> str | None:
+        job = Job(["true"], container=image)
+        plugin = HTCondor(ScriptedHost())
+        made = plugin.anybatch_expand(job, table(container="native", **own), tmp_path)
+        return made[0].container if made else None
+
+    for transfer in ("shared", "native"):
+        assert expanded("./a.sif", transfer=transfer) == f"{tmp_path}/a.sif"
+        assert expanded(f"{tmp_path}/a.sif", transfer=transfer) is None
+        assert expanded("docker://a/b", transfer=transfer) is None
+        with pytest.raises(UsageError, match=f"the image {tmp_path}/b.sif is not there"):
+            expanded("b.sif", transfer=transfer)
+    assert expanded("/cvmfs/b.sif", transfer="native") is None
+    with pytest.raises(UsageError, match="the image /cvmfs/b.sif is not there"):
+        expanded("/cvmfs/b.sif", transfer="shared")
+
+
 def test_in_an_image_nothing_of_the_login_node_is_set() -> None:
     """Its paths lead nowhere there; the image has its own."""
     names = {"PATH", "LD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV", "MODULEPATH"}

@@ -47,7 +47,7 @@ set_option: Decorator = _job(
     multiple=True,
     metavar="PLUGIN.KEY=VALUE",
     help="Change a setting, for example slurm.qos=long. `anybatch settings --all` lists all "
-    "settings. Repeatable.",
+    'settings. A list is a,b, or ["a,b", "c"] if a word has a comma. Repeatable.',
 )
 
 _RESOURCES: tuple[Decorator, ...] = (

@@ -97,6 +97,7 @@ class _FileLayers:
             if job := tables.pop(JOB, None):
                 self.jobs.append((path, job))
             layer = checked_layer(self._declared, str(path), tables)
+            layer = _from_folder(layer, self._declared, path.parent)
         except RecursionError:
             raise SettingError(f"{path} is nested too deeply") from None
         self.paths.append(path)
@@ -194,6 +195,26 @@ def _declarations(
 def _split(name: str) -> tuple[str, str]:
     table, dot, key = name.partition(".")
     return (table, key) if dot else (CORE, name)
+
+
+def _from_folder(layer: Layer, declared: Mapping[str, SettingsSchema], folder: Path) -> Layer:
+    """A layer of a file with relative paths that start in the file's folder."""
+    return Layer(
+        layer.source,
+        {
+            table: {name: _from_file(declared[table][name], own[name], folder) for name in own}
+            for table, own in layer.tables.items()
+        },
+    )
+
+
+def _from_file(setting: Setting, value: Any, folder: Path) -> Any:
+    """A value with relative paths that start in the folder of its file."""
+    if setting.absolute is None:
+        return value
+    if isinstance(value, tuple):
+        return tuple(setting.absolute(part, folder) for part in value)
+    return setting.absolute(value, folder) if isinstance(value, str) else value
 
 
 def _read_file(path: Path) -> dict[str, dict[str, Any]]:

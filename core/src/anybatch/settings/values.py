@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from anybatch.errors import SettingError, did_you_mean
 from anybatch.records import Kind
 from anybatch.settings.schema import CORE
 from anybatch.units import parse_duration, parse_size
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 if TYPE_CHECKING:
     from anybatch.records import Setting
@@ -20,7 +26,7 @@ def read_text(table: str, setting: Setting, text: str, source: str) -> Any:
     """The value of a setting from a text (environment, command line)."""
     value: Any = text
     if setting.kind is Kind.LIST:
-        value = [part.strip() for part in text.split(",") if part.strip()]
+        value = _list(table, setting, text, source)
     elif setting.kind is Kind.FLAG:
         value = _LITERALS.get(text.strip().lower(), text)
     elif setting.kind is Kind.OPTION and text.lower() in ("true", "false"):
@@ -28,6 +34,23 @@ def read_text(table: str, setting: Setting, text: str, source: str) -> Any:
     elif setting.kind in (Kind.INTEGER, Kind.NUMBER):
         value = _number(text)
     return check(table, setting, value, source)
+
+
+def _list(table: str, setting: Setting, text: str, source: str) -> list[Any]:
+    """`a,b`, or `["a,b", "c"]` as TOML writes a list, for elements with commas or white space."""
+    text = text.strip()
+    if not (text.startswith("[") and text.endswith("]")):
+        return [part.strip() for part in text.split(",") if part.strip()]
+    try:
+        found = tomllib.loads(f"list = {text}")
+        if found.keys() != {"list"}:
+            raise ValueError("more than one list")
+        return list(found["list"])
+    except (ValueError, RecursionError) as error:
+        raise SettingError(
+            f"setting {table}.{setting.name} ({source}): what stands in [ ] is a list as in TOML, "
+            f'such as ["a,b", "c"]: {error}'
+        ) from None
 
 
 def _number(text: str) -> Any:

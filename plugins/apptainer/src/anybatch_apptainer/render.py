@@ -14,6 +14,8 @@ from anybatch.errors import JobError, SettingError
 from anybatch.records import Environment
 from anybatch.worker_paths import ForbiddenMountPath, WorkerPath
 
+from anybatch_apptainer.options import checked_options, is_uri
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
@@ -38,7 +40,6 @@ _UNMOUNTABLE = ForbiddenMountPath(
     "cannot be mounted there; use another name, or apptainer.mount_defaults = false and "
     "apptainer.mounts of your own",
 )
-_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|(docker-archive|docker-daemon|oci|oci-archive):")
 
 
 def environment(words: Iterable[str | WorkerPath], settings: Mapping[str, Any]) -> Environment:
@@ -66,7 +67,7 @@ def words(
         base_dir: where relative paths start.
 
     Raises:
-        SettingError: a mount or command that makes no sense.
+        SettingError: a mount, command or option that makes no sense.
     """
     # Silent: apptainer tells of each folder that is bound twice. What is fatal is told anyway.
     yield from (program(command), "--silent", "exec")
@@ -80,7 +81,7 @@ def words(
         yield "--cleanenv"
     if job.resources.gpus and gpu != "none":
         yield f"--{gpu}"
-    yield from settings["additional_params"]
+    yield from checked_options(settings["additional_params"])
     yield image
 
 
@@ -93,11 +94,6 @@ def program(command: str) -> str:
     if not command or command.startswith("-"):
         raise SettingError(f"apptainer.command: {command!r} is not a program")
     return command
-
-
-def is_uri(image: str) -> bool:
-    """Whether *image* lies elsewhere (`docker://...`), so that nothing here can tell of it."""
-    return _URI.match(image) is not None
 
 
 def image_word(image: str, inputs: Mapping[str, str], base_dir: Path) -> str:

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from anybatch.records import Kind, Setting
+from typing import TYPE_CHECKING
+
+from anybatch.records import Kind, Setting, from_folder
+
+from anybatch_apptainer.options import is_uri
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def _absolute(path: str, folder: Path) -> str:
+    """An image or a mount in a settings file; what is no path, or makes no sense, is left."""
+    return path if not path or path[0] in ":-" or is_uri(path) else from_folder(path, folder)
+
 
 SETTINGS = (
     Setting(
         name="image",
+        absolute=_absolute,
         help="Image for jobs that name none (with `--container` or `Job.container`): a "
         "path or a URI.",
     ),
@@ -18,6 +32,7 @@ SETTINGS = (
     ),
     Setting(
         name="mounts",
+        absolute=_absolute,
         kind=Kind.LIST,
         default=(),
         help="Folders and files to mount: `SRC`, `SRC:DST` or `SRC:DST:ro`.",
@@ -33,7 +48,9 @@ SETTINGS = (
         name="additional_params",
         kind=Kind.LIST,
         default=(),
-        help="Further options of `apptainer exec`, one list element per word.",
+        help="Further options of `apptainer exec`, one list element per word. A word that contains "
+        'a comma is written as `["--no-mount", "home,tmp"]`.',
+        overlaps={"memory": r"'--memory['=]", "cores": r"'--cpu(s|set-cpus)['=]"},
     ),
     Setting(
         name="command",

@@ -6,9 +6,11 @@ that asks leads. Schedds number their jobs alike.
 
 from __future__ import annotations
 
+import os
 import re
 from datetime import timedelta
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -25,7 +27,6 @@ from anybatch_htcondor.sources import Sources
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from anybatch.host import Host
     from anybatch.model import Job
@@ -119,13 +120,33 @@ class HTCondor(BatchSystem):
     def anybatch_expand(
         self, job: Job, settings: Mapping[str, Any], base_dir: Path
     ) -> Sequence[Job] | None:
-        """The job with paths that do not depend on where condor_submit starts from."""
+        """The job with paths that do not depend on where condor_submit starts from.
+
+        Raises:
+            UsageError: an image that the pool runs the job in is a path, and is not there.
+        """
         given = {name: settings[name] for name in PATHS if settings[name] is not None}
         whole = {name: str(base_dir / str(path)) for name, path in given.items()}
-        if whole == given:
+        image = self._image(job, settings, base_dir)
+        if whole == given and image == job.container:
             return None
-        own = {**job.settings.get("htcondor", {}), **whole}
-        return [attrs.evolve(job, settings={**job.settings, "htcondor": own})]
+        tables = {**job.settings.get("htcondor", {}), **whole}
+        settings = {**job.settings, "htcondor": tables} if whole else job.settings
+        return [attrs.evolve(job, container=image, settings=settings)]
+
+    def _image(self, job: Job, settings: Mapping[str, Any], base_dir: Path) -> str | None:
+        """The image, absolute where the pool runs the job in one that is a path.
+
+        An absolute path may be one of the machines, such as `/cvmfs`, where files are transferred.
+        """
+        image = job.container
+        if image is None or "://" in image or not render.is_contained(image, settings):
+            return image
+        path = Path(os.path.normpath(base_dir / image))
+        is_ours = str(path) != image or self.anybatch_transfer(job, settings) is Transfer.SHARED
+        if is_ours and not self.host.exists(path):
+            raise UsageError(f"htcondor: the image {path} is not there")
+        return str(path)
 
     def anybatch_environment(
         self, job: Job, settings: Mapping[str, Any], system: str, base_dir: Path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from anybatch.records import Kind, Setting
+from anybatch.records import Kind, Setting, from_folder
 
 MANUAL = "https://htcondor.readthedocs.io/en/latest/man-pages/condor_submit.html"
 
@@ -108,6 +108,7 @@ SETTINGS = (
             help=f"`{name}` of a submit description; see {MANUAL}.",
             same_as=SAME.get(name, ""),
             overlaps=OVERLAPS.get(name, {}),
+            absolute=from_folder if name in PATHS else None,
         )
         for name in COMMANDS
     ),
