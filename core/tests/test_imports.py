@@ -184,6 +184,7 @@ FLOW = (
         "quoting",
         "host",
         "errors",
+        "arguments",
         "states",
         "retries",
         "resources",

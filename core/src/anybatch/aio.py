@@ -15,6 +15,7 @@ from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
+from anybatch import arguments
 from anybatch.errors import AnybatchError
 from anybatch.session import Session as BlockingSession
 
@@ -134,11 +135,12 @@ class Run:
 
     async def wait(self, timeout: float | None = None) -> list[Outcome]:
         """See `anybatch.Run.wait`."""
-        await self._until(lambda: self.blocking.finished, timeout)
+        await self._until(lambda: self.blocking.finished, arguments.seconds(timeout))
         return await asyncio.to_thread(self.blocking.wait)
 
     async def as_completed(self, timeout: float | None = None) -> AsyncIterator[Outcome]:
         """See `anybatch.Run.as_completed`."""
+        timeout = arguments.seconds(timeout)
         deadline = None if timeout is None else time.monotonic() + timeout
         pending = list(range(len(self.blocking)))
         while pending:

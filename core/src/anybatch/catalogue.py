@@ -15,6 +15,7 @@ from anybatch.errors import (
     RunNotFound,
     UnknownSystem,
     UsageError,
+    shown,
 )
 from anybatch.plugins.registry import Plugins
 from anybatch.run import Run
@@ -120,7 +121,7 @@ class Catalogue:
             return self._again(known)
         selection = read_selection(name)
         if selection.parts or selection.run == ALL:
-            raise UsageError(f"one run is needed here, not {name!r:.100}")
+            raise UsageError(f"one run is needed here, not {shown(name)}")
         return self._attach(find_run(self.index, selection))
 
     def _attach(self, run: str) -> Run:

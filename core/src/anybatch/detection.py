@@ -5,7 +5,14 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from anybatch.errors import AnybatchError, CommandError, CommandNotFound, UnknownSystem, UsageError
+from anybatch.errors import (
+    AnybatchError,
+    CommandError,
+    CommandNotFound,
+    UnknownSystem,
+    UsageError,
+    shown,
+)
 from anybatch.records import Detection
 from anybatch.settings.layers import SITE
 
@@ -55,7 +62,7 @@ def given_name(system: str | None, plugins: Plugins) -> str | None:
         UnknownSystem: no plugin has that name.
     """
     if not isinstance(system, str | None):
-        raise UsageError(f"system must be a batch system's name, not {system!r:.100}")
+        raise UsageError(f"system must be a batch system's name, not {shown(system)}")
     if system not in (None, "", AUTO) and all(one.name != system for one in plugins):
         plugins.system(system)
     return system

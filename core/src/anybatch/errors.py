@@ -3,6 +3,7 @@
     AnybatchError
     ├── UsageError            an invalid request; nothing was submitted
     │   ├── JobError          a job's description
+    │   │   └── InvalidValue  a value of `Resources` or `Retry`; also a ValueError
     │   ├── SettingError      a setting, wherever it was set
     │   ├── UnknownSystem     no such batch system, or `auto` found none
     │   └── RunNotFound       no such run
@@ -42,6 +43,10 @@ class UsageError(AnybatchError):
 
 class JobError(UsageError):
     """The description of a job is invalid."""
+
+
+class InvalidValue(JobError, ValueError):
+    """A value of `Resources` or `Retry` is invalid."""
 
 
 class SettingError(UsageError):
@@ -143,3 +148,11 @@ def shorten(text: str, limit: int = 2000) -> str:
         return text
     half = limit // 2
     return f"{text[:half]} [... {len(text) - limit} characters ...] {text[-half:]}"
+
+
+def shown(value: object, limit: int = 100) -> str:
+    """A value that a program gave, for an error: as Python writes it, and not long."""
+    try:
+        return f"{value!r:.{limit}}"
+    except Exception:  # such as an integer of thousands of digits
+        return f"a value of type {type(value).__name__}"

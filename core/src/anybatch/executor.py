@@ -9,9 +9,11 @@ from concurrent.futures import BrokenExecutor, Future, InvalidStateError
 from concurrent.futures import TimeoutError as FutureTimeout
 from typing import TYPE_CHECKING, Any
 
-from anybatch.errors import AnybatchError, CommandError, FolderError, JobError, UnknownSystem
+from anybatch import arguments
+from anybatch.errors import AnybatchError, CommandError, FolderError, JobError, UnknownSystem, shown
 from anybatch.model import Job
 from anybatch.outcome import JobFailed
+from anybatch.planning.expansion import list_jobs
 from anybatch.runs import forks
 from anybatch.session import Session
 
@@ -108,9 +110,12 @@ class Executor:
         Raises:
             JobFailed: at the first that is not done.
             TimeoutError: an outcome was not there within *timeout* seconds of the call.
+            UsageError: something is no job, or *timeout* no number; nothing was submitted.
         """
+        timeout = arguments.seconds(timeout)
         deadline = None if timeout is None else time.monotonic() + timeout
-        return _outcomes([self.submit(job) for job in jobs], deadline)
+        listed = list_jobs(jobs, self.session.settings.core("max_jobs"))
+        return _outcomes([self.submit(job) for job in listed], deadline)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no more jobs.
@@ -310,15 +315,19 @@ class Executor:
         self.shutdown()
 
 
+class NotAJob(JobError, TypeError):
+    """What was given to an executor is no `Job`."""
+
+
 def _check(job: object) -> None:
     """Refuse what is no job, and what would depend on the moment it is given.
 
     Raises:
-        TypeError: it is no job.
+        NotAJob: it is none.
         JobError: it waits for another job; whether both are in one run, nobody can know.
     """
     if not isinstance(job, Job):
-        raise TypeError(f"an executor takes a Job, not {type(job).__name__}: {job!r:.100}")
+        raise NotAJob(f"an executor takes a Job, not {type(job).__name__}: {shown(job)}")
     if any(isinstance(other, Job) for other in job.after):
         raise JobError(
             "after: a job given to an executor cannot wait for another Job; submit both with "

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from anybatch.errors import shown
+
 _Path = str | os.PathLike[str]
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -118,7 +120,7 @@ def check_kinds(job: object) -> str:
     """Which field of a job is of a wrong type, and what to give; empty: none."""
     for field, (fits, wanted) in _KINDS.items():
         if not fits(value := getattr(job, field)):
-            return f"{field} must be {wanted}, not {type(value).__name__}: {value!r:.100}"
+            return f"{field} must be {wanted}, not {type(value).__name__}: {shown(value)}"
     return ""
 
 
@@ -135,7 +137,7 @@ def _check_words(words: tuple[str, ...]) -> str:
     for number, word in enumerate(words):
         if not isinstance(word, str):
             kind = type(word).__name__
-            return f"argument {number} of the command must be a string, not {kind}: {word!r}"
+            return f"argument {number} of the command must be a string, not {kind}: {shown(word)}"
         if found := flaw(word):
             return f"argument {number} of the command contains {found}: {word!r}"
     return "" if words[0] else "the name of the program is empty"
@@ -155,12 +157,12 @@ def check_env(env: Mapping[str, str]) -> str:
     """What is wrong with variables; empty: nothing."""
     for name, value in env.items():
         if not isinstance(name, str) or not _VARIABLE.fullmatch(name):
-            return f"env: {name!r} is not a valid variable name"
+            return f"env: {shown(name)} is not a valid variable name"
         if name in _SHELL_OWNED or name.startswith(("ANYBATCH_", "ab_")):
             return f"env: {name!r} is reserved by the shell or by anybatch"
         if not isinstance(value, str):
             kind = type(value).__name__
-            return f"env: the value of {name!r} must be a string, not {kind}: {value!r}"
+            return f"env: the value of {name!r} must be a string, not {kind}: {shown(value)}"
         if found := flaw(value):
             return f"env: the value of {name!r} contains {found}"
     return ""
@@ -171,14 +173,14 @@ def check_labels(labels: Mapping[str, str]) -> str:
     for name, value in labels.items():
         if not isinstance(name, str) or not _LABEL.fullmatch(name):
             return (
-                f"labels: {name!r} is not a valid name; use letters, digits and . _ - "
+                f"labels: {shown(name)} is not a valid name; use letters, digits and . _ - "
                 f"(first a letter)"
             )
         if not isinstance(value, str):
             kind = type(value).__name__
-            return f"labels: the value of {name!r} must be a string, not {kind}: {value!r}"
+            return f"labels: the value of {name!r} must be a string, not {kind}: {shown(value)}"
         if "\n" in value:
-            return f"labels: the value of {name!r} must be a single line: {value!r}"
+            return f"labels: the value of {name!r} must be a single line: {shown(value)}"
         if found := flaw(value):
             return f"labels: the value of {name!r} contains {found}"
     return ""

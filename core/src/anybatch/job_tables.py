@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from anybatch.errors import JobError, did_you_mean
+from anybatch.errors import JobError, did_you_mean, shown
 from anybatch.resources import Resources
 from anybatch.retries import Retry, RetryRule
 
@@ -116,7 +116,7 @@ def _plain_value(name: str, value: Any) -> Any:
         return [_plain_value(name, one) for one in value]
     if value is None or isinstance(value, (str, int, float, bool)):
         return value
-    raise JobError(f"{name}: {value!r:.80} is no text, number, list or table")
+    raise JobError(f"{name}: {shown(value)} is no text, number, list or table")
 
 
 def write_toml(table: Mapping[str, Any]) -> str:
@@ -179,7 +179,7 @@ def _checked(content: Mapping[str, Any], known: Mapping[str, Check], prefix: str
             raise JobError(f"unknown key {prefix + name!r}{did_you_mean(name, known)}")
         kind, fits = known[name]
         if not fits(value):
-            raise JobError(f"{prefix}{name} must be {kind}: {value!r}")
+            raise JobError(f"{prefix}{name} must be {kind}: {shown(value)}")
     return dict(content)
 
 

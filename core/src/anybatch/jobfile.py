@@ -19,9 +19,11 @@ from __future__ import annotations
 
 import json
 import sys
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from anybatch.arguments import must_be
 from anybatch.errors import JobError
 from anybatch.model import Job
 
@@ -69,6 +71,7 @@ def job_of_table(content: Mapping[str, Any], source: str) -> Job:
 
 
 def _read(path: Path | str) -> dict[str, Any]:
+    must_be((str, PathLike), path, "path", "a path (a string or a Path)")
     kind = "JSON" if Path(path).suffix == ".json" else "TOML"
     try:
         text = Path(path).read_text("utf-8")

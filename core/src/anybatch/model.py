@@ -11,7 +11,7 @@ import attrs
 
 from anybatch import job_fields as fields
 from anybatch import job_tables, parameters, sweeps
-from anybatch.errors import JobError
+from anybatch.errors import JobError, shown
 from anybatch.parameters import Value
 from anybatch.resources import Resources
 from anybatch.retries import Retry, read_retry
@@ -222,14 +222,14 @@ class Job:
 
 def _check_kinds(job: Job) -> str:
     if not isinstance(job.resources, Resources):
-        return f"resources must be Resources(cores=2, ...), not {job.resources!r:.100}"
+        return f"resources must be Resources(cores=2, ...), not {shown(job.resources)}"
     for item in job.after:
         if isinstance(item, (Job, str)) or isinstance(getattr(item, "id", None), str):
             continue
         if isinstance(index := getattr(item, "index", None), int):  # a JobView or an Outcome
             name = f"{getattr(item, 'run', 'RUN')}:{index}"
             return f"after: name a job of an earlier run by the text {name!r}"
-        return f"after takes jobs of the same submission, runs, or texts RUN:0, not {item!r:.100}"
+        return f"after takes jobs of the same submission, runs, or texts RUN:0, not {shown(item)}"
     return ""
 
 
@@ -269,7 +269,7 @@ class Jobs(Sequence[Job]):
         ]
 
     def __repr__(self) -> str:
-        return f"<{len(self)} jobs of {self.job.command!r:.100}>"
+        return f"<{len(self)} jobs of {shown(self.job.command)}>"
 
     def __len__(self) -> int:
         return len(self.table)

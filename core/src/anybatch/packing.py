@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
-from anybatch.errors import JobError
+from anybatch.errors import JobError, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +22,7 @@ _T = TypeVar("_T")
 
 def _positive(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise JobError(f"pack: {attribute.name} must be a whole number, 1 or more: {value!r:.50}")
+        raise JobError(f"pack: {attribute.name} must be a whole number, 1 or more: {shown(value)}")
 
 
 @attrs.frozen

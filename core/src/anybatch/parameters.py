@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from anybatch.errors import shown
 from anybatch.job_fields import flaw
 
 Value = str | int | float | bool
@@ -59,7 +60,7 @@ def check_names(names: Any) -> str:
     for name in names:
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             return (
-                f"parameter {name!r:.80}: a name is made of letters, digits and _, first a letter"
+                f"parameter {shown(name)}: a name is made of letters, digits and _, first a letter"
             )
         if name in RESERVED:
             return f"parameter {name!r}: {{{name}}} has a meaning of its own; choose another name"
@@ -83,7 +84,7 @@ def check_value(name: str, value: Any) -> str:
         small = value.bit_length() <= _MOST_BITS
         return "" if small else f"parameter {name!r}: a number is too long; give it as a text"
     kind = type(value).__name__
-    return f"parameter {name!r}: a value must be {_EXPECTED}, not {kind}: {value!r:.80}"
+    return f"parameter {name!r}: a value must be {_EXPECTED}, not {kind}: {shown(value)}"
 
 
 def write(value: Value) -> str:

@@ -3,26 +3,45 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
+from anybatch.errors import InvalidValue, shown
 from anybatch.units import format_duration, format_size, parse_duration, parse_size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_Read = TypeVar("_Read")
+_MOST = 2**31 - 1  #: of anything that is counted; batch systems count no further
 
 
 def _size(value: int | str | None) -> int | None:
-    return None if value is None else parse_size(value)
+    return None if value is None else read(parse_size, value)
 
 
 def _duration(value: timedelta | float | str | None) -> timedelta | None:
-    return None if value is None else parse_duration(value)
+    return None if value is None else read(parse_duration, value)
+
+
+def read(parse: Callable[[Any], _Read], value: Any) -> _Read:
+    """What a size or a duration is.
+
+    Raises:
+        InvalidValue: it is none.
+    """
+    try:
+        return parse(value)
+    except ValueError as error:
+        raise InvalidValue(str(error)) from None
 
 
 def _at_least(minimum: int) -> Any:
     def check(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
-        if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
-            raise ValueError(
-                f"{attribute.name} must be a whole number, {minimum} or more: {value!r}"
+        if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= _MOST:
+            raise InvalidValue(
+                f"{attribute.name} must be a whole number, {minimum} or more: {shown(value)}"
             )
 
     return check
@@ -31,7 +50,7 @@ def _at_least(minimum: int) -> Any:
 def _is_a(kind: type, words: str) -> Any:
     def check(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
         if value is not attribute.default and not isinstance(value, kind):
-            raise ValueError(f"{attribute.name} must be {words}, not {value!r:.100}")
+            raise InvalidValue(f"{attribute.name} must be {words}, not {shown(value)}")
 
     return check
 
@@ -52,7 +71,7 @@ class Resources:
         exclusive: the nodes are not shared with other jobs.
 
     Raises:
-        ValueError: a number is out of range, or a text is not a size or duration.
+        InvalidValue: a number is out of range, or a text is not a size or duration.
     """
 
     nodes: int = attrs.field(default=1, validator=_at_least(1))

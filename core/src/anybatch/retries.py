@@ -8,7 +8,8 @@ from typing import Any
 
 import attrs
 
-from anybatch.errors import JobError, did_you_mean
+from anybatch.errors import InvalidValue, JobError, did_you_mean, shown
+from anybatch.resources import read
 from anybatch.states import Reason
 from anybatch.units import parse_duration, parse_size
 
@@ -21,14 +22,14 @@ _LONGEST_NUMBER = 19  #: characters
 
 def _times(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _MOST_TIMES:
-        raise ValueError(f"{attribute.name} must be a whole number, 0 or more: {value!r:.50}")
+        raise InvalidValue(f"{attribute.name} must be a whole number, 0 or more: {shown(value)}")
 
 
 def _reasons(values: Reason | str | Iterable[Reason | str]) -> frozenset[Reason]:
     if isinstance(values, str):
         values = [values]
     if not isinstance(values, Iterable):
-        raise ValueError(f"on must be a list of reasons, not {values!r:.100}")
+        raise InvalidValue(f"on must be a list of reasons, not {shown(values)}")
     return frozenset(_reason(value, "on: ") for value in values)
 
 
@@ -36,8 +37,10 @@ def _reason(value: Reason | str, where: str = "") -> Reason:
     try:
         return Reason(value)
     except ValueError:
-        hint = did_you_mean(str(value), [reason.value for reason in Reason])
-        raise ValueError(f"{where}unknown reason {value!r:.50}{hint}") from None
+        hint = did_you_mean(
+            str(value)[:50] if isinstance(value, str) else "", [reason.value for reason in Reason]
+        )
+        raise InvalidValue(f"{where}unknown reason {shown(value)}{hint}") from None
 
 
 def _factor(value: float | str | None) -> float | None:
@@ -46,28 +49,32 @@ def _factor(value: float | str | None) -> float | None:
         return None
     try:
         factor = float(value.strip().lstrip("xX") if isinstance(value, str) else value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         factor = 0.0
     if isinstance(value, bool) or not 1 < factor <= 1000:
-        raise ValueError(f"{value!r:.50} is no growth; give a factor above 1, such as 'x1.5'")
+        raise InvalidValue(f"{shown(value)} is no growth; give a factor above 1, such as 'x1.5'")
     return factor
 
 
 def _most(value: timedelta | float | str | None) -> str:
     if isinstance(value, timedelta):
         return f"{value.total_seconds():g}s"
-    return "" if value is None else str(value)
+    return (
+        "" if value is None else shown(value).strip("'\"") if not isinstance(value, str) else value
+    )
 
 
 def _pause(value: timedelta | float | str) -> timedelta:
-    return timedelta(0) if value in (0, timedelta(0)) else parse_duration(value)
+    return timedelta(0) if value in (0, timedelta(0)) else read(parse_duration, value)
 
 
 def _codes(values: int | Iterable[int]) -> tuple[int, ...]:
+    if not isinstance(values, int | Iterable):
+        raise InvalidValue(f"codes must be exit codes, 1 to 255, not {shown(values)}")
     made = (values,) if isinstance(values, int) else tuple(values)
     for code in made:
         if isinstance(code, bool) or not isinstance(code, int) or not 1 <= code <= 255:
-            raise ValueError(f"codes must be exit codes, 1 to 255, not {code!r:.50}")
+            raise InvalidValue(f"codes must be exit codes, 1 to 255, not {shown(code)}")
     return tuple(sorted(set(made)))
 
 
@@ -87,7 +94,7 @@ class RetryRule:
             for `node_failure`.
 
     Raises:
-        ValueError: an unknown reason, or a value that is out of range.
+        InvalidValue: an unknown reason, or a value that is out of range.
     """
 
     reason: Reason = attrs.field(converter=_reason)
@@ -101,12 +108,12 @@ class RetryRule:
 
     def __attrs_post_init__(self) -> None:
         if self.codes and self.reason is not Reason.EXIT_CODE:
-            raise ValueError(f"codes are for exit_code, not for {self.reason.value}")
+            raise InvalidValue(f"codes are for exit_code, not for {self.reason.value}")
         if not isinstance(self.avoid_host, bool | None):
-            raise ValueError(f"avoid_host must be True or False, not {self.avoid_host!r:.50}")
+            raise InvalidValue(f"avoid_host must be True or False, not {shown(self.avoid_host)}")
         grows = [name for name in ("memory", "time") if getattr(self, name) is not None]
         if self.most and len(grows) != 1:
-            raise ValueError("most is the limit of either memory or time; just one of them grows")
+            raise InvalidValue("most is the limit of either memory or time; just one of them grows")
         if self.most:
             self.limits()
 
@@ -115,8 +122,8 @@ class RetryRule:
         if not self.most:
             return None, None
         if self.memory is not None:
-            return parse_size(self.most), None
-        return None, parse_duration(self.most)
+            return read(parse_size, self.most), None
+        return None, read(parse_duration, self.most)
 
     @property
     def avoids(self) -> bool:
@@ -125,10 +132,12 @@ class RetryRule:
 
 
 def _rules(values: Iterable[RetryRule]) -> tuple[RetryRule, ...]:
+    if not isinstance(values, Iterable):
+        raise InvalidValue(f"rules must be a list of RetryRule, not {shown(values)}")
     made = tuple(values)
     for one in made:
         if not isinstance(one, RetryRule):
-            raise ValueError(f"rules must be a list of RetryRule, not of {one!r:.50}")
+            raise InvalidValue(f"rules must be a list of RetryRule, not of {shown(one)}")
     return made
 
 
@@ -143,7 +152,7 @@ class Retry:
         rules: for reasons that are counted apart; they go before `on`.
 
     Raises:
-        ValueError: a negative number, an unknown reason, or two rules for one reason.
+        InvalidValue: a negative number, an unknown reason, or two rules for one reason.
     """
 
     times: int = attrs.field(default=0, validator=_times)
@@ -157,7 +166,7 @@ class Retry:
         reasons = [rule.reason for rule in self.rules]
         for reason in reasons:
             if reasons.count(reason) > 1:
-                raise ValueError(f"there are two rules for {reason.value}")
+                raise InvalidValue(f"there are two rules for {reason.value}")
 
     @property
     def most(self) -> int:
@@ -208,24 +217,26 @@ def _from_table(table: Mapping[str, Any]) -> Retry:
 def _rule(name: str, given: int | Mapping[str, Any]) -> RetryRule:
     known = ["times", "on", *(reason.value for reason in Reason)]
     if name not in known:
-        raise ValueError(f"unknown key {name!r:.50}{did_you_mean(str(name), known)}")
+        raise InvalidValue(f"unknown key {shown(name)}{did_you_mean(str(name), known)}")
     fields = given if isinstance(given, Mapping) else {"times": given}
     for key in fields:
         if key not in _RULE_KEYS:
-            raise ValueError(f"{name}: unknown key {key!r:.50}{did_you_mean(str(key), _RULE_KEYS)}")
+            raise InvalidValue(
+                f"{name}: unknown key {shown(key)}{did_you_mean(str(key), _RULE_KEYS)}"
+            )
     if "times" not in fields:
-        raise ValueError(f"{name}: times is missing: how often it is run again")
+        raise InvalidValue(f"{name}: times is missing: how often it is run again")
     try:
         return RetryRule(_reason(name), **fields)
     except (ValueError, TypeError) as error:
-        raise ValueError(f"{name}: {error}") from None
+        raise InvalidValue(f"{name}: {error}") from None
 
 
 def read_retry_option(text: str) -> int | RetryRule:
     """`3`, or `REASON=TIMES[,KEY=VALUE]...`: `exit_code=5,codes=75,76,pause=1m`.
 
     Raises:
-        ValueError: it says nothing that can be.
+        InvalidValue: it says nothing that can be.
     """
     if text.strip().removeprefix("-").isdecimal() and len(text) < _LONGEST_NUMBER:
         return Retry(int(text)).times
@@ -247,7 +258,7 @@ def _pairs(text: str) -> list[tuple[str, str]]:
         elif pairs:
             pairs[-1] = (pairs[-1][0], f"{pairs[-1][1]},{part.strip()}")
         else:
-            raise ValueError(f"{text!r:.80}: expected TIMES, or REASON=TIMES[,KEY=VALUE]...")
+            raise InvalidValue(f"{shown(text)}: expected TIMES, or REASON=TIMES[,KEY=VALUE]...")
     return pairs
 
 

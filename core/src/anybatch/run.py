@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from anybatch.errors import NotAccepted, RunNotFound, UsageError
+from anybatch import arguments
+from anybatch.errors import NotAccepted, RunNotFound, shown
 from anybatch.model import State
 from anybatch.runs.gate import change_limit
 from anybatch.runs.rerun import Rerun, Wanted, changed_settings, read_states
@@ -77,6 +78,7 @@ class Run:
 
     def has_label(self, label: str) -> bool:
         """Whether any job has the label: `NAME=VALUE`, or `NAME` for any value."""
+        arguments.must_be(str, label, "label", "a text, NAME or NAME=VALUE")
         name, equals, value = label.partition("=")
         tables = (table for _, table in self.watched.state.file.labels)
         return any(name in table and (not equals or table[name] == value) for table in tables)
@@ -123,11 +125,10 @@ class Run:
         return self._job(index).outcome
 
     def _job(self, index: int) -> JobRecord:
-        if not isinstance(index, int) or isinstance(index, bool):
-            raise UsageError(f"a job's index must be a whole number, not {index!r:.100}")
+        arguments.whole_number(index, "a job's index")
         if not 0 <= index < len(self):
             has = "only job 0" if len(self) == 1 else f"jobs 0 to {len(self) - 1}"
-            raise RunNotFound(f"run {self.id} has no job {index!r:.20}; it has {has}")
+            raise RunNotFound(f"run {self.id} has no job {shown(index)}; it has {has}")
         return self.watched.state.jobs[index]
 
     def description(self, index: int) -> Job:
@@ -156,7 +157,9 @@ class Run:
         Raises:
             TimeoutError: *timeout* has passed.
             FolderError: the run's journal cannot be written any more.
+            UsageError: *timeout* is no number.
         """
+        timeout = arguments.seconds(timeout)
         if not self._engine.wait_until(lambda: self.finished, timeout, [self.watched]):
             raise TimeoutError(f"run {self.id}: {_count(self.watched.state.unfinished)} not ended")
         self._engine.account(self.watched)
@@ -169,7 +172,11 @@ class Run:
         Raises:
             TimeoutError: *timeout* has passed.
             FolderError: the run's journal cannot be written any more.
+            UsageError: *timeout* is no number.
         """
+        return self._completed(arguments.seconds(timeout))
+
+    def _completed(self, timeout: float | None) -> Iterator[Outcome]:
         deadline = None if timeout is None else time.monotonic() + timeout
         pending = list(range(len(self)))
         while pending:
@@ -230,17 +237,14 @@ class Run:
         Raises:
             RunNotFound, UsageError, CommandError: as for `terminate`.
         """
-        if not isinstance(signal, str | None):
-            raise UsageError(f"signal must be a name such as 'USR1', not {signal!r:.100}")
         name = None if signal is None else read_signal(signal)
         check_reason(reason, signal)
         jobs = [job.index for job in self._jobs(indices)]
         return self._engine.terminate(self.watched, jobs, name, reason)
 
     def _jobs(self, indices: Iterable[int] | None) -> list[JobRecord]:
-        if isinstance(indices, str) or not isinstance(indices, Iterable | None):
-            raise UsageError(f"indices must be a list of numbers, such as [0], not {indices!r:.80}")
-        return [self._job(i) for i in (range(len(self)) if indices is None else indices)]
+        given = range(len(self)) if indices is None else arguments.numbers(indices, "indices")
+        return [self._job(index) for index in given]
 
     def rerun(
         self,

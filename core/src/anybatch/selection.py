@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from anybatch.errors import RunNotFound, UsageError, did_you_mean
+from anybatch.errors import RunNotFound, UsageError, did_you_mean, shown
 from anybatch.model import State
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def read_selection(text: str) -> Selection:
         UsageError: it cannot be read as a selection.
     """
     if not isinstance(text, str):
-        raise UsageError(f"a run is named by a text, RUN or RUN:JOBS, not by {text!r:.100}")
+        raise UsageError(f"a run is named by a text, RUN or RUN:JOBS, not by {shown(text)}")
     run, jobs = _split(text)
     if jobs is None:
         return Selection(run)
@@ -173,18 +173,18 @@ def _part(part: str, text: str) -> Part:
     if found := _NUMBERS.fullmatch(part):
         numbers = Numbers(int(found[1]), int(found[2] or found[1]))
         if numbers.last < numbers.first:
-            raise UsageError(f"invalid jobs in {text!r:.80}: {part} ends before it begins")
+            raise UsageError(f"invalid jobs in {shown(text)}: {part} ends before it begins")
         return numbers
     if found := _TABLE.fullmatch(part):
         return Having(found[1], found[2])
     hint = did_you_mean(part, _STATES)
-    raise UsageError(f"invalid jobs {part!r:.40} in {text!r:.80}: expected {EXPECTED}{hint}")
+    raise UsageError(f"invalid jobs {part!r:.40} in {shown(text)}: expected {EXPECTED}{hint}")
 
 
 def no_jobs(selection: Selection, run: str, count: int) -> RunNotFound:
     """Why a run has no job that is chosen."""
     has = "only job 0" if count == 1 else f"jobs 0 to {count - 1}"
     for number in selection.numbers_beyond(count):
-        return RunNotFound(f"run {run} has no job {number!r:.20}; it has {has}")
+        return RunNotFound(f"run {run} has no job {shown(number)}; it has {has}")
     wanted = ",".join(map(str, selection.parts))
     return RunNotFound(f"run {run} has no job that is {wanted}")

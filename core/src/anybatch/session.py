@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from anybatch import arguments
 from anybatch.catalogue import Catalogue
 from anybatch.detection import choose, given_name, must_be_here, stands_for
-from anybatch.errors import FolderError, UsageError
+from anybatch.errors import FolderError, UsageError, shown
 from anybatch.history import Wanted, history
 from anybatch.localhost import LocalHost
 from anybatch.packing import read_pack
 from anybatch.planning.expansion import list_jobs
+from anybatch.planning.plan import Plan
 from anybatch.planning.planner import Planner, read_limit
 from anybatch.plugins.calls import Hooks
 from anybatch.plugins.registry import Plugins, load_plugins
+from anybatch.run import Run
 from anybatch.runs import forks, store
 from anybatch.runs.engine import Engine
 from anybatch.runs.index import Index
 from anybatch.runs.summary import of_run
-from anybatch.settings.sources import load_settings
+from anybatch.settings.sources import load_settings, runs_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
     from types import TracebackType
 
     from anybatch.catalogue import Chosen
@@ -34,8 +36,6 @@ if TYPE_CHECKING:
     from anybatch.host import Host
     from anybatch.model import Job
     from anybatch.packing import Pack
-    from anybatch.planning.plan import Plan
-    from anybatch.run import Run
     from anybatch.settings.layers import Settings
 
 
@@ -72,13 +72,14 @@ class Session:
         if host is None:
             host = plugins.host if plugins else LocalHost()
         self.host: Host = host
-        self.folder = Path(os.path.abspath(folder or Path.cwd()))
+        self.folder = arguments.folder(folder)
         disabled = host.environ.get("ANYBATCH_DISABLED_PLUGINS", "")
         self.plugins = plugins or load_plugins(host, (name.strip() for name in disabled.split(",")))
         self.hooks = Hooks(self.plugins)
+        arguments.function(on_notice or str, "on_notice")
         self.on_notice = on_notice or (lambda text: None)
         layers = load_settings(self.hooks, host.environ, self.folder, self.on_notice)
-        self.settings: Settings = layers.with_layer("call", settings or {})
+        self.settings: Settings = layers.with_layer("call", {} if settings is None else settings)
         self._name = given_name(system, self.plugins) or str(self.settings.core("system"))
         self._system: str | None = None
         self._index = Index()
@@ -147,12 +148,11 @@ class Session:
                 base=self.folder,
                 pack=read_pack(pack),
             )
-            one_each = require_one_job_each
             return planner.plan_all(
                 listed,
                 self.runs_folder,
                 self._catalogue.waits,
-                require_one_job_each=one_each,
+                require_one_job_each=require_one_job_each,
                 limit=limit,
             )
 
@@ -186,9 +186,10 @@ class Session:
         """Submit what `plan` has returned, once.
 
         Raises:
-            UsageError: it was submitted before.
+            UsageError: it was submitted before, or is no plan.
             FolderError: as for `submit`.
         """
+        arguments.must_be(Plan, plan, "plan", "what Session.plan has returned")
         if self.host.exists(plan.folder):
             raise UsageError(f"run {plan.run} was submitted before; plan the jobs anew")
         for note in plan.notes:
@@ -207,10 +208,7 @@ class Session:
     @property
     def runs_folder(self) -> Path:
         """Where the folders of new runs go."""
-        if named := self.settings.core("runs_dir"):
-            return Path(os.path.normpath(self.folder / named))
-        project = self.settings.project
-        return (project.parent if project else self.folder) / ".anybatch" / "runs"
+        return runs_folder(self.settings, self.folder)
 
     # -- coming back
 
@@ -253,7 +251,7 @@ class Session:
         """
         chosen = self.select(name)
         if len(chosen) != 1 or (chosen[0].named and len(chosen[0].indices) > 1):
-            raise UsageError(f"one job or run is needed here, not {name!r:.100}")
+            raise UsageError(f"one job or run is needed here, not {shown(name)}")
         [one] = chosen
         return one.run, one.indices[0] if one.named else None
 
@@ -269,6 +267,7 @@ class Session:
         Raises:
             FolderError: the index cannot be read, or is not this user's alone.
         """
+        arguments.must_be((str, type(None)), label, "label", "a text, NAME or NAME=VALUE")
         found = self._catalogue.active(untold=untold)
         return [run for run in found if label is None or run.has_label(label)]
 
@@ -281,7 +280,9 @@ class Session:
         Raises:
             FolderError: the index cannot be read, or is not this user's alone.
         """
-        return history(self._catalogue, wanted or Wanted())
+        wanted = Wanted() if wanted is None else wanted
+        arguments.must_be(Wanted, wanted, "wanted", "an anybatch.history.Wanted")
+        return history(self._catalogue, wanted)
 
     @property
     def unreadable(self) -> dict[str, AnybatchError]:
@@ -296,7 +297,8 @@ class Session:
         Args:
             runs: whose systems are asked; default: all.
         """
-        systems = None if runs is None else {run.system for run in runs}
+        named = None if runs is None else arguments.each_is(Run, runs, "runs")
+        systems = None if named is None else {run.system for run in named}
         self._engine.step(systems, force=True, submit=False)
 
     def watch(self) -> None:
@@ -321,7 +323,9 @@ class Session:
         Raises:
             FolderError: the journal of one of *runs* cannot be written any more.
         """
-        return self._engine.wait_until(ready, timeout, [run.watched for run in runs])
+        arguments.function(ready, "ready")
+        watched = [run.watched for run in arguments.each_is(Run, runs, "runs")]
+        return self._engine.wait_until(ready, arguments.seconds(timeout), watched)
 
     def wake(self) -> None:
         """Have every `wait_until` look again."""

@@ -15,7 +15,7 @@ from typing import Any
 import attrs
 
 from anybatch import parameters
-from anybatch.errors import JobError
+from anybatch.errors import JobError, shown
 
 MOST_JOBS = 1_000_000  #: values that are read from what may have no end, unless told otherwise
 _MOST = 10_000_000  #: jobs of a run
@@ -115,7 +115,7 @@ def sweep(values: Mapping[str, Any], *, zipped: bool, jobs: int | None) -> list[
             another number of jobs.
     """
     if jobs is not None and (isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1):
-        raise JobError(f"jobs must be a whole number, 1 or more: {jobs!r:.50}")
+        raise JobError(f"jobs must be a whole number, 1 or more: {shown(jobs)}")
     if not values and jobs is None:
         raise JobError("no values to sweep over; give for example seed=range(10)")
     if not values or zipped:
@@ -181,7 +181,7 @@ def _count(values: Any) -> int:
     try:
         return len(values)
     except OverflowError:
-        raise JobError(f"{values!r:.80} has too many values") from None
+        raise JobError(f"{shown(values)} has too many values") from None
 
 
 def _column(name: str, value: Any, most: int | None) -> Column:

@@ -239,14 +239,13 @@ def test_paths_in_a_settings_file_start_in_its_folder(
     project, below = anybatch_home / "project", anybatch_home / "project" / "sub"
     below.mkdir(parents=True)
     project.joinpath("img.sif").touch()
-    text = f"runs_dir = 'runs'\n[apptainer]\nimage = '{name}'\nmounts = ['data:/data']\n"
+    text = f"[apptainer]\nimage = '{name}'\nmounts = ['data:/data']\n"
     project.joinpath("anybatch.toml").write_text(text, "utf-8")
     one = machine("apptainer")
     session = Session("local", host=one.host, plugins=one.plugins, folder=below)
     line = wrapper(session, workdir=str(below))
     assert f"{project}/img.sif" in line
     assert f"{project}/data:/data" in line
-    assert session.runs_folder == project / "runs"
     with pytest.raises(JobError, match=rf"the image {below}/x\.sif is not there"):
         wrapper(session, container="./x.sif")
 

@@ -232,10 +232,10 @@ def test_an_image_is_looked_for_where_the_user_is(tmp_path: Path) -> None:
         assert expanded("./a.sif", transfer=transfer) == f"{tmp_path}/a.sif"
         assert expanded(f"{tmp_path}/a.sif", transfer=transfer) is None
         assert expanded("docker://a/b", transfer=transfer) is None
-        with pytest.raises(UsageError, match=f"the image {tmp_path}/b.sif is not there"):
+        with pytest.raises(UsageError, match=rf"the image {tmp_path}/b\.sif is not there"):
             expanded("b.sif", transfer=transfer)
     assert expanded("/cvmfs/b.sif", transfer="native") is None
-    with pytest.raises(UsageError, match="the image /cvmfs/b.sif is not there"):
+    with pytest.raises(UsageError, match=r"the image /cvmfs/b\.sif is not there"):
         expanded("/cvmfs/b.sif", transfer="shared")
 
 

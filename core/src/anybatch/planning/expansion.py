@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from anybatch.errors import JobError
+from anybatch.errors import JobError, shown
 from anybatch.model import Job
 
 if TYPE_CHECKING:
@@ -32,11 +32,11 @@ def list_jobs(jobs: object, most: int) -> list[Job]:
     if isinstance(jobs, Job):
         return [jobs]
     if not isinstance(jobs, Iterable) or isinstance(jobs, (str, bytes)):
-        raise JobError(f"jobs must be a Job or a list of Jobs, not {jobs!r:.100}; {_EXAMPLE}")
+        raise JobError(f"jobs must be a Job or a list of Jobs, not {shown(jobs)}; {_EXAMPLE}")
     listed = []
     for number, one in enumerate(jobs):
         if not isinstance(one, Job):
-            raise JobError(f"job {number} must be a Job, not {one!r:.100}; {_EXAMPLE}")
+            raise JobError(f"job {number} must be a Job, not {shown(one)}; {_EXAMPLE}")
         if number >= most:
             raise JobError(
                 f"there are more than {most:,} jobs, or no end of them; submit fewer at a time, or "

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from anybatch.errors import UsageError, did_you_mean
+from anybatch.errors import UsageError, did_you_mean, shown
 from anybatch.model import Reason, State
 from anybatch.ranges import write_ranges
 from anybatch.records import Batch, Unreachable
@@ -72,6 +72,8 @@ def read_signal(text: str) -> str:
     Raises:
         UsageError: this machine knows no such signal.
     """
+    if not isinstance(text, str):
+        raise UsageError(f"signal must be a name such as 'USR1', not {shown(text)}")
     known = [name.removeprefix("SIG") for name in signals.Signals.__members__]
     name = text.upper().removeprefix("SIG")
     if name not in known:

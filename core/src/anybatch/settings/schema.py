@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from anybatch.errors import did_you_mean
-from anybatch.records import Kind, Setting, from_folder
+from anybatch.records import Kind, Setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,7 +41,6 @@ CORE_SETTINGS = (
     ),
     Setting(
         name="runs_dir",
-        absolute=from_folder,
         help="Folder for run folders; the workers must see it. Default: `.anybatch/runs` beside "
         "`anybatch.toml`, or in the current folder if there is no such file.",
     ),

@@ -110,6 +110,13 @@ def user_file() -> Path:
     return platformdirs.user_config_path("anybatch") / PROJECT_FILE
 
 
+def runs_folder(settings: Settings, folder: Path) -> Path:
+    """Where the folders of new runs go; *folder* is where the user stands."""
+    if named := settings.core("runs_dir"):
+        return Path(os.path.normpath(folder / named))
+    return (settings.project.parent if settings.project else folder) / ".anybatch" / "runs"
+
+
 def _upwards(folder: Path) -> tuple[Path, ...]:
     return (folder, *folder.parents)
 

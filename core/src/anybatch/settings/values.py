@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from anybatch.errors import SettingError, did_you_mean
+from anybatch.errors import SettingError, did_you_mean, shown
 from anybatch.records import Kind
 from anybatch.settings.schema import CORE
 from anybatch.units import parse_duration, parse_size
@@ -83,19 +83,19 @@ def _fit(setting: Setting, value: Any) -> Any:
     if setting.kind is Kind.LIST:
         value = [value] if isinstance(value, str) else value
         if not isinstance(value, (list, tuple)) or not all(isinstance(v, str) for v in value):
-            raise ValueError(f"{value!r} is not a list of strings")
+            raise ValueError(f"{shown(value)} is not a list of strings")
         return tuple(_text(part) for part in value)
     if setting.kind is Kind.TABLE:
         if not isinstance(value, dict):
-            raise ValueError(f"{value!r} is not a table")
+            raise ValueError(f"{shown(value)} is not a table")
         return {_text(str(key)): _text(str(part)) for key, part in value.items()}
     if not isinstance(value, _TYPES[setting.kind]) or (
         isinstance(value, bool) and setting.kind not in (Kind.FLAG, Kind.OPTION)
     ):
-        raise ValueError(f"{value!r} is not {_A_KIND[setting.kind]}")
+        raise ValueError(f"{shown(value)} is not {_A_KIND[setting.kind]}")
     if setting.choices and value not in setting.choices:
         hint = did_you_mean(str(value), setting.choices)
-        raise ValueError(f"{value!r} is not one of: {', '.join(setting.choices)}{hint}")
+        raise ValueError(f"{shown(value)} is not one of: {', '.join(setting.choices)}{hint}")
     return _text(value) if isinstance(value, str) else value
 
 
@@ -117,11 +117,13 @@ _TYPES: dict[Kind, tuple[type, ...]] = {
 
 def _text(value: str) -> str:
     if any(character in value for character in "\0\n\r"):
-        raise ValueError(f"{value!r} must be a single line (a line break could inject a directive)")
+        raise ValueError(
+            f"{shown(value)} must be a single line (a line break could inject a directive)"
+        )
     try:
         value.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
         raise ValueError(
-            f"{value!r} contains an unpaired surrogate, which is not valid text"
+            f"{shown(value)} contains an unpaired surrogate, which is not valid text"
         ) from None
     return value

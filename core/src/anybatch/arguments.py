@@ -1,0 +1,97 @@
+"""What programs give to public calls: a value of a wrong kind is named, with what to give."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TypeVar
+
+from anybatch.errors import UsageError, shown
+
+_FOREVER = 10**9  #: seconds; clocks and locks take no numbers of any size
+Thing = TypeVar("Thing")
+
+
+def seconds(timeout: object, name: str = "timeout") -> float | None:
+    """Seconds to wait, or None: as long as it takes.
+
+    Raises:
+        UsageError: it is no number.
+    """
+    if timeout is None:
+        return None
+    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or timeout != timeout:
+        raise UsageError(f"{name} must be a number of seconds, or None, not {shown(timeout)}")
+    return None if timeout > _FOREVER else float(max(timeout, 0))
+
+
+def folder(path: object) -> Path:
+    """A folder's absolute path; None: the current folder.
+
+    Raises:
+        UsageError: it is no path.
+    """
+    if path is None:
+        return Path.cwd()
+    text = os.fspath(path) if isinstance(path, os.PathLike) else path
+    if not isinstance(text, str) or "\0" in text:
+        raise UsageError(f"folder must be a path (a string or a Path), not {shown(path)}")
+    return Path(os.path.abspath(text))
+
+
+def each_is(kind: type[Thing], things: object, name: str) -> list[Thing]:
+    """A list of *kind*.
+
+    Raises:
+        UsageError: it is something else.
+    """
+    what = f"{name} must be a list of {kind.__name__} objects"
+    if not isinstance(things, Iterable):
+        raise UsageError(f"{what}, not {shown(things)}")
+    listed = list(things)
+    for one in listed:
+        if not isinstance(one, kind):
+            raise UsageError(f"{what}; it contains {shown(one)}")
+    return listed
+
+
+def must_be(kind: type | tuple[type, ...], value: object, name: str, words: str) -> None:
+    """Refuse a value that is not of *kind*.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if not isinstance(value, kind):
+        raise UsageError(f"{name} must be {words}, not {shown(value)}")
+
+
+def whole_number(value: object, name: str) -> None:
+    """Refuse what is no whole number.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise UsageError(f"{name} must be a whole number, not {shown(value)}")
+
+
+def numbers(values: object, name: str) -> list[int]:
+    """A list of whole numbers.
+
+    Raises:
+        UsageError: it is something else.
+    """
+    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+        raise UsageError(f"{name} must be a list of numbers, such as [0], not {shown(values)}")
+    return list(values)
+
+
+def function(value: object, name: str) -> None:
+    """Refuse what cannot be called.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    if not callable(value):
+        raise UsageError(f"{name} must be a function, not {shown(value)}")

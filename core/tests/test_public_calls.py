@@ -1,0 +1,175 @@
+"""Public calls with values of every wrong kind: an error of ours, and nothing is submitted."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from anybatch import aio
+from anybatch.errors import UsageError
+from anybatch.executor import Executor
+from anybatch.jobfile import read_job
+from anybatch.model import Job, Resources, Retry
+from anybatch.session import Session
+
+from .toy import Toy, local_host, plugins_of, session_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from anybatch.run import Run
+
+WRONG = {
+    "None": None,
+    "3": 3,
+    "text": "x",
+    "object": object(),
+    "nan": math.nan,
+    "inf": math.inf,
+    "negative": -1,
+    "bytes": b"x",
+    "list": [object()],
+    "dict": {"x": 3},
+    "large": 10**5000,
+    "NUL": "a\0b",
+    "surrogate": "\ud800",
+    "type": int,
+}
+JOB_FIELDS = (
+    *("name", "workdir", "env", "env_script", "setup", "resources", "inputs", "flat", "outputs"),
+    *("output_dir", "stdin", "stdout", "stderr", "container", "settings", "after", "retry"),
+    "labels",
+)
+RESOURCES = (*("nodes", "tasks", "cores", "gpus", "memory", "disk", "time", "queue", "exclusive"),)
+
+
+def _session(field: str) -> Callable[[Any, Run, Session], object]:
+    def call(value: Any, run: Run, session: Session) -> object:
+        return Session(**{"system": "toy", "plugins": session.plugins, field: value}).close()
+
+    return call
+
+
+async def _aio(run: Run, session: Session, use: Callable[[aio.Run], Any]) -> object:
+    async for _ in use(aio.Run(run, session)):
+        return None
+    return None
+
+
+#: What is called with a wrong value; *run* has ended.
+CALLS: dict[str, Callable[[Any, Run, Session], object]] = {
+    "Job": lambda value, run, session: Job(value),
+    **{
+        f"Job.{field}": lambda value, run, session, field=field: Job(["true"], **{field: value})
+        for field in JOB_FIELDS
+    },
+    **{
+        f"Resources.{field}": lambda value, run, session, field=field: Resources(**{field: value})
+        for field in RESOURCES
+    },
+    "Retry.times": lambda value, run, session: Retry(value),
+    "Retry.on": lambda value, run, session: Retry(1, on=value),
+    "Session.system": _session("system"),
+    "Session.settings": _session("settings"),
+    "Session.folder": _session("folder"),
+    "Session.on_notice": _session("on_notice"),
+    "plan": lambda value, run, session: session.plan(value),
+    "submit": lambda value, run, session: session.submit(value),
+    "submit_plan": lambda value, run, session: session.submit_plan(value),
+    "attach": lambda value, run, session: session.attach(value),
+    "find": lambda value, run, session: session.find(value),
+    "runs.label": lambda value, run, session: session.runs(label=value),
+    "runs.ended": lambda value, run, session: session.runs(ended=value),
+    "poll": lambda value, run, session: session.poll(value),
+    "wait_until.ready": lambda value, run, session: session.wait_until(value, 0),
+    "wait_until.timeout": lambda value, run, session: session.wait_until(lambda: True, value),
+    "wait_until.runs": lambda value, run, session: session.wait_until(lambda: True, 0, value),
+    "wait": lambda value, run, session: run.wait(value),
+    "as_completed": lambda value, run, session: list(run.as_completed(value)),
+    "outcome": lambda value, run, session: run.outcome(value),
+    "logs": lambda value, run, session: run.logs(value),
+    "has_label": lambda value, run, session: run.has_label(value),
+    "terminate.indices": lambda value, run, session: run.terminate(value),
+    "terminate.signal": lambda value, run, session: run.terminate(signal=value),
+    "read_job": lambda value, run, session: read_job(value),
+    "aio.wait": lambda value, run, session: asyncio.run(aio.Run(run, session).wait(value)),
+    "aio.as_completed": lambda value, run, session: asyncio.run(
+        _aio(run, session, lambda one: one.as_completed(value))
+    ),
+    "aio.terminate": lambda value, run, session: asyncio.run(
+        aio.Run(run, session).terminate(value)
+    ),
+}
+
+
+@pytest.fixture
+def ended(isolated: Path) -> Iterator[tuple[Run, Session, Toy]]:
+    """A run that was stopped, its session, and the batch system."""
+    toy = Toy()
+    with session_of(isolated, toy) as session:
+        run = session.submit(Job(["true"]))
+        run.terminate()
+        run.wait(10)
+        yield run, session, toy
+
+
+def came_of(call: Callable[..., object], *values: object) -> Exception | None:
+    """The error of a call; None: it is none."""
+    try:
+        call(*values)
+    except Exception as error:
+        return error
+    return None
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_wrong_value_is_an_error_of_ours(ended: tuple[Run, Session, Toy], call: str) -> None:
+    """Or the value is one that the call takes; no other error comes from the depth."""
+    run, session, toy = ended
+    told = []
+    for name, value in WRONG.items():
+        error = came_of(CALLS[call], value, run, session)
+        assert error is None or isinstance(error, UsageError), f"{call}({name}): {error!r}"
+        told += [name] if error else []
+    assert "object" in told
+    assert len(toy.calls["submit"]) == 1
+
+
+def test_futures_of_what_is_no_job_fail(isolated: Path) -> None:
+    """Each by itself, with the kind of the value; nothing is submitted."""
+    toy = Toy()
+    with Executor("toy", plugins=plugins_of(toy=toy), host=local_host(), folder=isolated) as pool:
+        futures = [pool.submit(value) for value in WRONG.values()]
+        for future in futures:
+            error = future.exception(30)
+            assert isinstance(error, UsageError)
+            assert isinstance(error, TypeError)
+            assert "an executor takes a Job" in str(error)
+        for wrong in (3, "x", None, [Job(["true"]), 3]):
+            with pytest.raises(UsageError, match="must be a Job"):
+                pool.map(wrong)  # type: ignore[arg-type]
+        with pytest.raises(UsageError, match="timeout must be a number of seconds"):
+            pool.map([], timeout="x")  # type: ignore[arg-type]
+    assert toy.calls["submit"] == []
+
+
+@pytest.mark.parametrize("timeout", [math.inf, 10**400, 1e300, None, 60, 60.5])
+def test_any_number_of_seconds_is_taken(ended: tuple[Run, Session, Toy], timeout: Any) -> None:
+    """Also more than a clock of the system counts."""
+    run, session, _ = ended
+    assert len(run.wait(timeout)) == 1
+    assert len(list(run.as_completed(timeout))) == 1
+    assert session.wait_until(lambda: True, timeout, [run])
+
+
+def test_a_time_that_is_over_is_told_at_once(isolated: Path) -> None:
+    """Less than nothing is nothing."""
+    with session_of(isolated, Toy()) as session:
+        run = session.submit(Job(["true"]))
+        for timeout in (0, -1, -math.inf):
+            with pytest.raises(TimeoutError):
+                run.wait(timeout)
+            assert not session.wait_until(lambda: False, timeout)
