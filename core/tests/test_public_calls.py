@@ -41,7 +41,8 @@ WRONG = {
 JOB_FIELDS = (
     *("name", "workdir", "env", "env_script", "setup", "resources", "inputs", "flat", "outputs"),
     *("output_dir", "stdin", "stdout", "stderr", "container", "settings", "after", "retry"),
-    "labels",
+    *("labels", "optional_outputs", "setup_once", "cleanup", "scratch", "params", "template"),
+    *("copy_inputs", "skip_existing"),
 )
 RESOURCES = (*("nodes", "tasks", "cores", "gpus", "memory", "disk", "time", "queue", "exclusive"),)
 
@@ -82,7 +83,16 @@ CALLS: dict[str, Callable[[Any, Run, Session], object]] = {
     "attach": lambda value, run, session: session.attach(value),
     "find": lambda value, run, session: session.find(value),
     "runs.label": lambda value, run, session: session.runs(label=value),
-    "runs.ended": lambda value, run, session: session.runs(ended=value),
+    "history": lambda value, run, session: session.history(value),
+    "select": lambda value, run, session: session.select(value),
+    "plan.pack": lambda value, run, session: session.plan(Job(["true"]), pack=value),
+    "plan.max_running": lambda value, run, session: session.plan(Job(["true"]), max_running=value),
+    "limit": lambda value, run, session: run.limit(max_queued=value),
+    "plan_rerun.indices": lambda value, run, session: run.plan_rerun(value),
+    "plan_rerun.states": lambda value, run, session: run.plan_rerun(states=value),
+    "plan_rerun.resources": lambda value, run, session: run.plan_rerun(resources=value),
+    "plan_rerun.settings": lambda value, run, session: run.plan_rerun(settings=value),
+    "attempts": lambda value, run, session: run.attempts(value),
     "poll": lambda value, run, session: session.poll(value),
     "wait_until.ready": lambda value, run, session: session.wait_until(value, 0),
     "wait_until.timeout": lambda value, run, session: session.wait_until(lambda: True, value),

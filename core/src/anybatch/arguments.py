@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -85,6 +85,19 @@ def numbers(values: object, name: str) -> list[int]:
     if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
         raise UsageError(f"{name} must be a list of numbers, such as [0], not {shown(values)}")
     return list(values)
+
+
+def table(value: object, name: str) -> dict[str, object]:
+    """A dict with names, or nothing.
+
+    Raises:
+        UsageError: it is something else.
+    """
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise UsageError(f"{name} must be a dict with strings as keys, not {shown(value)}")
+    return dict(value)
 
 
 def function(value: object, name: str) -> None:

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from anybatch.model import Resources
 
 _T = TypeVar("_T")
+_MOST = 1_000_000  #: jobs of a pack
 
 
 def _positive(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _MOST:
         raise JobError(f"pack: {attribute.name} must be a whole number, 1 or more: {shown(value)}")
 
 

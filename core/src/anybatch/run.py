@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,7 @@ from anybatch.runs.stopping import Termination, check_reason, read_signal
 from anybatch.runs.views import view_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from anybatch.model import Job
@@ -302,7 +301,7 @@ class Run:
         return Wanted(
             indices=None if indices is None else frozenset(j.index for j in self._jobs(indices)),
             states=None if states is None else read_states(states),
-            resources=dict(resources or {}),
+            resources=arguments.table(resources, "resources"),
             settings=changed_settings(self._settings, self.system, settings or {}),
             check_resources=self._settings.core("check_resources"),
         )

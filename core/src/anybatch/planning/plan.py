@@ -9,7 +9,7 @@ from pathlib import Path
 
 import attrs
 
-from anybatch.errors import UsageError
+from anybatch.errors import UsageError, shown
 from anybatch.model import Job, Retry
 from anybatch.packing import Pack
 from anybatch.records import RenderedFile, Submission
@@ -31,11 +31,14 @@ class Copy:
     source: str
 
 
+_MOST = 2**31 - 1  #: jobs
+
+
 def _at_least_one(_: object, attribute: attrs.Attribute[int | None], value: object) -> None:
     if value is None:
         return
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise UsageError(f"{attribute.name} must be a whole number, 1 or more, not {value!r:.100}")
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= _MOST:
+        raise UsageError(f"{attribute.name} must be a whole number, 1 or more, not {shown(value)}")
 
 
 @attrs.frozen(kw_only=True)

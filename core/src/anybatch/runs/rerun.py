@@ -6,19 +6,19 @@ submissions of the run, as few as their directives allow. Nothing is done here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from anybatch.errors import UsageError, did_you_mean
+from anybatch.errors import UsageError, did_you_mean, shown
 from anybatch.model import Reason, Resources, State
 from anybatch.ranges import write_ranges
 from anybatch.runs.further import Further, FurtherSubmissions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from anybatch.host import Host
     from anybatch.planning.plan import Planned, Wait
@@ -76,11 +76,14 @@ def read_states(states: Iterable[State | str]) -> frozenset[State]:
         UsageError: there is no such state, or no job in it has ended.
     """
     known = [state.value for state in State if state.final]
+    if not isinstance(states, Iterable):
+        raise UsageError(f"states must be a list of states, not {shown(states)}")
     named = [states] if isinstance(states, str) else list(states)
     for one in named:
-        if str(getattr(one, "value", one)) not in known:
-            hint = did_you_mean(str(one), known)
-            raise UsageError(f"states: {one!r:.50} is none of {', '.join(known)}{hint}")
+        word = getattr(one, "value", one)
+        if word not in known:
+            hint = did_you_mean(word, known) if isinstance(word, str) else ""
+            raise UsageError(f"states: {shown(one)} is none of {', '.join(known)}{hint}")
     return frozenset(map(State, named))
 
 
