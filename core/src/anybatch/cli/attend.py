@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from anybatch.cli.base import INTERRUPTED, Command, Unusable, count_jobs, echo, say
+from anybatch.cli.base import (
+    INTERRUPTED,
+    Command,
+    Unusable,
+    count_jobs,
+    echo,
+    json_option,
+    print_json,
+    say,
+)
 from anybatch.model import State
 
 if TYPE_CHECKING:
@@ -31,7 +40,8 @@ anybatch watch --stop""",
     "it ends when no run is left that may change.",
 )
 @click.option("--stop", is_flag=True, help="End the watching in the background. Jobs continue.")
-def watch(daemon: bool, stop: bool) -> None:
+@json_option
+def watch(daemon: bool, stop: bool, as_json: bool) -> None:
     """Watch all your runs, and submit what waits.
 
     Jobs wait for room, or for other jobs. Without options, watches here until no run is left that
@@ -41,12 +51,16 @@ def watch(daemon: bool, stop: bool) -> None:
 
     if daemon and stop:
         raise Unusable("--daemon and --stop cannot be used together")
+    one = attendant.Attendant()
     if stop:
-        echo("no longer watching" if attendant.Attendant().stop() else "nobody was watching")
+        told = "no longer watching" if one.stop() else "nobody was watching"
+        (say if as_json else echo)(told)
     elif daemon:
         start_attendant()
     else:
         attendant.watch(say)
+    if as_json:
+        print_json({"process": one.process, "log": str(one.log)})
 
 
 def start_attendant() -> None:
