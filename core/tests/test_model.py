@@ -187,6 +187,7 @@ WHY = [
     (Reason.TIME_LIMIT, {}, "time limit"),
     (Reason.NODE_FAILURE, {}, "node failure"),
     (Reason.PREEMPTED, {}, "preempted"),
+    (Reason.CHECKPOINTED, {}, "checkpointed"),
     (Reason.SETUP, {"message": "setup 2 failed"}, "setup: setup 2 failed"),
     (Reason.STAGE_IN, {}, "stage in"),
     (Reason.STAGE_OUT, {"message": "*.out"}, "stage out: *.out"),

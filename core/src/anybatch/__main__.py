@@ -17,6 +17,7 @@ def main() -> None:
     ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # a background job of a shell
     if not ignored:
         signal.signal(signal.SIGINT, _leave)
+    _speak_utf_8()
     from anybatch.cli import main as run
 
     if not ignored:
@@ -28,6 +29,16 @@ def main() -> None:
     finally:
         if not ignored:
             signal.signal(signal.SIGINT, _leave)  # while Python tidies up
+
+
+def _speak_utf_8() -> None:
+    """Begin anew where the locale has another encoding: Latin-1, or ASCII that Python is to keep.
+
+    Job scripts, TOML and JSON are UTF-8. Words that are other bytes stay what they are (PEP 540).
+    """
+    if sys.getfilesystemencoding() != "utf-8":
+        arguments = [sys.executable, *sys.orig_argv[1:]]
+        os.execve(sys.executable, arguments, {**os.environ, "PYTHONUTF8": "1"})
 
 
 def _leave(*_: object) -> None:

@@ -129,7 +129,7 @@ class LocalHost(LocalFiles):
 
     def _secret(self, prompt: str) -> str | None:
         try:
-            with open("/dev/tty") as terminal:
+            with open("/dev/tty", encoding="utf-8") as terminal:
                 # A process in the background that reads from its terminal is stopped.
                 if os.tcgetpgrp(terminal.fileno()) != os.getpgrp():
                     return None

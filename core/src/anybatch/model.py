@@ -186,7 +186,7 @@ class Job:
                 end and no *jobs*; with *jobs* another number, with *zip* different lengths.
         """
         job = self if isinstance(self, Job) else Job(self)
-        axes = sweeps.sweep({**(values or {}), **more}, zipped=zip, jobs=jobs)
+        axes = sweeps.sweep(sweeps.named(values, more), zipped=zip, jobs=jobs)
         return Jobs(job, sweeps.Table()).times(axes)
 
     def split(
@@ -297,7 +297,7 @@ class Jobs(Sequence[Job]):
         **more: Any,
     ) -> Jobs:
         """Each of these jobs with each combination of further parameters: see `Job.sweep`."""
-        return self.times(sweeps.sweep({**(values or {}), **more}, zipped=zip, jobs=jobs))
+        return self.times(sweeps.sweep(sweeps.named(values, more), zipped=zip, jobs=jobs))
 
     def split(
         self,
@@ -314,7 +314,7 @@ class Jobs(Sequence[Job]):
         if problem := fields.check_files(listed):
             raise JobError(problem)
         parts = sweeps.parts(listed, per_job, jobs)
-        return self.times([sweeps.along({**(values or {}), **more}, len(parts), inputs=parts)])
+        return self.times([sweeps.along(sweeps.named(values, more), len(parts), inputs=parts)])
 
     def times(self, axes: Sequence[sweeps.Axis]) -> Jobs:
         """Each of these jobs with each row of further values.

@@ -102,6 +102,18 @@ class Table:
         return table
 
 
+def named(values: Mapping[str, Any] | None, more: Mapping[str, Any]) -> dict[str, Any]:
+    """All values by the names of their parameters.
+
+    Raises:
+        JobError: something cannot be a parameter's name.
+    """
+    given = {**(values or {}), **more}
+    if problem := parameters.check_names(given):
+        raise JobError(problem)
+    return given
+
+
 def sweep(values: Mapping[str, Any], *, zipped: bool, jobs: int | None) -> list[Axis]:
     """The axes of a sweep.
 

@@ -84,6 +84,6 @@ def this_boot() -> str:
 @cache
 def _boot() -> str:
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()[:13]
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()[:13]
     except OSError:
         return ""

@@ -178,7 +178,7 @@ class SystemContract(RequestPromises, HookPromises, LimitPromises, RunPromises):
         """Jobs get what is on the list, `env_script` first, then `env`, then `setup`."""
         monkeypatch.setenv("SECRET_OF_SUBMITTER", "leaked")
         monkeypatch.setenv("TZ", "Asia/Tokyo")
-        Path("site.sh").write_text("ORDER=site; export ORDER; SITE=1; export SITE\n")
+        Path("site.sh").write_text("ORDER=site; export ORDER; SITE=1; export SITE\n", "utf-8")
         job = Job(
             ["sh", "-c", 'echo "$TZ|$SECRET_OF_SUBMITTER|$ORDER|$SITE|$LATE"'],
             env_script=Path("site.sh"),
@@ -233,8 +233,8 @@ class SystemContract(RequestPromises, HookPromises, LimitPromises, RunPromises):
     def test_inputs_and_outputs_are_brought(self, session: Session) -> None:
         """Inputs keep their layout; outputs go to `output_dir`; `{index}` tells jobs apart."""
         Path("data/deep").mkdir(parents=True)
-        Path("data/a.txt").write_text("a")
-        Path("data/deep/b.txt").write_text("b")
+        Path("data/a.txt").write_text("a", encoding="utf-8")
+        Path("data/deep/b.txt").write_text("b", encoding="utf-8")
         job = Job(
             ["sh", "-c", "mkdir out; cat data/a.txt data/deep/b.txt >out/sum-$ANYBATCH_INDEX"],
             workdir=Path("work-{index}"),
@@ -244,8 +244,8 @@ class SystemContract(RequestPromises, HookPromises, LimitPromises, RunPromises):
         )
         outcomes = session.submit([job, job]).wait(self.patience)
         assert all(outcome.done for outcome in outcomes), outcomes
-        assert Path("results/0/out/sum-0").read_text() == "ab"
-        assert Path("results/1/out/sum-1").read_text() == "ab"
+        assert Path("results/0/out/sum-0").read_text(encoding="utf-8") == "ab"
+        assert Path("results/1/out/sum-1").read_text(encoding="utf-8") == "ab"
 
     def test_a_missing_output_is_a_failure_of_its_own(self, session: Session) -> None:
         """A pattern that matches nothing is reason `stage_out` though the command succeeded."""
@@ -331,7 +331,7 @@ class SystemContract(RequestPromises, HookPromises, LimitPromises, RunPromises):
         run.terminate(signal="USR1")
         [outcome] = run.wait(self.patience)
         assert outcome.done
-        assert Path("got").read_text() == "got\n"
+        assert Path("got").read_text(encoding="utf-8") == "got\n"
 
 
 def _variables(text: str) -> dict[str, str]:

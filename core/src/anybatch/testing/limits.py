@@ -42,7 +42,9 @@ class LimitPromises:
         Path("go").touch()
         outcomes = run.wait(self.patience)
         assert [outcome.state for outcome in outcomes] == [State.DONE] * 6
-        assert max(int(Path(f"seen-{index}").read_text()) for index in range(6)) == 2
+        assert (
+            max(int(Path(f"seen-{index}").read_text(encoding="utf-8")) for index in range(6)) == 2
+        )
 
     def _await_live(self, count: int, *look: Callable[[], object]) -> None:
         def look_at_all() -> None:

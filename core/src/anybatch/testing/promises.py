@@ -100,7 +100,7 @@ class RunPromises:
             made, places, ended = outcome.stdout.read_text().splitlines()
             assert (made, ended) == ("made", f"ended {outcome.exit_code}")
             assert [place for place in places.split() if Path(place).exists()] == []
-            assert Path(f"results/{number}/out").read_text() == "x\n"
+            assert Path(f"results/{number}/out").read_text(encoding="utf-8") == "x\n"
 
     def test_hooks_have_the_parameters_of_their_specification(self, session: Session) -> None:
         """A parameter with a type has the one of `anybatch.hookspecs`."""
@@ -139,7 +139,7 @@ class RunPromises:
         assert (State.NEW in run.counts) is not submitted
         outcomes = run.wait(self.patience)
         assert all(outcome.done for outcome in outcomes)
-        assert sorted(Path("marks").read_text().split()) == list("01234")
+        assert sorted(Path("marks").read_text(encoding="utf-8").split()) == list("01234")
 
     # -- few commands, what was shown is what runs
 

@@ -42,13 +42,13 @@ class TransferContract:
     def test_files_travel_with_their_layout(self, session: Session) -> None:
         """Inputs arrive, each job's own; outputs and logs come where they belong."""
         Path("data/deep/er").mkdir(parents=True)
-        Path("data/deep/er/common file.txt").write_text("common ")
+        Path("data/deep/er/common file.txt").write_text("common ", encoding="utf-8")
         Path("data/deep/empty").mkdir()  # whether it travels is left open
         script = 'test -e "$0" && echo "we are seen"; find data -type f | sort; pwd >&2; '
         script += "mkdir out; cat data/deep/er/* data/own-* >out/sum; echo note >notes"
         jobs = []
         for number in range(3):
-            Path(f"data/own-{number}.txt").write_text(f"own {number}\n")
+            Path(f"data/own-{number}.txt").write_text(f"own {number}\n", encoding="utf-8")
             jobs.append(
                 Job(
                     ["sh", "-c", script, f"{Path.cwd()}/data"],
@@ -62,8 +62,11 @@ class TransferContract:
         outcomes = session.submit(jobs).wait(self.patience)
         assert [outcome.state for outcome in outcomes] == [State.DONE] * 3
         for number, outcome in enumerate(outcomes):
-            assert Path(f"results/{number}/out/sum").read_text() == f"common own {number}\n"
-            assert Path(f"results/{number}/notes").read_text() == "note\n"
+            assert (
+                Path(f"results/{number}/out/sum").read_text(encoding="utf-8")
+                == f"common own {number}\n"
+            )
+            assert Path(f"results/{number}/notes").read_text(encoding="utf-8") == "note\n"
             assert outcome.stdout == Path(f"printed/{number}.txt").absolute()
             arrived = ["data/deep/er/common file.txt", f"data/own-{number}.txt"]
             assert _out(outcome).splitlines() == arrived
@@ -74,21 +77,23 @@ class TransferContract:
         """With `copy_inputs` a file that is edited afterwards does not reach the job."""
         Path("data").mkdir()
         for name in ("a.txt", "data/b.txt"):
-            Path(name).write_text("old\n")
+            Path(name).write_text("old\n", encoding="utf-8")
         job = Job(["cat", "a.txt", "data/b.txt"], inputs=["a.txt", "data"], copy_inputs=True)
         run = session.submit(job)
         for name in ("a.txt", "data/b.txt"):
-            Path(name).write_text("new\n")
+            Path(name).write_text("new\n", encoding="utf-8")
         [outcome] = run.wait(self.patience)
         assert _out(outcome) == "old\nold\n"
 
     def test_everything_that_a_job_names_travels(self, session: Session) -> None:
         """Its program, its standard input, its environment script, and scripts given as text."""
         Path("bin").mkdir()
-        Path("bin/show").write_text('#!/bin/sh\nread -r line; echo "$line $FROM_SITE $1"\n')
+        Path("bin/show").write_text(
+            '#!/bin/sh\nread -r line; echo "$line $FROM_SITE $1"\n', encoding="utf-8"
+        )
         Path("bin/show").chmod(0o755)
-        Path("in.txt").write_text("typed\n")
-        Path("site.sh").write_text("FROM_SITE=site; export FROM_SITE\n")
+        Path("in.txt").write_text("typed\n", encoding="utf-8")
+        Path("site.sh").write_text("FROM_SITE=site; export FROM_SITE\n", encoding="utf-8")
         awkward = "it's $HOME\n\"*\\"
         jobs = [
             Job(["./bin/show", awkward], stdin="in.txt", env_script="site.sh"),
@@ -119,7 +124,7 @@ class TransferContract:
         Path("disk/plots").mkdir(parents=True)
         Path("disk").chmod(0o750)
         for name in ("fit", "other", "plots/fit", "plots/other"):
-            Path("disk", name).write_text("old\n")
+            Path("disk", name).write_text("old\n", encoding="utf-8")
         Path("results").symlink_to("disk")
         script = "mkdir plots; echo new >fit; echo new >plots/fit"
         job = Job(["sh", "-c", script], outputs=["fit", "plots"], output_dir="results")
@@ -128,8 +133,8 @@ class TransferContract:
         assert Path("results").is_symlink()
         assert Path("disk").stat().st_mode & 0o777 == 0o750
         for folder in ("disk", "disk/plots"):
-            assert Path(folder, "fit").read_text() == "new\n"
-            assert Path(folder, "other").read_text() == "old\n"
+            assert Path(folder, "fit").read_text(encoding="utf-8") == "new\n"
+            assert Path(folder, "other").read_text(encoding="utf-8") == "old\n"
 
     # -- ends
 
@@ -156,7 +161,7 @@ class TransferContract:
         [outcome] = session.submit(job).wait(self.patience)
         assert (outcome.state, outcome.reason) == (State.FAILED, Reason.STAGE_OUT)
         assert _out(outcome) == "done\n"
-        assert Path("results/a.pdf").read_text() == "x\n"
+        assert Path("results/a.pdf").read_text(encoding="utf-8") == "x\n"
 
     def test_a_job_that_is_stopped_is_terminated(self, session: Session) -> None:
         """No outputs are brought, and none are missed."""
@@ -172,7 +177,7 @@ class TransferContract:
         script = 'cat in-*.txt; test "$ANYBATCH_ATTEMPT" -gt 0'
         jobs = [Job(["true"])]
         for number in (1, 2):
-            Path(f"in-{number}.txt").write_text(f"{number}")
+            Path(f"in-{number}.txt").write_text(f"{number}", encoding="utf-8")
             job = Job(["sh", "-c", script], inputs=[f"in-{number}.txt"], retry=Retry(times=1))
             jobs.append(job)
         run = session.submit(jobs)
@@ -180,7 +185,9 @@ class TransferContract:
         assert [outcome.done for outcome in outcomes] == [True] * 3
         assert [outcome.attempt for outcome in outcomes] == [0, 1, 1]
         assert [_out(outcome) for outcome in outcomes] == ["", "1", "2"]
-        assert [Path(run.folder, "logs/0", f"{n}.out").read_text() for n in (1, 2)] == ["1", "2"]
+        assert [
+            Path(run.folder, "logs/0", f"{n}.out").read_text(encoding="utf-8") for n in (1, 2)
+        ] == ["1", "2"]
 
 
 def _is_taken(session: Session, name: str) -> bool:
