@@ -10,6 +10,7 @@ import attrs
 import pytest
 from anybatch import State
 from anybatch.errors import CommandError, CommandFailed
+from anybatch.records import Unreachable
 from anybatch.testing import await_that
 from anybatch_gbasf2 import client, steering_job
 from anybatch_gbasf2.client import Client
@@ -169,8 +170,11 @@ def test_a_client_that_does_not_work_costs_only_its_own_jobs(session: Session, g
     bad = attrs.evolve(good, submission=attrs.evolve(good.submission, settings=settings))
     plugin = Gbasf2(session.host)
     known, unknown = plugin.anybatch_status([good, bad])
-    assert [status.native_state for status in known.values() if status] == ["Waiting"] * 2
-    assert unknown == dict.fromkeys(good.ids)
+    assert [status.native_state for status in known.values()] == ["Waiting"] * 2
+    assert set(unknown) == set(good.ids)
+    for one in unknown.values():
+        assert isinstance(one, Unreachable)
+        assert "there is no setup script /nowhere" in one.reason
     killed, refused = plugin.anybatch_terminate([good, bad], None)
     assert killed == {}
     assert refused.keys() == set(good.ids)
