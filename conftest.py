@@ -49,19 +49,16 @@ def pytest_itemcollected(item: pytest.Item) -> None:
             item.add_marker(name)
     if _is_contract(item) and not _needs(item):
         item.add_marker("system")
-    if item.get_closest_marker("engine") and item.config.pluginmanager.hasplugin("xdist"):
-        item.add_marker(pytest.mark.xdist_group(_engine(item.nodeid)))
+    if item.get_closest_marker("engine") and _is_apart(item.nodeid):
+        item.add_marker("apart")
 
 
-def _engine(test: str) -> str:
-    """Whose daemons a test may stop: with `--dist loadgroup` no two tests share them at once.
+def _is_apart(test: str) -> bool:
+    """Whether the daemons that a test may stop are none that tests without the marker may stop.
 
     The other Slurm cluster is the one that tests take that need only one (`ONE_CLUSTER`).
     """
-    parameters = test.partition("[")[2].rstrip("]").split("-")
-    if "htcondor" in test:
-        return "htcondor"
-    return "slurm-plain" if "plain" in parameters else "slurm"
+    return "htcondor" in test or "plain" in test.partition("[")[2].rstrip("]").split("-")
 
 
 def _is_contract(item: pytest.Item) -> bool:

@@ -86,7 +86,9 @@ def test_a_run_whose_files_travel_is_read_as_it_was_planned(isolated: Path) -> N
     """With the transfer_set of each job, and everything that lies ready."""
     for name in ("a", "b"):
         (isolated / name).touch()
-    jobs = [Job(TRUE, inputs=[name], outputs=["x"], output_dir="out/here") for name in "ab"]
+    jobs = [
+        Job(TRUE, inputs=[name], outputs=[f"{name}.out"], output_dir="out/here") for name in "ab"
+    ]
     session = session_of(isolated, Toy(transfer=Transfer.SYSTEM))
     plan = session.plan(jobs)
     made = store.create(plan, session.host)

@@ -178,7 +178,7 @@ def test_a_client_that_does_not_work_costs_only_its_own_jobs(session: Session, g
     killed, refused = plugin.anybatch_terminate([good, bad], None)
     assert killed == {}
     assert refused.keys() == set(good.ids)
-    assert all("there is no setup script /nowhere" in why for why in refused.values())
+    assert all("there is no setup script /nowhere" in str(why) for why in refused.values())
     assert grid.words() == {"Killed": 2}
     with pytest.raises(CommandError, match="there is no setup script"):
         plugin.anybatch_status([bad])

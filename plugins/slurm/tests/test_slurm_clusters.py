@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from anybatch import Job, Reason, State
-from anybatch.errors import CommandError
+from anybatch.errors import NotAccepted
 from anybatch.testing import await_that
 
 from .conftest import CLUSTERS, configuration
@@ -74,7 +74,7 @@ def test_another_cluster_says_nothing_of_a_job(
         other.refresh()
         assert other.counts == {State.RUNNING: 1}
     assert any(f"the jobs are in {home!r}" in notice for notice in notices)
-    with pytest.raises(CommandError, match=f"this is the cluster {abroad!r}"):
+    with pytest.raises(NotAccepted, match=f"this is the cluster {abroad!r}"):
         other.terminate(signal="CONT")
     Path("go").touch()
     assert run.wait(PATIENCE)[0].done

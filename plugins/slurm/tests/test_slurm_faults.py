@@ -63,7 +63,7 @@ def test_a_held_job_is_shown_as_held(slurm: Session, tool: Callable[..., str]) -
     """Held is a state with Slurm's own reason, and no failure."""
     run = slurm.submit(Job(["true"], settings={"slurm": {"hold": True}}))
     await_that(lambda: run.counts == {State.HELD: 1}, run.refresh)
-    assert run.jobs[0].message == "JobHeldUser"
+    assert str(run.jobs[0].message).startswith("JobHeldUser: it will not start by itself")
     tool("scontrol", "release", native_id(run))
     assert run.wait(PATIENCE)[0].done
 
@@ -162,7 +162,9 @@ def test_a_submission_that_timed_out_and_arrived_is_not_repeated(
 
 def test_what_slurm_refuses_is_rejected_with_its_words(slurm: Session) -> None:
     """An unknown partition is a verdict at once, not something to be tried again."""
-    [outcome] = slurm.submit(Job(["true"], resources=Resources(queue="nosuch"))).wait(PATIENCE)
+    unchecked = {"anybatch": {"check_resources": False}}
+    job = Job(["true"], resources=Resources(queue="nosuch"), settings=unchecked)
+    [outcome] = slurm.submit(job).wait(PATIENCE)
     assert (outcome.state, outcome.reason) == (State.FAILED, Reason.REJECTED)
     assert outcome.message
     assert "nosuch" in outcome.message
