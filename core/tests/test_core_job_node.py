@@ -154,12 +154,12 @@ def test_the_next_job_removes_what_a_kill_has_left(isolated: Path, shell: Shell)
 @pytest.mark.parametrize(
     ("name", "stays"),
     [
-        ("{host},{boot},{space},{other},1", False),
-        ("{host},{boot},{space},{pid},{start}", True),
-        ("{host},{boot},{space},{pid},1", False),
-        ("{host},{boot},9,{other},1", True),
-        ("{host},an-earlier-boot,9,{other},1", False),
-        ("another,an-earlier-boot,9,{other},1", True),
+        ("{host}+{boot}+{space}+{other}+1", False),
+        ("{host}+{boot}+{space}+{pid}+{start}", True),
+        ("{host}+{boot}+{space}+{pid}+1", False),
+        ("{host}+{boot}+9+{other}+1", True),
+        ("{host}+an-earlier-boot+9+{other}+1", False),
+        ("another+an-earlier-boot+9+{other}+1", True),
     ],
 )
 @pytest.mark.parametrize("kind", ["scratch", "users"])

@@ -10,14 +10,15 @@
 # that process is known to have ended. What cannot be known (another machine, or another name space
 # of processes) is left alone.
 
+# No comma or colon is in it: they would end a path that is mounted into a container.
 ab_identify() { # sets ab_who to this very shell, a child too
     read -r ab_boot </proc/sys/kernel/random/boot_id
     ab_space=$(readlink /proc/self/ns/pid)
     ab_space=${ab_space##*[}
     read -r ab_stat </proc/self/stat
-    ab_who=$ab_host,$ab_boot,${ab_space%]},${ab_stat%% *}
+    ab_who=$ab_host+$ab_boot+${ab_space%]}+${ab_stat%% *}
     ab_started "$ab_stat"
-    ab_who=$ab_who,$ab_since
+    ab_who=$ab_who+$ab_since
 }
 
 ab_started() { # LINE of /proc/PID/stat; sets ab_alive to its state, ab_since to its start
@@ -26,16 +27,16 @@ ab_started() { # LINE of /proc/PID/stat; sets ab_alive to its state, ab_since to
 }
 
 ab_is_gone() { # WHO: whether that process has ended, beyond doubt
-    ab_rest=${1#*,*,*,}
+    ab_rest=${1#*+*+*+}
     case $1 in
-    "${ab_who%,*,*}",*) ;;
-    "$ab_host,$ab_boot",*) return 1 ;;
-    "$ab_host",*) return 0 ;; # before the machine was started anew
+    "${ab_who%+*+*}"+*) ;;
+    "$ab_host+$ab_boot"+*) return 1 ;;
+    "$ab_host"+*) return 0 ;; # before the machine was started anew
     *) return 1 ;;
     esac
-    { read -r ab_stat <"/proc/${ab_rest%,*}/stat"; } 2>/dev/null || return 0
+    { read -r ab_stat <"/proc/${ab_rest%+*}/stat"; } 2>/dev/null || return 0
     ab_started "$ab_stat"
-    [ "$ab_since" != "${ab_rest#*,}" ] || [ "$ab_alive" = Z ]
+    [ "$ab_since" != "${ab_rest#*+}" ] || [ "$ab_alive" = Z ]
 }
 
 ab_find_node() { # BASE; sets ab_node
