@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,8 +38,12 @@ LEFT_OUT = pytest.StashKey[Counter[str]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Begin to count what is left out."""
+    """Begin to count what is left out; no test has the runs or settings of who runs them."""
     config.stash[LEFT_OUT] = Counter()
+    state = tempfile.TemporaryDirectory(prefix="anybatch-tests-", ignore_cleanup_errors=True)
+    config.add_cleanup(state.cleanup)
+    for variable in ("XDG_STATE_HOME", "XDG_CONFIG_HOME"):
+        os.environ[variable] = str(Path(state.name, variable.lower()))
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
