@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from anybatch.cli.report import run_record
-from anybatch.errors import FolderError
+from anybatch.errors import AnybatchError, FolderError, UnknownSystem
 from anybatch.model import Job, Retry, State
 from anybatch.runs.events import read_event
 from hypothesis import HealthCheck, example, given, settings
@@ -68,7 +68,7 @@ class Damaged:
             if path != self.journal:
                 path.unlink()
 
-    def look(self) -> FolderError | None:
+    def look(self) -> AnybatchError | None:
         """Do with all runs what commands do; what hinders the changed one."""
         with session_of(self._project, Toy()) as session:
             runs = {run.id: run for run in session.runs()}
@@ -81,7 +81,8 @@ class Damaged:
             assert self.good in runs
             assert runs[self.good].broken is None
             broken = runs[self.bad].broken if self.bad in runs else session.unreadable[self.bad]
-        assert broken is None or isinstance(broken, FolderError), repr(broken)
+        # A changed name of the batch system is the name of one that is not installed.
+        assert broken is None or isinstance(broken, FolderError | UnknownSystem), repr(broken)
         return broken
 
 
