@@ -210,7 +210,7 @@ FLOW = (
         "system",
         "transfer",
     ),
-    *("ownership", "localfiles", "locallease", "localhost", "inside", "commands"),
+    *("ownership", "localfiles", "tails", "locallease", "localhost", "inside", "commands"),
     *("plugins", "settings", "detection", "worker", "planning", "runs", "local"),
     *(
         "run",

@@ -8,7 +8,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from anybatch.cli.tails import BLOCK, Lines, Tail, last_lines, read_lines, start_of_last
+from anybatch.tails import BLOCK, Lines, Tail, last_lines, read_lines, start_of_last
 from hypothesis import example, given
 from hypothesis import strategies as st
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import attrs
 
 from anybatch.cli.base import count_jobs, say
-from anybatch.cli.tails import last_lines
 from anybatch.model import State
 from anybatch.outcome import Outcome
 from anybatch.ranges import write_ranges
+from anybatch.tails import last_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from anybatch.cli.joblogs import prefix, tell_missing
-from anybatch.cli.tails import Lines, Tail
+from anybatch.tails import Lines, Tail
 
 if TYPE_CHECKING:
     import re

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from anybatch.cli.base import Failure, say
-from anybatch.cli.tails import start_of_last
 from anybatch.errors import UsageError
 from anybatch.localfiles import open_plain
 from anybatch.model import State
 from anybatch.ranges import write_ranges
+from anybatch.tails import start_of_last
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

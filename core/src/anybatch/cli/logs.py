@@ -13,10 +13,10 @@ from anybatch.cli.base import Command, Failure, json_option, print_json, say
 from anybatch.cli.following import Following
 from anybatch.cli.joblogs import Log, prefix, tell_missing
 from anybatch.cli.params import WholeNumber, complete_run, read_by
-from anybatch.cli.tails import read_blocks, read_lines, start_of_last
 from anybatch.errors import UsageError
 from anybatch.localfiles import open_plain
 from anybatch.model import State
+from anybatch.tails import read_blocks, read_lines, start_of_last
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -13,7 +13,7 @@ from anybatch.cli.drawing import write_counts
 from anybatch.cli.failures import grouped
 from anybatch.cli.params import complete_run
 from anybatch.cli.report import age, run_record, utc
-from anybatch.cli.tails import last_lines
+from anybatch.tails import last_lines
 from anybatch.units import format_duration, format_size
 
 if TYPE_CHECKING:

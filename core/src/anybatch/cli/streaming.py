@@ -6,8 +6,8 @@ import contextlib
 import sys
 from typing import TYPE_CHECKING
 
-from anybatch.cli.tails import BLOCK, Tail
 from anybatch.records import Transfer
+from anybatch.tails import BLOCK, Tail
 
 if TYPE_CHECKING:
     from typing import TextIO

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import csv
-import os
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from anybatch.localfiles import open_plain
+from anybatch import tails
 from anybatch.model import State
 from anybatch.outcome import JobView
 
@@ -87,12 +86,7 @@ def _seconds(begin: datetime | None, end: datetime | None) -> float | None:
 
 def last_lines(path: Path) -> str:
     """The last lines of a log; empty where there is none, or it cannot be read."""
-    try:
-        with open_plain(path) as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL))
-            text = file.read(TAIL).decode("utf-8", "replace")
-    except OSError:
-        return ""
+    text = tails.last_lines(path, LINES, TAIL).decode("utf-8", "replace")
     return "\n".join(text.splitlines()[-LINES:])
 
 
