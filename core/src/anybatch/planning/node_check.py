@@ -32,13 +32,21 @@ class NodeCheck:
             JobError: no node can ever run one of them.
         """
         settings = settings.with_layer("call", group.job.settings)
-        if is_modest(resources) or not settings.core("check_resources"):
+        if not settings.core("check_resources"):
             return
-        if why := why_never(resources, self._kinds_for(group.settings)):
+        if why := self.why_never(resources, group.settings):
             raise JobError(
                 f"each job asks for {why}; request less, or skip this check with --no-check (the "
                 f"setting check_resources)"
             )
+
+    def why_never(self, resources: Resources, table: Mapping[str, Any]) -> str:
+        """What is asked for and what there is, where no node can run it; empty: some may.
+
+        Args:
+            table: the settings of the batch system for the jobs.
+        """
+        return "" if is_modest(resources) else why_never(resources, self._kinds_for(table))
 
     def _kinds_for(self, table: Mapping[str, Any]) -> list[NodeKind]:
         key = repr(sorted(table.items()))

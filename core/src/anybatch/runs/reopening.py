@@ -14,7 +14,7 @@ import attrs
 
 from anybatch.errors import FolderError, RunNotFound, UsageError
 from anybatch.host import Host
-from anybatch.nodes import is_modest, why_never
+from anybatch.planning.node_check import NodeCheck
 from anybatch.plugins.calls import Hooks
 from anybatch.runs import rerun
 from anybatch.runs.index import Index
@@ -107,24 +107,12 @@ class Reopening:
             raise FolderError(
                 f"run {state.id}: its jobs cannot be read: {error.strerror or error}"
             ) from error
+        nodes = NodeCheck(run.system, self.hooks)
         for one in made:
             self.hooks.render(run.system, one.planned.submission)
             if wanted.check_resources:
-                self._check(run.system, one.planned.submission)
+                _check(nodes, one.planned.submission)
         return rerun.Rerun(submissions=made, notes=tuple(notes))
-
-    def _check(self, system: str, submission: Submission) -> None:
-        """See that there is a node that can run the jobs.
-
-        Raises:
-            UsageError: there is none.
-        """
-        if is_modest(submission.resources):
-            return
-        if why := why_never(submission.resources, self.hooks.nodes(system, submission.settings)):
-            raise UsageError(
-                f"each job asks for {why}; request less, or set check_resources to false"
-            )
 
     def _put_on_record(self, run: WatchedRun, made: Rerun) -> bool:
         """Whether it was; else a thread of this process has run jobs again meanwhile."""
@@ -148,3 +136,13 @@ class Reopening:
         for page in dict.fromkeys(map(page_of_job, indices)):
             for name in ("exit", "start"):
                 self.host.make_private(run.state.folder / name / str(page))
+
+
+def _check(nodes: NodeCheck, submission: Submission) -> None:
+    """See that there is a node that can run the jobs.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if why := nodes.why_never(submission.resources, submission.settings):
+        raise UsageError(f"each job asks for {why}; request less, or set check_resources to false")
