@@ -369,6 +369,20 @@ def finish(run: Run, index: int, code: int = 0) -> None:
     run._engine.step()
 
 
+def test_what_jobs_run_after_is_told(start: Callable[..., Session], toy: Toy) -> None:
+    """While the core holds a job back, it names the jobs that come first and are not done."""
+    session = start(plugins=plugins_of(toy=toy))
+    other = session.submit([Job(TRUE)] * 2)
+    first = [Job(TRUE) for _ in range(5)]
+    run = session.submit([*first, Job(TRUE, after=first), Job(TRUE, after=[other, first[3]])])
+    assert run.jobs[5].message == f"runs after {run.id}:0-4"
+    assert run.jobs[6].message == f"runs after {run.id}:3, {other.id}"
+    finish(run, 3)
+    finish(run, 1)
+    assert run.jobs[5].message == f"runs after {run.id}:0,2,4"
+    assert run.jobs[6].message == f"runs after {other.id}"
+
+
 def test_dependencies_are_the_system_s_where_it_knows_them(
     start: Callable[..., Session], chained: Toy
 ) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from anybatch.errors import FolderError
+from anybatch.local import waiting
 from anybatch.local.events import Booted, Ended, Event, Started, Stopping, Submitted
 from anybatch.local.jobs import Job, Table
 from anybatch.local.journal import Journal
@@ -228,3 +229,49 @@ def test_journal_is_rewritten_in_one_step(path: Path) -> None:
         journal.rewrite([Booted("new", 2)])
         journal.append(Booted("newer", 3))
     assert read(path) == [Booted("new", 2), Booted("newer", 3)]
+
+
+# -- why a job waits
+
+
+def why(table: Table, token: str) -> str:
+    submission = table.find(token)
+    assert submission
+    return waiting.why(table, submission)
+
+
+@pytest.mark.parametrize(
+    ("others", "own", "told"),
+    [
+        ({"cores": 3}, {"cores": 2}, "waits for 2 of 4 cores"),
+        ({"memory": 8}, {"memory": 1}, "waits for 1 B of 8 B of memory"),
+        ({"cores": 4, "memory": 8}, {"memory": 1}, "waits for 1 of 4 cores and 1 B of 8 B of"),
+        ({}, {"max_cores": 1}, "waits for 1 of 1 core"),
+    ],
+)
+def test_what_a_job_waits_for_is_told(
+    others: dict[str, Any], own: dict[str, Any], told: str
+) -> None:
+    """How much it needs of what there is, which is the same for as long as it waits."""
+    table = table_of(submitted(1, **others), submitted(2, **own))
+    start_all(table)
+    assert told in why(table, "t2")
+
+
+def test_who_could_pass_waits_for_its_turn() -> None:
+    """A job that would fit waits behind one that does not."""
+    table = table_of(submitted(1, cores=2), submitted(2, cores=4), submitted(3))
+    start_all(table)
+    assert why(table, "t2") == "waits for 4 of 4 cores"
+    assert why(table, "t3") == "jobs that come before it wait for room"
+
+
+def test_other_reasons_to_wait() -> None:
+    """Jobs that come first, and the run's own limit; no reason where a job is about to start."""
+    table = table_of(submitted(1, 3, max_running=1), submitted(2, after=("1.1@m", "1.3@m")))
+    assert why(table, "t1") == ""
+    start_all(table)
+    assert why(table, "t1") == "as many jobs of its run as may (1) run at once"
+    assert why(table, "t2") == "waits for job 1.3@m and others"
+    end(table, "1.1@m")
+    assert why(table, "t2") == "waits for job 1.3@m"

@@ -320,9 +320,12 @@ def test_unknown_signal(local: Local) -> None:
 
 
 def test_job_runs_after_others(local: Local) -> None:
-    """A job starts when all that it is to run after are done."""
+    """A job starts when all that it is to run after are done, and says what it waits for."""
     first = local.submit(f'{WAIT}; echo first >>"$TMP/order"', 2)
     second = local.submit('echo second >>"$TMP/order"', after=tuple(first))
+    third = local.submit("true", resources=Resources(cores=2))
+    messages = [one.message for one in local.status([*second, *third])]
+    assert messages == [f"waits for job {first[1]} and others", "waits for 2 of 2 cores"]
     assert local.words(second) == ["QUEUED"]
     (local.tmp / "go").touch()
     assert local.wait(second)[0].state is State.DONE

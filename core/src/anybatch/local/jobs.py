@@ -143,6 +143,7 @@ class Table:
         jobs: by id.
         running: those that run, by id, in order of start.
         unfinished: how many have not ended.
+        cores, memory: how much of them those have that run.
     """
 
     def __init__(self) -> None:
@@ -151,13 +152,13 @@ class Table:
         self.jobs: dict[str, Job] = {}
         self.running: dict[str, Job] = {}
         self.unfinished = 0
+        self.cores = 0
+        self.memory = 0
         self._submissions: dict[str, Submission] = {}
         self._free: list[tuple[int, Submission]] = []
         self._dependents: dict[str, list[Submission]] = defaultdict(list)
         self._full: set[Submission] = set()
         self._doomed: dict[Submission, str] = {}
-        self._cores = 0
-        self._memory = 0
 
     # -- what happens
 
@@ -202,8 +203,8 @@ class Table:
         job.started = event
         job.submission.running += 1
         self.running[job.id] = job
-        self._cores += job.submission.event.cores
-        self._memory += job.submission.event.memory
+        self.cores += job.submission.event.cores
+        self.memory += job.submission.event.memory
 
     @apply.register
     def _throttled(self, event: Throttled) -> None:
@@ -227,8 +228,8 @@ class Table:
         job = self.jobs[event.id]
         if self.running.pop(job.id, None):
             job.submission.running -= 1
-            self._cores -= job.submission.event.cores
-            self._memory -= job.submission.event.memory
+            self.cores -= job.submission.event.cores
+            self.memory -= job.submission.event.memory
         job.ended = event
         job.submission.unfinished -= 1
         self.unfinished -= 1
@@ -260,8 +261,8 @@ class Table:
 
     def _fits(self, event: Submitted) -> bool:
         return (
-            self._cores + event.cores <= event.max_cores
-            and self._memory + event.memory <= event.max_memory
+            self.cores + event.cores <= event.max_cores
+            and self.memory + event.memory <= event.max_memory
         )
 
     def take_doomed(self) -> list[tuple[Job, str]]:
@@ -275,6 +276,11 @@ class Table:
         ]
 
     # -- questions
+
+    @property
+    def first(self) -> Submission | None:
+        """The submission whose turn it is; none comes before it starts, or has no job left."""
+        return self._free[0][1] if self._free else None
 
     def find(self, token: str) -> Submission | None:
         """The submission that carries *token*."""

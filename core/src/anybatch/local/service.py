@@ -46,7 +46,7 @@ def _answer(supervisor: Supervisor, question: Any) -> dict[str, Any]:
         case {"do": "find", "token": str(token)}:
             return {"ids": _find(supervisor, token)}
         case {"do": "status", "ids": [*ids]}:
-            return {"jobs": {job.id: _facts(job) for job in _known(supervisor, ids)}}
+            return {"jobs": _facts_of(supervisor, _known(supervisor, ids))}
         case {"do": "terminate", "ids": [*ids], "signal": None}:
             return {"terminated": _terminate(supervisor, ids)}
         case {"do": "terminate", "ids": [*ids], "signal": str(name)}:
@@ -105,6 +105,17 @@ def _known(supervisor: Supervisor, ids: Sequence[Any], word: Word | None = None)
     jobs = supervisor.table.jobs
     known = (jobs[native] for native in dict.fromkeys(map(str, ids)) if native in jobs)
     return [job for job in known if word is None or job.word is word]
+
+
+def _facts_of(supervisor: Supervisor, jobs: Sequence[Job]) -> dict[str, dict[str, Any]]:
+    """What is known of jobs; those of a submission that wait do so for the same reason."""
+    facts = {job.id: _facts(job) for job in jobs}
+    waiting = {job.id: job.submission for job in jobs if job.word is Word.QUEUED}
+    reasons = {one: supervisor.why_waits(one) for one in {*waiting.values()}}
+    for native, submission in waiting.items():
+        if why := reasons[submission]:
+            facts[native]["message"] = why
+    return facts
 
 
 def _facts(job: Job) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import time
 from signal import SIGCONT, SIGKILL, SIGTERM
 from typing import TYPE_CHECKING
 
-from anybatch.local import attributes, processes
+from anybatch.local import attributes, processes, waiting
 from anybatch.local.admission import Machine
 from anybatch.local.events import Booted, Ended, Event, Started, Stopping
 from anybatch.local.jobs import Job, Table
@@ -19,6 +19,7 @@ from anybatch.local.states import Word
 if TYPE_CHECKING:
     from anybatch.local.attributes import Attributes
     from anybatch.local.folder import StateFolder
+    from anybatch.local.jobs import Submission
     from anybatch.local.journal import Journal
 
 _REMEMBERED = 24 * 3600.0
@@ -47,6 +48,7 @@ class Supervisor:
         self._children: dict[int, Job] = {}
         self._adopted: list[Job] = []
         self._tidied = time.time()
+        self._hindrance = ""
 
     def record(self, *events: Event, flush: bool = False) -> None:
         """Let *events* be: first in the journal, then in the table."""
@@ -104,7 +106,11 @@ class Supervisor:
                 )
             )
         while (job := self.table.next_to_start()) and self._start(job):
-            pass
+            self._hindrance = ""
+
+    def why_waits(self, submission: Submission) -> str:
+        """Why the next job of a submission waits; empty: it is about to start."""
+        return waiting.why(self.table, submission) or self._hindrance
 
     def lacks(self, wanted: Attributes | None) -> str:
         """What the jobs of a submitter will not have of it, for users; empty: nothing."""
@@ -124,6 +130,7 @@ class Supervisor:
             with contextlib.suppress(FileNotFoundError):
                 marker.unlink()
             if error.errno in _TRY_AGAIN:
+                self._hindrance = f"this machine cannot start more processes now: {error.strerror}"
                 return False
             self._end(job, Word.NOT_STARTED, f"cannot start the job: {error}")
             return True

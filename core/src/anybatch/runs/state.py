@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections import defaultdict
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,14 +21,12 @@ from anybatch.parameters import write
 from anybatch.quoting import INDEX
 from anybatch.ranges import by_index, read_ranges, write_ranges
 from anybatch.records import Batch, JobStatus
-from anybatch.runs.entries import Phase
 from anybatch.runs.events import decides
 from anybatch.runs.fold import Fold, stamp_of
 from anybatch.runs.moments import now
 from anybatch.runs.serialization import to_plain
 from anybatch.runs.store import plain_planned
 from anybatch.templates import Names
-from anybatch.units import format_duration
 from anybatch.worker.layout import log_folder
 
 if TYPE_CHECKING:
@@ -94,21 +92,6 @@ class RunState(Fold):
     def packed(self) -> bool:
         """Whether the batch system has several of its jobs as one."""
         return self.submissions[0].planned.packed
-
-    def trouble_of(self, job: JobRecord) -> str | None:
-        """Why a job could not be submitted so far; None: nothing is known against it."""
-        one = self.submissions[job.submission]
-        if one.has_jobs or job.state.final:
-            return None
-        if (rest := one.rest(now())) > 0:
-            return f"waits {format_duration(timedelta(seconds=round(rest)))} to be run again"
-        if one.trouble:
-            return f"not submitted yet: {one.trouble}"
-        if one.planned.waits or one.phase is not Phase.WAITING:
-            return None
-        limits = attrs.asdict(self.limit).items()
-        told = " and ".join(f"{name} is {most}" for name, most in limits if most)
-        return f"not submitted yet: {told}" if told else None
 
     def left(self, one: SubmissionState) -> list[int]:
         """The jobs that are still this submission's, and have not ended."""

@@ -13,6 +13,7 @@ from anybatch.runs.observation import RunObservation
 from anybatch.runs.right import SubmitRight
 from anybatch.runs.state import RunState
 from anybatch.runs.submitter import Submitter
+from anybatch.runs.unsubmitted import Unsubmitted
 from anybatch.runs.watcher import Watcher
 from anybatch.worker.exit_records import ExitFolder
 
@@ -43,6 +44,7 @@ class WatchedRun:
     submitter: Submitter
     watcher: Watcher
     answers: Answers
+    unsubmitted: Unsubmitted
     looking: threading.Lock = attrs.field(factory=threading.Lock)
     broken: Exception | None = None
     accounted: bool = False
@@ -61,7 +63,7 @@ class WatchedRun:
     def said_of(self, job: JobRecord) -> str | None:
         """Why nothing can be said of a job, what the system says of it, or why it is not there."""
         why = self.seen.unreachable.get(job.index)
-        return why or job.message or self.state.trouble_of(job)
+        return why or job.message or self.unsubmitted.why(job)
 
 
 def watch(
@@ -90,4 +92,5 @@ def watch(
         on_notice=on_notice,
     )
     watcher = Watcher(state, seen, right, host=host, lost_after=lost_after, on_notice=on_notice)
-    return WatchedRun(state, seen, right, submitter, watcher, Answers(state, seen, on_notice))
+    answers = Answers(state, seen, on_notice)
+    return WatchedRun(state, seen, right, submitter, watcher, answers, Unsubmitted(state))
