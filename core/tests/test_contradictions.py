@@ -11,12 +11,13 @@ from anybatch.hookspecs import hookimpl
 from anybatch.model import Job, Resources
 from anybatch.records import Kind, Setting, SiteDefault
 
-from .toy import Toy, local_host, plugins_of, session_of
+from .toy import Toy, leave_record, local_host, plugins_of, session_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from anybatch.run import Run
     from anybatch.session import Session
 
 
@@ -143,6 +144,79 @@ def test_each_job_of_a_run_is_looked_at(isolated: Path) -> None:
     with session_of(isolated, toy, settings={"toy": {"cpus": 2}}) as session, refused:
         session.submit(jobs)
     assert toy.calls["submit"] == []
+
+
+ANEW: Any = [
+    # with, and asking for, at first; then changed
+    ({"mem": "2G"}, {}, {"resources": {"memory": "4 GiB"}}, "memory = 4 GiB, and toy.mem = 2G"),
+    ({}, {"memory": "2 GiB"}, {"settings": {"mem": "4G"}}, "memory = 2 GiB, and toy.mem = 4G"),
+    (
+        {},
+        {},
+        {"resources": {"memory": "2 GiB"}, "settings": {"mem": "4G"}},
+        "memory = 2 GiB, and toy.mem = 4G",
+    ),
+    (
+        {"partition": "long"},
+        {"queue": "long"},
+        {"resources": {"queue": "short"}},
+        "queue = short, and toy.partition = long",
+    ),
+    ({}, {"time": "1h"}, {"settings": {"+MaxTime": 60}}, r"time = 1h, and toy.\+MaxTime = 60"),
+    ({}, {"time": "1h"}, {"settings": {"usual": "2h"}}, "time = 1h, and toy.usual = 2h"),
+]
+ANEW_FINE: Any = [
+    ({"mem": "2G"}, {}, {"resources": {"memory": "4 GiB"}, "settings": {"mem": False}}),
+    ({}, {"memory": "2 GiB"}, {"resources": {"memory": None}, "settings": {"mem": "4G"}}),
+    ({"partition": "a"}, {"queue": "a"}, {"settings": {"partition": "a"}}),
+    ({"mem": "2G"}, {}, {"resources": {"time": "4h"}}),
+    ({}, {}, {"resources": {"time": "4h"}}),
+    ({"mem": "2G"}, {}, {}),
+]
+
+
+def ended(session: Session, own: dict[str, Any], asked: dict[str, Any]) -> Run:
+    run = session.submit(Job(["true"], resources=Resources(**asked), settings={"toy": own}))
+    leave_record(run.folder, "0.0.0.command.exit-1")
+    run.refresh()
+    return run
+
+
+def rerun(run: Run, changed: dict[str, Any]) -> int:
+    settings = {"toy": changed.get("settings", {})}
+    return run.rerun(resources=changed.get("resources"), settings=settings)
+
+
+@pytest.mark.parametrize(("own", "asked", "changed", "told"), ANEW)
+def test_a_rerun_that_contradicts_is_refused(
+    isolated: Path, own: dict[str, Any], asked: dict[str, Any], changed: dict[str, Any], told: str
+) -> None:
+    """What changes is compared with what was submitted, also where another session does so."""
+    toy = Options()
+    with session_of(isolated, toy) as session:
+        run = ended(session, own, asked)
+    with session_of(isolated, toy) as session, pytest.raises(JobError, match=told):
+        rerun(session.attach(run.id), changed)
+    assert len(toy.calls["submit"]) == 1
+
+
+@pytest.mark.parametrize(("own", "asked", "changed"), ANEW_FINE)
+def test_a_rerun_that_does_not_contradict_is_taken(
+    isolated: Path, own: dict[str, Any], asked: dict[str, Any], changed: dict[str, Any]
+) -> None:
+    """What is equal, taken back, or was there before and is not changed."""
+    with session_of(isolated, Options()) as session:
+        assert rerun(ended(session, own, asked), changed) == 1
+
+
+def test_a_default_gives_way_to_a_rerun(isolated: Path) -> None:
+    """As it does where jobs are submitted: that of the plugin, and that of a site's plugin."""
+    plugins = plugins_of(toy=Options(), site=Site())
+    with session_of(isolated, Options(), plugins=plugins) as session:
+        run = ended(session, {}, {})
+        rerun(run, {"resources": {"queue": "long", "memory": "2 GiB", "time": "2h"}})
+        again = run.submissions[-1].settings
+    assert [again[name] for name in ("partition", "mem", "usual")] == [None, None, None]
 
 
 @pytest.mark.parametrize("wrong", [{"same_as": "nosuch"}, {"overlaps": {"memory": "("}}])

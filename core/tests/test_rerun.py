@@ -307,7 +307,7 @@ def test_who_dies_before_the_submission_leaves_it_to_the_next(start: Start, toy:
     session = start()
     run = session.submit(Job(TRUE))
     end(run, 1)
-    session._engine.reopening.rerun(run.watched, Wanted())  # and killed here
+    session._engine.reopening.rerun(run.watched, Wanted(known=session.settings))  # and killed here
     del session, run
     found = start().runs()
     assert [states(one) for one in found] == [["new"]]

@@ -303,7 +303,7 @@ class Run:
             states=None if states is None else read_states(states),
             resources=arguments.table(resources, "resources"),
             settings=changed_settings(self._settings, self.system, settings or {}),
-            check_resources=self._settings.core("check_resources"),
+            known=self._settings,
         )
 
     def attempts(self, index: int) -> list[Outcome]:

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from anybatch import Executor, Job, Reason, State, UsageError
+from anybatch import Executor, Job, Reason, Resources, State, UsageError
 from anybatch.cli import cli
 from anybatch.runs import lookup, polling
 from anybatch.testing import await_that
@@ -486,6 +486,9 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"env": {"A": "b"}}, "env is not supported on the grid"),
     ({"inputs": ("a",)}, "inputs is not supported on the grid; use gbasf2.additional_files"),
     ({"container": "a.sif"}, "container is not supported on the grid"),
+    ({"checkpoint": True}, "checkpoint is not supported on the grid"),
+    ({"input_list": ["root://a/b"]}, "input_list is not .* use gbasf2.input_dataset"),
+    ({"resources": Resources(time="1h")}, "the resource time .* gbasf2.cputime limits"),
     ({"settings": {"input_dslist": "steer.py"}}, "set exactly one of"),
     ({"settings": {"proxy_group": "belle_sl"}}, "need project_lpn_path"),
     ({"settings": {"project_name_prefix": "-x"}}, "not begin with -"),

@@ -7,8 +7,9 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
-from anybatch import Reason, State, UsageError
+from anybatch import Reason, Resources, State, UsageError
 from anybatch.records import Submission
 from anybatch.testing import awkward_texts
 from anybatch_gbasf2 import parse, render
@@ -53,6 +54,22 @@ def submission(**changes: Any) -> Submission:
 def words(**changes: Any) -> tuple[str, ...]:
     """The command that submits."""
     return render.render(submission(**changes)).command.argv
+
+
+ASKED: list[dict[str, Any]] = [
+    *({"nodes": 2}, {"tasks": 2}, {"cores": 2}, {"gpus": 1}, {"memory": 1}, {"disk": 1}),
+    *({"time": 60}, {"queue": "long"}, {"exclusive": True}),
+]
+
+
+def test_every_resource_is_refused_not_left_out() -> None:
+    """gbasf2 has an option for none of them, also where a project is run again."""
+    assert [*attrs.fields_dict(Resources)] == [name for asked in ASKED for name in asked]
+    for asked in ASKED:
+        for previous in ((), ("pre_ab12/1", "pre_ab12/2")):
+            one = attrs.evolve(submission(previous_ids=previous), resources=Resources(**asked))
+            with pytest.raises(UsageError, match=f"the resource {next(iter(asked))} cannot"):
+                render.render(one)
 
 
 # -- states

@@ -110,7 +110,7 @@ class Reopening:
         nodes = NodeCheck(run.system, self.hooks)
         for one in made:
             self.hooks.render(run.system, one.planned.submission)
-            if wanted.check_resources:
+            if wanted.known.core("check_resources"):
                 _check(nodes, one.planned.submission)
         return rerun.Rerun(submissions=made, notes=tuple(notes))
 

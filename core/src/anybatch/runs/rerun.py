@@ -16,6 +16,8 @@ from anybatch.errors import UsageError, did_you_mean, shown
 from anybatch.model import Reason, Resources, State
 from anybatch.ranges import write_ranges
 from anybatch.runs.further import Further, FurtherSubmissions
+from anybatch.settings.contradictions import Change, settled_anew
+from anybatch.settings.layers import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from anybatch.records import Limits
     from anybatch.runs.entries import JobRecord
     from anybatch.runs.state import RunState
-    from anybatch.settings.layers import Settings
 
 #: What is run again where nobody says which: jobs that depend on others count among the last.
 USUAL = frozenset({State.FAILED, State.TERMINATED})
@@ -41,14 +42,14 @@ class Wanted:
             names, or else `USUAL`.
         resources: what the jobs need instead: fields of `Resources`.
         settings: of the batch system, typed, that are different.
-        check_resources: refuse what no node can ever run.
+        known: the session's settings: what is declared, and what is a default.
     """
 
     indices: frozenset[int] | None = None
     states: frozenset[State] | None = None
     resources: Mapping[str, Any] = attrs.field(factory=dict)
     settings: Mapping[str, Any] = attrs.field(factory=dict)
-    check_resources: bool = True
+    known: Settings
 
 
 @attrs.frozen(kw_only=True)
@@ -194,7 +195,7 @@ def plan(
     for job in jobs:
         like = job.submission, _waits(run, job, first[job.index])
         if like not in changed:
-            planned = _changed(run.submissions[job.submission].planned, wanted, like[1])
+            planned = _changed(run, run.submissions[job.submission].planned, wanted, like[1])
             changed[like] = _directives(planned), planned
         key, planned = changed[like]
         groups.setdefault(key, (planned, []))[1].append(job)
@@ -212,18 +213,20 @@ def plan(
     return tuple(made)
 
 
-def _changed(planned: Planned, wanted: Wanted, waits: tuple[Wait, ...]) -> Planned:
+def _changed(run: RunState, planned: Planned, wanted: Wanted, waits: tuple[Wait, ...]) -> Planned:
     submission = planned.submission
     try:
         resources = attrs.evolve(submission.resources, **wanted.resources)
     except (ValueError, TypeError) as error:
         raise UsageError(f"resources: {error}") from None
     _check_gpus(submission.container, submission.resources, resources)
-    settings = {**submission.settings}
-    for name, value in wanted.settings.items():
-        old = settings.get(name)
-        both = isinstance(old, dict) and isinstance(value, dict)
-        settings[name] = {**old, **value} if both else value  # type: ignore[dict-item]
+    change = Change(
+        resources=resources,
+        fields=wanted.resources.keys(),
+        container=submission.container,
+        settings=wanted.settings,
+    )
+    settings = settled_anew(run.file.system, wanted.known, submission.settings, change)
     return attrs.evolve(
         planned,
         waits=waits,

@@ -7,6 +7,7 @@ in the environment or in the call, and what the job asks for are two answers to 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -17,7 +18,7 @@ from anybatch.settings.layers import DEFAULT, SITE
 from anybatch.units import format_duration, format_size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from anybatch.records import Setting
     from anybatch.settings.layers import Settings, Value
@@ -44,21 +45,85 @@ def settled(plugin: str, settings: Settings, job: Job) -> dict[str, Any]:
         if table[name] is False:  # it takes back what was set elsewhere
             continue
         for field in _contradicted(settings.declared[plugin][name], value.value, asked):
-            if value.source != DEFAULT and not value.source.startswith(SITE):
+            if not _gives_way(value):
                 raise JobError(_told(f"{plugin}.{name}", value, field, asked[field]))
             table[name] = None
     return table
 
 
+@attrs.frozen(kw_only=True)
+class Change:
+    """What is different where jobs are run again.
+
+    Attributes:
+        resources: what each job asks for from now on.
+        fields: those of them that are changed.
+        container: the image that the jobs keep.
+        settings: of the batch system, that are changed.
+    """
+
+    resources: Resources
+    fields: Collection[str]
+    container: str | None
+    settings: Mapping[str, Any]
+
+
+def settled_anew(
+    plugin: str, settings: Settings, before: Mapping[str, Any], change: Change
+) -> dict[str, Any]:
+    """The settings of *plugin* for jobs that were submitted with *before* and are changed.
+
+    What is not changed was compared when the jobs were submitted.
+
+    Args:
+        settings: tell what is declared, and which values are defaults.
+
+    Raises:
+        JobError: a setting, of then or now, contradicts what the jobs ask for.
+    """
+    table = {**before}
+    for name, value in change.settings.items():
+        table[name] = _over(before.get(name), value)
+    asked = {**_requested(change.resources), **_given(container=change.container)}
+    declared, usual = settings.declared[plugin], settings.explain(plugin)
+    for name, value in table.items():
+        if value is None or value is False or name not in declared:
+            continue
+        new = name in change.settings
+        for field in _contradicted(declared[name], value, asked):
+            if not new and field not in change.fields:
+                continue
+            source = usual.get(name)
+            if new or source is None or source.value != value or not _gives_way(source):
+                raise JobError(_told_anew(f"{plugin}.{name}", value, field, asked[field], new=new))
+            table[name] = None
+    return table
+
+
+def _over(old: Any, new: Any) -> Any:
+    """A changed setting; of a table its keys."""
+    return {**old, **new} if isinstance(old, dict) and isinstance(new, dict) else new
+
+
+def _gives_way(value: Value) -> bool:
+    return value.source == DEFAULT or value.source.startswith(SITE)
+
+
 def _asked(job: Job) -> dict[str, Any]:
     """What the job itself asks for, by field."""
-    fields = {
-        name: getattr(job.resources, name)
+    return {**_requested(job.resources), **_given(name=job.name, container=job.container)}
+
+
+def _requested(resources: Resources) -> dict[str, Any]:
+    return {
+        name: getattr(resources, name)
         for name in attrs.fields_dict(Resources)
-        if getattr(job.resources, name) != getattr(_USUAL, name)
+        if getattr(resources, name) != getattr(_USUAL, name)
     }
-    own = {"name": job.name, "container": job.container}
-    return {**fields, **{name: value for name, value in own.items() if value is not None}}
+
+
+def _given(**own: str | None) -> dict[str, Any]:
+    return {name: value for name, value in own.items() if value is not None}
 
 
 def _contradicted(setting: Setting, value: Any, asked: Mapping[str, Any]) -> Iterator[str]:
@@ -76,4 +141,19 @@ def _told(name: str, value: Value, field: str, asked: Any) -> str:
     return (
         f"the job asks for {field} = {wanted}, and {name} = {value.value} (from {where}) speaks of "
         f"the same thing. Give only one of them: leave out {field}, or remove the setting there"
+    )
+
+
+def _told_anew(name: str, value: Any, field: str, asked: Any, *, new: bool) -> str:
+    wanted = _WRITTEN.get(field, str)(asked)
+    if new:
+        since, how = "as this rerun wants", f"leave out {name}"
+    else:
+        since, how = (
+            "as they were submitted with",
+            (f"leave out {field}, or take the setting back with {name} = false"),
+        )
+    return (
+        f"the jobs ask for {field} = {wanted}, and {name} = {value} ({since}) speaks of the same "
+        f"thing. Give only one of them: {how}"
     )

@@ -38,6 +38,10 @@ _FOREIGN = {
     "stdout": "gbasf2.download_logs",
     "stderr": "gbasf2.download_logs",
     "container": "",
+    "skip_existing": "the same job again, which is the same project",
+    "checkpoint": "",
+    "params": "the steering file's text, which makes each project",
+    "input_list": "gbasf2.input_dataset",
 }
 _ANY = Job([BASF2, "-"])
 #: Settings that name a file, whose text belongs to what the project is.
@@ -187,6 +191,7 @@ def _problems(job: Job, settings: Mapping[str, Any]) -> Iterator[str]:
     for name, instead in _FOREIGN.items():
         if getattr(job, name) != getattr(_ANY, name):
             yield f"{name} is not supported on the grid" + (f"; use {instead}" if instead else "")
+    yield from render.unsupported(job.resources)
     datasets, listed = render.inputs(settings), settings["input_dslist"]
     if bool(datasets) == bool(listed):
         yield "set exactly one of input_dataset and input_dslist"

@@ -11,8 +11,10 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
+import attrs
 from anybatch.errors import UsageError
 from anybatch.host import Command
+from anybatch.model import Resources
 from anybatch.records import Rendered, RenderedFile
 
 from anybatch_gbasf2.job_ids import read_native_id
@@ -30,6 +32,9 @@ PICKLE = "serialized_basf2_path.pkl"
 WRAPPER = "steering_file_wrapper.py"
 PASSWORD_PIPED = "--pwstdin"
 PER_JOB = timedelta(seconds=3)  #: that the client may take for each job that it does something with
+_USUAL = Resources()
+#: What gbasf2 has in place of a resource, which is not the same.
+_INSTEAD = {"time": "gbasf2.cputime limits the CPU time of a job, in minutes"}
 MANY = 1000  #: jobs of a project, where their number is not known
 
 
@@ -37,6 +42,8 @@ def render(submission: Submission) -> Rendered:
     """The files and the command of a submission."""
     settings = submission.settings
     project = project_of(settings)
+    if problem := next(unsupported(submission.resources), ""):
+        raise UsageError(f"gbasf2: {problem}")
     if submission.previous_ids:
         native_ids = [read_native_id(name) for name in submission.previous_ids]
         command = reschedule(native_ids, project.user)
@@ -59,6 +66,14 @@ def render(submission: Submission) -> Rendered:
     command = Command(words, cwd=folder, stdin=answer)
     jobs = MANY if settings["input_grouping"] else submission.count
     return Rendered(files=tuple(files), command=command, extra_timeout=PER_JOB * jobs)
+
+
+def unsupported(resources: Resources) -> Iterator[str]:
+    """What is asked for that gbasf2 has no option for. None of it may be left out in silence."""
+    for name in attrs.fields_dict(Resources):
+        if getattr(resources, name) != getattr(_USUAL, name):
+            instead = _INSTEAD.get(name, "leave it out")
+            yield f"the resource {name} cannot be asked for on the grid; {instead}"
 
 
 def pickle_folder(submission: Submission) -> Path:
