@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -56,6 +57,52 @@ def test_a_failed_test_shows_its_commands_and_leaves_nothing_running(tmp_path: P
     journal = "".join(path.read_text() for path in run.glob("journal*"))
     assert '"terminate"' in journal
     await_that(lambda: not working_in(work))
+
+
+HANGS = """
+import subprocess
+import pytest
+from anybatch.testing import await_that
+
+@pytest.fixture
+def started():
+    processes = []
+    yield processes
+    for process in processes:
+        process.kill()
+        process.wait()
+
+def test_it(tmp_path, started):
+    (tmp_path / "lock").mkdir()
+    (tmp_path / "lock" / "holder").touch()
+    with open(tmp_path / "job.out", "w") as out:
+        program = "seq 300; touch ready; read forever"
+        words = ["sh", "-c", program, "a job that hangs"]
+        started.append(
+            subprocess.Popen(words, cwd=tmp_path, stdin=subprocess.PIPE, stdout=out)
+        )
+    await_that(lambda: (tmp_path / "ready").exists())
+    started[0].wait(timeout=0.1)
+
+def test_other(tmp_path):
+    assert False
+"""
+
+
+def test_a_test_that_hung_shows_its_processes_files_and_logs(tmp_path: Path) -> None:
+    """As they were when its patience ended; a test of which nothing runs shows none of it."""
+    (tmp_path / "test_it.py").write_text(HANGS)
+    base = tmp_path / "base"
+    told = run_pytest(tmp_path, f"--basetemp={base}")
+    assert "2 failed" in told
+    assert told.count("what still ran") == 1
+    shown = told[told.index("what still ran") :]
+    process = re.search(r"^\d+ \(of \d+\) S, .* used, in (.*): sh .*that hangs$", shown, re.M)
+    assert process is not None, shown
+    assert process[1] == str(base / "test_it0")
+    assert "\nlock/holder\n" in shown
+    assert shown.index("end of job.out") < shown.index("\n  300\n")
+    assert "\n  292\n" not in shown
 
 
 def working_in(folder: Path) -> list[Path]:

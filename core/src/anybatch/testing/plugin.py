@@ -1,7 +1,8 @@
 """Pytest fixtures: a user of their own for each test, and sessions in it.
 
 `-p anybatch.testing.plugin`, or `pytest_plugins = ["anybatch.testing.plugin"]`. The report of a
-test that failed has the last commands of its sessions. What a test leaves running is terminated.
+test that failed has the last commands of its sessions, and the processes that its folder still
+had. What a test leaves running is terminated.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import pytest
 
 from anybatch.errors import AnybatchError
 from anybatch.session import Session
+from anybatch.testing import remains
 from anybatch.testing.recording import Ran, RecordingHost, last_commands
 
 if TYPE_CHECKING:
@@ -33,9 +35,12 @@ _NOTICES = pytest.StashKey[list[str]]()
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show what a failed test's sessions ran and said."""
+    """Show what a failed test's sessions ran and said, and what still ran of its jobs."""
     report = yield
     if report.failed:
+        folder = getattr(item, "funcargs", {}).get("tmp_path")
+        if folder and (left := remains.describe(folder)):
+            report.sections.append(("what still ran in this test's folder, and its files", left))
         if ran := item.stash.get(_COMMANDS, []):
             report.sections.append(("commands of this test's sessions", last_commands(ran)))
         if said := item.stash.get(_NOTICES, []):
