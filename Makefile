@@ -22,6 +22,8 @@ PROJECTS = core/pyproject.toml $(wildcard plugins/*/pyproject.toml)
 VERSION = core/src/anybatch/__init__.py
 # Options for pytest, also where tests/engines/run calls it.
 export PYTEST
+# Tests start thousands of Pythons; images of containers may tell each to compile all anew.
+unexport PYTHONDONTWRITEBYTECODE
 # The bridge for b2luigi needs Python 3.11, and brings much that nothing else needs. Older luigi
 # needs an older setuptools, which it does not say.
 B2LUIGI = plugins/b2luigi/pyproject.toml
@@ -30,10 +32,12 @@ EDITABLE = $(foreach project,$(filter-out $(B2LUIGI),$(PROJECTS)),-e ./$(dir $(p
 FAST = -n 2 -m 'not (engine or install or simulator or system)'
 LOWEST = $(VENV)/lowest
 
-.PHONY: demo check fast test pytest lowest dist contract-faults bench engines docs clean
+.PHONY: demo check development fast test pytest lowest dist contract-faults bench engines docs clean
 
 demo: $(VENV)/installed
 	$(BIN)/python examples/average.py
+
+development: $(VENV)/development
 
 check: $(VENV)/development
 	$(BIN)/ruff check .
@@ -43,7 +47,8 @@ check: $(VENV)/development
 fast: $(VENV)/development
 	nice $(BIN)/python -m pytest -q $(FAST) $(PYTEST)
 
-test: check
+# It calls `check`, beside the tests where that saves time.
+test: development
 	tests/engines/run
 
 # Batch systems that run on this machine, too, are to answer in time: they go first.
