@@ -54,8 +54,15 @@ def pytest_itemcollected(item: pytest.Item) -> None:
             item.add_marker(name)
     if _is_contract(item) and not _needs(item):
         item.add_marker("system")
-    if item.get_closest_marker("engine") and _is_apart(item.nodeid):
-        item.add_marker("apart")
+    if item.get_closest_marker("engine") and not (used & {"browser"} or _is_local(item.nodeid)):
+        item.add_marker("daemon")
+        if _is_apart(item.nodeid):
+            item.add_marker("apart")
+
+
+def _is_local(test: str) -> bool:
+    """Whether a test of Apptainer needs no other batch system than `local`."""
+    return "::TestApptainer::" in test or "local" in _params(test)
 
 
 def _is_apart(test: str) -> bool:
@@ -63,7 +70,21 @@ def _is_apart(test: str) -> bool:
 
     The other Slurm cluster is the one that tests take that need only one (`ONE_CLUSTER`).
     """
-    return "htcondor" in test or "plain" in test.partition("[")[2].rstrip("]").split("-")
+    return "htcondor" in test or "plain" in _params(test)
+
+
+def _params(test: str) -> list[str]:
+    return test.partition("[")[2].rstrip("]").split("-")
+
+
+@pytest.fixture(autouse=True)
+def _ask_often(request: pytest.FixtureRequest) -> None:
+    """Our own batch systems are spared no questions, however long a busy machine takes to answer.
+
+    With the product's pauses, of fifty times that long, a test may wait for minutes.
+    """
+    if request.node.get_closest_marker("engine"):
+        request.getfixturevalue("monkeypatch").setattr("anybatch.runs.polling.COST", 5)
 
 
 def _is_contract(item: pytest.Item) -> bool:
