@@ -34,6 +34,8 @@ IDLE = 60.0  #: seconds without a run that may change, after which the attendant
 LOG_LIMIT = 1_000_000  #: bytes; then the log is begun anew, and the one before is kept
 _ROUND = 5.0  #: seconds between two looks for new runs
 _PATIENCE = 30.0  #: seconds that one has to begin or to end
+_LOOK = 2.0  #: seconds that nobody needs to look whether there is one
+_AWAY = 86_400.0  #: seconds for which runs that cannot be read are waited for
 
 
 class Attendant:
@@ -41,29 +43,18 @@ class Attendant:
 
     Attributes:
         log: what it has to say.
-
-    Raises:
-        FolderError: its folder cannot be made, or is not this user's alone.
     """
 
     def __init__(self) -> None:
         base = platformdirs.user_state_path("anybatch").absolute()
-        folder = base / "watch" / socket.gethostname()
-        try:
-            for one in (base, folder.parent, folder):
-                LocalFiles().make_private(one)
-        except OSError as error:
-            raise FolderError(
-                f"cannot make the folder {str(folder)!r}: {error.strerror}; set XDG_STATE_HOME to "
-                f"use another"
-            ) from error
-        self.log = folder / "log"
-        self._lock = folder / "lock"
+        self._folders = base, base / "watch", base / "watch" / socket.gethostname()
+        self.log = self._folders[-1] / "log"
+        self._lock = self._folders[-1] / "lock"
 
     @property
     def process(self) -> int | None:
-        """The number of its process; None: there is none."""
-        with contextlib.suppress(FileNotFoundError), self._lock.open("rb") as file:
+        """The number of its process; None: there is none, or none that can be seen."""
+        with contextlib.suppress(OSError), self._lock.open("rb") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -77,8 +68,10 @@ class Attendant:
         It gets the environment of this process, and with it its programs and credentials.
 
         Raises:
+            FolderError: its folder cannot be made, or is not this user's alone.
             AnybatchError: it ends at once.
         """
+        self._make_folders()
         if known := self.process:
             return known
         child = os.fork()
@@ -115,25 +108,24 @@ class Attendant:
         Raises:
             AnybatchError: it does not end.
         """
-        number = self.process
-        if number is None:
-            return False
-        if number:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(number, signal.SIGTERM)
-        deadline = time.monotonic() + _PATIENCE
-        while self.process is not None:
+        told, deadline = None, time.monotonic() + _PATIENCE
+        while (number := self.process) is not None:
+            if number and number != told:
+                told = _end(number)
             if time.monotonic() > deadline:
                 raise AnybatchError(f"process {number}, which watches, does not end")
             time.sleep(0.05)
-        return True
+        return told is not None
 
     def serve(self, idle: float = IDLE) -> None:
-        """Be it, until no run may change any more for *idle* seconds, or SIGTERM comes."""
+        """Be it, until no run may change any more for *idle* seconds, or SIGTERM comes.
+
+        Raises:
+            FolderError: its folder cannot be made, or is not this user's alone.
+        """
+        self._make_folders()
         lock = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600)  # let go of by our end alone
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _lock(lock):
             return
         os.ftruncate(lock, 0)
         os.write(lock, f"{os.getpid()}\n".encode())
@@ -147,16 +139,54 @@ class Attendant:
             signal.signal(number, end)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         self._say(f"process {os.getpid()} watches")
-        watch(self._say, idle=idle, wanted=lambda: wanted)
+        watch(self._say, idle=idle, wanted=lambda: wanted, patience=_AWAY)
         self._say(f"process {os.getpid()} ends: {'nothing is left to do' if wanted else 'told to'}")
 
     def _say(self, text: str) -> None:
-        """Add a line to the log."""
-        with contextlib.suppress(FileNotFoundError):
+        """Add a line to the log, if there is room: watching is worth more than telling of it."""
+        with contextlib.suppress(OSError):
             if self.log.stat().st_size > LOG_LIMIT:
                 self.log.replace(self.log.with_suffix(".old"))
         line = f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M:%S} {text}\n"
-        LocalFiles().append(self.log, line.encode("utf-8", "backslashreplace"), durable=False)
+        with contextlib.suppress(OSError):
+            LocalFiles().append(self.log, line.encode("utf-8", "backslashreplace"), durable=False)
+
+    def _make_folders(self) -> None:
+        try:
+            for one in self._folders:
+                LocalFiles().make_private(one)
+        except FolderError as error:
+            raise FolderError(f"{error} (set XDG_STATE_HOME to use another state folder)") from None
+
+
+def _lock(descriptor: int) -> bool:
+    """Lock a file, unless another attendant has; who only looks has it for a moment."""
+    deadline = time.monotonic() + _LOOK
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)
+        else:
+            return True
+
+
+def _end(number: int) -> int:
+    """Tell an attendant to end; machines, and containers, may share a name and a home.
+
+    Raises:
+        AnybatchError: a process of this number is none.
+    """
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        if b"anybatch" not in Path(f"/proc/{number}/cmdline").read_bytes():
+            raise AnybatchError(
+                f"process {number} is no attendant, so the one that watches runs on another "
+                f"machine, or in another container, of this name; end it there"
+            )
+        os.kill(number, signal.SIGTERM)
+    return number
 
 
 def watch(
@@ -165,6 +195,7 @@ def watch(
     idle: float = 0.0,
     wanted: Callable[[], bool] = lambda: True,
     shown: Callable[[list[Run]], None] = lambda _: None,
+    patience: float = 0.0,
 ) -> None:
     """Watch all of this user's runs, new ones too, until none may change for *idle* seconds.
 
@@ -172,11 +203,23 @@ def watch(
         say: told what somebody should know.
         wanted: whether to go on.
         shown: is given the runs at each look.
+        patience: seconds for which runs that cannot be read now are waited for.
+
+    Raises:
+        FolderError: the index cannot be read, for longer than *patience*.
     """
     with Session(folder=Path("/"), on_notice=say) as session:
-        used = time.monotonic()
+        used, problem = time.monotonic(), ""
         while wanted():
-            runs = session.runs()
+            try:
+                runs = session.runs()
+                hidden = any(isinstance(one, FolderError) for one in session.unreadable.values())
+            except FolderError as error:
+                if time.monotonic() - used >= patience:
+                    raise
+                if str(error) != problem:
+                    say(problem := str(error))
+                runs, hidden = [], True
             shown(runs)
             if runs:
                 used = time.monotonic()
@@ -185,7 +228,7 @@ def watch(
                     lambda: not wanted() or sum(run.finished for run in runs) == number,  # noqa: B023
                     _ROUND,
                 )
-            elif time.monotonic() - used >= idle:
+            elif time.monotonic() - used >= (max(idle, patience) if hidden else idle):
                 return
             else:
                 time.sleep(min(0.25, idle))

@@ -16,6 +16,7 @@ from anybatch.cli.base import (
     print_json,
     say,
 )
+from anybatch.errors import AnybatchError
 from anybatch.model import State
 
 if TYPE_CHECKING:
@@ -69,6 +70,16 @@ def start_attendant() -> None:
 
     one = Attendant()
     say(f"process {one.start()} watches your runs (log: {one.log}; end: anybatch watch --stop)")
+
+
+def attend() -> bool:
+    """The same after jobs were submitted, which no failure of it undoes; whether it was done."""
+    try:
+        start_attendant()
+    except AnybatchError as error:
+        say(f"the jobs were submitted, but nobody watches in the background: {error}")
+        return False
+    return True
 
 
 def not_submitted(run: Run) -> str:

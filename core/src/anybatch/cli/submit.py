@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from anybatch.cli.attend import not_submitted, start_attendant
+from anybatch.cli.attend import attend, not_submitted
 from anybatch.cli.base import INTERRUPTED, Command, echo_exact, print_json, say
 from anybatch.cli.failures import tell_failures
 from anybatch.cli.interrupts import defer_interrupt
@@ -133,7 +133,7 @@ anybatch wait $(anybatch submit --count 100 -- ./simulate)
 anybatch submit --after 20261120-094725-64a26d -- ./merge""",
     exits={
         0: "the jobs were submitted, or recorded for `anybatch wait` to submit",
-        1: "the batch system refused a job",
+        1: "the batch system refused a job, or --watch could not begin to watch",
     },
 )
 @click.option(
@@ -160,10 +160,9 @@ def submit(attended: bool, as_json: bool, **given: Any) -> None:
             refused = [outcome for outcome in submitted.outcomes if outcome]
             if submitted.unattended and not attended:
                 say(not_submitted(submitted))
-    if attended:
-        start_attendant()
+    watched = not attended or attend()
     tell_failures(refused)
-    sys.exit(int(bool(refused)))
+    sys.exit(int(bool(refused) or not watched))
 
 
 @click.command(
