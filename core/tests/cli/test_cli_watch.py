@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -280,6 +281,37 @@ def test_the_table_of_a_plugin_that_is_gone(
     assert other in result.stdout
     assert f"run {lost}: plugin 'toy' cannot be used" in result.stderr
     call("terminate", other)
+
+
+def test_a_run_that_has_ended_and_is_away_costs_only_itself(call: Call) -> None:
+    """The list as JSON needs the folders of all runs, and says which it has not seen."""
+    gone, other = (call("submit", "--", "true").stdout.strip() for _ in range(2))
+    assert call("wait").exit_code == 0
+    shutil.rmtree(status(call, gone)[0]["folder"])
+    result = call("status", "--json")
+    assert result.exit_code == 0
+    first, second = json.loads(result.stdout)
+    assert (first["run"], second["run"], second["away"]) == (other, gone, True)
+    assert result.stderr.count(f"run {gone}: ") == 1
+
+
+def test_a_state_folder_without_room_for_the_daemon_hinders_no_other_command(
+    call: Call, toy: Path
+) -> None:
+    """What was submitted is not told as refused, and `status` goes on."""
+    Path(os.environ["XDG_STATE_HOME"], "anybatch/watch").write_text("")
+    submit = call("submit", "--system", "toy", "--count", "2", "--max-queued", "1", "--", "true")
+    assert submit.exit_code == 0
+    assert "nobody watches" in submit.stderr
+    run = submit.stdout.strip()
+    for words in (("status",), ("status", run)):
+        result = call(*words)
+        assert result.exit_code == 0, result.stderr
+    submit = call("submit", "--system", "toy", "--watch", "--", "true")
+    assert submit.exit_code == 1
+    assert len(submit.stdout.split()) == 1
+    assert "the jobs were submitted, but nobody watches in the background: " in submit.stderr
+    assert call("watch", "--stop").stdout == "nobody was watching\n"
 
 
 def test_a_run_folder_that_makes_no_sense(call: Call) -> None:

@@ -16,13 +16,14 @@ from anybatch.cli.report import (
     run_record,
     unreadable_record,
 )
-from anybatch.errors import did_you_mean
+from anybatch.errors import FolderError, UnknownSystem, did_you_mean
 from anybatch.model import State
 from anybatch.units import parse_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
+    from anybatch.history import Listed
     from anybatch.session import Session
 
 NONE = "no active runs"
@@ -148,8 +149,8 @@ def _show_list(session: Session, *, as_json: bool, **given: Any) -> None:
     session.poll(active)
     listed = session.history(wanted)
     if as_json:
-        others = [unreadable_record(*one) for one in session.unreadable.items()]
-        print_json([*(run_record(session.attach(one.id)) for one in listed), *others])
+        records = list(_records(session, listed))
+        print_json([*records, *(unreadable_record(*one) for one in session.unreadable.items())])
     elif listed or session.unreadable:
         print_overview(listed, session.unreadable)
     else:
@@ -158,6 +159,16 @@ def _show_list(session: Session, *, as_json: bool, **given: Any) -> None:
     for run in active:
         if run.id in shown and run.unattended:
             say(not_submitted(run))
+
+
+def _records(session: Session, listed: Sequence[Listed]) -> Iterator[Any]:
+    """The records of runs; one that cannot be read is noted."""
+    for one in listed:
+        try:
+            yield run_record(session.attach(one.id))
+        except (FolderError, UnknownSystem) as error:
+            session.unreadable[one.id] = error
+            say(f"run {one.id}: {error}")
 
 
 def _nothing(lately: bool, filtered: bool) -> str:
