@@ -84,7 +84,7 @@ def test_names_that_are_no_run(index: Index, name: str, text: str) -> None:
 
 
 def test_a_name_means_the_active_run_or_else_the_latest(index: Index) -> None:
-    """Two active runs of a name are told; a part of an id comes before the name of an ended run."""
+    """Two active runs of a name are told, and of ended runs the latest is meant."""
     assert folder(index, "fit") == Path("/one")
     index.add("20260103-120000-cccccc", summary_of("/three", name="fit"))
     with pytest.raises(RunNotFound, match=r"'fit' matches 2 runs; they are .*cccccc \(fit\), "):
@@ -93,11 +93,17 @@ def test_a_name_means_the_active_run_or_else_the_latest(index: Index) -> None:
     assert folder(index, "fit") == Path("/one")
     index.end(ONE, told=False)
     assert folder(index, "fit") == Path("/three")
-    index.add("20260104-120000-dddddd", summary_of("/four", name="bbb"))
-    with pytest.raises(RunNotFound, match="'bbb' matches 2 runs"):
-        folder(index, "bbb")
-    index.end("20260104-120000-dddddd", told=True)
-    assert folder(index, "bbb") == Path("/two \udcff")
+
+
+def test_a_part_of_one_id_that_is_the_name_of_another_run_is_refused(index: Index) -> None:
+    """Whether that has ended or not: `clean` and `terminate` would take the wrong one."""
+    other = "20260102-140000-cccccc"
+    index.add(other, summary_of("/other", name="bbb"))
+    for _ in range(2):
+        with pytest.raises(RunNotFound, match=r"matches 2 runs.*cccccc \(bbb\).*bbbbbb"):
+            find_run(index, read_selection("bbb"))
+        index.end(other, told=True)
+    assert folder(index, "bbbb") == Path("/two \udcff")
 
 
 def test_the_last_run_is_the_one_that_was_submitted_last(index: Index) -> None:

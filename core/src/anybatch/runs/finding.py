@@ -24,8 +24,8 @@ _LIST = "`anybatch status --all` lists all runs"
 def find_run(index: Index, selection: Selection) -> str:
     """The ID of the run that a selection names; not for `all`.
 
-    A part of an ID is looked for before a name. A name means the active run of this name, and if
-    none is active the latest.
+    A name means the active run of this name, and if none is active the latest. A word that is a
+    part of one run's ID and the name of another may mean either.
 
     Raises:
         RunNotFound: none or several match.
@@ -41,13 +41,12 @@ def find_run(index: Index, selection: Selection) -> str:
     known = index.known()
     parts = [run for run in known if word and word in run]
     active = [run for run in index.active() if _name(index, run) == word]
-    found = sorted({*parts, *active})
-    if not found:
-        ended = sorted({*known} - {*active}, reverse=True)
-        found = [next((run for run in ended if word and _name(index, run) == word), "")]
+    ended = (run for run in sorted(known, reverse=True) if word and _name(index, run) == word)
+    named = active or list(itertools.islice(ended, 1))
+    found = sorted({*parts, *named})
     if len(found) > 1:
         raise RunNotFound(f"{word!r} matches {len(found)} runs; {_those(index, found)}")
-    if not found[0]:
+    if not found:
         names = (_name(index, run) for run in known)
         hint = did_you_mean(word, [*known, *filter(None, names)]).replace("; did", ". Did")
         raise RunNotFound(f"no run matches {word!r:.100}{hint or '.'} ({_LIST})")
