@@ -68,6 +68,31 @@ def test_two_jobs_with_one_output_are_refused(folders: Path, toy: Toy, jobs: lis
     assert not folders.joinpath(".anybatch").exists()
 
 
+LONG = "ü" * 128
+
+
+@pytest.mark.parametrize(
+    ("field", "more"),
+    [
+        ("stdout", {"stdout": "log-{v}"}),
+        ("stderr", {"stderr": "logs/{v}/err"}),
+        ("workdir", {"workdir": "w/{v}"}),
+        ("output_dir", {"outputs": "*.root", "output_dir": "r/{v}/{index}"}),
+        ("outputs", {"outputs": "{v}.root"}),
+    ],
+)
+def test_a_name_that_no_file_can_have_is_refused(
+    folders: Path, toy: Toy, field: str, more: dict[str, Any]
+) -> None:
+    """Before anything is submitted: on the node it would be an error of a shell in set-up."""
+    session = session_of(folders, toy)
+    with pytest.raises(JobError, match=f"{field}: a name of 2[56][0-9] bytes is too long"):
+        session.plan(Job(["true"], **more).sweep(v=["short", LONG]))
+    session.plan(Job(["true"], **more).sweep(v=["short", LONG[:120]]))
+    with pytest.raises(JobError, match=r"stdout: a path of 4\d\d\d bytes is too long"):
+        session.plan(Job(["true"], stdout="a/" * 2100 + "log"))
+
+
 @pytest.mark.parametrize("jobs", FINE)
 def test_outputs_of_their_own_are_taken(folders: Path, toy: Toy, jobs: list[Job]) -> None:
     """Folders of their own, names of their own, and patterns, of which nobody knows."""

@@ -6,7 +6,7 @@ import os
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING
 
-from anybatch.errors import JobError
+from anybatch.errors import JobError, shown
 from anybatch.quoting import INDEX
 from anybatch.templates import Names
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from anybatch.planning.plan import Wait
 
 _MAGIC = frozenset("*?[\\")
+_LONGEST_NAME = 255  #: bytes, on Linux (NAME_MAX)
+_LONGEST_PATH = 4095  #: bytes, on Linux (PATH_MAX)
 _CACHED = 10_000  #: folders whose links are known at once
 
 
@@ -36,14 +38,15 @@ class Targets:
         self._folders: dict[str, str] = {}
 
     def check(self, jobs: Sequence[Job], waits: Sequence[Sequence[Wait]]) -> None:
-        """Refuse files that would overwrite each other, and logs that are folders.
+        """Refuse files that would overwrite each other, logs that are folders, names too long.
 
         One job may write its streams and an output to one file; a device such as `/dev/null`
         takes all. A job that waits for another may write its outputs anew. Of a pattern nobody
         knows what it will match.
 
         Raises:
-            JobError: two jobs have the same log or output, or a log is a folder.
+            JobError: two jobs have the same log or output, a log is a folder, or a name is none
+                that a file can have.
         """
         # In this order who waits comes later, so that looking at the last is enough.
         for index in _in_order(waits):
@@ -54,6 +57,9 @@ class Targets:
             for name, path in self._outputs(job, index):
                 self._claim_output(name, path, index, waits)
             self._claim_copies(job, index)
+            for field in ("workdir", "output_dir"):
+                if (folder := getattr(job, field)) is not None:
+                    _check_length(field, self._absolute(_filled(job, str(folder), index)))
 
     def check_inputs(self, workdir: str, inputs: Sequence[tuple[str, str]]) -> None:
         """Refuse inputs of two jobs that would have one name in one working folder.
@@ -78,6 +84,7 @@ class Targets:
         place = self._place(job, str(path), index)
         if place.startswith("/dev/"):
             return ""
+        _check_length(field, place)
         if "{" not in str(path) and os.path.isdir(place):
             raise JobError(f"{field}: {self._absolute(path)} is a folder; name a file in it")
         return place
@@ -106,10 +113,9 @@ class Targets:
         for name in (*job.outputs, *job.optional_outputs):
             # A folder's files are put beside those that are there.
             if _MAGIC.isdisjoint(name) and not name.endswith("/"):
-                yield (
-                    name,
-                    self._place(job, f"{job.output_dir or job.workdir or '.'}/{name}", index),
-                )
+                place = self._place(job, f"{job.output_dir or job.workdir or '.'}/{name}", index)
+                _check_length("outputs", place)
+                yield name, place
 
     def _place(self, job: Job, path: str, index: int) -> str:
         """A path of a job, its names filled in; without links, as far as all jobs share it."""
@@ -143,6 +149,25 @@ class Targets:
                 self._folders.clear()
             self._folders[folder] = os.path.realpath(folder)
         return self._folders[folder]
+
+
+def _check_length(field: str, path: str) -> None:
+    """Refuse what no file system of Linux takes.
+
+    Raises:
+        JobError: a name of over 255 bytes, or a path of over 4095.
+    """
+    if len(path) * 4 <= _LONGEST_NAME or (path.isascii() and len(path) <= _LONGEST_NAME):
+        return  # as most are, and this is asked for each job
+    data = os.fsencode(path)
+    if len(data) > _LONGEST_PATH:
+        raise JobError(f"{field}: a path of {len(data)} bytes is too long: {shown(path)}")
+    for name in data.split(b"/"):
+        if len(name) > _LONGEST_NAME:
+            raise JobError(
+                f"{field}: a name of {len(name)} bytes is too long for a file or folder (at most "
+                f"{_LONGEST_NAME}): {shown(os.fsdecode(name))}"
+            )
 
 
 def _filled(job: Job, text: str, index: int) -> str:
