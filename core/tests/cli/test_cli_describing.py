@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -197,6 +198,7 @@ def test_files_are_split(call: Call, home: Path) -> None:
     [
         ({"split": ["no-*"], "jobs": 1}, "no file matches 'no-\\*'"),
         ({"split": ["/no/such"], "jobs": 1}, "cannot read '/no/such': No such file"),
+        ({"split": [sys.executable], "jobs": 1}, "is no list of files but data"),
         ({"split": ["/"], "jobs": 1}, "cannot read '/': Is a directory"),
         ({"split": ["/dev/null"], "jobs": 1}, "one line for each path or address"),
         ({"split": ["/etc/passwd"]}, "say with --per-job N"),

@@ -41,7 +41,7 @@ ECHO = "import os, sys; os.write(1, b'\\0'.join(map(os.fsencode, sys.argv[1:])))
 lines = st.lists(
     st.binary(max_size=20)
     .map(lambda line: line.replace(b"\n", b"").replace(b"\0", b""))
-    .filter(lambda line: not line.endswith(b"\r"))
+    .filter(lambda line: not line.endswith(b"\r") and not line.startswith(b"\xef\xbb\xbf"))
 )
 
 
@@ -309,6 +309,12 @@ def test_lines_with_carriage_returns_are_refused(content: bytes) -> None:
     """The line breaks of Windows would become part of the words of jobs."""
     with pytest.raises(JobError, match=r"--each: line [12] ends with a carriage return"):
         read_lines(BytesIO(content))
+
+
+def test_a_byte_order_mark_is_refused() -> None:
+    """It would be the beginning of the first job's words; a table may have one, as from Excel."""
+    with pytest.raises(JobError, match="--each: the file begins with a byte order mark"):
+        read_lines(BytesIO(b"\xef\xbb\xbfa.root\nb.root\n"))
 
 
 @given(lines.filter(bool), st.booleans())

@@ -173,6 +173,11 @@ def split_files(text: str) -> list[str]:
             lines = _lines_of(file, "--split", "path or address")
     except OSError as error:
         raise JobError(f"--split: cannot read {text!r}: {error.strerror}") from error
+    if any("\0" in line for line in lines):
+        raise JobError(
+            f"--split: {text!r} is no list of files but data; a file that is split to the jobs "
+            f"has to be named in a list, or matched by a pattern"
+        )
     return [line for line in lines if line]
 
 
@@ -231,6 +236,11 @@ def _lines_of(file: IO[bytes], option: str, what: str) -> list[str]:
     text = file.read().decode("utf-8", "surrogateescape")
     if not text:
         raise JobError(f"{option}: the file is empty; it needs one line for each {what}")
+    if text.startswith("\ufeff"):
+        raise JobError(
+            f"{option}: the file begins with a byte order mark, which would be part of the first "
+            f"{what}; save it without one"
+        )
     lines = text.removesuffix("\n").split("\n")
     for number, line in enumerate(lines, 1):
         if line.endswith("\r"):
