@@ -376,19 +376,26 @@ def test_its_failure_is_told_to_all(isolated: Path, shell: Shell) -> None:
     assert left_on(isolated) == []
 
 
+def users_of(base: Path) -> int:
+    """How many jobs share a folder on the node."""
+    return len(list(node_of(base).glob("anybatch-*/shared.*/users/*")))
+
+
+@pytest.mark.parametrize("wait_for_others", [False, True])
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_the_turn_of_one_that_was_killed_is_taken(
-    isolated: Path, shell: Shell, how: signal.Signals
+    isolated: Path, shell: Shell, how: signal.Signals, wait_for_others: bool
 ) -> None:
     """What it has left half done is removed before the lines are run again."""
     half = 'test ! -e "$ANYBATCH_NODE_DIR/half" || exit 9; touch "$ANYBATCH_NODE_DIR/half" "$LOG"'
-    lines = [half, f'test -e "$LOG.2" || sleep 600; {ONCE}']
+    lines = [half, f'test "$ANYBATCH_INDEX" -ne 0 || sleep 600; {ONCE}']
     job = attrs.evolve(once(isolated, 0, setup_once=lines), command=["sh", "-c", MEET, "2"])
     run = write(isolated, shell, [job] * 3)
     first = run.start(0)
     await_that((isolated / "log").exists, patience=120)
     others = [run.start(1), run.start(2)]
-    (isolated / "log.2").touch()
+    if wait_for_others:
+        await_that(lambda: users_of(isolated) == 3, patience=120)
     os.killpg(first.pid, how)
     first.wait(timeout=180)
     assert [other.wait(timeout=180) for other in others] == [0, 0], run.err(1)

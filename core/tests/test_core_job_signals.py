@@ -133,6 +133,19 @@ def test_a_command_may_carry_on_after_a_signal(isolated: Path, shell: Shell, sta
     assert (isolated / "results" / "saved").exists()
 
 
+def test_outputs_are_judged_after_a_signal_too(isolated: Path, shell: Shell, start: Start) -> None:
+    """A link that breaks on the way is a failure, whatever the shell's `read` does by then."""
+    text = "mkdir d; echo 1 >beside; ln -s ../beside d/out; exit 0"
+    command = WAITING.format(on_signal=text, name="USR1")
+    job = Job(["sh", "-c", command], outputs=["d"], output_dir="results")
+    run = write_run(isolated, shell, job)
+    process = start(run)
+    send(process, "USR1")
+    assert process.wait(PATIENCE) == 1
+    assert run.how == ("stage_out", 1, None, "USR1")
+    assert "output d/out: the link points to nothing in" in run.err()
+
+
 def test_several_signals_reach_the_command(isolated: Path, shell: Shell, start: Start) -> None:
     """Each signal reaches the command, and the last one is noted."""
     command = """

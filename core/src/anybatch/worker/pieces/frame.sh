@@ -30,7 +30,8 @@ ab_read_task() {
 }
 
 ab_read_host() {
-    read -r ab_host </proc/sys/kernel/hostname 2>/dev/null || ab_host=$(uname -n)
+    ab_read_first /proc/sys/kernel/hostname || ab_first=$(uname -n)
+    ab_host=$ab_first
 }
 
 ab_name_records() {

@@ -12,13 +12,14 @@
 
 # No comma or colon is in it: they would end a path that is mounted into a container.
 ab_identify() { # sets ab_who to this very shell, a child too
-    read -r ab_boot </proc/sys/kernel/random/boot_id
+    ab_read_first /proc/sys/kernel/random/boot_id
+    ab_boot=$ab_first
     ab_space=$(readlink /proc/self/ns/pid)
     ab_space=${ab_space##*[}
-    read -r ab_stat </proc/self/stat
-    ab_who=$ab_host+$ab_boot+${ab_space%]}+${ab_stat%% *}
-    ab_started "$ab_stat"
-    ab_who=$ab_who+$ab_since
+    ab_self=${BASHPID:-$(exec /bin/sh -c 'echo "$PPID"')}
+    ab_read_first "/proc/$ab_self/stat"
+    ab_started "$ab_first"
+    ab_who=$ab_host+$ab_boot+${ab_space%]}+$ab_self+$ab_since
 }
 
 ab_started() { # LINE of /proc/PID/stat; sets ab_alive to its state, ab_since to its start
@@ -34,8 +35,8 @@ ab_is_gone() { # WHO: whether that process has ended, beyond doubt
     "$ab_host"+*) return 0 ;; # before the machine was started anew
     *) return 1 ;;
     esac
-    { read -r ab_stat <"/proc/${ab_rest%+*}/stat"; } 2>/dev/null || return 0
-    ab_started "$ab_stat"
+    ab_read_first "/proc/${ab_rest%+*}/stat" || return 0
+    ab_started "$ab_first"
     [ "$ab_since" != "${ab_rest#*+}" ] || [ "$ab_alive" = Z ]
 }
 
@@ -49,14 +50,16 @@ ab_find_node() { # BASE; sets ab_node
     for ab_try in '' .1 .2 .3 .4 .5 .6 .7 .8 .9; do # somebody else may have taken the name
         ab_node=$1/anybatch-$ab_uid$ab_try
         ab_said=$(mkdir -m 700 -- "$ab_node" 2>&1)
-        read -r ab_mode ab_odd ab_owner ab_odd <<EOF
-$(ls -ldn -- "$ab_node" 2>/dev/null)
-EOF
+        ab_see_owner $(ls -ldn -- "$ab_node" 2>/dev/null)
         case $ab_mode.$ab_owner in
         drwx------*."$ab_uid") ab_identify && ab_sweep && return ;;
         esac
     done
     ab_fail "no private folder can be made in $1: $ab_said"
+}
+
+ab_see_owner() { # what ls shows
+    ab_mode=${1-} ab_owner=${3-}
 }
 
 ab_sweep() { # what jobs have left that were killed

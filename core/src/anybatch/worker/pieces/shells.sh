@@ -18,6 +18,15 @@ ab_pick_line() { # FILE NUMBER; sets ab_line to the line after so many
     fi
 }
 
+# busybox's own `read` (1.38) returns nothing, or never, once a signal was caught.
+ab_read_first() { # FILE; sets ab_first to its first line
+    if [ -n "${BASH_VERSION-}" ]; then
+        read -r ab_first <"$1"
+    else
+        ab_first=$(sed q "$1")
+    fi
+} 2>/dev/null
+
 ab_read_clock() { # sets ab_now, in seconds since 1970
     if [ -n "${BASH_VERSION-}" ]; then
         printf -v ab_now '%(%s)T' -1
@@ -82,7 +91,7 @@ ab_list_jobs() { # bash has written its list when it was time
     [ -n "${BASH_VERSION-}" ] || jobs -l >>"$ab_start"
 }
 
-ab_read_start() { # busybox's own `read` (1.38) never returns once a signal was caught
+ab_read_start() { # sets ab_line to all that is in it
     if [ -n "${BASH_VERSION-}" ]; then
         read -r -d '' ab_line <"$ab_start" || :
     else

@@ -80,10 +80,13 @@ ab_put_whole() { # SOURCE COMMAND...
 }
 
 ab_check_links() { # that those inside of folders work where they were brought
-    while IFS= read -r ab_line; do
+    IFS=$ab_nl
+    set -f
+    set -- $ab_working
+    set +f
+    unset IFS
+    for ab_line; do
         [ -e "$ab_output_dir/$ab_line" ] ||
             ab_miss "$ab_line: the link points to nothing in $ab_output_dir"
-    done <<EOF
-${ab_working%"$ab_nl"}
-EOF
+    done
 }
