@@ -178,6 +178,7 @@ def test_hooks_are_functions_of_named_things() -> None:
 #: The rooms and public modules, from the bottom up: each may import those before it in this list.
 FLOW = (
     *(
+        "encoding",
         "units",
         "ranges",
         "printable",

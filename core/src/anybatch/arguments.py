@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
+from anybatch.encoding import file_name
 from anybatch.errors import UsageError, shown
 
 _FOREVER = 10**9  #: seconds; clocks and locks take no numbers of any size
@@ -33,11 +34,18 @@ def folder(path: object) -> Path:
         UsageError: it is no path.
     """
     if path is None:
-        return Path.cwd()
+        return Path(_file_name(os.getcwd()))
     text = os.fspath(path) if isinstance(path, os.PathLike) else path
     if not isinstance(text, str) or "\0" in text:
         raise UsageError(f"folder must be a path (a string or a Path), not {shown(path)}")
-    return Path(os.path.abspath(text))
+    return Path(os.path.abspath(_file_name(text)))
+
+
+def _file_name(text: str) -> str:
+    try:
+        return file_name(text)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
 
 
 def each_is(kind: type[Thing], things: object, name: str) -> list[Thing]:

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from anybatch.errors import shown
+from anybatch.encoding import file_name
+from anybatch.errors import JobError, shown
 
 _Path = str | os.PathLike[str]
 
@@ -27,7 +28,7 @@ def path(value: str | os.PathLike[str] | None) -> Path | None:
     """A path, if it is one. `{1//}` becomes `{1/..}`, because a path has no double slashes."""
     if isinstance(value, str) and "//}" in value:
         value = _FOLDER.sub(r"\1/..}", value)
-    return Path(value) if isinstance(value, (str, os.PathLike)) else value
+    return Path(_file_name(value)) if isinstance(value, (str, os.PathLike)) else value
 
 
 def texts(value: str | Iterable[str]) -> tuple[str, ...]:
@@ -39,8 +40,20 @@ def paths(value: _Path | Iterable[_Path]) -> tuple[str, ...]:
     """The texts of one path or several."""
     made: Any = (value,) if isinstance(value, (str, os.PathLike)) else _tuple(value)
     if isinstance(made, tuple):
-        made = tuple(os.fspath(one) if isinstance(one, os.PathLike) else one for one in made)
+        made = tuple(
+            _file_name(one) if isinstance(one, (str, os.PathLike)) else one for one in made
+        )
     return made  # type: ignore[no-any-return]
+
+
+def _file_name(value: _Path) -> str:
+    text = os.fspath(value)
+    if not isinstance(text, str) or flaw(text):
+        return text  # refused later, with its field
+    try:
+        return file_name(text)
+    except ValueError as error:
+        raise JobError(str(error)) from None
 
 
 def table(value: Mapping[str, str]) -> Mapping[str, str]:

@@ -18,6 +18,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from anybatch.encoding import as_given, to_bytes
 from anybatch.errors import CommandNotFound, CommandTimeout, shorten
 from anybatch.host import Completed
 from anybatch.localfiles import LocalFiles
@@ -64,7 +65,7 @@ class LocalHost(LocalFiles):
 
     def _run(self, command: Command) -> Completed:
         started = time.monotonic()
-        text = command.stdin.encode("utf-8", "surrogateescape")
+        text = to_bytes(command.stdin)
         process = self._start(command)
         try:
             out, err = process.communicate(text, timeout=command.timeout.total_seconds())
@@ -84,12 +85,13 @@ class LocalHost(LocalFiles):
     def _start(self, command: Command) -> subprocess.Popen[bytes]:
         try:
             return subprocess.Popen(
-                command.argv,
+                [as_given(command.argv[0]), *map(to_bytes, command.argv[1:])],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 cwd=command.cwd,
-                env=self._environment(command),
+                # Keys, too: Popen looks up PATH by one kind of key.
+                env={to_bytes(n): as_given(v) for n, v in self._environment(command).items()},
                 start_new_session=True,
                 pass_fds=getattr(self._inherited, "descriptors", ()),
             )

@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from anybatch.encoding import to_bytes
 from anybatch.errors import shown
 from anybatch.job_fields import flaw
 
@@ -74,7 +75,7 @@ def check_value(name: str, value: Any) -> str:
     if isinstance(value, str):
         if found := flaw(value):
             return f"parameter {name!r}: its value contains {found}"
-        if len(value) > _LONGEST // 4 and len(os.fsencode(value)) > _LONGEST:
+        if len(value) > _LONGEST // 4 and len(to_bytes(value)) > _LONGEST:
             return f"parameter {name!r}: a value has more than {_LONGEST} bytes; put it into a file"
         return ""
     if isinstance(value, float):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from anybatch.encoding import to_bytes
 from anybatch.local.attributes import Attributes, take
 
 if TYPE_CHECKING:
@@ -168,7 +169,7 @@ def find(argv: Sequence[str]) -> int:
 
     Under whatever shell: the script may have changed to another.
     """
-    script = [os.fsencode(word) for word in argv[1:]]
+    script = [to_bytes(word) for word in argv[1:]]
     pids = (int(folder.name) for folder in _PROC.glob("[1-9]*"))
     return next((pid for pid in pids if _words(pid)[1:] == script and _leads(pid)), 0)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from anybatch.encoding import to_bytes
 from anybatch.errors import JobError
 from anybatch.worker_paths import WorkerPath
 
@@ -35,7 +36,7 @@ def check_command(words: Sequence[str], environment: int) -> None:
     """
     if sum(map(len, words)) * _LONGEST + len(words) * (_POINTER + 1) + environment < WORD:
         return
-    sizes = [len(os.fsencode(word)) + 1 for word in words]
+    sizes = [len(to_bytes(word)) + 1 for word in words]
     for number, size in enumerate(sizes):
         if size > WORD:
             raise JobError(
@@ -61,7 +62,7 @@ def check_environment(around: JobLayout) -> int:
     """
     total = 0
     for name, value in {**around.inherit, **around.env}.items():
-        size = len(name) + len(os.fsencode(value)) + 2
+        size = len(name) + len(to_bytes(value)) + 2
         if size > WORD:
             raise JobError(
                 f"the variable {name} has {size - len(name) - 2} bytes; Linux takes at most "
@@ -74,7 +75,7 @@ def check_environment(around: JobLayout) -> int:
             f"the setting inherit_env"
         )
     if WorkerPath.FILES in around.wrapper:
-        files = sum(len(os.fsencode(source)) + 1 for source, _ in around.inputs)
+        files = sum(len(to_bytes(source)) + 1 for source, _ in around.inputs)
         if files > WORD:
             raise JobError(
                 f"the names of the inputs have {files} bytes, and the container takes them in one "

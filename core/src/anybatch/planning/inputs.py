@@ -7,6 +7,7 @@ import os
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from anybatch.encoding import file_name
 from anybatch.errors import JobError
 from anybatch.planning.addresses import is_address
 from anybatch.planning.input_lists import place_of
@@ -68,10 +69,17 @@ def _matches(pattern: str, base: Path, host: Host) -> Sequence[str]:
         return [path]
     if _MAGIC.isdisjoint(pattern):
         raise JobError(f"input {pattern!r} does not exist (looked for {path})")
-    found = [os.path.normpath(match) for match in host.glob(_below(base, pattern))]
+    found = [os.path.normpath(_named(match)) for match in host.glob(_below(base, pattern))]
     if not found:
         raise JobError(f"input {pattern!r} matches nothing in {base}")
     return found
+
+
+def _named(match: Path) -> str:
+    try:
+        return file_name(str(match))
+    except ValueError as error:
+        raise JobError(str(error)) from None
 
 
 def _below(base: Path, pattern: str) -> str:

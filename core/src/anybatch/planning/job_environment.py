@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from anybatch.encoding import as_utf_8
 from anybatch.localhost import matches
 from anybatch.worker_paths import ForbiddenMountPath, WorkerPath
 
@@ -69,7 +70,7 @@ def inherited(
         composed: whose `scrub` is left out, `keep` excepted.
     """
     return {
-        name: value
+        name: as_utf_8(value)
         for name, value in sorted(environ.items())
         if matches(name, patterns)
         and _NAME.fullmatch(name)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from anybatch.encoding import file_name
 from anybatch.model import State
 from anybatch.outcome import JobId, Outcome
 from anybatch.parameters import write
@@ -166,7 +167,7 @@ class RunState(Fold):
         if index not in self._templates:
             return Path(name.replace(INDEX, str(index)))
         path = Names(index, self.file.described.known_params(index)).fill(name)
-        return Path(os.path.normpath(self.file.base / path))
+        return Path(os.path.normpath(self.file.base / file_name(path)))
 
     def batches(self, jobs: Iterable[JobRecord]) -> list[Batch]:
         """Those of the jobs whose ids are known, by submission, as plugins are given them."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from anybatch.encoding import to_bytes
 from anybatch.errors import SettingError, did_you_mean, shown
 from anybatch.records import Kind
 from anybatch.settings.schema import CORE
@@ -121,7 +122,7 @@ def _text(value: str) -> str:
             f"{shown(value)} must be a single line (a line break could inject a directive)"
         )
     try:
-        value.encode("utf-8", "surrogateescape")
+        to_bytes(value)
     except UnicodeEncodeError:
         raise ValueError(
             f"{shown(value)} contains an unpaired surrogate, which is not valid text"

@@ -137,7 +137,7 @@ def run_python(anybatch_home: Path) -> Iterator[Callable[..., subprocess.Popen[s
             [sys.executable, "-c", program, *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
+            encoding="utf-8",
         )
         started.append(process)
         return process

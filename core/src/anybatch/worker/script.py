@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from anybatch.encoding import to_bytes
 from anybatch.packing import Pack
 from anybatch.quoting import INDEX, quote, quote_indexed, quote_pattern, quote_words
 from anybatch.ranges import PAGE
@@ -163,7 +164,7 @@ def _node_values(around: JobLayout) -> dict[str, str]:
     limits = around.node
     return {
         "ab_scratch_dir": limits.scratch_dir,
-        "ab_once": f"{zlib.crc32(os.fsencode(lines)):08x}" if lines else "",
+        "ab_once": f"{zlib.crc32(to_bytes(lines)):08x}" if lines else "",
         "ab_once_timeout": str(limits.setup_once_timeout) if lines else "",
         "ab_cleanup_timeout": str(limits.cleanup_timeout) if around.cleanup else "",
     }
