@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -83,14 +82,24 @@ def test_a_killed_program_goes_on(program: Callable[..., Program], marks: str) -
     assert sorted(tasks.ran) == ["0.0", "0.1", "0.2", "1.0", "1.1", "1.2"]
 
 
-@pytest.mark.parametrize("after", [0.5, 1.0, 1.5])
+#: What may be there of a program when it is killed.
+MOMENTS: dict[str, Callable[[Program], object]] = {
+    "a run's folder": lambda tasks: tasks.runs,
+    "a run on record": lambda tasks: [*tasks.folder.glob(".anybatch/runs/*/run.json")],
+    "a mark": lambda tasks: tasks.marks,
+    "a task that ran": lambda tasks: tasks.ran,
+    "a task of the second layer": lambda tasks: [one for one in tasks.ran if one[0] == "1"],
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
 def test_killed_at_some_moment_no_task_runs_twice(
-    program: Callable[..., Program], after: float
+    program: Callable[..., Program], moment: str
 ) -> None:
     """Whenever it is killed, a second start finishes the graph, and each task has run once."""
     tasks = program(layers(2, 3))
     first = tasks.start()
-    time.sleep(after)  # any moment will do
+    await_that(lambda: bool(MOMENTS[moment](tasks)), patience=120)
     tasks.kill(first)
     assert "This progress looks :)" in tasks.run()
     assert sorted(tasks.ran) == ["0.0", "0.1", "0.2", "1.0", "1.1", "1.2"]
