@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from anybatch import Job, JobError, Pack, Reason, Resources, State
-from anybatch.records import Transfer
-from anybatch.runs.members import NOT_BEGUN, WAITS, status_of_member
+from anybatch.runs.members import NO_SIGN, NOT_BEGUN, WAITS, status_of_member
 from anybatch.worker.exit_records import parse_record
 from hypothesis import given
 from hypothesis import strategies as st
@@ -62,18 +61,11 @@ def test_what_is_no_pack_is_refused(given: Any, tmp_path: Path) -> None:
         session.submit(Job(["true"]), pack=given)
 
 
-def test_where_files_are_moved_nothing_is_packed(tmp_path: Path) -> None:
-    """A batch system that moves files knows one set for each of its jobs."""
-    toy = Toy(transfer=Transfer.SYSTEM)
-    with session_of(tmp_path, toy) as session, pytest.raises(JobError, match="cannot be packed"):
-        session.submit([Job(["true"])] * 3, pack=3)
-    assert not toy.calls["submit"]
-
-
 # -- what the system's word means
 
 
 ENDED = parse_record("0.0.0.command.exit-0")
+FAILED = parse_record("0.0.0.command.exit-3")
 STOPPED = parse_record("0.0.0.command.signal-15.TERM")
 TIME = {"reason": Reason.TIME_LIMIT, "message": "TIMEOUT"}
 
@@ -106,6 +98,45 @@ def test_what_a_pack_does_is_not_what_each_job_does(
     """A job that had ended is not touched by the pack's end, and one without its turn waits."""
     status = said(pack[0], **pack[1])
     own = status_of_member(status, record, begun=begun)
+    assert (own.state, own.reason, own.message) == (state, reason, message)
+
+
+@pytest.mark.parametrize(
+    ("pack", "record", "begun", "state", "reason", "message"),
+    [
+        ((State.RUNNING, {}), None, False, State.RUNNING, None, None),
+        ((State.RUNNING, {}), ENDED, True, State.RUNNING, None, None),
+        ((State.DONE, {}), ENDED, True, State.DONE, None, None),
+        ((State.DONE, {}), FAILED, True, State.FAILED, None, None),
+        ((State.FAILED, TIME), ENDED, True, State.DONE, None, None),
+        ((State.FAILED, TIME), FAILED, True, State.FAILED, None, None),
+        ((State.FAILED, TIME), STOPPED, True, State.FAILED, Reason.TIME_LIMIT, "TIMEOUT"),
+        ((State.FAILED, TIME), None, True, State.FAILED, Reason.TIME_LIMIT, "TIMEOUT"),
+        (
+            (State.FAILED, TIME),
+            None,
+            False,
+            State.FAILED,
+            Reason.TIME_LIMIT,
+            f"{NO_SIGN}: TIMEOUT",
+        ),
+        ((State.TERMINATED, {}), None, False, State.TERMINATED, None, NO_SIGN),
+        (
+            (State.TERMINATED, {"undelivered": True}),
+            ENDED,
+            True,
+            State.TERMINATED,
+            None,
+            None,
+        ),
+    ],
+)
+def test_where_files_are_moved_all_is_known_when_the_pack_has_ended(
+    pack: Any, record: Any, begun: bool, state: State, reason: Any, message: Any
+) -> None:
+    """Before that, none of its jobs is said to wait or to have ended."""
+    status = said(pack[0], **pack[1])
+    own = status_of_member(status, record, begun=begun, moved=True)
     assert (own.state, own.reason, own.message) == (state, reason, message)
 
 
@@ -162,6 +193,32 @@ def test_what_a_limit_cut_short_is_told_from_what_was_done(packed: Callable[...,
     assert (first.reason, first.exit_code) == (Reason.EXIT_CODE, 3)
     assert (second.reason, second.message) == (Reason.TIME_LIMIT, None)
     assert (third.reason, third.message) == (Reason.TIME_LIMIT, NOT_BEGUN)
+
+
+def test_a_pack_that_is_done_makes_no_success_of_a_job_without_a_record(
+    packed: Callable[..., Any],
+) -> None:
+    """The script of one job may be killed, and the pack go on; only a record proves its end."""
+    toy = Toy()
+    session, run = packed(toy, 3)
+    leave(session, run, "0.0.0.1767355200.node", "0.0.0.command.exit-0", "1.0.0.1767355201.node")
+    toy.answers["1.1"] = said(State.DONE, ended=NOON)
+    assert [one.state for one in run.wait(60)] == [State.DONE, State.FAILED, State.FAILED]
+
+
+def test_a_record_that_is_seen_after_the_pack_s_end_counts(packed: Callable[..., Any]) -> None:
+    """A job ended before a limit cut its pack short, and its record was read only after that."""
+    toy = Toy()
+    session, run = packed(toy, 3)
+
+    def ended() -> Any:
+        leave(session, run, *(f"{i}.0.0.176735520{i}.node" for i in (0, 1)))
+        leave(session, run, "0.0.0.command.exit-0")
+        return [{"1.1": said(State.FAILED, "TIMEOUT", reason=Reason.TIME_LIMIT)}]
+
+    toy.scripted["status"] = [ended]
+    session.poll()
+    assert [job.state for job in run.jobs] == [State.DONE, State.FAILED, State.FAILED]
 
 
 def test_only_what_is_not_done_is_run_again(packed: Callable[..., Any]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from anybatch.errors import FolderError
 from anybatch.planning.plan import Link
-from anybatch.planning.transfer_layout import TransferSets, make_links, page_links
+from anybatch.planning.transfer_layout import Cargo, TransferSets, make_links, page_links
 from anybatch.quoting import RUN_FOLDER
 from anybatch.ranges import PAGE
 from anybatch.records import Submission, Transfer
@@ -87,7 +87,7 @@ def test_equal_sets_of_files_are_one_parcel() -> None:
     """No files, no transfer_set."""
     transfer_sets = TransferSets(RUN)
     one, two = (("/data/a", "a"),), (("/data/a", "b"),)
-    assert [transfer_sets.pack(files) for files in (one, two, one, ())] == [
+    assert [transfer_sets.add(Cargo.of(files)) for files in (one, two, one, ())] == [
         "stage-in/0",
         "stage-in/1",
         "stage-in/0",
@@ -120,7 +120,7 @@ def test_a_folder_is_packed_file_by_file(tmp_path: Path) -> None:
     (data / "deep" / "round").symlink_to(data)
     (data / "dead").symlink_to("nothing")
     transfer_sets = TransferSets(tmp_path)
-    transfer_set = transfer_sets.pack(((str(data), "in/data"), (str(data / "a"), "a")))
+    transfer_set = transfer_sets.add(Cargo.of(((str(data), "in/data"), (str(data / "a"), "a"))))
     links = below(transfer_sets.links([]), tmp_path / transfer_set)
     assert links == {
         "in/data/a": f"{data}/a",
@@ -145,7 +145,7 @@ def test_a_folder_that_is_reached_through_a_link_is_packed(tmp_path: Path) -> No
     (tmp_path / "real/a").touch()
     (tmp_path / "named").symlink_to("real")
     transfer_sets = TransferSets(tmp_path)
-    transfer_set = transfer_sets.pack(((str(tmp_path / "named"), "named"),))
+    transfer_set = transfer_sets.add(Cargo.of(((str(tmp_path / "named"), "named"),)))
     assert below(transfer_sets.links([]), tmp_path) == {
         f"{transfer_set}/named/a": f"{tmp_path}/named/a"
     }

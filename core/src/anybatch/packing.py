@@ -55,13 +55,23 @@ class Pack:
         first = place - place % self.jobs
         return jobs[first : first + self.jobs]
 
-    def scaled(self, resources: Resources) -> Resources:
+    def facts(self, jobs: int) -> dict[str, Any]:
+        """What a submission of so many jobs tells of its packs: fields of `Submission`."""
+        packed = {"pack": self.jobs, "members": jobs} if self.jobs > 1 else {}
+        return {"count": self.count(jobs), **packed}
+
+    def scaled(self, resources: Resources, *, moved: bool = False) -> Resources:
         """What the batch system is asked for, where each job asks for *resources*.
+
+        Args:
+            moved: the batch system moves files: those of all its jobs are on its disk at once.
 
         Raises:
             JobError: jobs of several processes or nodes cannot run side by side.
         """
         times = self.side_by_side
+        if moved and resources.disk:
+            resources = attrs.evolve(resources, disk=-(-self.jobs * resources.disk // times))
         if times == 1:
             return resources
         if resources.nodes > 1 or resources.tasks > 1:

@@ -14,6 +14,10 @@ _NOT_IN_A_SET = re.compile(r"[^A-Za-z0-9_@%+=:,./-]+")
 INDEX = "{index}"
 #: Begins a path in the run's folder, which is elsewhere where the job runs; no text holds it.
 RUN_FOLDER = "\0"
+#: Begins a path in the folder of what one job alone was given, which is the run's unless jobs whose
+#: files are moved share a scratch folder.
+OWN_FOLDER = "\0own"
+_FOLDERS = {OWN_FOLDER: "ab_own", RUN_FOLDER: "ab_run"}
 
 
 def quote(text: str) -> str:
@@ -23,8 +27,9 @@ def quote(text: str) -> str:
     """
     if _PLAIN.fullmatch(text):
         return text
-    if text.startswith(RUN_FOLDER):
-        return f'"$ab_run"{quote(text.removeprefix(RUN_FOLDER))}'
+    for folder, name in _FOLDERS.items():
+        if text.startswith(folder):
+            return f'"${name}"{quote(text.removeprefix(folder))}'
     inner = text.replace("'", "'\\''").replace("\n", "'\"$ab_nl\"'")
     return f"'{inner}'"
 

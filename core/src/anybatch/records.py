@@ -146,8 +146,11 @@ class Submission:
         settings: the system's settings for these jobs, checked, defaults filled in.
         after: ids of jobs that must be done first, where `Limits.dependencies`.
         container: the image, where the job has one.
+        pack: how many jobs of the run are one of these, at most.
+        members: how many jobs of the run they are together, where that is more than one.
         transfer: who moves files.
-        transfer_sets: where that is the batch system, the set of each job's files, or one.
+        transfer_sets: where that is the batch system, what each job of the run takes along, or
+            one for all; see `anybatch.transfer`.
         limits: what `anybatch_limits` answered.
         avoid: hosts where jobs failed (as in `JobStatus.host`, or as they call themselves).
         max_running: most of the jobs that run at once, where `Limits.max_running`; None: all.
@@ -164,6 +167,8 @@ class Submission:
     settings: Mapping[str, Any] = attrs.field(factory=dict)
     after: tuple[str, ...] = ()
     container: str | None = None
+    pack: int = 1
+    members: int = 0
     transfer: Transfer = Transfer.SHARED
     transfer_sets: tuple[str, ...] = ()
     limits: Limits = attrs.field(factory=Limits)

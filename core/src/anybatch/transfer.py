@@ -6,13 +6,15 @@ folder is to be, so that nothing is copied before it travels and no layout is lo
     stage-in/common/.anybatch/     the job script, scripts given as text, folders to come back
     stage-in/tasks-N.P/.anybatch/  page P of the task lines of submission N
     stage-in/K/                    a set of files that a job needs
+    stage-in/K/.anybatch/sets/K/   the same where jobs are packed: each copies from there what it
+                                   needs to a folder of its own
     stage-out/K -> FOLDER          where outputs and logs with a place of their own belong
 
 A batch system may fetch inputs from addresses, too (`addresses_for`, `Limits.fetches`).
 
-The contents of the first, of one of the second and of one of the third go to the job's scratch
-folder. What the job leaves in the folders `RETURNED_DIRS` there comes to those of the same name
-in the run's folder.
+The contents of the first, of those of the second and of those of the third that a job names go to
+its scratch folder. What the job leaves in the folders `RETURNED_DIRS` there comes to those of the
+same name in the run's folder.
 """
 
 from __future__ import annotations
@@ -33,8 +35,10 @@ COMMON = "stage-in/common"
 
 def sources_for(submission: Submission, task: int) -> list[str]:
     """The folders, below the run's, whose contents job *task* (1..count) takes along."""
-    own = _own_set(submission, task)[0]
-    return list(filter(None, (COMMON, page_set(submission.number, page_of(task)), own)))
+    lines = _lines(submission, task)
+    pages = range(page_of(lines[0]), page_of(lines[-1]) + 1)
+    sets = [word for word in _words(submission, lines) if not _is_address(word)]
+    return [COMMON, *(page_set(submission.number, page) for page in pages), *sets]
 
 
 def addresses_for(submission: Submission, task: int) -> list[str]:
@@ -42,17 +46,30 @@ def addresses_for(submission: Submission, task: int) -> list[str]:
 
     There are only such as `Limits.fetches` names. They are plain: no white space, comma, `$`.
     """
-    return _own_set(submission, task)[1:]
+    return [word for word in _words(submission, _lines(submission, task)) if _is_address(word)]
 
 
-def write_set(folder: str, addresses: Iterable[str]) -> str:
-    """A job's transfer set: a folder of links, which may be empty, and addresses."""
-    return " ".join((folder, *addresses))
+def write_set(folders: Iterable[str], addresses: Iterable[str]) -> str:
+    """What a job of the run takes along: folders of links, and addresses."""
+    return " ".join((*folders, *addresses))
 
 
-def _own_set(submission: Submission, task: int) -> list[str]:
+def _lines(submission: Submission, task: int) -> range:
+    """The lines (1..members) in the task files of the jobs of the run that a job is."""
+    last = min(task * submission.pack, submission.members or submission.count)
+    return range((task - 1) * submission.pack + 1, last + 1)
+
+
+def _words(submission: Submission, lines: range) -> list[str]:
+    """What they take along, each once."""
     sets = submission.transfer_sets
-    return sets[task - 1 if len(sets) > 1 else 0].split(" ") if sets else [""]
+    if len(sets) > 1:
+        sets = tuple(sets[line - 1] for line in lines)
+    return list(dict.fromkeys(word for one in sets for word in one.split(" ") if word))
+
+
+def _is_address(word: str) -> bool:
+    return "://" in word
 
 
 def page_set(number: int, page: int) -> str:

@@ -26,7 +26,8 @@ from anybatch.planning.inputs import (
 from anybatch.planning.job_environment import JobEnvironment
 from anybatch.planning.own_folder import check_copies, check_own_folder
 from anybatch.planning.targets import Targets
-from anybatch.quoting import INDEX, RUN_FOLDER
+from anybatch.planning.transfer_layout import Cargo
+from anybatch.quoting import INDEX, OWN_FOLDER, RUN_FOLDER
 from anybatch.records import REMOTE_RUN_DIR, Limits, Transfer
 from anybatch.worker.script import JobLayout, NodeLimits
 from anybatch.worker_paths import ForbiddenFileName
@@ -156,8 +157,8 @@ class Resolver:
         transfer_sets: TransferSets,
         copies: InputCopies,
         lists: InputLists,
-    ) -> tuple[JobLayout, str, tuple[str, ...]]:
-        """All of a job but its command, where its files travel; its transfer set; notes.
+    ) -> tuple[JobLayout, Cargo, tuple[str, ...]]:
+        """All of a job but its command, where its files travel; what travels; notes.
 
         It works in its scratch folder, and without `output_dir` outputs come to its `workdir`.
 
@@ -204,11 +205,11 @@ class Resolver:
             transferred=True,
             fetched=tuple(addresses),
             output_dir=transfer_sets.back(home, homes) if has_outputs else "",
-            stdin=f"{RUN_FOLDER}/stdin" if stdin else "/dev/null",
+            stdin=f"{OWN_FOLDER}/stdin" if stdin else "/dev/null",
             stdout=self._log_away(job.stdout, template.stdout, transfer_sets),
             stderr=self._log_away(job.stderr, template.stderr, transfer_sets),
         )
-        return around, transfer_sets.pack(pairs, copied, tuple(addresses.values())), notes
+        return around, Cargo.of(pairs, copied, addresses.values()), notes
 
     def _program(self, job: Job, workdir: str) -> str:
         path = os.path.join(workdir, program_of(job))

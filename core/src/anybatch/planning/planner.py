@@ -138,7 +138,9 @@ class Planner:
         for _, group in groups:
             self._resolver.check_run_folder(work.folder, group)
         lists = InputLists(work.folder, self._base)
-        tables = TaskFiles(self._resolver, work, lists, self._settings.core("copy_limit"))
+        copy_limit = self._settings.core("copy_limit")
+        packed = self._pack.jobs > 1
+        tables = TaskFiles(self._resolver, work, lists, copy_limit, packed=packed)
         planned: list[Planned] = []
         for (group_waits, group), number in zip(groups, self._numbers(groups), strict=True):
             own = tuple((name or run, index) for name, index in group_waits)
@@ -233,15 +235,6 @@ class Planner:
             self._system, job, {name: settings.table(name) for name in names}
         )
 
-    def _check_pack(self, group: JobGroup) -> None:
-        if group.transfer is Transfer.SYSTEM:
-            raise JobError(
-                f"jobs cannot be packed where {self._system} moves their files; use a shared file "
-                f"system ({self._system}.transfer = 'shared'), or submit without a pack"
-            )
-        if not group.limits.packs:
-            raise JobError(f"jobs of {self._system} cannot be packed; submit without a pack")
-
     def _limits_for(self, table: Mapping[str, Any]) -> Limits:
         """What the system allows jobs with these settings; asked once for each different table."""
         key = repr(sorted(table.items()))
@@ -262,10 +255,12 @@ class Planner:
     ) -> Iterator[Planned]:
         size, limits, pack = group.limits.array * self._pack.jobs, group.limits, self._pack
         if pack.jobs > 1:
-            self._check_pack(group)
+            if not limits.packs:
+                raise JobError(f"jobs of {self._system} cannot be packed; submit without a pack")
             # A pack that is started anew passes by what has ended.
             limits = attrs.evolve(limits, reruns=False)
-        resources = pack.scaled(group.job.resources)
+        moved = group.transfer is Transfer.SYSTEM
+        resources = pack.scaled(group.job.resources, moved=moved)
         self._nodes.check(resources, group, self._settings)
         for start in range(0, len(group.indices), size):
             indices = tuple(group.indices[start : start + size])
@@ -277,12 +272,12 @@ class Planner:
                 run=work.run,
                 number=number,
                 folder=work.folder,
-                count=pack.count(len(indices)),
                 name=common_name(members),
                 resources=resources,
                 settings=group.settings,
                 after=_placeholders(waits) if limits.dependencies else (),
                 container=group.job.container,
+                **pack.facts(len(indices)),
                 transfer=group.transfer,
                 transfer_sets=transfer_sets,
                 limits=limits,

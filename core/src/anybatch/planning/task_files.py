@@ -20,10 +20,10 @@ from anybatch.planning.exec_limits import (
 from anybatch.planning.filling import filled
 from anybatch.planning.inputs import program_of
 from anybatch.planning.plan import RunLimit
-from anybatch.planning.transfer_layout import TransferSets, page_links
-from anybatch.quoting import RUN_FOLDER
+from anybatch.planning.transfer_layout import Cargo, TransferSets, page_links
+from anybatch.quoting import OWN_FOLDER, RUN_FOLDER
 from anybatch.records import RenderedFile, Transfer
-from anybatch.worker.script import definitions, pieces_of, render_task
+from anybatch.worker.script import definitions, pieces_of, render_task, with_sets
 from anybatch.worker.tasks import render_pages
 
 if TYPE_CHECKING:
@@ -57,12 +57,20 @@ class TaskFiles:
     Args:
         lists: the lists of files that jobs read.
         copy_limit: bytes of all these copies.
+        packed: jobs are packed.
     """
 
     def __init__(
-        self, resolver: Resolver, work: RunDraft, lists: InputLists, copy_limit: int
+        self,
+        resolver: Resolver,
+        work: RunDraft,
+        lists: InputLists,
+        copy_limit: int,
+        *,
+        packed: bool,
     ) -> None:
         self._lists = lists
+        self._packed = packed
         self.copies = InputCopies(work.folder, copy_limit)
         self.shared: dict[str, str] = {}
         self.notes: list[str] = []
@@ -72,46 +80,53 @@ class TaskFiles:
         self._lines: dict[int, list[str]] = {}
         self._scripts: dict[str, str] = {}
         self._programs: set[tuple[Path | None, str]] = set()
-        self._definitions: dict[Any, tuple[dict[str, str], str, int]] = {}
-        self._parcels = TransferSets(work.folder)
+        self._definitions: dict[Any, tuple[dict[str, str], Cargo, int]] = {}
+        self._transfer_sets = TransferSets(work.folder)
         self._away: dict[int, int] = {}
 
     def add(self, number: int, group: JobGroup, jobs: Sequence[tuple[int, Job]]) -> tuple[str, ...]:
         """Write the lines of a submission's jobs.
 
         Returns:
-            The transfer_set of each job, or one for all; empty where no files travel.
+            What each job takes along, or one for all; empty where no files travel.
         """
-        lines, transfer_sets = [], []
+        lines, cargos = [], []
         for index, template in jobs:
             located = self._lists.located(template, away=group.transfer is Transfer.SYSTEM)
             job = filled(located, index)
-            own, transfer_set, environment = self._own(job, template, group)
+            own, cargo, environment = self._own(job, template, group)
             self.shared = self.shared or own
             words = self._words(job)
             variables = {variable(name): write(value) for name, value in job.params.items()}
             if name := self._lists.name(job):
-                variables["ANYBATCH_INPUT_LIST"] = f"{RUN_FOLDER}/{name}"
+                variables["ANYBATCH_INPUT_LIST"] = f"{OWN_FOLDER}/{name}"
             check_command(words, environment + size_of(variables))
             lines.append(render_task(index, words, own, self.shared, variables))
-            transfer_sets.append(transfer_set)
+            cargos.append(cargo)
         self._lines[number] = lines
         if group.transfer is not Transfer.SYSTEM:
             return ()
         self._away[number] = len(jobs)
-        return tuple(transfer_sets) if len(set(transfer_sets)) > 1 else (transfer_sets[0],)
+        if self._packed:
+            shared = self._transfer_sets.share(cargos)
+            own_sets = (numbers for _, numbers in shared)
+            self._lines[number] = [with_sets(*pair) for pair in zip(lines, own_sets, strict=True)]
+            sets = [one for one, _ in shared]
+        else:
+            sets = [self._transfer_sets.add(cargo) for cargo in cargos]
+        return tuple(sets) if len(set(sets)) > 1 else (sets[0],)
 
-    def _own(self, job: Job, template: Job, group: JobGroup) -> tuple[dict[str, str], str, int]:
-        """A job's definitions, its transfer_set, and the bytes of its environment."""
+    def _own(self, job: Job, template: Job, group: JobGroup) -> tuple[dict[str, str], Cargo, int]:
+        """A job's definitions, what it takes along, and the bytes of its environment."""
         away = group.transfer is Transfer.SYSTEM
         program = program_of(job) if away else ""
         around_it = (getattr(job, name) for name in _AROUND)
         key = (id(group), tuple(job.env.items()), program, *around_it)
         if key not in self._definitions:
-            transfer_set = ""
+            cargo = Cargo()
             if away:
-                around, transfer_set, notes = self._resolver.layout_transferred(
-                    job, template, group, self._parcels, self.copies, self._lists
+                around, cargo, notes = self._resolver.layout_transferred(
+                    job, template, group, self._transfer_sets, self.copies, self._lists
                 )
             else:
                 around, notes = self._resolver.layout(job, template, group, self.copies)
@@ -119,7 +134,7 @@ class TaskFiles:
             self.pieces |= pieces_of(around)
             if len(self._definitions) >= _CACHED:
                 self._definitions.clear()
-            self._definitions[key] = (definitions(around), transfer_set, check_environment(around))
+            self._definitions[key] = (definitions(around), cargo, check_environment(around))
         return self._definitions[key]
 
     def _words(self, job: Job) -> Sequence[str]:
@@ -149,18 +164,18 @@ class TaskFiles:
             yield RenderedFile(folder / name, text, 0o700)
         yield from self._lists.files()
         if self._away:
-            yield from self._parcels.files()
+            yield from self._transfer_sets.files()
 
     def folders(self) -> Iterator[Path]:
         """The folders that are needed because files travel or are copied."""
         yield from self.copies.folders()
         if self._away:
-            yield from self._parcels.folders()
+            yield from self._transfer_sets.folders()
 
     def links(self) -> Iterator[Link]:
         """The links that travelling files are found by."""
         if self._away:
-            yield from self._parcels.links(["job.sh", *self._scripts.values()])
+            yield from self._transfer_sets.links(["job.sh", *self._scripts.values()])
         for number, count in self._away.items():
             yield from page_links(self._work.folder, number, count)
 

@@ -6,9 +6,13 @@
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+import attrs
+
+from anybatch.errors import JobError
 from anybatch.planning.folders import files_below, walk
 from anybatch.planning.plan import Link
 from anybatch.quoting import INDEX, RUN_FOLDER, quote
@@ -26,7 +30,34 @@ if TYPE_CHECKING:
 #: The list of what travels with a job, for its script.
 ARRIVALS = "arrivals"
 
-Pairs = tuple[tuple[str, str], ...]  #: absolute sources and places below the scratch folder
+Pairs = tuple[tuple[str, str], ...]  #: absolute sources and places in the working folder
+Moved = tuple[str, str, str]  #: a source, its place, and what is read: itself, or its copy
+
+
+@attrs.frozen
+class Cargo:
+    """What a job takes along.
+
+    Attributes:
+        files: those of its working folder.
+        addresses: what is fetched beside that.
+    """
+
+    files: tuple[Moved, ...] = ()
+    addresses: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls, files: Pairs, copies: Mapping[str, str] | None = None, addresses: Iterable[str] = ()
+    ) -> Cargo:
+        """One of *files*.
+
+        Args:
+            copies: by place, what is read in place of the source: its copy, made at submission.
+        """
+        of = copies or {}
+        moved = tuple((source, place, of.get(place, source)) for source, place in files)
+        return cls(moved, tuple(addresses))
 
 
 class TransferSets:
@@ -38,24 +69,53 @@ class TransferSets:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._packed: dict[tuple[tuple[str, str, str], ...], str] = {}
+        self._sets: dict[tuple[tuple[Moved, ...], bool], int] = {}
+        self._fetched: dict[str, str] = {}
         self._roots: dict[str, int] = {}
 
-    def pack(
-        self,
-        files: Pairs,
-        copies: Mapping[str, str] | None = None,
-        addresses: Sequence[str] = (),
-    ) -> str:
-        """The folder of links to *files*, below the run's; equal sets share one; empty: none.
+    def add(self, cargo: Cargo) -> str:
+        """What a job takes along that has a scratch folder for itself; equal sets are one."""
+        numbers = [self._number(cargo.files, shared=False)] if cargo.files else []
+        return write_set((f"stage-in/{number}" for number in numbers), cargo.addresses)
 
-        Args:
-            copies: by place, what is read in place of the source: its copy, made at submission.
-            addresses: what is fetched beside that; they follow the folder's name.
+    def share(self, cargos: Sequence[Cargo]) -> list[tuple[str, tuple[int, ...]]]:
+        """What each of some jobs that are packed takes along, and the numbers of its sets.
+
+        What the same of them need is one set, so nothing travels twice with a pack.
+
+        Raises:
+            JobError: two addresses are fetched under one name.
         """
-        read = tuple((source, place, (copies or {}).get(place, source)) for source, place in files)
-        name = self._packed.setdefault(read, f"stage-in/{len(self._packed)}") if read else ""
-        return write_set(name, addresses)
+        users: dict[Moved, list[int]] = defaultdict(list)
+        for job, cargo in enumerate(cargos):
+            self._check_fetched(cargo.addresses)
+            for file in cargo.files:
+                users[file].append(job)
+        sets: dict[tuple[int, ...], list[Moved]] = defaultdict(list)
+        for file, its_users in users.items():
+            sets[tuple(its_users)].append(file)
+        own: list[list[int]] = [[] for _ in cargos]
+        for jobs, files in sets.items():
+            number = self._number(tuple(files), shared=True)
+            for job in jobs:
+                own[job].append(number)
+        return [
+            (write_set((f"stage-in/{one}" for one in numbers), cargo.addresses), tuple(numbers))
+            for cargo, numbers in zip(cargos, own, strict=True)
+        ]
+
+    def _number(self, files: tuple[Moved, ...], *, shared: bool) -> int:
+        return self._sets.setdefault((files, shared), len(self._sets))
+
+    def _check_fetched(self, addresses: Iterable[str]) -> None:
+        for address in addresses:
+            name = address.rpartition("/")[2]
+            other = self._fetched.setdefault(name, address)
+            if other != address:
+                raise JobError(
+                    f"inputs {other} and {address} of packed jobs have the same name, and are "
+                    f"fetched to one folder; submit without a pack, or fetch them in `setup`"
+                )
 
     def back(self, path: str, template: str = "", *, file: bool = False) -> str:
         """Where a job makes what is to come to *path* on the submitting machine.
@@ -82,20 +142,29 @@ class TransferSets:
             yield self._folder / COMMON / REMOTE_RUN_DIR / name
         yield self._folder / "stage-out"
         yield from map(Path, self._roots)
-        for files, transfer_set in self._packed.items():
+        for files, base, _ in self._laid_out():
             for source, place, _ in files:
                 for folder, _ in walk(source):
-                    yield self._folder / transfer_set / place / os.path.relpath(folder, source)
+                    yield base / place / os.path.relpath(folder, source)
 
     def files(self) -> Iterator[RenderedFile]:
         """What each set has, for the job script to see that all of it has arrived."""
-        for files, transfer_set in self._packed.items():
+        for files, _, arrivals in self._laid_out():
             paths = (
                 Path(place, name) for source, place, _ in files for name in files_below(source)
             )
             lines = [f"ab_arrived {quote(str(path))}\n" for path in paths]
-            path = self._folder / transfer_set / REMOTE_RUN_DIR / ARRIVALS
-            yield RenderedFile(path, "".join(lines))
+            yield RenderedFile(arrivals, "".join(lines))
+
+    def _laid_out(self) -> Iterator[tuple[tuple[Moved, ...], Path, Path]]:
+        """The files of each set, the folder that they are laid out in, and their list."""
+        for (files, shared), number in self._sets.items():
+            base = self._folder / f"stage-in/{number}"
+            ours = base / REMOTE_RUN_DIR
+            if shared:
+                yield files, ours / f"sets/{number}", ours / f"sets/{number}.{ARRIVALS}"
+            else:
+                yield files, base, ours / ARRIVALS
 
     def links(self, scripts: Iterable[str]) -> Iterator[Link]:
         """The links to be made.
@@ -107,9 +176,9 @@ class TransferSets:
             yield Link(self._folder / COMMON / REMOTE_RUN_DIR / name, str(self._folder / name))
         for root, number in self._roots.items():
             yield Link(self._folder / "stage-out" / str(number), root)
-        for files, transfer_set in self._packed.items():
+        for files, base, _ in self._laid_out():
             for source, place, target in files:
-                yield from _links(source, self._folder / transfer_set / place, target)
+                yield from _links(source, base / place, target)
 
 
 def _links(source: str, place: Path, target: str) -> Iterator[Link]:

@@ -77,7 +77,7 @@ class Answers:
             if status is None or (status.never_started and self._script_ran(job)):
                 missing.append(job)
             else:
-                known.append((job, own_word(self._run, self._seen, job, status)))
+                known.append((job, status))
         self._note_unreachable(unreachable, asked)
         self._note_missing(missing, asked)
         self._note_known(known, asked)
@@ -125,12 +125,13 @@ class Answers:
         for job in jobs:
             self._seen.missing[job.index] = job.sign[1] if job.sign else asked
 
-    def _note_known(self, known: Sequence[tuple[JobRecord, JobStatus]], asked: Moment) -> None:
+    def _note_known(self, told: Sequence[tuple[JobRecord, JobStatus]], asked: Moment) -> None:
+        self._seen.statuses.update({job.index: status for job, status in told})
+        known = [(job, own_word(self._run, self._seen, job, status)) for job, status in told]
         current = [(job, status) for job, status in known if not status.state.final]
         ended = [(job, status) for job, status in known if status.state.final]
         unproved = [job for job, status in ended if not self._ends(job, status)]
-        for job, status in known:
-            self._seen.statuses[job.index] = status
+        for job, _ in known:
             self._seen.missing.pop(job.index, None)
         for job, status in current:
             self._forget_end(job, status)

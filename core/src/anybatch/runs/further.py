@@ -75,7 +75,7 @@ class FurtherSubmissions:
             planned.submission,
             number=number,
             token=token(run.id, number),
-            count=planned.pack.count(len(indices)),
+            **planned.pack.facts(len(indices)),
             transfer_sets=self._transfer_sets(indices),
             previous_ids=()
             if planned.packed

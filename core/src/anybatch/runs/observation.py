@@ -26,7 +26,7 @@ class RunObservation:
     Attributes:
         exits: where exit records are read from.
         records: the latest exit record of a job.
-        statuses: the batch system's last answer.
+        statuses: the batch system's last answer; of a packed job about its pack.
         ended_at: when the first sign of a job's end was made, as far as that is told, else seen.
         missing: since when the system does not know a job.
         answered_at: when the system was asked for what it said last of a job, or said nothing of.

@@ -46,7 +46,7 @@ def plan_part(run: RunState, one: SubmissionState, indices: Collection[int], hos
             submission,
             number=number,
             token=token(run.id, number),
-            count=planned.pack.count(len(tasks)),
+            **planned.pack.facts(len(tasks)),
             max_running=None,
             transfer_sets=sets if len(sets) < 2 else tuple(sets[task - 1] for task in tasks),
             previous_ids=tuple(previous[task - 1] for task in tasks) if previous else (),

@@ -213,7 +213,9 @@ def _read_planned(
     indices = tuple(read_ranges(plain["indices"], below=min(count, _MOST)))
     sets = len(submission.transfer_sets)
     pack = from_plain(plain.get("pack", {}), Pack)
-    if pack.count(len(indices)) != submission.count or sets not in (0, 1, len(indices)):
+    packs = pack.facts(len(indices))
+    told = {name: getattr(submission, name) for name in packs}
+    if told != packs or sets not in (0, 1, len(indices)):
         raise ValueError(f"submission {submission.number} does not have {submission.count} jobs")
     return Planned(
         submission=attrs.evolve(submission, settings=restore_types(settings)),

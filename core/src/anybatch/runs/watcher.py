@@ -14,6 +14,7 @@ from anybatch.errors import FolderError
 from anybatch.model import Reason, State
 from anybatch.records import Transfer
 from anybatch.runs.facts import facts_of, facts_of_record, in_order, where_to_read
+from anybatch.runs.members import own_word
 from anybatch.runs.moments import moment_of, now
 from anybatch.runs.retry import plan_retries, to_be_retried
 from anybatch.runs.verdict import Evidence, Verdict, judge
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from anybatch.host import Host
     from anybatch.outcome import Outcome
+    from anybatch.records import JobStatus
     from anybatch.runs.entries import JobRecord
     from anybatch.runs.moments import Moment
     from anybatch.runs.observation import RunObservation
@@ -164,7 +166,7 @@ class Watcher:
             waited = self._seen.waited(job.index)
         return Evidence(
             record=record,
-            status=self._seen.statuses.get(job.index),
+            status=self._said(job),
             terminated=job.terminated,
             checkpoint=self._run.submissions[job.submission].planned.checkpoint,
             started=record is not None or self._seen.started(job.index, job.attempt),
@@ -175,6 +177,11 @@ class Watcher:
             transferred=not missing and self._is_transferred(job),
             may_wait=waited < PATIENCE,
         )
+
+    def _said(self, job: JobRecord) -> JobStatus | None:
+        """The system's last word about a job."""
+        status = self._seen.statuses.get(job.index)
+        return status and own_word(self._run, self._seen, job, status)
 
     def _has_begun_again(self, job: JobRecord, record: ExitRecord | None) -> bool:
         """Whether it runs, as the system says as well, and the record is of a run before."""
@@ -203,7 +210,7 @@ class Watcher:
         return Verdict(state=State.LOST, reason=Reason.LOST, evidence=asked)
 
     def _outcome(self, job: JobRecord, verdict: Verdict) -> Outcome:
-        record, status = self._seen.records.get(job.index), self._seen.statuses.get(job.index)
+        record, status = self._seen.records.get(job.index), self._said(job)
         known = facts_of(verdict, status)
         if record:
             own = facts_of_record(self._run, job, record, self._seen.exits, self._host)

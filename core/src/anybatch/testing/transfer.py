@@ -189,6 +189,39 @@ class TransferContract:
             Path(run.folder, "logs/0", f"{n}.out").read_text(encoding="utf-8") for n in (1, 2)
         ] == ["1", "2"]
 
+    def test_packed_jobs_keep_their_own(self, session: Session) -> None:
+        """Files of one name do not meet; each job has its own end, and is run again for itself."""
+        Path("common").write_text("common ", encoding="utf-8")
+        script = "cat common data >made; cp made common; case $ANYBATCH_INDEX.$ANYBATCH_ATTEMPT in "
+        script += "1.*) exit 3 ;; 2.0) exit 4 ;; 4.0) exec kill -KILL $PPID ;; esac"
+        jobs = []
+        for number in range(5):
+            Path(f"{number}").mkdir()
+            Path(f"{number}/data").write_text(f"own {number}", encoding="utf-8")
+            jobs.append(
+                Job(
+                    ["sh", "-c", script],
+                    inputs=["common", f"{number}/data"],
+                    flat=True,
+                    outputs=["made"],
+                    output_dir="results/{index}",
+                    retry=Retry(times=1),
+                )
+            )
+        outcomes = session.submit(jobs, pack=3).wait(self.patience)
+        ends = [(one.state, one.exit_code, one.attempt) for one in outcomes]
+        assert ends == [
+            (State.DONE, 0, 0),
+            (State.FAILED, 3, 1),
+            (State.DONE, 0, 1),
+            (State.DONE, 0, 0),
+            (State.DONE, 0, 1),
+        ]
+        assert outcomes[0].id != outcomes[3].id
+        for number in range(5):
+            made = Path(f"results/{number}/made").read_text(encoding="utf-8")
+            assert made == f"common own {number}"
+
 
 def _is_taken(session: Session, name: str) -> bool:
     try:

@@ -25,7 +25,7 @@ from anybatch.worker.layout import JOBS
 from anybatch.worker_paths import WorkerPath
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 #: All pieces in the order in which they stand in a script; those with a comment are only for jobs
 #: that have such a field.
@@ -44,6 +44,7 @@ PIECES = (
     "node",  # scratch, setup_once
     "once",  # setup_once
     "cleanup",
+    "apart",  # jobs are packed, and the batch system moves their files
     "pack",  # several jobs of the run are one of the batch system
     "begin",
 )
@@ -78,7 +79,7 @@ class JobLayout:
         filled: `{index}` was filled in, and stands for itself.
         workdir: may hold `{index}`; it is made then.
         make_workdir: it is made in any case.
-        stdin, stdout, stderr, output_dir: may begin with `RUN_FOLDER`.
+        stdin, stdout, stderr, output_dir: may begin with `RUN_FOLDER`; the first with `OWN_FOLDER`.
         inherit: variables set before `env_script`.
         env: variables set after it.
         setup: lines run after that.
@@ -189,7 +190,7 @@ def _writer(around: JobLayout) -> Callable[[str], str]:
 
 def _stage_in(around: JobLayout) -> list[str]:
     first = ["ab_check_arrivals"] if around.transferred else []
-    first += [f"ab_arrived {quote(_plain(name))}" for name in around.fetched]
+    first += [f"ab_fetched {quote(_plain(name))}" for name in around.fetched]
     last = ["ab_mark_copies"] if around.own_copies and around.inputs else []
     return [*first, *(_staging(around, *pair) for pair in around.inputs), *last]
 
@@ -290,7 +291,8 @@ def render_script(
         pieces: what its jobs need.
         pack: how they are packed.
     """
-    pieces |= {"pack"} if pack.jobs > 1 else set()
+    if pack.jobs > 1:
+        pieces |= {"pack", "apart"} if "transferred" in pieces else {"pack"}
     bodies = [_piece(name) for name in PIECES if name in pieces]
     lines = [
         "#!/bin/sh",
@@ -333,6 +335,11 @@ def render_task(
     different = [text for name, text in own.items() if text != shared[name]]
     parts = [f"ab_index={index} ab_attempt=0", *_exports(variables), "ab_shared", *different]
     return f"{'; '.join(parts)}; set -- {quote_words(command)}\n"
+
+
+def with_sets(task: str, sets: Iterable[int]) -> str:
+    """The line of a job of a pack whose files are moved, with the sets of files that it gets."""
+    return f"ab_sets='{' '.join(map(str, sets))}' {task}"
 
 
 def next_attempt(task: str, attempt: int) -> str:

@@ -18,8 +18,11 @@ ab_files='' ab_links='' ab_copies='' ab_log_suffix='' ab_scratch='' ab_shared_di
 ab_nl='
 '
 ab_read_task
+ab_own=$ab_run
+[ -z "$ab_apart" ] || ab_find_own
 eval "$ab_line"
 ab_name_records
+[ "$ab_own" = "$ab_run" ] || [ "$ab_where" = inside ] || ab_move_in
 [ "$ab_where" = outside ] || ab_start=$ab_mark
 [ "$ab_attempt" -eq 0 ] || ab_log_suffix=.$ab_attempt
 export ANYBATCH_RUN="$ab_run_id" ANYBATCH_INDEX="$ab_index" ANYBATCH_COUNT="$ab_count" \

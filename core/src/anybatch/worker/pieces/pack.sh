@@ -35,6 +35,7 @@ ab_lane() {
         [ -z "$ab_stopped" ] || ab_pass_on "$ab_stopped" "$ab_child"
         ab_await "$ab_child"
         ab_child=''
+        [ -z "$ab_apart" ] || ab_move_out "$ab_place"
     done
 }
 

@@ -2,7 +2,7 @@
 
 ab_load_env_script() { # a function, so that the script does not see the command as its "$@"
     # Where files travel with the job, a copy is there for machines that do not have the original.
-    [ -e "$ab_env_script" ] || [ ! -e "$ab_run/env_script" ] || ab_env_script=$ab_run/env_script
+    [ -e "$ab_env_script" ] || [ ! -e "$ab_own/env_script" ] || ab_env_script=$ab_own/env_script
     . "$ab_env_script"
 }
 

@@ -8,7 +8,7 @@ if [ -z "${BASH_VERSION-}" ] && command -v bash >/dev/null 2>&1; then
 fi
 [ -z "${BASH_VERSION-}" ] || set +o posix
 unset CDPATH
-ab_shares='' # a later piece says that jobs share folders
+ab_shares='' ab_apart='' # later pieces say that jobs share folders, and that they must not
 
 ab_pick_line() { # FILE NUMBER; sets ab_line to the line after so many
     if [ -n "${BASH_VERSION-}" ]; then

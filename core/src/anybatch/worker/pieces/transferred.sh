@@ -1,7 +1,13 @@
 # ---- transferred: the batch system moves the files of the job
 
 ab_check_arrivals() { # some systems pass over what is gone, and say nothing
+    [ "$ab_own" = "$ab_run" ] || ab_check_sets
     [ ! -e "$ab_run/arrivals" ] || . "$ab_run/arrivals"
+}
+
+ab_fetched() { # NAME
+    [ "$ab_own" = "$ab_run" ] || [ ! -e "${ab_run%/*}/$1" ] || cp -p -- "${ab_run%/*}/$1" "$1"
+    ab_arrived "$1"
 }
 
 ab_arrived() { # PATH
