@@ -47,6 +47,8 @@ TIMED = (
         "late_stops",
         "stopping",
         "throttling",
+        "totals",
+        "total_limit",
         "polling",
     ),
     "observation",

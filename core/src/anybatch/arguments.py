@@ -5,13 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from anybatch.encoding import file_name
 from anybatch.errors import UsageError, shown
 
 _FOREVER = 10**9  #: seconds; clocks and locks take no numbers of any size
 Thing = TypeVar("Thing")
+KEEP: Any = object()  #: stands for what is not changed
+
+
+def changed(**given: Any) -> dict[str, Any]:
+    """What of *given* is not `KEEP`."""
+    return {name: value for name, value in given.items() if value is not KEEP}
 
 
 def seconds(timeout: object, name: str = "timeout") -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from anybatch.errors import (
     UsageError,
     shown,
 )
+from anybatch.planning.plan import RunLimit
 from anybatch.plugins.registry import Plugins
 from anybatch.run import Run
 from anybatch.runs import store
@@ -24,15 +26,20 @@ from anybatch.runs.engine import Engine
 from anybatch.runs.finding import find_run
 from anybatch.runs.index import Index
 from anybatch.runs.journal import writer_name
+from anybatch.runs.summary import of_run
+from anybatch.runs.total_limit import TotalLimit
 from anybatch.selection import ALL, Selection, no_jobs, read_selection
 from anybatch.settings.layers import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+    from typing import Any
 
+    from anybatch.host import Host
     from anybatch.model import RunHandle
     from anybatch.outcome import Outcome
-    from anybatch.planning.plan import Wait
+    from anybatch.planning.plan import Plan, Wait
+    from anybatch.plugins.calls import Hooks
     from anybatch.runs.watched import WatchedRun
 
 
@@ -90,6 +97,49 @@ class Catalogue:
     _before: dict[str, AnybatchError] = attrs.field(factory=dict)
     known: WeakValueDictionary[str, Run] = attrs.field(factory=WeakValueDictionary)
 
+    def start_engine(self, hooks: Hooks, table: Callable[[str], Mapping[str, Any]]) -> Engine:
+        """The engine that watches the runs.
+
+        Args:
+            table: gives a plugin's settings.
+
+        Raises:
+            UsageError: a setting is no limit.
+        """
+
+        def seconds(name: str) -> float:
+            return float(self.settings.core(name).total_seconds())
+
+        self.engine = Engine(
+            hooks,
+            self.index,
+            settings=table,
+            poll_interval=seconds("poll_interval"),
+            lost_after=seconds("lost_after"),
+            submit_timeout=seconds("submit_timeout"),
+            limits=TotalLimit(hooks.plugins.host, _total_limit(self.settings)),
+            find_run=self.watched,
+            on_notice=self.on_notice,
+        )
+        return self.engine
+
+    def submit(self, plan: Plan, host: Host) -> Run:
+        """See `Session.submit_plan`."""
+        if host.exists(plan.folder):
+            raise UsageError(f"run {plan.run} was submitted before; plan the jobs anew")
+        for note in plan.notes:
+            self.on_notice(note)
+        file = store.create(plan, host)
+        try:
+            watched = self.open(file, new=True)
+            self.engine.submit(watched, partial(self.index.add, file.run, of_run(file)))
+        except FolderError as error:
+            host.remove(file.folder)
+            with contextlib.suppress(FolderError):
+                self.index.remove(file.run)
+            raise FolderError(f"{error}; nothing was submitted") from error
+        return self.run_of(watched)
+
     def open(self, file: store.RunFile, *, new: bool = False) -> WatchedRun:
         """The run of a folder, in the engine."""
         self.plugins.system(file.system)
@@ -113,6 +163,7 @@ class Catalogue:
             run = self.known.get(watched.state.id)
             if run is None:
                 run = self.known[watched.state.id] = Run(self.engine, watched, self.settings)
+                watched.followed = True
             return run
 
     def attach(self, name: str) -> Run:
@@ -202,3 +253,14 @@ class Catalogue:
         self.unreadable[name] = error
         if str(error) != str(self._before.get(name)):
             self.on_notice(f"run {name}: {error}")
+
+
+def _total_limit(settings: Settings) -> RunLimit:
+    """The limit of all runs that the settings have."""
+    try:
+        return RunLimit(
+            max_running=settings.core("max_running_total"),
+            max_queued=settings.core("max_queued_total"),
+        )
+    except UsageError as error:
+        raise UsageError(f"the settings max_running_total and max_queued_total: {error}") from error

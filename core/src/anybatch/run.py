@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from anybatch import arguments
+from anybatch.arguments import KEEP
 from anybatch.errors import NotAccepted, RunNotFound, shown
 from anybatch.model import State
 from anybatch.runs.gate import change_limit
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from anybatch.runs.entries import JobRecord
     from anybatch.runs.watched import WatchedRun
     from anybatch.settings.layers import Settings
-
-KEEP: Any = object()  #: stands for what is not changed
 
 
 class Run:
@@ -329,8 +328,7 @@ class Run:
             UsageError: not a number, or less than 1.
             FolderError: the run's journal cannot be written.
         """
-        given = {"max_running": max_running, "max_queued": max_queued}
-        changed = {name: most for name, most in given.items() if most is not KEEP}
+        changed = arguments.changed(max_running=max_running, max_queued=max_queued)
         with self._engine.mutex:
             limit = change_limit(self.watched.state, changed)
         if changed:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from anybatch import arguments
+from anybatch.arguments import KEEP
 from anybatch.catalogue import Catalogue
 from anybatch.detection import choose, given_name, must_be_here, stands_for
-from anybatch.errors import FolderError, UsageError, shown
+from anybatch.errors import UsageError, shown
 from anybatch.history import Wanted, history
 from anybatch.localhost import LocalHost
 from anybatch.packing import read_pack
@@ -19,10 +18,8 @@ from anybatch.planning.planner import Planner, read_limit
 from anybatch.plugins.calls import Hooks
 from anybatch.plugins.registry import Plugins, load_plugins
 from anybatch.run import Run
-from anybatch.runs import forks, store
-from anybatch.runs.engine import Engine
+from anybatch.runs import forks
 from anybatch.runs.index import Index
-from anybatch.runs.summary import of_run
 from anybatch.settings.sources import load_settings, runs_folder
 
 if TYPE_CHECKING:
@@ -36,6 +33,7 @@ if TYPE_CHECKING:
     from anybatch.host import Host
     from anybatch.model import Job
     from anybatch.packing import Pack
+    from anybatch.planning.plan import RunLimit
     from anybatch.settings.layers import Settings
 
 
@@ -82,23 +80,16 @@ class Session:
         self.settings: Settings = layers.with_layer("call", {} if settings is None else settings)
         self._name = given_name(system, self.plugins) or str(self.settings.core("system"))
         self._system: str | None = None
-        self._index = Index()
-        self._catalogue = Catalogue(self._index, self.plugins, self.settings, self._notice)
-        self._engine = self._catalogue.engine = Engine(
-            self.hooks,
-            self._index,
-            settings=lambda plugin: self.settings.table(plugin),  # noqa: PLW0108 - replaced later
-            poll_interval=self.settings.core("poll_interval").total_seconds(),
-            lost_after=self.settings.core("lost_after").total_seconds(),
-            submit_timeout=self.settings.core("submit_timeout").total_seconds(),
-            find_run=self._catalogue.watched,
-            on_notice=self._notice,
-        )
+        self._catalogue = Catalogue(Index(), self.plugins, self.settings, self._notice)
+        self._engine = self._catalogue.start_engine(self.hooks, self._table)
         self._forked = False
         forks.call_in_children(self, Session._after_fork)
 
     def _notice(self, text: str) -> None:
         self.on_notice(text)  # which may be set later
+
+    def _table(self, plugin: str) -> Mapping[str, Any]:
+        return self.settings.table(plugin)  # settings may be replaced later
 
     def _after_fork(self) -> None:
         self._forked = True
@@ -190,20 +181,7 @@ class Session:
             FolderError: as for `submit`.
         """
         arguments.must_be(Plan, plan, "plan", "what Session.plan has returned")
-        if self.host.exists(plan.folder):
-            raise UsageError(f"run {plan.run} was submitted before; plan the jobs anew")
-        for note in plan.notes:
-            self.on_notice(note)
-        file = store.create(plan, self.host)
-        try:
-            watched = self._catalogue.open(file, new=True)
-            self._engine.submit(watched, partial(self._index.add, file.run, of_run(file)))
-        except FolderError as error:
-            self.host.remove(file.folder)
-            with contextlib.suppress(FolderError):
-                self._index.remove(file.run)
-            raise FolderError(f"{error}; nothing was submitted") from error
-        return self._catalogue.run_of(watched)
+        return self._catalogue.submit(plan, self.host)
 
     @property
     def runs_folder(self) -> Path:
@@ -330,6 +308,26 @@ class Session:
     def wake(self) -> None:
         """Have every `wait_until` look again."""
         self._engine.wake()
+
+    def limit(self, *, max_running: int | None = KEEP, max_queued: int | None = KEEP) -> RunLimit:
+        """Change how many jobs of all your runs on this batch system there may be at once.
+
+        It holds for every program that watches, from now on. What runs already runs on.
+
+        Args:
+            max_running: most jobs that run; None: no limit but that of the settings. Default: as
+                before.
+            max_queued: most jobs that wait in the batch system; likewise.
+
+        Returns:
+            What holds from now on: of this and the settings the smaller.
+
+        Raises:
+            UsageError: not a number, or less than 1.
+            AnybatchError: it cannot be read, or put on record.
+        """
+        changed = arguments.changed(max_running=max_running, max_queued=max_queued)
+        return self._engine.limit_all(self.system, changed)
 
     # -- the end
 

@@ -339,3 +339,21 @@ def test_a_script_takes_no_lines() -> None:
     """The text of a script gets no line put in, which could become a command."""
     with pytest.raises(JobError, match="script"):
         many_of(Job("echo {}"), {**NOTHING, "each": [BytesIO(b"; rm -r ~\n")]})
+
+
+def test_all_runs_are_limited_together(
+    call: Call, install: Callable[[str, str], None], home: Path
+) -> None:
+    """A word in place of a run, for one batch system; programs read what holds."""
+    install("toy", TOY)
+    told = call("limit", "all", "--system", "toy", "--max-running", "2")
+    assert told.stdout == "all runs on toy: max_running is 2, max_queued is none\n"
+    submitted = call("submit", "--system", "toy", "--count", "3", "--", "true")
+    assert "1 job is not submitted yet, and nobody watches" in submitted.stderr
+    shown = call("status", submitted.stdout.strip()).stdout
+    assert "not submitted yet: max_running of all runs is 2" in " ".join(shown.split())
+    as_json = call("limit", "all", "--system", "toy", "--max-running", "none", "--json").stdout
+    assert json.loads(as_json) == {"system": "toy", "max_running": None, "max_queued": None}
+    refused = call("limit", submitted.stdout.strip(), "--system", "toy")
+    assert refused.exit_code == 2
+    assert "--system is for `anybatch limit all`" in refused.stderr

@@ -56,6 +56,11 @@ class RunLimit:
     max_running: int | None = attrs.field(default=None, validator=_at_least_one)
     max_queued: int | None = attrs.field(default=None, validator=_at_least_one)
 
+    def words(self, of: str = "") -> str:
+        """The numbers that there are: `max_running is 3 and max_queued is 2`."""
+        some = attrs.asdict(self).items()
+        return " and ".join(f"{name}{of} is {most}" for name, most in some if most)
+
     def check(self, pack: Pack) -> None:
         """Check that any pack may run.
 

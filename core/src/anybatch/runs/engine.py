@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from anybatch.errors import FolderError
 from anybatch.runs import accounting, stopping
-from anybatch.runs.background import Background
 from anybatch.runs.bells import Bells
 from anybatch.runs.inquiry import Inquiry
 from anybatch.runs.journal import Journal
@@ -23,21 +22,24 @@ from anybatch.runs.observers import Observers
 from anybatch.runs.questions import Questions
 from anybatch.runs.reopening import Reopening
 from anybatch.runs.roster import Roster
-from anybatch.runs.state import RunState
-from anybatch.runs.watched import WatchedRun, watch
-from anybatch.runs.workers import Workers
+from anybatch.runs.rounds import Rounds
+from anybatch.runs.totals import Totals
+from anybatch.runs.watched import WatchedRun, read_state, watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
     from typing import Any
 
     from anybatch.host import Host
+    from anybatch.planning.plan import RunLimit
     from anybatch.plugins.calls import Hooks
     from anybatch.runs.index import Index
     from anybatch.runs.observation import RunObservation
     from anybatch.runs.rerun import Rerun, Wanted
+    from anybatch.runs.state import RunState
     from anybatch.runs.stopping import Termination
     from anybatch.runs.store import RunFile
+    from anybatch.runs.total_limit import TotalLimit
 
 CLOSE_PATIENCE = 3.0  #: seconds
 
@@ -49,6 +51,7 @@ class Engine:
         index: learns which runs have ended.
         settings: the tables of the plugins' settings, for observers.
         poll_interval, lost_after, submit_timeout: in seconds.
+        limits: of all runs of this user.
         find_run: opens another run, for jobs that wait for it.
         on_notice: told what somebody should know.
     """
@@ -62,6 +65,7 @@ class Engine:
         poll_interval: float,
         lost_after: float,
         submit_timeout: float,
+        limits: TotalLimit,
         find_run: Callable[[str], WatchedRun],
         on_notice: Callable[[str], None],
     ) -> None:
@@ -78,9 +82,27 @@ class Engine:
         self._questions = Questions(hooks, poll_interval, on_notice)
         self._looks = Looks(self._roster, self._questions, self.observers, self.mutex, on_notice)
         self._inquiry = Inquiry(self._roster, self._questions, self._looks, self.mutex)
-        self._workers = Workers()
+        self._totals = Totals(
+            self._roster,
+            index,
+            limits,
+            self._looks,
+            find_run=find_run,
+            put_away=self.put_away,
+            mutex=self.mutex,
+            on_notice=on_notice,
+        )
+        self._rounds = Rounds(
+            self._roster,
+            looks=self._looks,
+            questions=self._questions,
+            inquiry=self._inquiry,
+            totals=self._totals,
+            mutex=self.mutex,
+            announce=self._announce,
+            wake=self.wake,
+        )
         self._bells = Bells()
-        self._background = Background(self._tick, self.wake)
         self._follows = False
 
     # -- runs come and go
@@ -102,13 +124,10 @@ class Engine:
             FolderError: the journal cannot be read.
         """
         with self.mutex:
-            state = RunState(file, Journal(file.folder, writer, self._host), restore_types)
-            state.catch_up()
-            state.take_changes()  # they are of the past
-            state.take_restarted()
-            state.pages.take_ended()
+            state = read_state(file, Journal(file.folder, writer, self._host), restore_types)
             run = watch(
                 state,
+                share=self._totals.share(state),
                 mutex=self.mutex,
                 hooks=self._hooks,
                 host=self._host,
@@ -148,6 +167,7 @@ class Engine:
             try:
                 register()
                 self._take_in(run)
+                self._totals.see_others(run.system)
                 run.submitter.step()
             except FolderError as error:
                 if run.untouched:
@@ -155,6 +175,20 @@ class Engine:
                     raise
                 self._roster.give_up(run, error)
         self._looks.settle(run)
+
+    def limit_all(self, system: str, changed: Mapping[str, int | None]) -> RunLimit:
+        """Change how many jobs of all runs on a batch system there may be; what holds then.
+
+        Raises:
+            UsageError: it cannot be.
+            AnybatchError: it cannot be read, or put on record.
+        """
+        if changed:
+            self._totals.change(system, changed)
+            for run in self._roster.active([system]):
+                self.hand_over(run, force=True)
+            self._announce()
+        return self._totals.limit(system)
 
     def rerun(self, run: WatchedRun, wanted: Wanted, *, dry: bool = False) -> Rerun:
         """Run jobs again (`Reopening.rerun`), and hand over what is due."""
@@ -187,7 +221,7 @@ class Engine:
                 and (force or self._questions.pace(name).due)
             ]
         self._looks.look(systems, asked=due)
-        self._workers.all_at_once([partial(self._inquiry.ask, system) for system in due])
+        self._rounds.workers.all_at_once([partial(self._inquiry.ask, system) for system in due])
         self._looks.look(due)
         self._announce()
 
@@ -211,7 +245,7 @@ class Engine:
         """Note which of these runs have ended in the index."""
         for run in runs:
             if run.state.finished:
-                self.reopening.end(run, told=self._follows)
+                self.reopening.end(run, told=self._follows and run.followed)
 
     # -- in the background
 
@@ -222,33 +256,7 @@ class Engine:
             follows: this program looks itself how its runs end, so they count as told.
         """
         self._follows |= follows
-        self._background.begin()
-
-    def _tick(self) -> None:
-        """Look at exit records; what may take long is left to threads of its own."""
-        self._workers.raise_error()
-        with self.mutex:
-            active = self._roster.active()
-            due = {run.system for run in active if self._questions.pace(run.system).due}
-            waiting = {run.system for run in active if run.submitter.due}
-        for system in due:
-            self._workers.start(f"ask {system}", partial(self._ask_due, system))
-        for system in waiting:
-            self._workers.start(f"submit {system}", partial(self._submit, system))
-        self._looks.look(None)
-        self._announce()
-
-    def _ask_due(self, system: str) -> None:
-        self._looks.look([system], asked=[system])
-        self._inquiry.ask(system)
-        self._announce()
-
-    def _submit(self, system: str) -> None:
-        for run in self._roster.active([system]):
-            if run.submitter.due and not self._background.closing:
-                self._roster.guarded(run, lambda one: one.submitter.step())
-            self._looks.settle(run)
-        self._announce()
+        self._rounds.begin()
 
     # -- stopping, and what is asked when all is over
 
@@ -306,7 +314,7 @@ class Engine:
                 self._take_in(run)
         self.watch()
         return self._bells.wait(
-            ready, deadline, lambda: (self._background.broken, *(run.broken for run in runs))
+            ready, deadline, lambda: (self._rounds.broken, *(run.broken for run in runs))
         )
 
     def wake(self) -> None:
@@ -317,11 +325,10 @@ class Engine:
 
     def close(self) -> None:
         """Stop watching; jobs go on."""
-        ended = self._background.end(CLOSE_PATIENCE)
-        idle = self._workers.wait(CLOSE_PATIENCE)
+        ended = self._rounds.end(CLOSE_PATIENCE)
         self.observers.close(CLOSE_PATIENCE)
         self._hooks.close()
-        if not (ended and idle):
+        if not ended:
             return  # in a command that hangs; it ends with this process
         for run in self._roster.all:
             run.right.lease.leave()

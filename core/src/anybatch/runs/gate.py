@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from anybatch.runs.entries import SubmissionState
+    from anybatch.runs.share import Share
     from anybatch.runs.state import RunState
 
 #: What is left of a limited run waits for so many times as long as its last submit command took.
@@ -27,12 +28,14 @@ class Gate:
 
     Args:
         run: its state.
+        share: of what limits several runs together.
     """
 
-    def __init__(self, run: RunState) -> None:
+    def __init__(self, run: RunState, share: Share) -> None:
         self._run = run
+        self._share = share
         self._paced = 0.0
-        self._known: tuple[int, dict[int, bool]] = (-1, {})
+        self._known: tuple[object, dict[int, bool]] = (None, {})
         self._system: SystemRoom | None = None
 
     @property
@@ -47,14 +50,15 @@ class Gate:
 
     def is_open(self, one: SubmissionState) -> bool:
         """Whether some jobs of a submission may be handed over now."""
-        if self._run.limit == _NO_LIMIT and self._system is None:
+        shared = self._share.version()
+        if self._run.limit == _NO_LIMIT and self._system is None and shared is None:
             return True
         if time.monotonic() < self._paced:
             return False
         if self._system is not None and self._system.full:
             return bool(self.portion(one).jobs)
-        if self._known[0] != self._run.events:
-            self._known = self._run.events, {}
+        if self._known[0] != (self._run.events, shared):
+            self._known = (self._run.events, shared), {}
         known, number = self._known[1], one.planned.submission.number
         if number not in known:
             known[number] = bool(self.portion(one).jobs)
@@ -62,11 +66,20 @@ class Gate:
 
     def portion(self, one: SubmissionState) -> Portion:
         """What of a submission may be handed over now."""
-        room = Room(self._run)
+        room = Room(self._run, self._share.beside())
         if self._system is None:
             return room.portion(one)
         wanted = one.planned.pack.count(len(self._run.left(one)))
         return room.portion(one, self._system.most(wanted, self._ended, sum(room.open.values())))
+
+    def holds(self, one: SubmissionState, most: int | None) -> bool:
+        """Whether no other run has taken the room meanwhile for which a submission was meant.
+
+        Args:
+            most: how many of its tasks may run.
+        """
+        beside = self._share.beside()
+        return beside is None or Room(self._run, beside).allows(one, most)
 
     @property
     def _ended(self) -> int:

@@ -1,10 +1,10 @@
-"""How many more jobs of a run may be handed over now, so that its limit is never exceeded.
+"""How many more jobs of a run may be handed over now, so that no limit is exceeded.
 
 A job that the batch system has may start at any time. So each submission that it has counts with
 as many jobs as may run of it at once: with all that have not ended, or with those that the batch
 system itself lets run (`SubmissionState.most`). What is announced counts before its submit command
 runs, and for as long as nobody knows whether there are jobs. The sum is never more than
-`RunLimit.max_running`.
+`RunLimit.max_running`, of the run and of all runs together.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from anybatch.model import State
+from anybatch.planning.plan import RunLimit
 from anybatch.runs.entries import Phase, SubmissionState
 
 if TYPE_CHECKING:
@@ -46,30 +47,91 @@ class Throttle:
     most: int
 
 
+@attrs.frozen(kw_only=True)
+class Usage:
+    """What a run uses of limits.
+
+    Attributes:
+        running: how many of its jobs may run.
+        queued: how many of its tasks wait in the batch system.
+        less: by how much the batch system can be told to let fewer of its jobs run.
+    """
+
+    running: int
+    queued: int
+    less: int
+
+
+@attrs.frozen(kw_only=True)
+class Elsewhere:
+    """A limit of several runs, and what all but one use of it.
+
+    Attributes:
+        limit: of all of them together.
+        running, queued: see `Usage`.
+        less_later: by how much fewer jobs may run of those that were submitted later.
+    """
+
+    limit: RunLimit
+    running: int
+    queued: int
+    less_later: int
+
+
+@attrs.define
+class _Budget:
+    """How many there may be, and how many more; None: any number."""
+
+    most: int | None
+    left: int | None
+
+    @classmethod
+    def of(cls, most: int | None, used: int) -> _Budget:
+        return cls(most, None if most is None else most - used)
+
+    def usable(self, wanted: int, each: int = 1) -> int:
+        """For how many of *wanted*, each of which takes so much, there is room worth a command."""
+        if self.left is None or self.most is None:
+            return wanted
+        usable = max(0, min(self.left // each, wanted))
+        worth = max(1, int(self.most // each * STEP))
+        return usable if usable == wanted or usable >= worth else 0
+
+    def take(self, count: int) -> None:
+        self.left = None if self.left is None else self.left - count
+
+
 class Room:
-    """The room that a run's limit leaves, as of now.
+    """The room that limits leave for a run, as of now.
 
     The batch system counts tasks. A task is a job, or a pack, in which as many jobs run at once as
     it runs side by side.
 
+    Args:
+        run: its state.
+        elsewhere: a limit that it shares with other runs.
+
     Attributes:
         open: how many tasks of each submission that the system has, or may have, have not ended.
-        running: how many more jobs may run; None: any number.
-        queued: how many more tasks may wait in the system; None: any number.
     """
 
-    def __init__(self, run: RunState) -> None:
+    def __init__(self, run: RunState, elsewhere: Elsewhere | None = None) -> None:
         self._run = run
-        self._limit = run.limit
         self.open: dict[int, int] = {}
         self._going: dict[int, int] = {}
         for number, (tasks, going) in _tasks(run).items():
             self.open[number], self._going[number] = len(tasks), len(going)
-        most, waiting = self._limit.max_running, self._limit.max_queued
         used = sum(self._weight(number) * self._jobs_each(number) for number in self.open)
         queued = sum(self.open.values()) - sum(self._going.values())
-        self.running = None if most is None else most - used
-        self.queued = None if waiting is None else waiting - queued
+        self.usage = Usage(running=used, queued=queued, less=self._reducible())
+        self._running = [_Budget.of(run.limit.max_running, used)]
+        self._queued = [_Budget.of(run.limit.max_queued, queued)]
+        self._less_later = 0
+        if elsewhere:
+            more = elsewhere.limit
+            self._running.append(_Budget.of(more.max_running, used + elsewhere.running))
+            self._queued.append(_Budget.of(more.max_queued, queued + elsewhere.queued))
+            self._less_later = elsewhere.less_later
 
     def _jobs_each(self, number: int) -> int:
         """How many jobs of a task run at once."""
@@ -89,19 +151,28 @@ class Room:
         pack, left = one.planned.pack, self._run.left(one)
         size = pack.count(len(left))
         size = size if most_jobs is None else min(size, most_jobs)
-        size = _usable(self.queued, self._limit.max_queued, size)
-        room = self._usable_tasks(pack.side_by_side, size)
+        for budget in self._queued:
+            size = budget.usable(size)
+        room = self._usable(size, pack.side_by_side)
         if not one.planned.submission.limits.max_running:
             return Portion(jobs=tuple(left[: room * pack.jobs]))
         jobs = tuple(left[: size * pack.jobs] if room else ())
         return Portion(jobs=jobs, most=room if room < size else None)
 
-    def _usable_tasks(self, each: int, wanted: int) -> int:
-        """How many more tasks may run in each of which so many jobs do."""
-        room, most = self.running, self._limit.max_running
-        if room is None or most is None:
-            return wanted
-        return _usable(room // each, most // each, wanted)
+    def allows(self, one: SubmissionState, most: int | None) -> bool:
+        """Whether a submission may be handed over as a whole, of which *most* tasks may run."""
+        portion = self.portion(one)
+        if len(portion.jobs) < len(self._run.left(one)):
+            return False
+        return portion.most is None or (most is not None and most <= portion.most)
+
+    def _usable(self, wanted: int, each: int) -> int:
+        """How many more tasks may run, in each of which so many jobs do."""
+        for budget in self._running:
+            wanted = budget.usable(wanted, each)
+        return wanted
+
+    # -- what the batch system has already
 
     def throttles(self, fixed: Collection[int] = ()) -> Iterator[Throttle]:
         """What the batch system has to be told: first who gets less, else who may have more.
@@ -109,18 +180,26 @@ class Room:
         Args:
             fixed: numbers of submissions for which it cannot be changed.
         """
-        some = [self._run.submissions[number] for number in sorted({*self.open} - {*fixed})]
-        natives = [
-            one for one in some if one.has_jobs and one.planned.submission.limits.max_running
-        ]
-        if self.running is not None and self.running < 0:
-            yield from self._less(natives)
+        natives = self._natives(fixed)
+        own, *shared = (max(0, -(budget.left or 0)) for budget in self._running)
+        # Of several runs those that were submitted last are told first.
+        excess = max(own, *(max(0, one - self._less_later) for one in shared), 0)
+        if excess:
+            yield from self._less(natives, excess)
         else:
             yield from self._more([one for one in natives if one.most is not None])
 
-    def _less(self, natives: list[SubmissionState]) -> Iterator[Throttle]:
+    def _natives(self, fixed: Collection[int] = ()) -> list[SubmissionState]:
+        """The submissions of which the batch system has jobs, and counts them."""
+        some = [self._run.submissions[number] for number in sorted({*self.open} - {*fixed})]
+        return [one for one in some if one.has_jobs and one.planned.submission.limits.max_running]
+
+    def _reducible(self) -> int:
+        numbers = [one.planned.submission.number for one in self._natives()]
+        return sum((self._weight(number) - 1) * self._jobs_each(number) for number in numbers)
+
+    def _less(self, natives: list[SubmissionState], excess: int) -> Iterator[Throttle]:
         """The latest first. One task of each may run, for none could not be told."""
-        excess = -(self.running or 0)
         for one in reversed(natives):
             number = one.planned.submission.number
             weight, each = self._weight(number), self._jobs_each(number)
@@ -134,11 +213,16 @@ class Room:
         for one in natives:
             number = one.planned.submission.number
             weight, each = self._weight(number), self._jobs_each(number)
-            more = self._usable_tasks(each, self.open[number] - weight)
+            more = self._usable(self.open[number] - weight, each)
             if more:
-                if self.running is not None:
-                    self.running -= more * each
+                for budget in self._running:
+                    budget.take(more * each)
                 yield Throttle(one, weight + more)
+
+
+def usage_of(run: RunState) -> Usage:
+    """What a run uses of limits now."""
+    return Room(run).usage
 
 
 def _tasks(run: RunState) -> dict[int, tuple[set[int], set[int]]]:
@@ -166,11 +250,3 @@ def _places(run: RunState) -> dict[int, dict[int, int]]:
         for one in run.submissions
         if one.planned.packed
     }
-
-
-def _usable(room: int | None, limit: int | None, wanted: int) -> int:
-    """How many of *wanted* there is room for, if that is worth a command."""
-    if room is None or limit is None:
-        return wanted
-    usable = max(0, min(room, wanted))
-    return usable if usable == wanted or usable >= max(1, int(limit * STEP)) else 0

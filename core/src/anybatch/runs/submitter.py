@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from anybatch.runs.entries import SubmissionState
     from anybatch.runs.right import SubmitRight
     from anybatch.runs.room import Portion
+    from anybatch.runs.share import Share
     from anybatch.runs.state import RunState
 
 #: Pauses before a submit command that failed is tried again.
@@ -57,12 +58,17 @@ EQUAL_REFUSALS = 5
 EQUAL_FOR = 90.0
 
 
+class _Taken(Exception):
+    """Other runs have taken the room meanwhile for which jobs were meant."""
+
+
 class Submitter:
     """Submits for one run. No plugin is called while *mutex* is held.
 
     Args:
         run: its state.
         right: to submit.
+        share: of what limits several runs together.
         mutex: is held where the state is read or changed.
         timeout: how long a submit command may take, in seconds.
         look: reads the evidence of another run, for jobs that run after it (`Dependencies`).
@@ -74,6 +80,7 @@ class Submitter:
         self,
         run: RunState,
         right: SubmitRight,
+        share: Share,
         *,
         mutex: threading.RLock,
         hooks: Hooks,
@@ -85,6 +92,7 @@ class Submitter:
     ) -> None:
         self._run = run
         self._right = right
+        self._share = share
         self._mutex = mutex
         self._hooks = hooks
         self._host = host
@@ -95,10 +103,10 @@ class Submitter:
         self._stepping = threading.Lock()
         self._failures: dict[int, int] = {}
         self._not_before: dict[int, float] = {}
-        self._gate = Gate(run)
+        self._gate = Gate(run, share)
         self._refusals = Refusals(run, mutex=mutex, on_notice=on_notice)
         self._late_stops = LateStops(run, mutex=mutex, hooks=hooks, on_notice=on_notice)
-        self._throttling = Throttling(run, mutex=mutex, hooks=hooks, on_notice=on_notice)
+        self._throttling = Throttling(run, share, mutex=mutex, hooks=hooks, on_notice=on_notice)
         self._lookup = Lookup(run, mutex=mutex, hooks=hooks, host=host)
 
     @property
@@ -166,6 +174,8 @@ class Submitter:
                     waiting.extendleft(self._advance(one))
             except FolderError:
                 raise
+            except _Taken:
+                break
             except AnybatchError as error:
                 self._failed(one, error)
                 break  # the others have their turn at the next step
@@ -297,10 +307,16 @@ class Submitter:
         return attrs.evolve(rendered, command=attrs.evolve(rendered.command, timeout=limit))
 
     def _announced(self, one: SubmissionState, rendered: Rendered, most: int | None) -> bool:
-        """Put on record that a submit command is about to run; whether it still may."""
+        """Put on record that a submit command is about to run; whether it still may.
+
+        Raises:
+            _Taken: other runs have taken the room.
+        """
         number, tries = one.planned.submission.number, one.tries + 1
         there = {"host": self._host.name, "lasts": rendered.command.timeout.total_seconds()}
-        with self._mutex:
+        with self._share.counting(), self._mutex:
+            if not self._gate.holds(one, most):
+                raise _Taken
             self._run.record("submitting", durable=True, s=number, n=tries, most=most, **there)
             # Who asked for the end of its jobs before this was written may have taken them for
             # jobs that are not submitted.

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from anybatch.plugins.calls import Hooks
     from anybatch.runs.entries import SubmissionState
+    from anybatch.runs.share import Share
     from anybatch.runs.state import RunState
 
 PAUSE = 30.0  #: seconds until the system is told again, after that has failed
@@ -29,6 +30,7 @@ class Throttling:
 
     Args:
         run: its state.
+        share: of what limits several runs together.
         mutex: is held where the state is read or changed.
         on_notice: told what has failed and is tried again.
     """
@@ -36,31 +38,34 @@ class Throttling:
     def __init__(
         self,
         run: RunState,
+        share: Share,
         *,
         mutex: threading.RLock,
         hooks: Hooks,
         on_notice: Callable[[str], None],
     ) -> None:
         self._run = run
+        self._share = share
         self._mutex = mutex
         self._hooks = hooks
         self._on_notice = on_notice
         self._fixed: set[int] = set()
         self._untold: dict[int, int] = {}
         self._not_before = 0.0
-        self._known = -1, False
+        self._known: tuple[object, bool] = (None, False)
 
     @property
     def due(self) -> bool:
         """Whether the system has to be told something now."""
         if time.monotonic() < self._not_before:
             return False
-        if self._known[0] != self._run.events:
-            self._known = self._run.events, bool(self._wanted())
+        key = self._run.events, self._share.version()
+        if self._known[0] != key:
+            self._known = key, bool(self._wanted())
         return self._known[1]
 
     def _wanted(self) -> list[Throttle]:
-        throttles = list(Room(self._run).throttles(self._fixed))
+        throttles = list(Room(self._run, self._share.beside()).throttles(self._fixed))
         told = {one.submission.planned.submission.number for one in throttles}
         again = (
             Throttle(self._run.submissions[number], most)
@@ -86,16 +91,19 @@ class Throttling:
                 self._on_notice(f"{text}, retrying in {PAUSE:g} s: {error}")
                 return
         with self._mutex:
-            self._known = self._run.events, bool(wanted and self._wanted())
+            key = self._run.events, self._share.version()
+            self._known = key, bool(wanted and self._wanted())
 
     def _tell(self, one: Throttle) -> bool:
         """Whether the system has taken it."""
         submission = one.submission.planned.submission
-        with self._mutex:
+        with self._share.counting(), self._mutex:
             open_ones = [self._run.jobs[index] for index in self._run.left(one.submission)]
             ids = tuple(job.native_id for job in open_ones if job.native_id)
             before = one.submission.most
             more = before is not None and one.most > before
+            if more and one not in self._wanted():
+                return True  # another run has taken the room meanwhile
             if more:
                 self._note(one.submission, one.most)
         batch = Batch(submission=submission, ids=ids)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-import attrs
-
 from anybatch.model import State
 from anybatch.ranges import write_ranges
 from anybatch.runs.entries import Phase
@@ -15,6 +13,7 @@ from anybatch.units import format_duration
 
 if TYPE_CHECKING:
     from anybatch.runs.entries import JobRecord, SubmissionState
+    from anybatch.runs.share import Share
     from anybatch.runs.state import RunState
 
 _MOST = 3  #: runs that are named
@@ -25,10 +24,12 @@ class Unsubmitted:
 
     Args:
         run: its state.
+        share: of what limits several runs together.
     """
 
-    def __init__(self, run: RunState) -> None:
+    def __init__(self, run: RunState, share: Share) -> None:
         self._run = run
+        self._share = share
         self._waits: tuple[int, dict[int, str | None]] = (-1, {})
 
     def why(self, job: JobRecord) -> str | None:
@@ -42,11 +43,12 @@ class Unsubmitted:
             return f"not submitted yet: {one.trouble}"
         if one.phase is not Phase.WAITING:
             return None
-        return self._what_first(one) if one.planned.waits else self._limited()
+        first = self._what_first(one) if one.planned.waits else None
+        return first or self._limited(one)
 
-    def _limited(self) -> str | None:
-        limits = attrs.asdict(self._run.limit).items()
-        told = " and ".join(f"{name} is {most}" for name, most in limits if most)
+    def _limited(self, one: SubmissionState) -> str | None:
+        words = self._run.limit.words(), self._share.words(one.planned.pack)
+        told = " and ".join(filter(None, words))
         return f"not submitted yet: {told}" if told else None
 
     def _what_first(self, one: SubmissionState) -> str | None:

@@ -18,12 +18,16 @@ from anybatch.runs.watcher import Watcher
 from anybatch.worker.exit_records import ExitFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+    from typing import Any
 
     from anybatch.host import Host
     from anybatch.plugins.calls import Hooks
     from anybatch.runs.dependencies import Look
     from anybatch.runs.entries import JobRecord
+    from anybatch.runs.journal import Journal
+    from anybatch.runs.share import Share
+    from anybatch.runs.store import RunFile
 
 
 @attrs.define(eq=False)
@@ -36,6 +40,7 @@ class WatchedRun:
         broken: why it cannot be watched any more.
         looking: is held by the thread that reads its exit records.
         accounted: accounting was asked for what its jobs used.
+        followed: this program has asked for it; else it is here for what it uses of limits.
     """
 
     state: RunState
@@ -48,6 +53,7 @@ class WatchedRun:
     looking: threading.Lock = attrs.field(factory=threading.Lock)
     broken: Exception | None = None
     accounted: bool = False
+    followed: bool = False
 
     @property
     def system(self) -> str:
@@ -66,9 +72,26 @@ class WatchedRun:
         return why or job.message or self.unsubmitted.why(job)
 
 
+def read_state(
+    file: RunFile, journal: Journal, restore_types: Callable[[Mapping[str, Any]], Any]
+) -> RunState:
+    """A run as it is on record; what has changed so far is told to nobody.
+
+    Raises:
+        FolderError: the journal cannot be read.
+    """
+    state = RunState(file, journal, restore_types)
+    state.catch_up()
+    state.take_changes()
+    state.take_restarted()
+    state.pages.take_ended()
+    return state
+
+
 def watch(
     state: RunState,
     *,
+    share: Share,
     mutex: threading.RLock,
     hooks: Hooks,
     host: Host,
@@ -83,6 +106,7 @@ def watch(
     submitter = Submitter(
         state,
         right,
+        share,
         mutex=mutex,
         hooks=hooks,
         host=host,
@@ -93,4 +117,5 @@ def watch(
     )
     watcher = Watcher(state, seen, right, host=host, lost_after=lost_after, on_notice=on_notice)
     answers = Answers(state, seen, on_notice)
-    return WatchedRun(state, seen, right, submitter, watcher, answers, Unsubmitted(state))
+    unsubmitted = Unsubmitted(state, share)
+    return WatchedRun(state, seen, right, submitter, watcher, answers, unsubmitted)

@@ -117,6 +117,17 @@ CORE_SETTINGS = (
         "as room comes.",
     ),
     Setting(
+        name="max_running_total",
+        kind=Kind.INTEGER,
+        help="Most jobs of all your runs on a batch system that run at once. For your own settings "
+        "file: it holds for the programs that read it.",
+    ),
+    Setting(
+        name="max_queued_total",
+        kind=Kind.INTEGER,
+        help="Most jobs of all your runs that wait in a batch system at once; likewise.",
+    ),
+    Setting(
         name=TRUST,
         kind=Kind.LIST,
         default=(),
