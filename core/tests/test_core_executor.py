@@ -126,7 +126,7 @@ def test_jobs_being_handed_over_are_cancelled_too(executor: Executor, toy: Insta
     go_on.set()
     ending.join(60)
     assert not ending.is_alive()
-    assert toy.calls["terminate"] == [(["1.1"], None)]
+    assert {*map(repr, toy.calls["terminate"])} == {repr((["1.1"], None))}
     with pytest.raises(JobFailed, match="terminated"):
         future.result(timeout=0)
 
@@ -253,7 +253,7 @@ def test_jobs_that_could_not_be_stopped_are_stopped_later(
     future = executor.submit(Job(["true"], name="stays"))
     await_that(lambda: executor._open)
     executor.shutdown(cancel_futures=True)
-    assert len(toy.calls["terminate"]) == 3
+    assert len(toy.calls["terminate"]) >= 3, "it was asked again after each failure"
     with pytest.raises(JobFailed, match="terminated"):
         future.result(timeout=0)
 
