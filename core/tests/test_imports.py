@@ -185,6 +185,7 @@ FLOW = (
         "quoting",
         "host",
         "errors",
+        "urgency",
         "arguments",
         "states",
         "resources",

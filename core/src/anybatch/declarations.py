@@ -34,7 +34,7 @@ def from_folder(path: str, folder: Path) -> str:
 
 
 #: What of a job settings of a batch system may tell, too.
-OF_A_JOB = (*attrs.fields_dict(Resources), "name", "container")
+OF_A_JOB = (*attrs.fields_dict(Resources), "name", "container", "urgency")
 
 
 def _is_of_a_job(_: object, attribute: attrs.Attribute[Any], value: str) -> None:
@@ -61,8 +61,8 @@ class Setting:
         choices: the texts it may have; empty: any.
         help: what it is for, in a sentence.
         replaced_by: it cannot be set, because anybatch or the plugin itself does; what to use.
-        same_as: what of a job it is another word for: a field of `Resources`, `name` or
-            `container`. A job that asks for the one and has the other is refused, unless both are
+        same_as: what of a job it is another word for: a field of `Resources`, `name`, `container`
+            or `urgency`. A job that asks for the one and has the other is refused, unless both are
             equal.
         overlaps: further fields of which it tells something, each with a regular expression that
             is searched in `NAME=VALUE`; an empty one is found in every value. A job that asks for

@@ -227,6 +227,7 @@ JOB_KEYS: Mapping[str, Check] = {
     "cleanup": _TEXTS,
     "scratch": _FLAG,
     "resources": _TABLE,
+    "urgency": _NUMBER,
     "inputs": _TEXTS,
     "flat": _FLAG,
     "copy_inputs": _FLAG,

@@ -16,6 +16,7 @@ from anybatch.parameters import Value
 from anybatch.resources import Resources
 from anybatch.retries import Retry, read_retry
 from anybatch.states import Reason, State
+from anybatch.urgency import problem_of
 
 if TYPE_CHECKING:
     import os
@@ -48,6 +49,7 @@ class Job:
         cleanup: shell lines to run at the end, whether the job has succeeded or not.
         scratch: the command works in a folder of its own on the node's disk, which is removed.
         resources: what the job needs.
+        urgency: -100 to 100: which of your waiting jobs comes sooner; 0 is usual.
         inputs: files, folders or glob patterns to make available in the working directory. Their
             layout is kept relative to the current folder of the submitting program.
         flat: inputs go directly into the working directory, without subfolders.
@@ -91,6 +93,7 @@ class Job:
     cleanup: tuple[str, ...] = attrs.field(default=(), converter=fields.texts, kw_only=True)
     scratch: bool = attrs.field(default=False, kw_only=True)
     resources: Resources = attrs.field(factory=Resources, kw_only=True)
+    urgency: int = attrs.field(default=0, kw_only=True)
     inputs: tuple[str, ...] = attrs.field(default=(), converter=fields.paths, kw_only=True)
     flat: bool = attrs.field(default=False, kw_only=True)
     copy_inputs: bool = attrs.field(default=False, kw_only=True)
@@ -126,6 +129,7 @@ class Job:
             or fields.check_name(self.name)
             or fields.check_env(self.env)
             or _check_kinds(self)
+            or problem_of(self.urgency)
             or fields.check_texts(self)
             or fields.check_labels(self.labels)
             or parameters.check(self.params)

@@ -115,6 +115,7 @@ class Limits:
             to. An exit record is then believed after the system was asked as well.
         packs: whether a job is a command of ours, so that it may run several jobs of a run.
         max_running: whether it itself keeps to `Submission.max_running`; else the core does.
+        urgency: whether `Submission.urgency` reaches it; else jobs that have one are refused.
         render_context: what else `anybatch_render` needs to know of the system, such as the
             unit of memory; kept with each submission. If it names a `cluster`, users are told.
     """
@@ -126,6 +127,7 @@ class Limits:
     reruns: bool = attrs.field(default=False, validator=is_a(bool))
     packs: bool = attrs.field(default=True, validator=is_a(bool))
     max_running: bool = attrs.field(default=False, validator=is_a(bool))
+    urgency: bool = attrs.field(default=False, validator=is_a(bool))
     render_context: Mapping[str, str] = attrs.field(factory=dict, validator=is_table)
 
 
@@ -143,6 +145,7 @@ class Submission:
         count: how many jobs.
         name: of the job.
         resources: what each job needs.
+        urgency: of each job, -100 to 100, where `Limits.urgency`; see `anybatch.urgency`.
         settings: the system's settings for these jobs, checked, defaults filled in.
         after: ids of jobs that must be done first, where `Limits.dependencies`.
         container: the image, where the job has one.
@@ -175,6 +178,7 @@ class Submission:
     avoid: tuple[str, ...] = ()
     max_running: int | None = None
     previous_ids: tuple[str, ...] = ()
+    urgency: int = 0
 
     @property
     def script(self) -> Path:

@@ -11,7 +11,7 @@ from anybatch.arguments import KEEP
 from anybatch.errors import NotAccepted, RunNotFound, shown
 from anybatch.model import State
 from anybatch.runs.gate import change_limit
-from anybatch.runs.rerun import Rerun, Wanted, changed_settings, read_states
+from anybatch.runs.rerun import Rerun, Wanted, read_wanted
 from anybatch.runs.stopping import Termination, check_reason, read_signal
 from anybatch.runs.views import view_of
 
@@ -251,6 +251,7 @@ class Run:
         states: Iterable[State | str] | None = None,
         resources: Mapping[str, Any] | None = None,
         settings: Mapping[str, Mapping[str, Any]] | None = None,
+        urgency: int | None = None,
     ) -> int:
         """Run jobs again that have ended: a further attempt, with the same index and files.
 
@@ -260,6 +261,7 @@ class Run:
                 jobs are too that never ran because of another. Of `indices`, any.
             resources: what they need instead: fields of `Resources` (`{"memory": "4 GiB"}`).
             settings: of the batch system, that are different (`{"slurm": {"qos": "long"}}`).
+            urgency: how urgent they are instead; None: as before.
 
         Returns:
             How many jobs are run again. Which are left out, and why, is told by notices.
@@ -269,7 +271,9 @@ class Run:
             UsageError: what is wanted cannot be; nothing was submitted.
             AnybatchError: the run or its batch system cannot be asked; nothing was submitted.
         """
-        made = self._engine.rerun(self.watched, self._wanted(indices, states, resources, settings))
+        changes: dict[str, Any] = {"resources": resources, "settings": settings}
+        wanted = self._wanted(indices, states=states, urgency=urgency, **changes)
+        made = self._engine.rerun(self.watched, wanted)
         for note in made.notes:
             self._engine.on_notice(f"run {self.id}: {note}")
         return made.count
@@ -281,29 +285,20 @@ class Run:
         states: Iterable[State | str] | None = None,
         resources: Mapping[str, Any] | None = None,
         settings: Mapping[str, Mapping[str, Any]] | None = None,
+        urgency: int | None = None,
     ) -> Rerun:
         """What `rerun` would submit; nothing is written.
 
         Raises:
             RunNotFound, UsageError, AnybatchError: as for `rerun`.
         """
-        wanted = self._wanted(indices, states, resources, settings)
+        changes: dict[str, Any] = {"resources": resources, "settings": settings}
+        wanted = self._wanted(indices, states=states, urgency=urgency, **changes)
         return self._engine.rerun(self.watched, wanted, dry=True)
 
-    def _wanted(
-        self,
-        indices: Iterable[int] | None,
-        states: Iterable[State | str] | None,
-        resources: Mapping[str, Any] | None,
-        settings: Mapping[str, Mapping[str, Any]] | None,
-    ) -> Wanted:
-        return Wanted(
-            indices=None if indices is None else frozenset(j.index for j in self._jobs(indices)),
-            states=None if states is None else read_states(states),
-            resources=arguments.table(resources, "resources"),
-            settings=changed_settings(self._settings, self.system, settings or {}),
-            known=self._settings,
-        )
+    def _wanted(self, indices: Iterable[int] | None, **changes: Any) -> Wanted:
+        named = None if indices is None else {job.index for job in self._jobs(indices)}
+        return read_wanted(self.system, self._settings, named, **changes)
 
     def attempts(self, index: int) -> list[Outcome]:
         """The verdicts on a job's attempts that have ended, oldest first, each with its logs.

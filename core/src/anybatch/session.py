@@ -13,8 +13,8 @@ from anybatch.history import Wanted, history
 from anybatch.localhost import LocalHost
 from anybatch.packing import read_pack
 from anybatch.planning.expansion import list_jobs
-from anybatch.planning.plan import Plan
-from anybatch.planning.planner import Planner, read_limit
+from anybatch.planning.plan import Plan, read_limit
+from anybatch.planning.planner import Planner
 from anybatch.plugins.calls import Hooks
 from anybatch.plugins.registry import Plugins, load_plugins
 from anybatch.run import Run

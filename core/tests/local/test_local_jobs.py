@@ -69,6 +69,54 @@ def test_nobody_passes_a_big_job() -> None:
     assert start_all(table) == ["2.1@m"]
 
 
+def test_the_most_urgent_start_first() -> None:
+    """Also before those that came earlier; of equal urgency, first come, first served."""
+    table = table_of(
+        submitted(1, 4),
+        *(submitted(n, urgency=urgency) for n, urgency in ((2, -1), (3, 0), (4, 5), (5, 5))),
+    )
+    assert start_all(table) == ["4.1@m", "5.1@m", "1.1@m", "1.2@m"]
+    table.apply(submitted(6, urgency=1))  # while a submission has begun
+    for native in ("4.1@m", "5.1@m", "1.1@m", "1.2@m"):
+        end(table, native)
+    assert start_all(table) == ["6.1@m", "1.3@m", "1.4@m", "3.1@m"]
+
+
+def test_nobody_of_its_urgency_or_less_passes_a_big_job() -> None:
+    """Who is more urgent does, and has to be the user's own wish."""
+    table = table_of(submitted(1), submitted(2, cores=4, urgency=3))
+    assert start_all(table) == ["2.1@m"]
+    table = table_of(submitted(1, urgency=9), submitted(2, cores=4, urgency=3))
+    assert start_all(table) == ["1.1@m"]
+    for number, urgency in ((3, 3), (4, 0), (5, -100)):
+        table.apply(submitted(number, urgency=urgency))
+        assert start_all(table) == []
+    table.apply(submitted(6, urgency=4))
+    assert start_all(table) == ["6.1@m"]
+    end(table, "1.1@m")
+    end(table, "6.1@m")
+    assert start_all(table) == ["2.1@m"]
+
+
+@given(st.lists(st.tuples(st.integers(-3, 3), st.integers(1, 3), st.integers(1, 4)), max_size=9))
+def test_one_at_a_time_they_start_by_urgency_and_number(
+    submissions: list[tuple[int, int, int]],
+) -> None:
+    """Whatever their sizes, and also for a supervisor that reads its journal again."""
+    events = [
+        submitted(number, count, cores=cores, urgency=urgency)
+        for number, (urgency, count, cores) in enumerate(submissions, 1)
+    ]
+    table, order = table_of(*events), []
+    while job := table.next_to_start():
+        order.append((-job.submission.event.urgency, job.submission.event.number, job.task))
+        table.apply(Started(job.id, 0.0, 1, 1))
+        table.apply(Ended(job.id, 0.0, Word.DONE))
+        table = table_of(*table.events())
+    assert order == sorted(order)
+    assert len(order) == sum(count for _, count, _ in submissions)
+
+
 def test_memory_is_shared_out() -> None:
     """Jobs that ask for memory wait for it."""
     table = table_of(submitted(1, 3, memory=4))

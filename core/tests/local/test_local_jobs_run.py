@@ -193,6 +193,20 @@ def test_jobs_start_in_order(local: Local) -> None:
     assert local.lines("order") == expected
 
 
+def test_the_most_urgent_job_is_next(local: Local) -> None:
+    """Of the jobs that wait for a core, in whatever order they came."""
+    settings = {"cores": 1}
+    first = local.submit(WAIT, settings=settings)
+    ids = [
+        native_id
+        for urgency in (0, -7, 30, 0, 99)
+        for native_id in local.submit(CONCURRENT, urgency=urgency, settings=settings)
+    ]
+    (local.tmp / "go").touch()
+    local.wait([*first, *ids])
+    assert local.lines("order") == [f"{number}.1" for number in (5, 3, 1, 4, 2)]
+
+
 def test_a_big_job_has_the_machine_to_itself(local: Local) -> None:
     """A job of all cores, or an exclusive one, runs alone."""
     ids = local.submit(CONCURRENT, 2, resources=Resources(cores=2))

@@ -113,3 +113,10 @@ def test_detection_speaks_grammar(cores: int) -> None:
 def test_strangers_are_jobs_of_other_machines() -> None:
     """Ids tell the machine; what is no id of ours is nobody's."""
     assert parse.strangers(["1.1@here", "2.1@there", "unknown-1"], "here") == ["2.1@there"]
+
+
+def test_an_earlier_supervisor_that_knows_no_urgency_is_told_of() -> None:
+    """It takes the jobs, and tells nothing back of what it has never heard of."""
+    old, new = '{"ids": ["1.1@m"], "lacks": ""}', '{"ids": ["1.1@m"], "lacks": "", "urgency": 5}'
+    assert "started by an earlier version" in parse.ids(old, urgency=5).notices[0]
+    assert not any((parse.ids(new, urgency=5).notices, parse.ids(old).notices))

@@ -104,3 +104,10 @@ def test_who_holds_a_job_by_hand_wants_it_held(condor: Session, tool: Callable[.
     assert run.jobs[1].state is State.HELD
     tool("condor_release", native_id(run, 1))
     assert all(outcome.done for outcome in run.wait(PATIENCE))
+
+
+def test_urgency_reaches_the_schedd(condor: Session, tool: Callable[..., str]) -> None:
+    """As the priority of each job, higher or lower than the usual, whoever the user is."""
+    for urgency in (100, -7):
+        run = condor.submit(Job(["true"], urgency=urgency, settings={"htcondor": {"hold": True}}))
+        assert tool("condor_q", native_id(run), "-af", "JobPrio").strip() == str(urgency)

@@ -592,3 +592,11 @@ def test_machines_are_avoided(own: str | None, machine: str, fits: bool) -> None
     assert bool(ad.eval("r")) is fits
     ad["Arch"] = ad["OpSys"] = "other"
     assert bool(ad.eval("r")) is (fits and own is None)
+
+
+@pytest.mark.parametrize("urgency", [-100, -1, 1, 100])
+def test_urgency_is_the_priority(urgency: int) -> None:
+    """The same number; the usual one is not said."""
+    text = render(submission(urgency=urgency)).files[0].text
+    assert f"\npriority = {urgency}\n" in text
+    assert "priority" not in render(submission()).files[0].text

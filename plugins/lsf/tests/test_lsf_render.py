@@ -447,3 +447,35 @@ def test_a_requirement_is_joined_with_that_of_the_job(own: str, expected: str) -
     """What the job asks for stays; where the user places its slots, ours goes."""
     needs = Resources(cores=4, memory="2 GiB")
     assert options(submission({"R": own}, resources=needs))["R"] == expected
+
+
+# -- how urgent jobs are
+
+
+@pytest.mark.parametrize(
+    ("most", "urgency", "priority"),
+    [
+        *((100, -100, 1), (100, -1, 49), (100, 1, 51), (100, 100, 100), (100, 20, 60)),
+        *((2, 1, 2), (2, 100, 2), (9, -50, 2), (10**9, 1, 505_000_000)),
+    ],
+)
+def test_urgency_is_a_part_of_the_priorities(most: int, urgency: int, priority: int) -> None:
+    """Of 1 to MAX_USER_PRIORITY, half of which is usual."""
+    cluster = Cluster(unit="KB", priorities=most)
+    assert options(submission(cluster=cluster, urgency=urgency))["sp"] == str(priority)
+    assert "sp" not in options(submission(cluster=cluster))
+
+
+@pytest.mark.parametrize(
+    ("most", "urgency", "words"),
+    [
+        (0, 5, "MAX_USER_PRIORITY is not set"),
+        (0, -5, "MAX_USER_PRIORITY is not set"),
+        (1, 5, "the priorities 1 to 1"),
+        (3, -5, "the priorities 1 to 3"),
+    ],
+)
+def test_an_urgency_without_a_priority_is_refused(most: int, urgency: int, words: str) -> None:
+    """Where users give none, or there is none on that side of the usual one."""
+    with pytest.raises(UsageError, match=words):
+        render(submission(cluster=Cluster(unit="KB", priorities=most), urgency=urgency))

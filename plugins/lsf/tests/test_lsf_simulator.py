@@ -9,9 +9,11 @@ import re
 import shlex
 import shutil
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from anybatch import Job, Resources, State
 from anybatch.testing import waiting
 from lsfsim.fixture import Simulator
 from lsfsim.longform import wrap
@@ -19,7 +21,9 @@ from lsfsim.longform import wrap
 from .captured import Capture, names, read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from anybatch import Session
 
 VERSION = "2.2"
 PATIENCE = 180
@@ -234,3 +238,34 @@ def test_lines_are_cut_where_they_were() -> None:
 
 
 _CUT = re.compile(r"^[A-Z].*\n(?: {21}.*\n)+", re.MULTILINE)
+
+
+def test_priorities_are_what_the_manual_says(cluster: Simulator, tmp_path: Path) -> None:
+    """1 to MAX_USER_PRIORITY; refused where that is not set, or beyond it."""
+    for wrong in ("0", "101", "x", "-1"):
+        refused = cluster.run("bsub", "-sp", wrong, "true")
+        assert (refused.returncode, "Bad user priority" in refused.stderr) == (255, True)
+    own = Simulator(tmp_path / "cluster")
+    try:
+        refused = own.run("bsub", "-sp", "1", "true")
+        assert "Job priority control undefined. Job not submitted." in refused.stderr
+    finally:
+        own.stop()
+
+
+def test_the_most_urgent_starts_first(
+    new_session: Callable[..., Session], cluster: Simulator
+) -> None:
+    """Whatever the order of submission; half of the scale is usual."""
+    whole = Resources(cores=16)
+    session = new_session("lsf")
+    first = session.submit(Job("until test -e go; do sleep 0.1; done", resources=whole))
+    await_that(lambda: first.counts == {State.RUNNING: 1}, first.refresh)
+    runs = [
+        session.submit(Job(f"echo {n} >>order", urgency=n, resources=whole))
+        for n in (0, -20, 60, 1)
+    ]
+    Path("go").touch()
+    for run in (first, *runs):
+        assert run.wait(PATIENCE)[0].done
+    assert Path("order").read_text() == "60\n1\n0\n-20\n"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from anybatch import Job, Reason, Resources, State
+from anybatch import Job, Reason, Resources, State, UsageError
 from anybatch.testing import await_that, native_id
 
 from .conftest import ONE_CLUSTER
@@ -147,3 +147,19 @@ def test_a_request_that_arrives_late_is_not_repeated(
     [outcome] = run.wait(PATIENCE)
     assert outcome.done
     assert Path("ran").read_text() == "x\n"
+
+
+def test_urgency_reaches_the_cluster(slurm: Session, tool: Callable[..., str]) -> None:
+    """As the nice value of each element of the array; above 0 only if the user is an operator."""
+    held = {"slurm": {"hold": True}}
+    run = slurm.submit([Job(["true"], urgency=-3, settings=held)] * 2)
+    array = native_id(run).partition("_")[0]
+    assert {*tool("squeue", "--noheader", "--array", f"--jobs={array}", "--format=%y").split()} == {
+        "300"
+    }
+    if slurm.host.user != "root":
+        with pytest.raises(UsageError, match="only operators"):
+            slurm.submit(Job(["true"], urgency=1))
+        return
+    run = slurm.submit(Job(["true"], urgency=100, settings=held))
+    assert tool("squeue", "--noheader", f"--jobs={native_id(run)}", "--format=%y") == "-10000\n"

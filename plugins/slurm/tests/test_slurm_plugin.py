@@ -209,6 +209,7 @@ def test_what_slurm_does_not_take_now_may_be_taken_later(answer: Completed, word
         (["QOSMaxCpuPerJobLimit", POLICY], "--cores"),
         (["QOSMaxCpuPerUserLimit", POLICY], "--cores"),
         (["AssocMaxMemPerJob", POLICY], "--memory"),
+        ([f"{FAILED}Invalid --nice value"], "only operators"),
     ],
     ids=lambda value: value[-1][-40:] if isinstance(value, list) else None,
 )
@@ -1213,3 +1214,40 @@ def test_commands_that_lead_to_another_cluster_say_nothing_of_the_jobs() -> None
     ):
         with pytest.raises(CommandError, match="the cluster 'plain', and the jobs are in 'acc"):
             ask()
+
+
+# -- how urgent jobs are
+
+
+def prepare(urgency: int, *steps: tuple[str, Any], user: str = "tester") -> list[Any]:
+    """Have the plugin take a job of an urgency; the steps that are left."""
+    host = ScriptedHost(*steps, environ={**os.environ, "USER": user})
+    host.user = user
+    Slurm(host).anybatch_environment(Job(["true"], urgency=urgency), table(), "slurm", Path("/"))
+    return host.steps
+
+
+PLAIN, DATABASE = said("scontrol config-plain"), said("scontrol config-accounting")
+ASKED = "sacctmgr --noheader --parsable2 show user tester format=AdminLevel"
+
+
+def test_only_operators_raise_jobs() -> None:
+    """Slurm refuses `--nice` below 0 of others, who are told before anything is submitted."""
+    for steps in ([(CONFIG, PLAIN)], [(CONFIG, DATABASE), (ASKED, Completed(0, "None\n"))]):
+        with pytest.raises(UsageError, match="urgency 5: only operators of the cluster"):
+            prepare(5, *steps)
+    assert prepare(5, (CONFIG, DATABASE), (ASKED, Completed(0, "Operator\n"))) == []
+    assert prepare(5, (CONFIG, DATABASE), (ASKED, Completed(0, "Administrator\n"))) == []
+    assert prepare(5, user="root") == []
+
+
+def test_a_database_that_is_away_refuses_nothing() -> None:
+    """The controller knows it as well, and tells when the jobs are submitted."""
+    away = Completed(1, stderr="sacctmgr: error: Problem talking to the database")
+    assert prepare(1, (CONFIG, DATABASE), (ASKED, away)) == []
+
+
+def test_who_lowers_a_job_is_asked_for_nothing() -> None:
+    """Every user may."""
+    assert prepare(0) == []
+    assert prepare(-100) == []

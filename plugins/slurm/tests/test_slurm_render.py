@@ -501,3 +501,11 @@ def test_the_real_sbatch_reads_names_as_they_are(
     finally:
         host.run(Command(("scancel", job)))
     assert shown.stdout == f"{name}\n{TOKEN} {name}\nJobHeldUser\n"
+
+
+@pytest.mark.parametrize("urgency", [-100, -1, 1, 100])
+def test_urgency_is_a_hundred_of_nice(urgency: int) -> None:
+    """As much as a bare --nice; the usual one is not said."""
+    text = render(submission(urgency=urgency)).files[0].text
+    assert f"#SBATCH --nice={-100 * urgency}\n" in text
+    assert "--nice" not in render(submission()).files[0].text

@@ -26,6 +26,7 @@ from anybatch.jobfile import read_job
 from anybatch.model import Job, Resources
 from anybatch.retries import Retry, RetryRule, read_retry_option
 from anybatch.units import parse_duration, parse_size
+from anybatch.urgency import MOST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -48,6 +49,14 @@ set_option: Decorator = _job(
     metavar="PLUGIN.KEY=VALUE",
     help="Change a setting, for example slurm.qos=long. `anybatch settings --all` lists all "
     'settings. A list is a,b, or ["a,b", "c"] if a word has a comma. Repeatable.',
+)
+
+urgency_option: Decorator = _job(
+    "--urgency",
+    type=WholeNumber(-MOST, MOST),
+    metavar="N",
+    help=f"Which of your waiting jobs come sooner: {-MOST} to {MOST}, usually 0. Slurm lets most "
+    "users only lower it.",
 )
 
 _RESOURCES: tuple[Decorator, ...] = (
@@ -163,6 +172,7 @@ _OPTIONS: tuple[Decorator, ...] = (
         metavar="RUN[:JOBS]",
         help="Start only after this run, or these jobs of it, are done. Repeatable.",
     ),
+    urgency_option,
     _job(
         "--checkpoint",
         is_flag=True,

@@ -24,23 +24,27 @@ else:
 
 
 class WholeNumber(_Integer):
-    """A whole number that is not too small.
+    """A whole number that is not too small, or too large.
 
     Args:
         minimum: the smallest that is allowed.
+        maximum: the largest; None: any.
     """
 
     name = "integer"
 
-    def __init__(self, minimum: int) -> None:
+    def __init__(self, minimum: int, maximum: int | None = None) -> None:
         self._minimum = minimum
+        self._maximum = maximum
+        self._allowed = f"{minimum} or more" if maximum is None else f"{minimum} to {maximum}"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """The number that *value* spells."""
         with contextlib.suppress(ValueError):  # also of thousands of digits
-            if (number := int(value)) >= self._minimum:
+            number = int(value)
+            if number >= self._minimum and (self._maximum is None or number <= self._maximum):
                 return number
-        self.fail(f"must be a whole number, {self._minimum} or more: {value!r:.50}", param, ctx)
+        self.fail(f"must be a whole number, {self._allowed}: {value!r:.50}", param, ctx)
 
 
 def read_by(read: Callable[[str], Any]) -> Callback:

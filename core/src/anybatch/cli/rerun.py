@@ -12,7 +12,12 @@ from anybatch.cli.attend import not_submitted
 from anybatch.cli.base import INTERRUPTED, Command, count_jobs, json_option, print_json, say
 from anybatch.cli.failures import tell_failures
 from anybatch.cli.interrupts import defer_interrupt
-from anybatch.cli.options import read_assignments, resource_options, set_option
+from anybatch.cli.options import (
+    read_assignments,
+    resource_options,
+    set_option,
+    urgency_option,
+)
 from anybatch.cli.params import complete_run
 from anybatch.cli.report import print_rerun, rerun_record, run_record
 from anybatch.cli.waiting import await_jobs, resume_hint
@@ -55,6 +60,7 @@ anybatch rerun 20261120-094725-64a26d --state lost --dry-run""",
 )
 @click.option("--all", "everything", is_flag=True, help="Also the jobs that are done or lost.")
 @resource_options
+@urgency_option
 @set_option
 @click.option("--wait", is_flag=True, help="Wait until the jobs have ended.")
 @click.option("-n", "--dry-run", is_flag=True, help="Show what would be submitted, and do nothing.")
@@ -75,7 +81,7 @@ def rerun(
 
     By default those that failed or were terminated, also because a job that they depend on was not
     done. They keep index, command, files and labels; ANYBATCH_ATTEMPT grows, and each attempt has
-    logs of its own. Resources and settings of the batch system can be changed.
+    logs of its own. Resources, urgency and settings of the batch system can be changed.
     """
     from anybatch.cli.progress import progress
     from anybatch.session import Session
@@ -89,6 +95,7 @@ def rerun(
                 if given[name] is not None
             },
             "settings": read_assignments(assignments, session),
+            "urgency": given["urgency"],
         }
         chosen = session.select(*names)
         if dry_run:

@@ -100,6 +100,7 @@ def _record(session: Session, run: Run, index: int) -> dict[str, Any]:
         "command": described.command,
         "workdir": described.workdir,
         "resources": _resources(planned),
+        "urgency": planned.submission.urgency,
         "container": planned.submission.container,
         "after": [_waited(wait) for wait in planned.waits],
         "evidence": list(outcome.evidence) if outcome else [],
@@ -195,6 +196,8 @@ def _asked(planned: Planned) -> str:
     parts = [submission.resources.describe() or "the defaults of the batch system"]
     if submission.container:
         parts.append(f"container {submission.container}")
+    if submission.urgency:
+        parts.append(f"urgency {submission.urgency}")
     return ", ".join(parts)
 
 

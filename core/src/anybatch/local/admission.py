@@ -50,6 +50,7 @@ class Request:
     after: tuple[str, ...]
     attributes: Attributes | None = None
     max_running: int | None = None
+    urgency: int = 0
 
 
 def admit(request: Request, machine: Machine, table: Table) -> Submitted:
@@ -85,6 +86,7 @@ def admit(request: Request, machine: Machine, table: Table) -> Submitted:
         after=request.after,
         attributes=request.attributes,
         max_running=request.max_running,
+        urgency=request.urgency,
     )
 
 

@@ -44,6 +44,7 @@ class Submitted:
         after: ids of jobs that must be done first.
         attributes: what each job gets of its submitter; None: what the supervisor has.
         max_running: most of them that run at once.
+        urgency: those with more start first.
     """
 
     number: int
@@ -62,6 +63,7 @@ class Submitted:
     after: tuple[str, ...] = ()
     attributes: Attributes | None = None
     max_running: int | None = None
+    urgency: int = 0
 
 
 @attrs.frozen

@@ -1,7 +1,8 @@
 """The table of jobs: who is where, who is next. Pure bookkeeping, the sum of all events.
 
-Jobs start in the order of submission: while the first that waits for nothing but room does not
-fit, nobody passes it. So a big job cannot starve.
+The most urgent start first, and those of equal urgency in the order of submission. While the first
+that waits for nothing but room does not fit, nobody passes it but who is more urgent. So no big job
+starves behind small ones of its urgency.
 """
 
 from __future__ import annotations
@@ -155,7 +156,7 @@ class Table:
         self.cores = 0
         self.memory = 0
         self._submissions: dict[str, Submission] = {}
-        self._free: list[tuple[int, Submission]] = []
+        self._free: list[tuple[int, int, Submission]] = []
         self._dependents: dict[str, list[Submission]] = defaultdict(list)
         self._full: set[Submission] = set()
         self._doomed: dict[Submission, str] = {}
@@ -195,7 +196,8 @@ class Table:
             self._dependents[native].append(submission)
 
     def _free_up(self, submission: Submission) -> None:
-        heapq.heappush(self._free, (submission.event.number, submission))
+        event = submission.event
+        heapq.heappush(self._free, (-event.urgency, event.number, submission))
 
     @apply.register
     def _started(self, event: Started) -> None:
@@ -250,7 +252,7 @@ class Table:
     def next_to_start(self) -> Job | None:
         """The job whose turn it is, if there is room for it."""
         while self._free:
-            _, submission = self._free[0]
+            _, _, submission = self._free[0]
             job = submission.next_queued()
             if job and not submission.full:
                 return job if self._fits(submission.event) else None
@@ -280,7 +282,7 @@ class Table:
     @property
     def first(self) -> Submission | None:
         """The submission whose turn it is; none comes before it starts, or has no job left."""
-        return self._free[0][1] if self._free else None
+        return self._free[0][2] if self._free else None
 
     def find(self, token: str) -> Submission | None:
         """The submission that carries *token*."""

@@ -23,8 +23,17 @@ if TYPE_CHECKING:
 SOURCE = "local supervisor"
 
 
-def ids(text: str) -> Submitted:
+_OLDER = (
+    "the supervisor of local jobs was started by an earlier version, and knows no urgency: these "
+    "jobs wait in the order of submission. It ends when it has no jobs; the next one knows it"
+)
+
+
+def ids(text: str, *, urgency: int = 0) -> Submitted:
     """The answer to `submit` and `find`, with what the jobs will lack.
+
+    Args:
+        urgency: what was asked for; a supervisor of an earlier version does not tell it back.
 
     Raises:
         Rejected: the supervisor refused the submission.
@@ -32,8 +41,8 @@ def ids(text: str) -> Submitted:
     answer = json.loads(text)
     if "rejected" in answer:
         raise Rejected(answer["rejected"])
-    lacks = answer.get("lacks")
-    return Submitted([str(native) for native in answer["ids"]], (lacks,) if lacks else ())
+    notices = [answer.get("lacks"), _OLDER if urgency and "urgency" not in answer else ""]
+    return Submitted([str(native) for native in answer["ids"]], filter(None, notices))
 
 
 def statuses(text: str) -> dict[str, JobStatus]:

@@ -40,7 +40,7 @@ class Local(BatchSystem):
 
     def anybatch_limits(self, settings: Mapping[str, Any]) -> Limits:
         """All jobs of a run in one request; the supervisor knows dependencies."""
-        return Limits(array=100_000, dependencies=True, max_running=True)
+        return Limits(array=100_000, dependencies=True, max_running=True, urgency=True)
 
     def anybatch_nodes(self, settings: Mapping[str, Any]) -> Sequence[NodeKind]:
         """This machine, or as much of it as is set."""
@@ -53,7 +53,7 @@ class Local(BatchSystem):
     def anybatch_submit(self, submission: Submission, rendered: Rendered) -> Sequence[str]:
         """The supervisor answers with the same ids when it has the token already."""
         self.host.write(render.place(submission), self.host.name)
-        return read(self.host, rendered.command, parse.ids)
+        return read(self.host, rendered.command, partial(parse.ids, urgency=submission.urgency))
 
     def anybatch_find(self, submission: Submission) -> Sequence[str]:
         """The supervisor knows all tokens of its machine."""

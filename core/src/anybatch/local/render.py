@@ -50,6 +50,7 @@ def _request(submission: Submission) -> dict[str, Any]:
         "max_memory": settings["memory"],
         "after": list(submission.after),
         "max_running": submission.max_running,
+        "urgency": submission.urgency,
     }
 
 

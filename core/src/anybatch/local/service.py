@@ -64,7 +64,8 @@ def _submit(supervisor: Supervisor, fields: dict[str, Any]) -> dict[str, Any]:
     if supervisor.table.find(request.token) is None:
         event = admit(request, supervisor.machine, supervisor.table)
         supervisor.record(event, flush=True)
-    return {"ids": _find(supervisor, request.token), "lacks": supervisor.lacks(request.attributes)}
+    answer = {"ids": _find(supervisor, request.token), "urgency": request.urgency}
+    return {**answer, "lacks": supervisor.lacks(request.attributes)}
 
 
 def _find(supervisor: Supervisor, token: str) -> list[str]:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -13,6 +14,10 @@ from anybatch.errors import UsageError, shown
 from anybatch.model import Job, Retry
 from anybatch.packing import Pack
 from anybatch.records import RenderedFile, Submission
+
+if TYPE_CHECKING:
+    from anybatch.records import Limits
+    from anybatch.settings.layers import Settings
 
 
 @attrs.frozen
@@ -72,6 +77,32 @@ class RunLimit:
                 f"max_running is {self.max_running}, but {pack.side_by_side} jobs of each pack run "
                 f"side by side; allow as many, or pack the jobs otherwise"
             )
+
+    def tasks(self, limits: Limits, pack: Pack, jobs: int) -> int | None:
+        """How many tasks of a submission run at once, if it is handed over before all others.
+
+        None: as many as there are, or the batch system does not keep to such a number.
+
+        Raises:
+            UsageError: not even a pack may run.
+        """
+        if self.max_running is None:
+            return None
+        self.check(pack)
+        most = self.max_running // pack.side_by_side
+        return most if limits.max_running and most < pack.count(jobs) else None
+
+
+def read_limit(settings: Settings, running: int | None, queued: int | None) -> RunLimit:
+    """A run's limit: as given, else as the settings say.
+
+    Raises:
+        UsageError: it is none.
+    """
+    return RunLimit(
+        max_running=settings.core("max_running") if running is None else running,
+        max_queued=settings.core("max_queued") if queued is None else queued,
+    )
 
 
 Wait = tuple[str, "int | None"]  #: a run's id and a job of it, or all of them

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from anybatch.errors import JobError
+from anybatch.planning.abilities import check_pack, check_urgency
 from anybatch.planning.existing import not_changed, skipping
 from anybatch.planning.expansion import expand, read_waits
 from anybatch.planning.filling import common_name, filled, name_of
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from anybatch.host import Host
-    from anybatch.model import Job, Resources
+    from anybatch.model import Job
     from anybatch.packing import Pack
     from anybatch.plugins.calls import Hooks
     from anybatch.settings.layers import Settings
@@ -255,10 +256,10 @@ class Planner:
     ) -> Iterator[Planned]:
         size, limits, pack = group.limits.array * self._pack.jobs, group.limits, self._pack
         if pack.jobs > 1:
-            if not limits.packs:
-                raise JobError(f"jobs of {self._system} cannot be packed; submit without a pack")
+            check_pack(self._system, limits)
             # A pack that is started anew passes by what has ended.
             limits = attrs.evolve(limits, reruns=False)
+        check_urgency(self._system, group.job.urgency, limits)
         moved = group.transfer is Transfer.SYSTEM
         resources = pack.scaled(group.job.resources, moved=moved)
         self._nodes.check(resources, group, self._settings)
@@ -281,7 +282,8 @@ class Planner:
                 transfer=group.transfer,
                 transfer_sets=transfer_sets,
                 limits=limits,
-                max_running=_most_of(limits, work.limit, pack, len(indices)),
+                max_running=work.limit.tasks(limits, pack, len(indices)),
+                urgency=group.job.urgency,
             )
             self._hooks.render(self._system, submission)
             yield Planned(
@@ -306,29 +308,8 @@ def _directives(job: Job) -> Any:
         settings = json.dumps(job.settings, sort_keys=True, default=str) if job.settings else ""
     except RecursionError:
         raise JobError("the job's settings are nested too deeply") from None
-    resources: Resources = job.resources
-    return (name_of(job), resources, job.container, job.retry, job.checkpoint, settings)
-
-
-def read_limit(settings: Settings, running: int | None, queued: int | None) -> RunLimit:
-    """A run's limit: as given, else as the settings say.
-
-    Raises:
-        UsageError: it is none.
-    """
-    return RunLimit(
-        max_running=settings.core("max_running") if running is None else running,
-        max_queued=settings.core("max_queued") if queued is None else queued,
-    )
-
-
-def _most_of(limits: Limits, limit: RunLimit, pack: Pack, jobs: int) -> int | None:
-    """How many tasks of a submission run at once, if it is handed over before all others."""
-    if limit.max_running is None:
-        return None
-    limit.check(pack)
-    most = limit.max_running // pack.side_by_side
-    return most if limits.max_running and most < pack.count(jobs) else None
+    same = (name_of(job), job.resources, job.urgency, job.container)
+    return (*same, job.retry, job.checkpoint, settings)
 
 
 def _placeholders(waits: Sequence[Wait]) -> tuple[str, ...]:

@@ -6,21 +6,24 @@ submissions of the run, as few as their directives allow. Nothing is done here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from anybatch import arguments
 from anybatch.errors import UsageError, did_you_mean, shown
 from anybatch.model import Reason, Resources, State
+from anybatch.planning.abilities import check_urgency
 from anybatch.ranges import write_ranges
 from anybatch.runs.further import Further, FurtherSubmissions
 from anybatch.settings.contradictions import Change, settled_anew
 from anybatch.settings.layers import Settings
+from anybatch.urgency import problem_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from anybatch.host import Host
     from anybatch.planning.plan import Planned, Wait
@@ -42,6 +45,7 @@ class Wanted:
             names, or else `USUAL`.
         resources: what the jobs need instead: fields of `Resources`.
         settings: of the batch system, typed, that are different.
+        urgency: how urgent they are instead; None: as before.
         known: the session's settings: what is declared, and what is a default.
     """
 
@@ -49,6 +53,7 @@ class Wanted:
     states: frozenset[State] | None = None
     resources: Mapping[str, Any] = attrs.field(factory=dict)
     settings: Mapping[str, Any] = attrs.field(factory=dict)
+    urgency: int | None = None
     known: Settings
 
 
@@ -68,6 +73,37 @@ class Rerun:
     def count(self) -> int:
         """How many jobs."""
         return sum(len(one.planned.indices) for one in self.submissions)
+
+
+def read_wanted(
+    system: str,
+    known: Settings,
+    indices: Iterable[int] | None,
+    *,
+    states: Iterable[State | str] | None,
+    resources: Mapping[str, Any] | None,
+    settings: Mapping[str, Mapping[str, Any]] | None,
+    urgency: int | None,
+) -> Wanted:
+    """What a program wants, checked. Arguments as for `Run.rerun`.
+
+    Args:
+        system: the run's batch system.
+        known: the session's settings.
+
+    Raises:
+        UsageError: it cannot be.
+    """
+    if urgency is not None and (problem := problem_of(urgency)):
+        raise UsageError(problem)
+    return Wanted(
+        indices=None if indices is None else frozenset(indices),
+        states=None if states is None else read_states(states),
+        resources=arguments.table(resources, "resources"),
+        settings=changed_settings(known, system, settings or {}),
+        urgency=urgency,
+        known=known,
+    )
 
 
 def read_states(states: Iterable[State | str]) -> frozenset[State]:
@@ -203,6 +239,7 @@ def plan(
     made = []
     for planned, members in groups.values():
         allowed = limits(planned.submission.settings)
+        check_urgency(run.file.system, planned.submission.urgency, allowed)
         attempt = max(job.attempt for job in members) + 1
         size = allowed.array * planned.pack.jobs
         if planned.packed:  # a pack that is started anew passes by what has ended
@@ -220,10 +257,12 @@ def _changed(run: RunState, planned: Planned, wanted: Wanted, waits: tuple[Wait,
     except (ValueError, TypeError) as error:
         raise UsageError(f"resources: {error}") from None
     _check_gpus(submission.container, submission.resources, resources)
+    urgency = submission.urgency if wanted.urgency is None else wanted.urgency
     change = Change(
         resources=resources,
-        fields=wanted.resources.keys(),
+        fields={*wanted.resources, *(["urgency"] if wanted.urgency is not None else [])},
         container=submission.container,
+        urgency=urgency,
         settings=wanted.settings,
     )
     settings = settled_anew(run.file.system, wanted.known, submission.settings, change)
@@ -232,7 +271,9 @@ def _changed(run: RunState, planned: Planned, wanted: Wanted, waits: tuple[Wait,
         waits=waits,
         pause=timedelta(0),
         skipped=False,
-        submission=attrs.evolve(submission, resources=resources, settings=settings, avoid=()),
+        submission=attrs.evolve(
+            submission, resources=resources, settings=settings, urgency=urgency, avoid=()
+        ),
     )
 
 
@@ -249,8 +290,8 @@ def _directives(planned: Planned) -> str:
     """Equal for jobs that can share a submission."""
     one = planned.submission
     settings = sorted(one.settings.items(), key=repr)
-    same = (one.name, one.resources, settings, one.container, one.transfer, planned.pack)
-    return repr((*same, planned.retry, planned.waits))
+    same = (one.name, one.resources, one.urgency, settings, one.container, one.transfer)
+    return repr((*same, planned.pack, planned.retry, planned.waits))
 
 
 def _jobs(indices: Sequence[int]) -> str:

@@ -161,8 +161,7 @@ class Submitter:
         if submit:
             self._throttling.step()
         with self._mutex:
-            # What was taken apart waits for its parts.
-            waiting = deque(sorted(self._open(), key=lambda one: one.parted))
+            waiting = deque(sorted(self._open(), key=_order))
         while waiting:
             one = waiting.popleft()
             try:
@@ -335,3 +334,8 @@ class Submitter:
         self._on_submitted(one.planned.indices)
         self._failures.pop(number, None)
         self._late_stops.step()
+
+
+def _order(one: SubmissionState) -> tuple[bool, int]:
+    """What was taken apart waits for its parts; of the others the most urgent come first."""
+    return one.parted, -one.planned.submission.urgency

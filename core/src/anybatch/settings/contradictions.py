@@ -59,12 +59,14 @@ class Change:
         resources: what each job asks for from now on.
         fields: those of them that are changed.
         container: the image that the jobs keep.
+        urgency: how urgent each job is from now on.
         settings: of the batch system, that are changed.
     """
 
     resources: Resources
     fields: Collection[str]
     container: str | None
+    urgency: int
     settings: Mapping[str, Any]
 
 
@@ -84,7 +86,8 @@ def settled_anew(
     table = {**before}
     for name, value in change.settings.items():
         table[name] = _over(before.get(name), value)
-    asked = {**_requested(change.resources), **_given(container=change.container)}
+    own = _given(container=change.container, urgency=change.urgency or None)
+    asked = {**_requested(change.resources), **own}
     declared, usual = settings.declared[plugin], settings.explain(plugin)
     for name, value in table.items():
         if value is None or value is False or name not in declared:
@@ -111,7 +114,8 @@ def _gives_way(value: Value) -> bool:
 
 def _asked(job: Job) -> dict[str, Any]:
     """What the job itself asks for, by field."""
-    return {**_requested(job.resources), **_given(name=job.name, container=job.container)}
+    own = _given(name=job.name, container=job.container, urgency=job.urgency or None)
+    return {**_requested(job.resources), **own}
 
 
 def _requested(resources: Resources) -> dict[str, Any]:
@@ -122,7 +126,7 @@ def _requested(resources: Resources) -> dict[str, Any]:
     }
 
 
-def _given(**own: str | None) -> dict[str, Any]:
+def _given(**own: str | int | None) -> dict[str, Any]:
     return {name: value for name, value in own.items() if value is not None}
 
 

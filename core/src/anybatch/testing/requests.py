@@ -36,6 +36,16 @@ class RequestPromises:
     refused: ClassVar[Job | None] = Job(["true"], resources=Resources(queue="no-such-queue"))
     ignored: ClassVar[frozenset[str]] = frozenset()
 
+    def test_urgency_is_said_or_refused(self, session: Session) -> None:
+        """Each that the system takes is another text than the usual, and the same for equal jobs.
+
+        A system that cannot tell them apart refuses them before anything is submitted.
+        """
+        texts = [self._text(session, Job(["true"], urgency=n)) for n in (0, -100, -1, 1, 100)]
+        usual, *others = texts
+        assert usual is not None, "jobs of no special urgency are refused"
+        assert usual not in others, "an urgency makes no difference"
+
     @pytest.mark.parametrize("field", [*_NEEDS, "settings"])
     def test_what_a_job_needs_is_said_or_refused(self, session: Session, field: str) -> None:
         """A job that needs something else is another text, or an error; nothing is dropped."""

@@ -38,6 +38,7 @@ _FOREIGN = {
     "stdout": "gbasf2.download_logs",
     "stderr": "gbasf2.download_logs",
     "container": "",
+    "urgency": "gbasf2.priority, 0 to 10",
     "skip_existing": "the same job again, which is the same project",
     "checkpoint": "",
     "params": "the steering file's text, which makes each project",

@@ -111,7 +111,13 @@ class HTCondor(BatchSystem):
     def anybatch_limits(self, settings: Mapping[str, Any]) -> Limits:
         """Any number in one cluster, large ones materialized late; order is DAGMan's business."""
         fetches, context = settings["url_schemes"], self._schedd.context()
-        return Limits(array=1_000_000, max_running=True, fetches=fetches, render_context=context)
+        return Limits(
+            array=1_000_000,
+            max_running=True,
+            urgency=True,
+            fetches=fetches,
+            render_context=context,
+        )
 
     def anybatch_nodes(self, settings: Mapping[str, Any]) -> Sequence[NodeKind] | None:
         """The machines of the pool; where jobs may flock to others, nobody knows."""

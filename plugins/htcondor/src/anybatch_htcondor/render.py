@@ -163,6 +163,8 @@ def _commands(submission: Submission) -> Iterator[tuple[str, Any]]:
             yield "transfer_container", False
     yield from _transfer(submission)
     yield from _resources(submission.resources)
+    if submission.urgency:
+        yield "priority", submission.urgency
     if submission.count > _most_at_once(submission):
         yield "max_idle", _MAX_IDLE
         if most := submission.limits.render_context.get("most_jobs"):

@@ -44,7 +44,12 @@ COMMANDS = (
 PATHS = ("scitokens_file", "x509userproxy")
 
 #: Commands that tell something of what a job asks for.
-SAME = {"batch_name": "name", "request_cpus": "cores", "request_gpus": "gpus"}
+SAME = {
+    "batch_name": "name",
+    "priority": "urgency",
+    "request_cpus": "cores",
+    "request_gpus": "gpus",
+}
 OVERLAPS = {
     "allowed_execute_duration": {"time": ""},
     "request_cpus": {"tasks": ""},
@@ -66,6 +71,7 @@ ATTRIBUTES = {
     "disk": _named("RequestDisk"),
     "time": _named("AllowedExecuteDuration", "JobFlavour", "MaxRuntime", "MaxRuntimeMins"),
     "name": _named("JobBatchName"),
+    "urgency": _named("JobPrio"),
 }
 
 #: Commands that anybatch itself needs, and what to use instead.

@@ -261,6 +261,12 @@ def largest_array(parameters: Mapping[str, str]) -> int:
     return int(text) if text.isdecimal() and len(text) < 12 and int(text) else DEFAULT_ARRAY
 
 
+def largest_priority(parameters: Mapping[str, str]) -> int:
+    """MAX_USER_PRIORITY; 0: users give their jobs none."""
+    text = parameters.get("MAX_USER_PRIORITY", "")
+    return int(text) if text.isdecimal() and len(text) < 12 else 0
+
+
 def reserves_per_task(parameters: Mapping[str, str]) -> bool:
     """Whether memory is reserved for each slot; older LSF has another name for it."""
     names = ("RESOURCE_RESERVE_PER_TASK", "RESOURCE_RESERVE_PER_SLOT")

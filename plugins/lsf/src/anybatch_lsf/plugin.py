@@ -104,9 +104,11 @@ class LSF(BatchSystem):
             unit=self._unit(settings["timeout"]),
             per_task=parse.reserves_per_task(parameters),
             openlava=version.openlava,
+            priorities=parse.largest_priority(parameters),
         )
         most = min(size, settings["max_array"] or size) if settings["transfer"] == "shared" else 1
-        return Limits(array=most, max_running=True, render_context=cluster.render_context())
+        context = cluster.render_context()
+        return Limits(array=most, max_running=True, urgency=True, render_context=context)
 
     def anybatch_environment(
         self, job: Job, settings: Mapping[str, Any], system: str, base_dir: Path

@@ -16,6 +16,7 @@ from anybatch.errors import UsageError
 from anybatch.host import Command
 from anybatch.quoting import quote
 from anybatch.records import Rendered, Transfer
+from anybatch.urgency import scaled
 
 from anybatch_lsf.file_transfer import Archives
 from anybatch_lsf.settings import FLAGS, NAMES, OPTIONS
@@ -63,18 +64,21 @@ class Cluster:
         unit: LSF_UNIT_FOR_LIMITS; empty: it is not set; None: nobody could tell.
         per_task: RESOURCE_RESERVE_PER_TASK: memory is reserved for each slot.
         openlava: it is OpenLava.
+        priorities: MAX_USER_PRIORITY; 0: it is not set, and `bsub -sp` is refused.
     """
 
     modern: bool = True
     unit: str | None = None
     per_task: bool = False
     openlava: bool = False
+    priorities: int = 0
 
     def render_context(self) -> dict[str, str]:
         """All of it as texts."""
         unit = {} if self.unit is None else {"unit": self.unit}
         flags = {"modern": self.modern, "per_task": self.per_task, "openlava": self.openlava}
-        return {**{name: str(value) for name, value in flags.items()}, **unit}
+        most = {"priorities": str(self.priorities)} if self.priorities else {}
+        return {**{name: str(value) for name, value in flags.items()}, **unit, **most}
 
     @classmethod
     def of(cls, facts: Mapping[str, str]) -> Cluster:
@@ -84,6 +88,7 @@ class Cluster:
             unit=facts.get("unit"),
             per_task=facts.get("per_task") == "True",
             openlava=facts.get("openlava") == "True",
+            priorities=int(facts.get("priorities", 0)),
         )
 
 
@@ -235,12 +240,35 @@ def _options(submission: Submission) -> Iterator[tuple[str, Any]]:
             yield "cwd", cwd
     asked = dict(_resources(submission, cluster))
     yield from asked.items()
+    if submission.urgency:
+        yield "sp", _priority(submission.urgency, cluster.priorities)
     if isinstance(own.get("R"), str):
         own["R"] = _joined(own["R"], asked.get("R", ""))
     yield from ((letters, value) for letters, value in own.items() if letters != "J")
     if cluster.modern:
         words = own.get("Jd")
         yield "Jd", f"{submission.token} {words}" if words else submission.token
+
+
+def _priority(urgency: int, most: int) -> int:
+    """Of 1 to MAX_USER_PRIORITY, half of which jobs have that ask for none.
+
+    Raises:
+        UsageError: users give none, or there is no other on that side of the half.
+    """
+    if not most:
+        raise UsageError(
+            f"lsf: urgency {urgency}: this cluster lets users give no priorities "
+            f"(MAX_USER_PRIORITY is not set); leave out the urgency"
+        )
+    usual = max(1, most // 2)
+    priority = scaled(urgency, least=1, usual=usual, most=most)
+    if priority == usual:
+        raise UsageError(
+            f"lsf: urgency {urgency}: this cluster has the priorities 1 to {most} "
+            f"(MAX_USER_PRIORITY), and jobs usually have {usual}; leave out the urgency"
+        )
+    return priority
 
 
 def _resources(submission: Submission, cluster: Cluster) -> Iterator[tuple[str, Any]]:

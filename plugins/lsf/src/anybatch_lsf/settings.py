@@ -60,6 +60,7 @@ OVERLAPS = {
     "hostfile": {"nodes": "", "cores": "", "tasks": ""},
     "n": {"tasks": ""},
     "nnodes": {"nodes": ""},
+    "sp": {"urgency": ""},
 }
 
 #: Options that anybatch itself needs, and what to use instead.

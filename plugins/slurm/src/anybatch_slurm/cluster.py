@@ -111,6 +111,21 @@ class Cluster:
             return "not known"
         return parse.default_partition(answer.stdout) or "none"
 
+    def lets_raise(self, user: str) -> bool:
+        """Whether a user may ask for a priority above the usual (`--nice` below 0).
+
+        Where the database cannot be asked, the controller tells when jobs are submitted.
+        """
+        if user == "root" or user == self.config.owner:
+            return True
+        if not self.config.accounting:
+            return False
+        options = ("--noheader", "--parsable2", "show", "user", user, "format=AdminLevel")
+        try:
+            return parse.is_operator(self._run("sacctmgr", *options).stdout)
+        except CommandError:
+            return True
+
     def nodes(self) -> list[NodeKind]:
         """The nodes of each partition, those that are down or not started too.
 

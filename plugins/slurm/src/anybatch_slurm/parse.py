@@ -264,6 +264,7 @@ class ClusterConfig:
         accounting: whether finished jobs are kept for sacct.
         controllers: its hosts with their port; another cluster may have the same name.
         requeue: whether jobs may be run again unless they say otherwise (JobRequeue).
+        owner: the user that it runs as (SlurmUser).
         patience: seconds that a command waits for an answer (MessageTimeout, TCPTimeout).
     """
 
@@ -274,6 +275,7 @@ class ClusterConfig:
     controllers: tuple[str, ...] = ()
     patience: int = 0
     requeue: bool = True
+    owner: str = ""
 
     @property
     def submit_line(self) -> tuple[str, ...]:
@@ -303,7 +305,13 @@ def read_config(stdout: str) -> ClusterConfig:
         ),
         patience=sum(_seconds(values.get(name)) for name in ("MessageTimeout", "TCPTimeout")),
         requeue=values.get("JobRequeue") != "0",
+        owner=values.get("SlurmUser", "").partition("(")[0],
     )
+
+
+def is_operator(stdout: str) -> bool:
+    """Whether `sacctmgr show user NAME format=AdminLevel` tells of more than a user's rights."""
+    return any(line.strip().startswith(("Operator", "Admin")) for line in stdout.splitlines())
 
 
 def _seconds(text: str | None) -> int:

@@ -94,6 +94,7 @@ class Slurm(BatchSystem):
             array=min(config.array, settings["max_array"] or config.array),
             dependencies=True,
             max_running=True,
+            urgency=True,
             reruns=bool(
                 settings.get("requeue") or (config.requeue and not settings.get("no-requeue"))
             ),
@@ -121,6 +122,11 @@ class Slurm(BatchSystem):
         self, job: Job, settings: Mapping[str, Any], system: str, base_dir: Path
     ) -> Environment:
         """What Slurm sets belongs to one job; where the cluster is does not."""
+        if job.urgency > 0 and not self._cluster(self._named(settings)).lets_raise(self.host.user):
+            raise UsageError(
+                f"slurm: urgency {job.urgency}: only operators of the cluster may ask for more "
+                f"than 0 (--nice below 0). Give jobs that may come later one below 0 instead"
+            )
         return Environment(
             scrub=("SLURM_*", "SLURMD_*", "SBATCH_*", "SRUN_*", "PMI_*", "PMI2_*", "PMIX_*"),
             keep=("SLURM_CONF", "SLURM_CLUSTERS"),

@@ -48,6 +48,7 @@ _ADVICE = (
         _POLICY,
         "a limit of your account on jobs at once, on size or on time; sacctmgr show assoc tells",
     ),
+    (r"--nice", "only operators of the cluster may raise a job's urgency above 0"),
     (r"\baccount\b", "name an account with slurm.account"),
     (r"partition", "name a partition with --queue (slurm.partition); sinfo lists them"),
     (r"\bqos\b(?!Max)", "name a quality of service with slurm.qos"),

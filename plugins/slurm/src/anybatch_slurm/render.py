@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 MOST_ELEMENTS = 500
 LONGEST_DEPENDENCY = 100_000  #: characters; the kernel takes 128 KiB for a variable
 
+#: What an urgency of -1 is of sbatch's --nice: as much as the option has without a value.
+NICE = 100
+
 _PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./\[\]-]+")
 #: Nodes as squeue names them: one, or several as a list with ranges.
 _NODES = re.compile(r"[A-Za-z0-9._-]+([\[,][A-Za-z0-9._,\[\]-]+)?")
@@ -119,6 +122,8 @@ def _directives(submission: Submission) -> Iterator[tuple[str, Any]]:
     yield "output", _output(submission)
     yield "open-mode", "append"
     yield from _resources(submission.resources)
+    if submission.urgency:
+        yield "nice", -NICE * submission.urgency
     own = submission.settings
     yield from ((name, own[name]) for name in OPTIONS if own.get(name) is not None)
     if hosts := [host for host in submission.avoid if _NODES.fullmatch(host)]:

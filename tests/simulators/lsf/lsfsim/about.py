@@ -22,6 +22,7 @@ _PARAMETERS = {
     "CLEAN_PERIOD": "The amount of time during which finished jobs are kept in core",
     "JOB_TERMINATE_INTERVAL": "The interval to terminate a job",
     "MAX_JOB_ARRAY_SIZE": "The maximum number of jobs in a job array",
+    "MAX_USER_PRIORITY": "The maximum priority that a user can assign to a job",
 }
 
 
@@ -43,6 +44,8 @@ def bparams(cluster: Cluster, request: dict[str, Any]) -> Answer:
         "JOB_TERMINATE_INTERVAL": str(settings["terminate_interval"]),
         "MAX_JOB_ARRAY_SIZE": str(settings["max_array"]),
     }
+    if settings["max_user_priority"]:
+        values |= {"MAX_USER_PRIORITY": str(settings["max_user_priority"])}
     if "a" in options:
         values |= {"RESOURCE_RESERVE_PER_TASK": settings.get("reserve_per_task", "N")}
         return 0, "".join(f"\t{name} = {value}\n" for name, value in values.items()), ""

@@ -95,11 +95,11 @@ class Cluster:
         self.start_what_fits()
 
     def start_what_fits(self) -> None:
-        """Start pending jobs in their order while there are slots."""
+        """Start pending jobs while there are slots, those of a higher priority first."""
         if self._host_away:
             return
         free = self.settings["slots"] - sum(job.spec.slots for job in self._running.values())
-        for name, job in list(self._pending.items()):
+        for name, job in sorted(self._pending.items(), key=lambda one: -one[1].spec.priority):
             if free <= 0:
                 return
             if job.state == "PEND" and job.spec.slots <= free and self._may_run(job.spec):

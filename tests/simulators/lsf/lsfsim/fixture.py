@@ -80,6 +80,7 @@ class Simulator:
 def clusters(base: Path) -> Iterator[dict[str, Simulator]]:
     """A cluster of each dialect; nothing of them is left running afterwards."""
     quick = {"terminate_interval": 1, "minute": 1, "idle": 20, "round": 1, "grace": 2}
+    quick["max_user_priority"] = 100
     made = {
         "lsf": Simulator(base / "lsf", "LSF_UNIT_FOR_LIMITS=MB\n", dialect="lsf", **quick),
         "openlava": Simulator(

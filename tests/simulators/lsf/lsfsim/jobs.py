@@ -47,6 +47,7 @@ class Spec:
     memory_limit: int | None = None  # bytes
     elements: tuple[int, ...] = ()
     at_once: int = 0  # of an array; 0: any number
+    priority: int = 0  # -sp
     copies: list[Copy] = field(default_factory=list)  # -f
 
 

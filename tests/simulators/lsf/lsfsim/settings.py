@@ -11,6 +11,7 @@ DEFAULTS: dict[str, Any] = {
     "slots": 16,
     "queues": ["normal", "short", "long"],  # the first is the default
     "max_array": 1000,  # MAX_JOB_ARRAY_SIZE
+    "max_user_priority": 0,  # MAX_USER_PRIORITY; 0: it is not set
     "clean_period": 3600,  # CLEAN_PERIOD: seconds that bjobs knows of a finished job
     "terminate_interval": 10,  # JOB_TERMINATE_INTERVAL: seconds from INT to TERM to KILL
     "round": 10,  # MBD_SLEEP_TIME of OpenLava: seconds to the next round of scheduling

@@ -158,6 +158,7 @@ def _spec(cluster: Cluster, request: dict[str, Any], options: dict[str, str], te
         command=shown,
         options=options,
         env={} if options.get("env") == "none" else request["env"],
+        priority=_priority(cluster, options.get("sp")),
         slots=_slots(cluster, options.get("n", "1").partition(",")[0]),
         run_limit=_run_limit(cluster, options.get("W")),
         memory_limit=_memory_limit(cluster, options.get("M")),
@@ -165,6 +166,18 @@ def _spec(cluster: Cluster, request: dict[str, Any], options: dict[str, str], te
         at_once=at_once,
         copies=_copies(options.get("f", ""), request["cwd"]),
     )
+
+
+def _priority(cluster: Cluster, text: str | None) -> int:
+    """From 1 to MAX_USER_PRIORITY, of which a job without one has half."""
+    most: int = cluster.settings["max_user_priority"]
+    if text is None:
+        return most // 2
+    if not most:
+        raise Refused("Job priority control undefined. Job not submitted.")
+    if not text.isdecimal() or not 1 <= int(text) <= most:
+        raise Refused("Bad user priority. Job not submitted.")
+    return int(text)
 
 
 def _slots(cluster: Cluster, text: str) -> int:
