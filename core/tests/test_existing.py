@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -177,6 +178,30 @@ def test_all_named_outputs_count_and_optional_ones_do_not(
     assert not is_skipped(start(), both)
     write(isolated / "results/b.out", NEW)
     assert is_skipped(start(), both)
+
+
+def test_an_output_from_the_future_proves_nothing(
+    start: Callable[..., Session], isolated: Path
+) -> None:
+    """The clock of a node that is ahead would hide each later change of an input."""
+    write(isolated / "in", OLD)
+    write(isolated / "results/a.out", time.time() + 3600)
+    assert not is_skipped(start(), job(inputs=["in"]))
+    write(isolated / "results/a.out", time.time() - 3600)
+    assert is_skipped(start(), job(inputs=["in"]))
+
+
+def test_a_file_that_is_no_longer_among_the_inputs_counts(
+    start: Callable[..., Session], isolated: Path
+) -> None:
+    """However deep: of what is gone its folder tells."""
+    write(isolated / "in/a/b/left", OLD)
+    for folder in ("in", "in/a", "in/a/b"):
+        os.utime(isolated / folder, (OLD, OLD))
+    write(isolated / "results/a.out", NEW)
+    assert is_skipped(start(), job(inputs=["in"]))
+    write(isolated / "in/a/b/gone", OLD).unlink()
+    assert not is_skipped(start(), job(inputs=["in"]))
 
 
 def test_links_count_as_what_they_lead_to_or_newer(

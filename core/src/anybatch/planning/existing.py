@@ -7,10 +7,11 @@ step, all of them after the command has succeeded. In the working folder one may
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING
 
 from anybatch.errors import JobError
-from anybatch.planning.folders import files_below
+from anybatch.planning.folders import files_below, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -54,19 +55,20 @@ def check_skipping(job: Job, output_dir: str, *, moved: bool) -> None:
 def are_there(outputs: Iterable[str], inputs: Iterable[str]) -> bool:
     """Whether all outputs of a job are there, each newer than all of its inputs.
 
-    Of two equal times nobody knows which was first: then the job runs. Links are followed, and one
-    that is newer than what it leads to counts as new. Optional outputs tell nothing.
+    Of two equal times nobody knows which was first, and of one in the future nobody knows when it
+    was, for clocks differ: then the job runs. Links are followed, and one that is newer than what
+    it leads to counts as new. Optional outputs tell nothing.
 
     Raises:
         JobError: a folder that cannot be read.
     """
-    oldest = []
+    oldest, now = [], time.time_ns()
     for place in outputs:
         times = list(_times(place))
-        if not times:
+        if not times or max(times) > now:
             return False
         oldest.append(min(times))
-    newest = max((time for path in inputs for time in _changes(path)), default=-1)
+    newest = max((changed for path in inputs for changed in _changes(path)), default=-1)
     return min(oldest) > newest
 
 
@@ -82,10 +84,12 @@ def _changes(path: str) -> Iterator[int]:
     """When an input was changed last: its files, and the links and folders that lead to them."""
     yield os.lstat(path).st_mtime_ns
     yield os.stat(path).st_mtime_ns
-    for inner in files_below(path) if os.path.isdir(path) else ():
-        file = os.path.join(path, inner)
-        yield os.lstat(file).st_mtime_ns
-        yield os.stat(file).st_mtime_ns
+    for folder, names in walk(path):
+        yield os.stat(folder).st_mtime_ns
+        for name in names:
+            file = os.path.join(folder, name)
+            yield os.lstat(file).st_mtime_ns
+            yield os.stat(file).st_mtime_ns
 
 
 def not_changed(there: set[int], waits: Sequence[Sequence[Wait]]) -> set[int]:
