@@ -140,8 +140,11 @@ def remove(session: Session, removal: Removal) -> None:
         Index().remove(removal.run)
         return
     with _unchanged(session, removal.run):
-        session.host.remove(removal.folder)
-        if session.host.exists(removal.folder):
+        place = Path(os.path.realpath(removal.folder))  # it may have been moved, and be a link here
+        session.host.remove(place)
+        if removal.folder.is_symlink():
+            session.host.remove(removal.folder)
+        if session.host.exists(place):
             raise FolderError(
                 f"run {removal.run}: its folder {str(removal.folder)!r} cannot be removed whole; "
                 f"the run is still known"

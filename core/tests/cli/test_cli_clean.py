@@ -177,6 +177,21 @@ def test_what_an_active_run_waits_for_is_kept(call: Call) -> None:
     assert call("clean", first, blocker, waiting).exit_code == 0
 
 
+def test_a_folder_that_is_a_link_is_removed_where_it_is(call: Call, home: Path) -> None:
+    """As of a run that was moved to another disk; of links in it only these are removed."""
+    run = submit(call, "true")
+    assert call("wait", run).exit_code == 0
+    folder_of(run).rename("moved")
+    folder_of(run).symlink_to(home / "moved")
+    Path("precious").mkdir()
+    Path("precious/data").touch()
+    Path("moved/link").symlink_to(home / "precious")
+    assert call("clean", run).exit_code == 0
+    assert not Path("moved").exists()
+    assert not folder_of(run).is_symlink()
+    assert Path("precious/data").exists()
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root removes anything")
 def test_a_folder_that_cannot_be_removed_keeps_its_run(call: Call) -> None:
     """It is told, and the run is still known."""
