@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from anybatch.cli.base import Command, echo, json_option, print_json, say
+from anybatch.cli.base import Command, Failure, echo, json_option, print_json, say
 from anybatch.cli.params import complete_file, complete_run
 from anybatch.errors import UsageError
 
@@ -58,25 +59,40 @@ def report(name: str, output: str | None, as_csv: bool, as_json: bool) -> None:
         elif as_csv:
             write_csv(rows, sys.stdout)
         else:
-            file = Path(output or f"{run.id}.html")
-            _write(file, _page(run, rows))
-            echo(str(file))
+            file, page = Path(output or f"{run.id}.html"), _page(run, rows)
+            try:
+                if _is_stream(file):
+                    file.write_text(page, "utf-8", "replace")
+                else:
+                    _write(Path(os.path.realpath(file)), page)
+                    echo(str(file))
+            except OSError as error:
+                why = error.strerror or error
+                raise Failure(f"cannot write the report {str(file)!r}: {why}") from error
 
 
 def _page(run: Run, rows: Sequence[Row]) -> str:
     try:
         from anybatch.reporting.page import render
     except ModuleNotFoundError as error:
-        raise UsageError(
+        raise Failure(
             f"the page cannot be drawn, because {error.name} is not installed; run "
             f"`pip install 'anybatch[report]'`, or use --csv or --json"
         ) from None
     return render(run, rows)
 
 
+def _is_stream(file: Path) -> bool:
+    """Whether it is a pipe or a device, which no file may take the place of; `/dev/stdout`, too."""
+    there = file.exists() and not file.is_file() and not file.is_dir()
+    return there or file.is_relative_to("/dev")
+
+
 def _write(file: Path, page: str) -> None:
     """Write the page beside its place first, so that nobody opens half of it."""
-    beside = file.with_name(f".{file.name}.{os.getpid()}")
+    if file.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    beside = file.parent / f".{os.getpid()}.anybatch"
     try:
         descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with open(descriptor, "w", encoding="utf-8", errors="replace") as out:
