@@ -1,4 +1,6 @@
 # make demo     a virtual environment with everything in it, then the main example
+# make development
+#               a virtual environment with everything in it that tests and checks need
 # make check    lint and types
 # make fast     the tests that start no batch system and no simulator; less than a minute
 # make test     lint, types and all tests; with ANYBATCH_ENGINES=slurm,htcondor,apptainer,browser
