@@ -130,6 +130,7 @@ def test_jobs_wait_for_room_in_the_schedd(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Two runs of six where eight are allowed: the second is handed over as there is room."""
+    monkeypatch.setattr("anybatch.runs.system_room.PAUSES", (2.0,))
     monkeypatch.setenv("_CONDOR_SCHEDD_HOST", second)
     condor = new_session("htcondor")
     first = condor.submit([Job(WAIT_FOR_GO)] * 6)
@@ -260,8 +261,9 @@ def test_outputs_that_are_links_arrive(condor_away: Session) -> None:
 # -- what HTCondor says reaches the user
 
 
-def test_why_a_job_waits_is_told(condor: Session) -> None:
+def test_why_a_job_waits_is_told(condor: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     """No machine has a terabyte of memory."""
+    monkeypatch.setattr("anybatch_htcondor.sources.CHECK", 2.0)
     unchecked = {"anybatch": {"check_resources": False}}
     job = Job(["true"], resources=Resources(memory="1TB"), settings=unchecked)
     run = condor.submit(job)
