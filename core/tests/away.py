@@ -54,10 +54,18 @@ class Away:
         self.bring_back()
         return status
 
-    def start(self, task: int = 1) -> subprocess.Popen[bytes]:
+    def start(self, task: int = 1, **variables: str) -> subprocess.Popen[bytes]:
         """Start a job in a process group of its own."""
         self._send(task, 0, 0)
-        return self._begin(0, task, 0)
+        return self._begin(0, task, 0, **variables)
+
+    def start_again(self, task: int = 1) -> subprocess.Popen[bytes]:
+        """Start it elsewhere with what it has left, as HTCondor does after an eviction."""
+        before = self.scratch / REMOTE_RUN_DIR
+        self._send(task, 0, 1)
+        for name in RETURNED_DIRS:
+            shutil.copytree(before / name, self.scratch / name)
+        return self._begin(0, task, 1)
 
     def _send(self, task: int, number: int, restarts: int) -> None:
         self.scratch = self.project.parent / f"scratch-{number}-{task}-{restarts}"
@@ -73,12 +81,14 @@ class Away:
             name = address.rpartition("/")[2]
             (self.scratch / name).write_text(self.fetched[name])
 
-    def _begin(self, number: int, task: int, restarts: int) -> subprocess.Popen[bytes]:
+    def _begin(
+        self, number: int, task: int, restarts: int, **variables: str
+    ) -> subprocess.Popen[bytes]:
         words = (f"{REMOTE_RUN_DIR}/job.sh", str(number), str(task), str(restarts))
         with (self.project.parent / "system").open("ab") as system:
             return subprocess.Popen(
                 (*self.shell.argv, *words),
-                env={"PATH": self.shell.path},
+                env={"PATH": self.shell.path, **variables},
                 cwd=self.scratch,
                 stdin=subprocess.DEVNULL,
                 stdout=system,

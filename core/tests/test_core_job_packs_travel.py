@@ -19,12 +19,17 @@ from anybatch.transfer import COMMON, addresses_for, sources_for
 from .away import make, plan, write
 
 if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from .away import Away
     from .shells import Shell
 
 pytestmark = pytest.mark.usefixtures("isolated")
 
+#: Ends at no signal that can be heard.
+DEAF = "{ trap 'echo asked' TERM; echo began; while :; do sleep 0.1; done; }"
 SHOW = ["sh", "-c", 'for f in *; do printf "%s=%s;" "$f" "$(cat "$f")"; done']
 
 
@@ -163,21 +168,107 @@ def test_all_files_of_a_pack_need_disk_at_once(isolated: Path) -> None:
     assert (asked.disk, asked.memory, asked.cores) == (6 * 2**30, 2 * 2**30, 4)
 
 
-def test_what_was_done_when_a_signal_ends_a_pack_comes_back(isolated: Path, shell: Shell) -> None:
-    """With the word of the job that it ended; the others have left nothing."""
-    command = 'test "$ANYBATCH_INDEX" = 0 || exec sleep 600; echo x >made'
-    jobs = [Job(["sh", "-c", command], optional_outputs=["made"], output_dir="out/{index}")] * 3
-    away = write(isolated, shell, jobs, pack=3)
-    process = away.start()
-    try:
-        await_that(lambda: list((away.scratch / REMOTE_RUN_DIR / "start/0").glob("1.*")))
-        os.killpg(process.pid, signal.SIGTERM)
-        assert process.wait(120) == 1
-    finally:
+# -- packs that are cut short
+
+
+@pytest.fixture
+def started() -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Processes that are ended with the test, with all that they have started."""
+    processes: list[subprocess.Popen[bytes]] = []
+    yield processes
+    for process in processes:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
+        process.wait(120)
+
+
+def three(base: Path, shell: Shell, second: str) -> Away:
+    """A pack of three jobs; the second one does not end by itself at first."""
+    command = f'test "$ANYBATCH_INDEX" != 1 || {second}; echo ran; echo x >made'
+    job = Job(["sh", "-c", command], optional_outputs=["made"], output_dir="out/{index}")
+    return write(base, shell, [job] * 3, pack=3)
+
+
+def await_second(away: Away) -> None:
+    await_that(lambda: list((away.scratch / REMOTE_RUN_DIR / "logs/0").glob("1.out")))
+    await_that(lambda: "began" in (away.scratch / REMOTE_RUN_DIR / "logs/0/1.out").read_text())
+
+
+def test_what_was_done_when_a_signal_ends_a_pack_comes_back(
+    isolated: Path, shell: Shell, started: list[subprocess.Popen[bytes]]
+) -> None:
+    """With the word of the job that it ended; the others have left nothing."""
+    away = three(isolated, shell, "{ echo began; exec sleep 600; }")
+    started.append(away.start())
+    await_second(away)
+    os.killpg(started[0].pid, signal.SIGTERM)
+    assert started[0].wait(120) == 1
     away.bring_back()
     assert away.records[0] == "0.0.0.command.exit-0"
     assert [name.split(".")[0] for name in away.records] == ["0", "1"]
     assert away.records[1].endswith(".TERM")
     assert (isolated / "out/0/made").read_text() == "x\n"
+
+
+def test_a_pack_that_was_moved_goes_on_where_it_was(
+    isolated: Path, shell: Shell, started: list[subprocess.Popen[bytes]]
+) -> None:
+    """What had ended is not run again, and its outputs come with the others."""
+    once = "{ test -e ../../../exit || { echo began; exec sleep 600; }; }"
+    away = three(isolated, shell, once)
+    started.append(away.start())
+    await_second(away)
+    os.kill(started[0].pid, signal.SIGTERM)
+    assert started[0].wait(120) == 1
+    started.append(away.start_again())
+    assert started[1].wait(120) == 0
+    away.bring_back()
+    assert away.records == [
+        "0.0.0.command.exit-0",
+        "1.0.0.command.signal-15.TERM",
+        "1.0.1.command.exit-0",
+        "2.0.1.command.exit-0",
+    ]
+    assert [away.out(i) for i in range(3)] == ["ran\n", "began\nran\n", "ran\n"]
+    made = [(isolated / f"out/{i}/made").read_text() for i in range(3)]
+    assert made == ["x\n"] * 3
+
+
+@pytest.mark.parametrize("second", ["{ echo began; exec sleep 600; }", DEAF])
+def test_a_pack_stops_before_its_time_limit(
+    isolated: Path, shell: Shell, started: list[subprocess.Popen[bytes]], second: str
+) -> None:
+    """First its jobs are asked to end, then it ends without them; and no command sees the limit."""
+    away = three(isolated, shell, f"{{ test -z $ab_time_limit && {second}; }}")
+    started.append(away.start(ab_time_limit="1000000"))
+    await_second(away)
+    os.kill(started[0].pid, signal.SIGALRM)
+    if second is DEAF:
+        log = away.scratch / REMOTE_RUN_DIR / "logs/0/1.out"
+        await_that(lambda: "asked" in log.read_text())
+        os.kill(started[0].pid, signal.SIGALRM)
+    assert started[0].wait(120) == 124
+    away.bring_back()
+    ended = ["0.0.0.command.exit-0", "1.0.0.command.signal-15.TERM"]
+    assert away.records == ended[: 1 if second is DEAF else 2]
+
+
+def test_the_clock_of_a_pack_runs(
+    isolated: Path, shell: Shell, started: list[subprocess.Popen[bytes]]
+) -> None:
+    """It stops the pack in time, and with the pack."""
+    away = three(isolated, shell, "exec sleep 600")
+    started.append(away.start(ab_time_limit="3"))
+    assert started[0].wait(120) == 124
+    away = write(isolated, shell, [Job(["true"])] * 2, pack=2)
+    started.append(away.start(ab_time_limit="1000000"))
+    assert started[1].wait(120) == 0
+    await_that(lambda: not _is_left(started[1].pid))
+
+
+def _is_left(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True

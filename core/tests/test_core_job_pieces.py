@@ -33,6 +33,7 @@ NEEDS: dict[str, dict[str, Any]] = {
     "once": {"setup_once": ["true"]},
     "container": {},
 }
+OTHERS = ("transferred", "apart", "pack", "node")
 SETS = [
     chosen
     for number in (0, 1, 2, len(NEEDS))
@@ -72,7 +73,7 @@ def test_a_script_has_what_its_jobs_need(
     defined = set(re.findall(r"^(ab_\w+)\(\)", script, re.M))
     for piece in PIECES:
         # Of these jobs no files are transferred (`test_core_job_travel.py`), and none is packed.
-        needed = piece in chosen or piece not in {*NEEDS, "transferred", "pack", "node"}
+        needed = piece in chosen or piece not in {*NEEDS, *OTHERS}
         needed |= piece == "node" and "once" in chosen
         needed |= piece == "stage_in" and "copies" in chosen
         assert defined & functions_of(piece) == (functions_of(piece) if needed else set())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from anybatch import Job, JobError, Pack, Reason, Resources, State
-from anybatch.runs.members import NO_SIGN, NOT_BEGUN, WAITS, status_of_member
+from anybatch.runs.members import NO_SIGN, NOT_BEGUN, OUT_OF_TIME, WAITS, status_of_member
 from anybatch.worker.exit_records import parse_record
 from hypothesis import given
 from hypothesis import strategies as st
@@ -121,6 +121,23 @@ def test_what_a_pack_does_is_not_what_each_job_does(
             f"{NO_SIGN}: TIMEOUT",
         ),
         ((State.TERMINATED, {}), None, False, State.TERMINATED, None, NO_SIGN),
+        ((State.FAILED, {"exit_code": 124}), ENDED, True, State.DONE, None, None),
+        (
+            (State.FAILED, {"exit_code": 124}),
+            STOPPED,
+            True,
+            State.FAILED,
+            Reason.TIME_LIMIT,
+            OUT_OF_TIME,
+        ),
+        (
+            (State.FAILED, {"exit_code": 124}),
+            None,
+            False,
+            State.FAILED,
+            Reason.TIME_LIMIT,
+            f"{NOT_BEGUN}: {OUT_OF_TIME}",
+        ),
         (
             (State.TERMINATED, {"undelivered": True}),
             ENDED,

@@ -147,7 +147,9 @@ def anybatch_render(submission: Submission) -> Rendered:  # type: ignore[empty-b
     signal to all processes of a job and not to the script alone, `ab_signalled_all=1` stands in
     the script's environment, so that the command gets it once. Where the plugin answered
     `anybatch_transfer` with `Transfer.SYSTEM`, it runs in the job's scratch folder, and
-    `anybatch.transfer` says what goes there and what comes back.
+    `anybatch.transfer` says what goes there and what comes back. Where nothing comes back of a
+    job that exceeds its time limit, a pack (`Submission.pack`) is told that limit in seconds as
+    `ab_time_limit` in the script's environment: it stops before, with exit code 124.
 
     That command ends with the exit status of the job's command. Where a system takes some exit
     statuses as orders (Grid Engine: 99 runs the job again), the plugin has to change them.

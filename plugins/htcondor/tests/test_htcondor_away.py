@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from anybatch import Job, Reason
+from anybatch import Job, Reason, Resources
 from anybatch.testing import TransferContract, await_that
 
 if TYPE_CHECKING:
@@ -57,3 +57,20 @@ def test_a_missing_output_holds_no_job(condor_away: Session, tool: Callable[...,
     native = outcome.id.native_id
     # The event log tells of the end a moment before the job leaves the queue.
     await_that(lambda: tool("condor_q", native, "-af", "JobStatus") == "")
+
+
+def test_what_a_pack_had_done_at_its_time_limit_comes_back(condor_away: Session) -> None:
+    """It stops before HTCondor would hold it and give nothing back; the rest is told apart."""
+    hang = 'echo "$ANYBATCH_INDEX" >out; test "$ANYBATCH_INDEX" != 1 || exec sleep 600'
+    job = Job(
+        ["sh", "-c", hang],
+        outputs=["out"],
+        output_dir="results/{index}",
+        resources=Resources(time="10s"),
+    )
+    first, second, third = condor_away.submit([job] * 3, pack=3).wait(PATIENCE)
+    assert first.done
+    assert Path("results/0/out").read_text() == "0\n"
+    assert [second.reason, third.reason] == [Reason.TIME_LIMIT] * 2
+    assert "shortly before its time limit" in str(second.message)
+    assert "it had not begun" in str(third.message)

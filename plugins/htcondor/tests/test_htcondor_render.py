@@ -600,3 +600,16 @@ def test_urgency_is_the_priority(urgency: int) -> None:
     text = render(submission(urgency=urgency)).files[0].text
     assert f"\npriority = {urgency}\n" in text
     assert "priority" not in render(submission()).files[0].text
+
+
+def test_a_pack_goes_on_after_an_eviction_and_knows_its_time() -> None:
+    """Where files are moved. At the limit HTCondor gives nothing back, so the pack stops before."""
+    asked = Resources(time="1m")
+    own = {"transfer": Transfer.SYSTEM, "transfer_sets": ("",), "resources": asked}
+    text = text_of(submission(pack=3, members=3, **own))
+    assert "when_to_transfer_output = ON_EXIT_OR_EVICT\n" in text
+    assert "ab_time_limit=60; export ab_time_limit; exec" in text
+    for other in (own, {"pack": 3, "members": 3, "resources": asked}):
+        text = text_of(submission(**other))
+        assert "ON_EXIT_OR_EVICT" not in text
+        assert "ab_time_limit" not in text

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from anybatch.model import State
+from anybatch.model import Reason, State
 from anybatch.records import Transfer
 
 if TYPE_CHECKING:
@@ -28,7 +28,11 @@ _OF_THE_PACK: dict[str, Any] = dict.fromkeys(
 )
 NOT_BEGUN = "it had not begun when its pack ended"
 WAITS = "its pack runs, and it has not had its turn yet"
+OUT_OF_TIME = "its pack stopped shortly before its time limit"
 NO_SIGN = "nothing of it came back from its pack"
+
+
+_OUT_OF_TIME = 124  #: the exit code of a pack that has stopped itself so (`pieces/apart.sh`)
 
 
 def status_of_member(
@@ -44,7 +48,10 @@ def status_of_member(
     """
     own: JobStatus = attrs.evolve(status, **_OF_THE_PACK, needs_record=record is None)
     if moved:
-        return _status_when_moved(own, record, begun=begun)
+        stopped = status.state is State.FAILED and status.exit_code == _OUT_OF_TIME
+        if stopped and not status.undelivered:
+            own = attrs.evolve(own, reason=Reason.TIME_LIMIT, message=OUT_OF_TIME)
+        return _status_when_moved(own, record, begun=begun, sign=NOT_BEGUN if stopped else NO_SIGN)
     if record is not None and record.conclusive:
         return attrs.evolve(own, state=State.RUNNING, reason=None, restarts=record.restarts)
     if begun or record is not None:
@@ -54,14 +61,20 @@ def status_of_member(
     return _with_message(own, NOT_BEGUN)
 
 
-def _status_when_moved(own: JobStatus, record: ExitRecord | None, *, begun: bool) -> JobStatus:
-    """Until the pack has ended nobody knows; then its files are there, or never will be."""
+def _status_when_moved(
+    own: JobStatus, record: ExitRecord | None, *, begun: bool, sign: str
+) -> JobStatus:
+    """Until the pack has ended nobody knows; then its files are there, or never will be.
+
+    Args:
+        sign: what it means that a job has left nothing.
+    """
     if not own.state.final:
         return own
     if record is not None and record.conclusive and not own.undelivered:
         state = State.DONE if record.exit_code == 0 else State.FAILED
         return attrs.evolve(own, state=state, reason=None, message=None, restarts=record.restarts)
-    return own if begun or record is not None else _with_message(own, NO_SIGN)
+    return own if begun or record is not None else _with_message(own, sign)
 
 
 def _with_message(own: JobStatus, text: str) -> JobStatus:

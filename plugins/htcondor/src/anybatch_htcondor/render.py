@@ -181,9 +181,17 @@ def _begin(submission: Submission) -> str:
     """
     umask = submission.limits.render_context.get("umask")
     if _travels(submission):
-        return 'true >_condor_stdout; exec /bin/sh ""$@""'
+        return f'true >_condor_stdout; {_clock(submission)}exec /bin/sh ""$@""'
     first = f"umask {umask}; " if umask else ""
     return f'{first}true >""$0""; exec /bin/sh ""$@""'
+
+
+def _clock(submission: Submission) -> str:
+    """Tells a pack its time limit: at the limit, HTCondor gives nothing back of what was done."""
+    time = submission.resources.time
+    if submission.pack == 1 or time is None:
+        return ""
+    return f"ab_time_limit={math.ceil(time.total_seconds())}; export ab_time_limit; "
 
 
 def _most_at_once(submission: Submission) -> int:
@@ -207,7 +215,8 @@ def _transfer(submission: Submission) -> Iterator[tuple[str, Any]]:
         yield "should_transfer_files", "NO"
         return
     yield "should_transfer_files", "YES"
-    yield "when_to_transfer_output", "ON_EXIT"
+    # A pack that is evicted goes on where it was; a job alone begins anew.
+    yield "when_to_transfer_output", "ON_EXIT" if submission.pack == 1 else "ON_EXIT_OR_EVICT"
     yield "transfer_input_files", "$(ab_parcels)"
     yield "transfer_output_files", ", ".join(f"{REMOTE_RUN_DIR}/{name}" for name in RETURNED_DIRS)
 

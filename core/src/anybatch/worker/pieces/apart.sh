@@ -34,3 +34,53 @@ ab_check_sets() {
 ab_move_out() { # LINE
     rm -rf -- "$ab_run/work/$1" 2>/dev/null
 }
+
+ab_go_on() { # where the pack was when the system took its machine away, in as much time as it has
+    ab_take_up
+    ab_limit=${ab_time_limit-} ab_clock='' ab_late=''
+    unset ab_time_limit
+    [ -z "$ab_limit" ] || ab_start_clock
+}
+
+ab_take_up() { # what the system kept lies beside .anybatch; records come last, as they are believed
+    for ab_name in stage-out logs start exit; do
+        ab_kept=${ab_run%/*}/$ab_name
+        [ -d "$ab_kept" ] || continue
+        mkdir -p -- "$ab_run/$ab_name" && cp -R -p -- "$ab_kept/." "$ab_run/$ab_name/" || return 0
+    done
+}
+
+# Some systems give nothing back at the end of the time. So the pack ends shortly before: its jobs are
+# asked to end, then ended.
+ab_start_clock() {
+    ab_margin=$((ab_limit / 10))
+    [ "$ab_margin" -le 60 ] || ab_margin=60
+    [ "$ab_margin" -ge 2 ] || ab_margin=2
+    [ "$ab_limit" -gt "$ab_margin" ] || return 0
+    trap ab_on_clock ALRM
+    (
+        trap 'kill "$ab_sleep" 2>/dev/null; exit' TERM
+        for ab_pause in "$((ab_limit - ab_margin))" "$((ab_margin / 2))"; do
+            sleep "$ab_pause" &
+            ab_sleep=$!
+            wait "$ab_sleep"
+            kill -s ALRM "$$"
+        done
+    ) &
+    ab_clock=$!
+}
+
+ab_on_clock() {
+    ab_interrupted=1
+    if [ -z "$ab_late" ]; then
+        ab_late=1
+        ab_on_pack_signal TERM
+    else
+        kill -s KILL $ab_running 2>/dev/null
+    fi
+}
+
+ab_stop_clock() {
+    [ -z "$ab_clock" ] || kill "$ab_clock" 2>/dev/null
+    [ -z "$ab_late" ] || exit 124 # as timeout(1) does
+}

@@ -82,6 +82,7 @@ ab_run_pack() { # SUBMISSION TASK [RESTARTS]
     ab_submission=$1 ab_restarts=${3:-0} ab_stopped='' ab_running='' ab_places=''
     # Set by systems that send a signal to all processes of a job, the lanes among them.
     ab_all_get_it=${ab_signalled_all-}
+    [ -z "$ab_apart" ] || ab_go_on
     ab_place=$((($2 - 1) * ab_pack))
     while [ "$ab_place" -lt "$(($2 * ab_pack))" ]; do
         ab_place=$((ab_place + 1))
@@ -105,6 +106,7 @@ ab_run_pack() { # SUBMISSION TASK [RESTARTS]
         ab_await "$ab_process"
     done
     [ -z "$ab_shares" ] || (ab_let_node_go)
+    [ -z "$ab_apart" ] || ab_stop_clock
     [ -z "$ab_stopped" ] # else jobs are left that have not begun
     exit
 }
