@@ -55,7 +55,7 @@ def values(jobs: Sequence[Job]) -> list[tuple[object, ...]]:
         ("cut=5.15,5.2,5.20", (5.15, 5.2, "5.20")),
         ("x=a,1..3,b", ("a", 1, 2, 3, "b")),
         ("x=a=b", ("a=b",)),
-        ("x=../data,1...3", ("../data", "1...3")),
+        ("x=../data,1...3,a..b,1..2/x", ("../data", "1...3", "a..b", "1..2/x")),
     ],
 )
 def test_values_of_a_parameter(text: str, expected: object) -> None:
@@ -72,6 +72,11 @@ def test_values_of_a_parameter(text: str, expected: object) -> None:
         ("seed=1,,2", "an empty value"),
         ("seed=0..3..0", "a step of 0"),
         ("seed=00..9999999", "more than 1,000,000 values"),
+        ("seed=1..", "looks like a range"),
+        ("seed=..5", "looks like a range"),
+        ("seed=1..1e9", "looks like a range"),
+        ("cut=1.0..2.0", "looks like a range"),
+        ("seed=9..1..-2", "looks like a range"),
         ("seed=0..9999999,3", "more than 1,000,000 values"),
     ],
 )
@@ -89,6 +94,13 @@ def test_parameters_multiply() -> None:
         {"t": 1, "1": "l", "p": 7},
         {"t": 1, "1": "l", "p": 8},
     ]
+
+
+@pytest.mark.parametrize("name", ["inputs", "index", "a b", "é", "-x"])
+def test_a_name_that_means_something_else_is_refused(name: str) -> None:
+    """Also `inputs`, which stands for the files of a split job."""
+    with pytest.raises(JobError, match=f"--param: parameter '{name}': "):
+        many(params=[f"{name}=1,2"])
 
 
 def test_zip_takes_the_first_of_each() -> None:

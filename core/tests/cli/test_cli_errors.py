@@ -34,6 +34,11 @@ def nothing_submitted(home: Path) -> bool:
         (["--time", "1:30", "--", "true"], "'1:30' has two readings; write 1h30m or 1m30s"),
         (["--cores", "0", "--", "true"], "--cores: must be a whole number, 1 or more: '0'"),
         (["--cores", "two", "--", "true"], "--cores: must be a whole number, 1 or more: 'two'"),
+        (["--retry", "1", "--retry", "2", "--", "true"], "--retry: TIMES is given twice"),
+        (
+            ["--retry", "lost=1", "--retry", "lost=2", "--", "true"],
+            "--retry: lost is given twice, and only one can hold",
+        ),
         (["--retry", "-1", "--", "true"], "--retry: times must be a whole number, 0 or more: -1"),
         (["--count", "9" * 13, "--", "true"], "--count: a run can have at most 1000000 jobs"),
         (["--count", "9" * 5000, "--", "true"], "--count: must be a whole number, 1 or more: '99"),

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 _many = option_group("Many jobs")
 _RANGE = re.compile(r"(-?\d{1,18})\.\.(-?\d{1,18})(?:\.\.(\d{1,18}))?", re.ASCII)
+_NUMBER = r"[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?"
+_LIKE_RANGE = re.compile(rf"{_NUMBER}\.\.(?:{_NUMBER}(?:\.\.{_NUMBER})?)?|\.\.{_NUMBER}", re.ASCII)
 
 Columns = dict[str, Any]
 
@@ -54,6 +56,11 @@ def _values(part: str, text: str) -> Sequence[Any]:
     if not part:
         raise ValueError(f"an empty value in {text!r:.80}; for an empty text use --table")
     found = _RANGE.fullmatch(part)
+    if not found and _LIKE_RANGE.fullmatch(part):
+        raise ValueError(
+            f"{part!r:.80} looks like a range, and is none; write FIRST..LAST or "
+            f"FIRST..LAST..STEP in whole numbers, or use --table for a text"
+        )
     if not found:
         return (parameters.read(part),)
     first, last, step = int(found[1]), int(found[2]), int(found[3] or 1)
@@ -196,6 +203,8 @@ def _axes(given: Mapping[str, Any]) -> Iterator[Columns]:
     for number, file in enumerate(given["each"], 1):
         yield {str(number): read_lines(file)}
     for name, values in given["params"]:
+        if problem := parameters.check_names([name]):
+            raise JobError(f"--param: {problem}")
         yield {name: values}
 
 

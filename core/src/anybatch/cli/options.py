@@ -297,7 +297,16 @@ def _overlaid(job: Job, given: Mapping[str, Any], settings: Mapping[str, Mapping
 
 
 def _retry(retry: Retry, given: Iterable[int | RetryRule]) -> Retry:
-    """*retry* with what was given beside it, rule by rule."""
+    """*retry* with what was given beside it, rule by rule.
+
+    Raises:
+        JobError: two of these are about the same.
+    """
+    given = list(given)
+    what = [one.reason.value if isinstance(one, RetryRule) else "TIMES" for one in given]
+    for one in what:
+        if what.count(one) > 1:
+            raise JobError(f"--retry: {one} is given twice, and only one can hold")
     for one in given:
         if isinstance(one, RetryRule):
             others = (rule for rule in retry.rules if rule.reason is not one.reason)
