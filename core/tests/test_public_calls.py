@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +13,8 @@ from anybatch.errors import UsageError
 from anybatch.executor import Executor
 from anybatch.jobfile import read_job
 from anybatch.model import Job, Resources, Retry
+from anybatch.packing import Pack
+from anybatch.retries import RetryRule
 from anybatch.session import Session
 
 from .toy import Toy, local_host, plugins_of, session_of
@@ -71,6 +74,41 @@ CALLS: dict[str, Callable[[Any, Run, Session], object]] = {
         f"Resources.{field}": lambda value, run, session, field=field: Resources(**{field: value})
         for field in RESOURCES
     },
+    **{
+        f"sweep.{name}": lambda value, run, session, name=name: Job(["true"]).sweep(
+            {"seed": [1]}, **{name: value}
+        )
+        for name in ("zip", "jobs", "seed2")
+    },
+    "sweep": lambda value, run, session: Job(["true"]).sweep(value),
+    "sweep.each": lambda value, run, session: Job(["true"]).sweep(seed=[1, value]),
+    "sweep.name": lambda value, run, session: Job(["true"]).sweep(
+        {value if isinstance(value, Hashable) else object(): [1]}
+    ),
+    "sweep.command": lambda value, run, session: Job.sweep(value, seed=[1]),
+    "split": lambda value, run, session: Job(["true"]).split(value, jobs=1),
+    "split.each": lambda value, run, session: Job(["true"]).split(["a", value], jobs=1),
+    "split.per_job": lambda value, run, session: Job(["true"]).split(["a"], per_job=value),
+    "split.jobs": lambda value, run, session: Job(["true"]).split(["a"], jobs=value),
+    "split.values": lambda value, run, session: Job(["true"]).split(["a"], value, jobs=1),
+    "from_dict": lambda value, run, session: Job.from_dict(value),
+    **{
+        f"from_dict.{name}": lambda value, run, session, name=name: Job.from_dict(
+            {"command": ["true"], name: value}
+        )
+        for name in (*JOB_FIELDS, "command", "input_list", "checkpoint")
+    },
+    **{
+        f"RetryRule.{name}": lambda value, run, session, name=name: RetryRule(
+            **{"reason": "exit_code", "times": 1, name: value}
+        )
+        for name in ("reason", "times", "codes", "memory", "time", "most", "pause", "avoid_host")
+    },
+    "Retry.rules": lambda value, run, session: Retry(1, rules=value),
+    "terminate.reason": lambda value, run, session: run.terminate(reason=value),
+    "plan.side_by_side": lambda value, run, session: session.plan(
+        Job(["true"]), pack=Pack(2, value)
+    ),
     "Retry.times": lambda value, run, session: Retry(value),
     "Retry.on": lambda value, run, session: Retry(1, on=value),
     "Session.system": _session("system"),

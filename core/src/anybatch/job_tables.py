@@ -26,8 +26,10 @@ def read_fields(content: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a job from a table.
 
     Raises:
-        JobError: an unknown key, or a value of a wrong type.
+        JobError: it is no table; an unknown key, or a value of a wrong type.
     """
+    if not isinstance(content, Mapping):
+        raise JobError(f"a job is described by a table, not by {shown(content)}")
     fields = _checked(content, JOB_KEYS, "")
     if "command" not in fields:
         raise JobError("the key 'command' is missing")

@@ -220,7 +220,7 @@ class Job:
         """
         job = self if isinstance(self, Job) else Job(self)
         return Jobs(job, sweeps.Table()).split(
-            files, {**(values or {}), **more}, per_job=per_job, jobs=jobs
+            files, sweeps.named(values, more), per_job=per_job, jobs=jobs
         )
 
 

@@ -106,8 +106,10 @@ def named(values: Mapping[str, Any] | None, more: Mapping[str, Any]) -> dict[str
     """All values by the names of their parameters.
 
     Raises:
-        JobError: something cannot be a parameter's name.
+        JobError: it is no table, or something cannot be a parameter's name.
     """
+    if not isinstance(values, Mapping | None):
+        raise JobError(f"values must be a dict, of each parameter's values, not {shown(values)}")
     given = {**(values or {}), **more}
     if problem := parameters.check_names(given):
         raise JobError(problem)
@@ -126,8 +128,13 @@ def sweep(values: Mapping[str, Any], *, zipped: bool, jobs: int | None) -> list[
         JobError: a name or value that cannot be, columns of different length, too many values,
             another number of jobs.
     """
-    if jobs is not None and (isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1):
-        raise JobError(f"jobs must be a whole number, 1 or more: {shown(jobs)}")
+    if not isinstance(zipped, bool):
+        raise JobError(
+            f"zip must be True or False, not {shown(zipped)}; a parameter called zip goes into a "
+            f"dict: sweep({{'zip': ...}})"
+        )
+    if jobs is not None:
+        _check_number("jobs", jobs)
     if not values and jobs is None:
         raise JobError("no values to sweep over; give for example seed=range(10)")
     if not values or zipped:
@@ -139,6 +146,11 @@ def sweep(values: Mapping[str, Any], *, zipped: bool, jobs: int | None) -> list[
     if jobs is not None and count != jobs:
         raise JobError(f"these values make {count:,} jobs, not {jobs:,}")
     return axes
+
+
+def _check_number(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value < _SMALL:
+        raise JobError(f"{name} must be a whole number, 1 or more: {shown(value)}")
 
 
 def along(values: Mapping[str, Any], length: int | None, **made: Column) -> Axis:
@@ -238,14 +250,14 @@ def read_files(files: Iterable[str | os.PathLike[str]]) -> list[str]:
         JobError: it is no list of such, or has no end.
     """
     if _is_single(files):
-        raise JobError(f"files must be a list of paths and addresses, not {files!r:.100}")
+        raise JobError(f"files must be a list of paths and addresses, not {shown(files)}")
     most = _MOST if _has_length(files) else MOST_JOBS
     listed = list(itertools.islice(files, most + 1))
     if len(listed) > most:
         raise JobError(f"there are more than {most:,} files, or no end of them; give a list")
     for file in listed:
         if not isinstance(file, (str, os.PathLike)) or not isinstance(os.fspath(file), str):
-            raise JobError(f"files must be paths and addresses, not {file!r:.100}")
+            raise JobError(f"files must be paths and addresses, not {shown(file)}")
     if not listed:
         raise JobError("there are no files to split")
     return [os.fspath(file) for file in listed]
@@ -264,9 +276,8 @@ def parts(files: Sequence[str], per_part: int | None, number: int | None) -> lis
     if (per_part is None) == (number is None):
         raise JobError("say how to split: per_job, the files of a job, or jobs, how many there are")
     for name, value in (("per_job", per_part), ("jobs", number)):
-        wrong = isinstance(value, bool) or not isinstance(value, int) or value < 1
-        if value is not None and wrong:
-            raise JobError(f"{name} must be a whole number, 1 or more: {value!r:.50}")
+        if value is not None:
+            _check_number(name, value)
     if per_part is not None:
         return [tuple(files[start : start + per_part]) for start in range(0, len(files), per_part)]
     assert number is not None

@@ -77,7 +77,7 @@ def read_signal(text: str) -> str:
     known = [name.removeprefix("SIG") for name in signals.Signals.__members__]
     name = text.upper().removeprefix("SIG")
     if name not in known:
-        raise UsageError(f"unknown signal {text!r:.50}{did_you_mean(name, known)}")
+        raise UsageError(f"unknown signal {shown(text)}{did_you_mean(name, known)}")
     return name
 
 
@@ -92,7 +92,7 @@ def check_reason(reason: str | None, signal: str | None) -> None:
     if signal is not None:
         raise UsageError("a reason is kept for jobs that are stopped, not for a signal")
     if not isinstance(reason, str) or not reason.strip() or not reason.isprintable():
-        raise UsageError(f"reason must be a line of text, not {reason!r:.100}")
+        raise UsageError(f"reason must be a line of text, not {shown(reason)}")
     if len(reason) > _LONGEST:
         raise UsageError(f"reason has {len(reason)} characters; {_LONGEST} are allowed")
 
