@@ -304,9 +304,9 @@ def _retry(retry: Retry, given: Iterable[int | RetryRule]) -> Retry:
     """
     given = list(given)
     what = [one.reason.value if isinstance(one, RetryRule) else "TIMES" for one in given]
-    for one in what:
-        if what.count(one) > 1:
-            raise JobError(f"--retry: {one} is given twice, and only one can hold")
+    for name in what:
+        if what.count(name) > 1:
+            raise JobError(f"--retry: {name} is given twice, and only one can hold")
     for one in given:
         if isinstance(one, RetryRule):
             others = (rule for rule in retry.rules if rule.reason is not one.reason)
