@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -73,6 +74,29 @@ def test_it_comes_to_an_end(start: Start, toy: Toy) -> None:
     assert (run.jobs[0].state, run.jobs[0].reason) == (State.FAILED, Reason.CHECKPOINTED)
     [planned] = start().plan(Job(TRUE, checkpoint=True)).submissions
     assert [rule.times for rule in planned.retry.rules] == [CHECKPOINTS]
+
+
+@pytest.mark.parametrize(
+    ("lasted", "expected"),
+    [
+        (timedelta(seconds=1), [0, 0, 0, 0, 0, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]),
+        (timedelta(minutes=30), [0] * 15),
+    ],
+)
+def test_a_job_that_saves_nothing_is_run_again_more_and_more_rarely(
+    start: Start, toy: Toy, clock: Clock, lasted: timedelta, expected: list[int]
+) -> None:
+    """It would fill the queue of everybody with its submit commands; one that works pauses not."""
+    run = start().submit(Job(TRUE, checkpoint=True))
+    pauses = []
+    for _ in expected:
+        now = datetime.now(timezone.utc)
+        end(run, toy, "exit-85", exit_code=85, started=now - lasted, ended=now)
+        job = run.watched.state.jobs[0]
+        pauses.append(run.watched.state.submissions[job.submission].planned.pause.total_seconds())
+        clock.sleep(pauses[-1] + 1)
+        run._engine.step(force=True)
+    assert pauses == expected
 
 
 @pytest.mark.parametrize("job", [Job(TRUE), Job(TRUE, retry={"checkpointed": 5})])

@@ -9,6 +9,7 @@ import attrs
 
 from anybatch.retries import RetryRule
 from anybatch.runs.further import FurtherSubmissions
+from anybatch.states import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
     from anybatch.planning.plan import Planned
     from anybatch.runs.entries import JobRecord
     from anybatch.runs.state import RunState
+
+
+SHORT = timedelta(minutes=1)  #: of an attempt that has hardly saved anything
+_FREE = 4  #: checkpoints after which those that are short are paced
+_LONGEST_PAUSE = timedelta(minutes=5)
 
 
 def to_be_retried(run: RunState, outcome: Outcome) -> bool:
@@ -68,6 +74,7 @@ class _Like:
     submission: int
     rule: RetryRule | None
     avoid: tuple[str, ...]
+    pause: timedelta
 
 
 def plan_retries(run: RunState, outcomes: Iterable[Outcome], host: Host) -> Iterator[Planned]:
@@ -85,9 +92,8 @@ def plan_retries(run: RunState, outcomes: Iterable[Outcome], host: Host) -> Iter
     for like, indices in groups.items():
         old, rule = run.submissions[like.submission].planned, like.rule
         resources = old.submission.resources
-        pause = rule.pause if rule else timedelta(0)
         made = further.make(
-            attrs.evolve(old, waits=(), pause=pause),
+            attrs.evolve(old, waits=(), pause=like.pause),
             indices,
             attempt=old.attempt + 1,
             resources=_grown(resources, rule) if rule else resources,
@@ -104,4 +110,22 @@ def _like(run: RunState, outcome: Outcome) -> _Like:
     avoid = planned.submission.avoid
     if rule is not None and rule.avoids and outcome.host:
         avoid = tuple(dict.fromkeys((*avoid, outcome.host)))
-    return _Like(job.submission, rule, avoid)
+    return _Like(job.submission, rule, avoid, _pause(outcome, rule, _used(job, planned, rule)))
+
+
+def _pause(outcome: Outcome, rule: RetryRule | None, used: int) -> timedelta:
+    """How long the next attempt waits.
+
+    A job that asks again and again at once saves nothing, and its submit commands are in the way of
+    others'. So where the rule says nothing, the pause grows after some of them.
+
+    Args:
+        used: how many attempts the rule has given the job.
+    """
+    pause = rule.pause if rule is not None else timedelta(0)
+    checkpointed = outcome.reason is Reason.CHECKPOINTED and not pause
+    if not checkpointed or outcome.started is None or outcome.ended is None:
+        return pause
+    if used <= _FREE or outcome.ended - outcome.started >= SHORT:
+        return pause
+    return min(timedelta(seconds=2.0 ** min(used - _FREE, 20)), _LONGEST_PAUSE)
