@@ -116,7 +116,7 @@ def test_thirty_thousand_addresses_are_no_word(isolated: Path) -> None:
     assert (lists / "1").read_text().splitlines() == files[15_000:]
     assert json.loads((lists / "0.json").read_text()) == files[:15_000]
     lines = (run.folder / "tasks" / "0.0").read_text().splitlines()
-    assert 'export ANYBATCH_PARAM_SYST=down ANYBATCH_INPUT_LIST="$ab_run"/lists/0/1;' in lines[3]
+    assert 'export ANYBATCH_PARAM_SYST=down ANYBATCH_INPUT_LIST="$ab_own"/lists/0/1;' in lines[3]
     assert max(map(len, lines)) < 300
     assert {path.stat().st_mode & 0o777 for path in lists.iterdir()} == {0o600}
 
