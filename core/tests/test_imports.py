@@ -188,6 +188,7 @@ FLOW = (
         "urgency",
         "arguments",
         "states",
+        "counts",
         "resources",
         "retries",
         "job_fields",
@@ -212,7 +213,8 @@ FLOW = (
         "system",
         "transfer",
     ),
-    *("ownership", "localfiles", "tails", "locallease", "localhost", "inside", "commands"),
+    *("ownership", "localfiles", "tails", "failures", "locallease", "localhost", "inside"),
+    "commands",
     *("plugins", "settings", "detection", "worker", "planning", "runs", "local"),
     *(
         "run",

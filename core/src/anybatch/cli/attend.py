@@ -10,12 +10,12 @@ from anybatch.cli.base import (
     INTERRUPTED,
     Command,
     Unusable,
-    count_jobs,
     echo,
     json_option,
     print_json,
     say,
 )
+from anybatch.counts import count_jobs
 from anybatch.errors import AnybatchError
 from anybatch.model import State
 

@@ -123,11 +123,6 @@ def say(text: str) -> None:
     click.echo(f"anybatch: {shown(text)}", err=True)
 
 
-def count_jobs(number: int) -> str:
-    """`1 job`, `3 jobs`."""
-    return "1 job" if number == 1 else f"{number} jobs"
-
-
 def print_json(plain: object) -> None:
     """Print the answer for programs. Characters beyond ASCII are escaped, so any text passes."""
     click.echo(json.dumps(plain))

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import attrs
 import click
 
-from anybatch.cli.base import Command, Unusable, count_jobs, echo, json_option, print_json, say
+from anybatch.cli.base import Command, Unusable, echo, json_option, print_json, say
 from anybatch.cli.params import complete_active_run
 from anybatch.cli.status import NONE
 from anybatch.cli.waiting import effect, tell_some
+from anybatch.counts import count_jobs
 from anybatch.errors import AnybatchError, UsageError
 
 if TYPE_CHECKING:

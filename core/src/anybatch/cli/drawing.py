@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from anybatch.counts import write_counts
 from anybatch.model import State
 from anybatch.units import format_duration
 
@@ -53,11 +54,6 @@ class View:
     def ended(self) -> int:
         """How many have their verdict."""
         return sum(number for state, number in self.counts.items() if state.final)
-
-
-def write_counts(counts: Mapping[State, int]) -> str:
-    """`3 running, 2 done`."""
-    return ", ".join(f"{number} {state.value}" for state, number in counts.items())
 
 
 def write_line(view: View) -> str:

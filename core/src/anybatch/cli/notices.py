@@ -11,7 +11,7 @@ import sys
 import termios
 from typing import TYPE_CHECKING, Any
 
-from anybatch.cli.base import count_jobs
+from anybatch.counts import count_jobs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

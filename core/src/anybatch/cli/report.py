@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from anybatch.cli.base import count_jobs, echo_exact
-from anybatch.cli.drawing import write_counts
+from anybatch.cli.base import echo_exact
+from anybatch.counts import count_jobs, write_counts
 from anybatch.errors import FolderAway
 from anybatch.model import State
 from anybatch.parameters import describe

@@ -9,7 +9,7 @@ import attrs
 import click
 
 from anybatch.cli.attend import not_submitted
-from anybatch.cli.base import INTERRUPTED, Command, count_jobs, json_option, print_json, say
+from anybatch.cli.base import INTERRUPTED, Command, json_option, print_json, say
 from anybatch.cli.failures import tell_failures
 from anybatch.cli.interrupts import defer_interrupt
 from anybatch.cli.options import (
@@ -21,6 +21,7 @@ from anybatch.cli.options import (
 from anybatch.cli.params import complete_run
 from anybatch.cli.report import print_rerun, rerun_record, run_record
 from anybatch.cli.waiting import await_jobs, resume_hint
+from anybatch.counts import count_jobs
 from anybatch.model import Resources, State
 
 if TYPE_CHECKING:

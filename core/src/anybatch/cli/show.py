@@ -9,10 +9,10 @@ import attrs
 import click
 
 from anybatch.cli.base import Command, echo, json_option, print_json, say
-from anybatch.cli.drawing import write_counts
-from anybatch.cli.failures import grouped
 from anybatch.cli.params import complete_run
 from anybatch.cli.report import age, run_record, utc
+from anybatch.counts import write_counts
+from anybatch.failures import grouped
 from anybatch.tails import last_lines
 from anybatch.units import format_duration, format_size
 

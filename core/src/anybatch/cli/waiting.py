@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from anybatch.cli.base import count_jobs, say
+from anybatch.cli.base import say
+from anybatch.counts import count_jobs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -32,7 +32,7 @@ from anybatch.planning.plan import Planned, RunLimit, token
 from anybatch.planning.transfer_layout import make_links
 from anybatch.ranges import read_ranges, write_ranges
 from anybatch.records import Submission
-from anybatch.runs import described
+from anybatch.runs import described, shapes
 from anybatch.runs.described import Described
 from anybatch.runs.serialization import from_plain, read_path, read_time, to_plain, write_path
 from anybatch.worker.layout import page_folders
@@ -220,11 +220,11 @@ def _read_planned(
     return Planned(
         submission=attrs.evolve(submission, settings=restore_types(settings)),
         indices=indices,
-        waits=tuple((_text(name), _index(index)) for name, index in plain["waits"]),
+        waits=tuple((shapes.text(name), shapes.index(index)) for name, index in plain["waits"]),
         retry=from_plain(plain["retry"], Retry),
-        attempt=_whole(plain["attempt"]),
+        attempt=shapes.whole(plain["attempt"]),
         pack=pack,
-        checkpoint=_whole(plain.get("checkpoint", 0)),
+        checkpoint=shapes.whole(plain.get("checkpoint", 0)),
         skipped=plain.get("skipped") is True,
         pause=timedelta(seconds=plain.get("pause", 0)),
     )
@@ -274,7 +274,11 @@ def _read(
             f"cannot read run {plain['run']!s:.50}: it was written by another version of anybatch "
             f"(format {plain['format']!s:.50}; this version reads {FORMAT})"
         )
-    run, system, count = _text(plain["run"]), _text(plain["system"]), _whole(plain["count"])
+    run, system, count = (
+        shapes.text(plain["run"]),
+        shapes.text(plain["system"]),
+        shapes.whole(plain["count"]),
+    )
     if run != folder.name:
         raise ValueError(f"it belongs to the run {run:.50}")
     if not count:
@@ -298,53 +302,16 @@ def _read(
         run=run,
         system=system,
         count=count,
-        host=_text(plain["host"]),
-        user=_text(plain["user"]),
+        host=shapes.text(plain["host"]),
+        user=shapes.text(plain["user"]),
         folder=folder,
         base=read_path(plain["base"]),
         created=read_time(plain["created"]),
-        stdout=_logs(plain["stdout"], count),
-        stderr=_logs(plain["stderr"], count),
-        labels=_labels(plain["labels"], count),
+        stdout=shapes.logs(plain["stdout"], count),
+        stderr=shapes.logs(plain["stderr"], count),
+        labels=shapes.labels(plain["labels"], count),
         limit=from_plain(plain.get("limit", {}), RunLimit),
-        templates=_ranges(plain.get("templates", ""), count),
+        templates=shapes.ranges(plain.get("templates", ""), count),
         described=Described(folder, host, count, has_params=plain.get("params") is True),
         submissions=submissions,
     )
-
-
-def _logs(plain: Any, count: int) -> tuple[tuple[str, str], ...]:
-    spans = tuple((_text(indices), _text(name)) for indices, name in plain)
-    for indices, _ in spans:
-        read_ranges(indices, below=count)
-    return spans
-
-
-def _ranges(plain: Any, count: int) -> str:
-    read_ranges(_text(plain), below=count)
-    return _text(plain)
-
-
-def _labels(plain: Any, count: int) -> tuple[tuple[str, Mapping[str, str]], ...]:
-    spans = tuple((_text(indices), table) for indices, table in plain)
-    for indices, table in spans:
-        read_ranges(indices, below=count)
-        for name, label in table.items():
-            _text(name), _text(label)
-    return spans
-
-
-def _text(plain: Any) -> str:
-    if not isinstance(plain, str):
-        raise TypeError(f"{plain!r:.100} is not a string")
-    return plain
-
-
-def _whole(plain: Any) -> int:
-    if not isinstance(plain, int) or isinstance(plain, bool) or plain < 0:
-        raise TypeError(f"{plain!r:.100} is not a whole number")
-    return plain
-
-
-def _index(plain: Any) -> int | None:
-    return None if plain is None else _whole(plain)
