@@ -214,7 +214,7 @@ FLOW = (
         "transfer",
     ),
     *("ownership", "localfiles", "tails", "failures", "locallease", "localhost", "inside"),
-    "commands",
+    *("commands", "notifying"),
     *("plugins", "settings", "detection", "worker", "planning", "runs", "local"),
     *(
         "run",

@@ -13,7 +13,7 @@ import asyncio
 import time
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from anybatch import arguments
 from anybatch.errors import AnybatchError
@@ -43,13 +43,13 @@ class Session:
         self._threads = ThreadPoolExecutor(thread_name_prefix="anybatch-submit")
         self._unwanted: list[Future[Any]] = []
 
-    async def submit(self, jobs: Job | Iterable[Job], **limits: int | None) -> Run:
+    async def submit(self, jobs: Job | Iterable[Job], **given: Any) -> Run:
         """See `anybatch.Session.submit`.
 
         If the task is cancelled meanwhile, the jobs are not submitted, or stopped as soon as they
         are. What hinders that is told to `on_notice`.
         """
-        order = _Order(self.blocking, jobs, limits)
+        order = _Order(self.blocking, jobs, given)
         submitting = self._threads.submit(order.submit)
         try:
             return Run(await asyncio.wrap_future(submitting), self.blocking)
@@ -90,10 +90,10 @@ class _Order:
         self,
         session: BlockingSession,
         jobs: Job | Iterable[Job],
-        limits: Mapping[str, int | None],
+        given: Mapping[str, Any],
     ) -> None:
         self._session = session
-        self._plan = partial(session.plan, jobs, **cast("dict[str, Any]", limits))
+        self._plan = partial(session.plan, jobs, **given)
         self.cancelled = False
         self.run: BlockingRun | None = None
 

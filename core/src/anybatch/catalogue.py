@@ -209,6 +209,14 @@ class Catalogue:
             for run, some in chosen.items()
         ]
 
+    def find(self, name: str) -> tuple[Run, int | None]:
+        """See `Session.find`."""
+        chosen = self.select([name])
+        if len(chosen) != 1 or (chosen[0].named and len(chosen[0].indices) > 1):
+            raise UsageError(f"one job or run is needed here, not {shown(name)}")
+        [one] = chosen
+        return one.run, one.indices[0] if one.named else None
+
     def _select(self, selection: Selection) -> Iterator[Chosen]:
         every = selection.run == ALL
         runs = self.active() if every else [self._attach(find_run(self.index, selection))]

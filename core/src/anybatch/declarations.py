@@ -69,6 +69,7 @@ class Setting:
             such a field and has such a value is refused.
         absolute: makes a text of the setting that stands in a settings file absolute; called with
             the text and the file's folder. Others start where the user stands.
+        shown: writes a text of the setting as people and logs may see it, if it may hold a secret.
     """
 
     name: str = attrs.field(validator=is_a(str))
@@ -80,6 +81,7 @@ class Setting:
     same_as: str = attrs.field(default="", validator=_is_of_a_job)
     overlaps: Mapping[str, str] = attrs.field(factory=dict, validator=_are_of_a_job)
     absolute: Callable[[str, Path], str] | None = None
+    shown: Callable[[str], str] | None = None
 
 
 @attrs.frozen

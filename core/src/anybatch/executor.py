@@ -211,7 +211,7 @@ class Executor:
     def _plan(self, jobs: Sequence[Job]) -> Plan:
         for job in jobs:
             _check(job)
-        return self.session.plan(jobs, require_one_job_each=True)
+        return self.session.plan(jobs, require_one_job_each=True, notify=())
 
     def _hand_over(self, plan: Plan, given: Sequence[_Given]) -> None:
         try:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from anybatch import arguments
 from anybatch.arguments import KEEP
 from anybatch.errors import NotAccepted
+from anybatch.planning.notify_request import read_request
+from anybatch.runs import requests
 from anybatch.runs.gate import change_limit
 from anybatch.runs.known import KnownRun
 from anybatch.runs.rerun import Rerun, Wanted, read_wanted
@@ -202,6 +204,29 @@ class Run(KnownRun):
     def _wanted(self, indices: Iterable[int] | None, **changes: Any) -> Wanted:
         named = None if indices is None else {job.index for job in self._jobs(indices)}
         return read_wanted(self.system, self._settings, named, **changes)
+
+    def notify(self, targets: Iterable[str] | None = None, *, on: str | None = None) -> None:
+        """Have somebody told how the run ended, beside those who are told anyway.
+
+        Of a run that has ended they are told at once. Whom its end is on record to be told to, is
+        not told again.
+
+        Args:
+            targets: whom, as in `Session.submit`; None: as the settings say.
+            on: `end`, or `failure`: only if a job is not done.
+
+        Raises:
+            UsageError: a target is none, or cannot be told from here.
+            FolderError: the run's folder cannot be written.
+        """
+        host = self._engine.host
+        request, notes = read_request(self._settings, host, arguments.folder(None), targets, on)
+        for note in notes:
+            self._engine.on_notice(note)
+        if request:
+            requests.add(self.folder, request, host)
+            self._engine.reopening.look_again(self.watched)
+            self._engine.put_away([self.watched])
 
     def limit(self, *, max_running: int | None = KEEP, max_queued: int | None = KEEP) -> RunLimit:
         """Change how many jobs of the run there may be at once. What runs already runs on.

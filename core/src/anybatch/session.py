@@ -8,11 +8,11 @@ from anybatch import arguments
 from anybatch.arguments import KEEP
 from anybatch.catalogue import Catalogue
 from anybatch.detection import choose, given_name, must_be_here, stands_for
-from anybatch.errors import UsageError, shown
 from anybatch.history import Wanted, history
 from anybatch.localhost import LocalHost
 from anybatch.packing import read_pack
 from anybatch.planning.expansion import list_jobs
+from anybatch.planning.notify_request import read_request
 from anybatch.planning.plan import Plan, read_limit
 from anybatch.planning.planner import Planner
 from anybatch.plugins.calls import Hooks
@@ -25,7 +25,6 @@ from anybatch.settings.sources import load_settings, runs_folder
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
-    from types import TracebackType
 
     from anybatch.catalogue import Chosen
     from anybatch.errors import AnybatchError
@@ -117,6 +116,8 @@ class Session:
         pack: Pack | int | None = None,
         max_running: int | None = None,
         max_queued: int | None = None,
+        notify: Iterable[str] | None = None,
+        notify_on: str | None = None,
     ) -> Plan:
         """What `submit` would do, as text; nothing is written. Arguments as for `submit`.
 
@@ -130,6 +131,7 @@ class Session:
             forks.refuse()
         listed = list_jobs(jobs, self.settings.core("max_jobs"))
         limit = read_limit(self.settings, max_running, max_queued)
+        request = read_request(self.settings, self.host, self.folder, notify, notify_on)
         with must_be_here(self.system):
             planner = Planner(
                 self.system,
@@ -139,13 +141,14 @@ class Session:
                 base=self.folder,
                 pack=read_pack(pack),
             )
-            return planner.plan_all(
+            plan = planner.plan_all(
                 listed,
                 self.runs_folder,
                 self._catalogue.waits,
                 require_one_job_each=require_one_job_each,
                 limit=limit,
             )
+        return plan.with_request(*request)
 
     def submit(
         self,
@@ -154,6 +157,8 @@ class Session:
         pack: Pack | int | None = None,
         max_running: int | None = None,
         max_queued: int | None = None,
+        notify: Iterable[str] | None = None,
+        notify_on: str | None = None,
     ) -> Run:
         """Submit one job or many as one run.
 
@@ -165,13 +170,17 @@ class Session:
             max_running: most jobs of the run that run at once; None: as the settings say.
             max_queued: most that wait in the batch system at once; what is left is handed over
                 as room comes, by whoever watches the run.
+            notify: whom to tell how the run ended (`["mail", "https://..."]`); empty: nobody;
+                None: as the settings say. Whoever sees the end tells, once.
+            notify_on: `end`, or `failure`: only if a job is not done.
 
         Raises:
             UsageError: a job or setting that cannot be; nothing was submitted.
             FolderError: the run's folder or the index cannot be written; nothing was submitted.
         """
         limits: dict[str, Any] = {"max_running": max_running, "max_queued": max_queued}
-        return self.submit_plan(self.plan(jobs, pack=pack, **limits))
+        wish: dict[str, Any] = {"notify": notify, "notify_on": notify_on}
+        return self.submit_plan(self.plan(jobs, pack=pack, **limits, **wish))
 
     def submit_plan(self, plan: Plan) -> Run:
         """Submit what `plan` has returned, once.
@@ -227,11 +236,7 @@ class Session:
             UsageError: several jobs or runs are chosen.
             RunNotFound, FolderError: as for `select`.
         """
-        chosen = self.select(name)
-        if len(chosen) != 1 or (chosen[0].named and len(chosen[0].indices) > 1):
-            raise UsageError(f"one job or run is needed here, not {shown(name)}")
-        [one] = chosen
-        return one.run, one.indices[0] if one.named else None
+        return self._catalogue.find(name)
 
     def runs(self, *, label: str | None = None, untold: bool = False) -> list[Run]:
         """This user's runs that may still change, oldest first.
@@ -339,10 +344,5 @@ class Session:
     def __enter__(self) -> Session:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +15,7 @@ from anybatch.cli.base import (
     print_json,
     say,
 )
+from anybatch.cli.notify_options import NOTIFY_OPTIONS, add_wish
 from anybatch.counts import count_jobs
 from anybatch.errors import AnybatchError
 from anybatch.model import State
@@ -41,17 +42,21 @@ anybatch watch --stop""",
     "it ends when no run is left that may change.",
 )
 @click.option("--stop", is_flag=True, help="End the watching in the background. Jobs continue.")
+@NOTIFY_OPTIONS[0]
+@NOTIFY_OPTIONS[1]
 @json_option
-def watch(daemon: bool, stop: bool, as_json: bool) -> None:
+def watch(daemon: bool, stop: bool, as_json: bool, **given: Any) -> None:
     """Watch all your runs, and submit what waits.
 
     Jobs wait for room, or for other jobs. Without options, watches here until no run is left that
-    may change.
+    may change. With --notify, somebody is told of the end of each run that is active now.
     """
     from anybatch import attendant
 
     if daemon and stop:
         raise Unusable("--daemon and --stop cannot be used together")
+    if given["notify"]:
+        _add_wish(given)
     one = attendant.Attendant()
     if stop:
         told = "no longer watching" if one.stop() else "nobody was watching"
@@ -62,6 +67,13 @@ def watch(daemon: bool, stop: bool, as_json: bool) -> None:
         attendant.watch(say)
     if as_json:
         print_json({"process": one.process, "log": str(one.log)})
+
+
+def _add_wish(given: dict[str, Any]) -> None:
+    from anybatch.session import Session
+
+    with Session(on_notice=say) as session:
+        add_wish(session.runs(), given)
 
 
 def start_attendant() -> None:

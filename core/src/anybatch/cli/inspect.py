@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from anybatch.plugins.calls import Hooks
     from anybatch.plugins.registry import InstalledPlugin
-    from anybatch.records import Detection
+    from anybatch.records import Detection, Setting
     from anybatch.settings.layers import Settings
 
 # -- systems
@@ -145,7 +145,7 @@ def _setting_records(known: Settings, plugins: Iterable[str]) -> Iterator[dict[s
             yield {
                 "plugin": plugin,
                 "name": name,
-                "value": value and _plain(value.value),
+                "value": value and _plain(value.value, setting),
                 "source": value and value.source,
                 "kind": setting.kind.value,
                 "help": setting.help,
@@ -166,7 +166,9 @@ def _job_records(known: Settings) -> Iterator[dict[str, Any]]:
             }
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, setting: Setting) -> Any:
+    if setting.shown:
+        return [setting.shown(text) for text in value]
     return value.total_seconds() if isinstance(value, timedelta) else value
 
 

@@ -11,6 +11,7 @@ from anybatch.cli.base import json_option, option_group
 from anybatch.cli.describing import DESCRIBING_OPTIONS, many_of
 from anybatch.cli.file_options import FILE_OPTIONS
 from anybatch.cli.limit import LIMIT_OPTIONS
+from anybatch.cli.notify_options import NOTIFY_OPTIONS
 from anybatch.cli.pack_options import PACK_OPTIONS
 from anybatch.cli.params import (
     WholeNumber,
@@ -193,6 +194,7 @@ _OPTIONS: tuple[Decorator, ...] = (
     *DESCRIBING_OPTIONS,
     *PACK_OPTIONS,
     *LIMIT_OPTIONS,
+    *NOTIFY_OPTIONS,
     json_option,
     click.argument(
         "command",

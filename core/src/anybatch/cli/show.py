@@ -12,6 +12,7 @@ from anybatch.cli.base import Command, echo, json_option, print_json, say
 from anybatch.cli.params import complete_run
 from anybatch.cli.report import age, run_record, utc
 from anybatch.counts import write_counts
+from anybatch.errors import FolderError
 from anybatch.failures import grouped
 from anybatch.tails import last_lines
 from anybatch.units import format_duration, format_size
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from anybatch.outcome import JobView, Outcome
     from anybatch.planning.plan import Planned, Wait
     from anybatch.run import Run
+    from anybatch.runs.notified import NoticeView
     from anybatch.session import Session
 
 LINES = 10  #: of standard error that are shown
@@ -59,6 +61,7 @@ def show(names: tuple[str, ...], as_json: bool) -> None:
                 plain = run_record(one.run, one.indices)
                 for job in plain["jobs"]:
                     job.update(_record(session, one.run, job["index"]))
+                plain["notices"] = _notice_records(one.run)
                 records.append(plain)
             print_json(records)
             return
@@ -149,8 +152,38 @@ def run_rows(session: Session, run: Run) -> Iterator[tuple[str, str]]:
     yield "asked", "\n".join(dict.fromkeys(_asked(one) for one in planned))
     if waits := dict.fromkeys(_waited(wait) for one in planned for wait in one.waits):
         yield "after", ", ".join([*waits][:LINES])
+    yield from _notices(run)
     for group in grouped([outcome for outcome in run.outcomes if outcome]):
         yield "failures", group.describe()
+
+
+def _notices(run: Run) -> Iterator[tuple[str, str]]:
+    """Who is told of the run's end, if anybody."""
+    try:
+        told = "\n".join(map(_notice, run.notices))
+    except FolderError as error:
+        told = str(error)
+    if told:
+        yield "notices", told
+
+
+def _notice(one: NoticeView) -> str:
+    """`mail:me@example.org: sent 2026-11-20 10:47:25 +0100`."""
+    words = {
+        "waiting": "waits for a failure" if one.on == "failure" else "waits for the end",
+        "begun": "begun, and not known to have been sent",
+    }
+    text = f"{one.target}: {words.get(one.state, one.state)}"
+    text += f" {_time(one.time)}" if one.time else ""
+    return f"{text}: {one.error}" if one.error else text
+
+
+def _notice_records(run: Run) -> list[dict[str, Any]] | None:
+    """Null: that cannot be read."""
+    try:
+        return [{**attrs.asdict(one), "time": utc(one.time)} for one in run.notices]
+    except FolderError:
+        return None
 
 
 def job_rows(session: Session, run: Run, job: JobView) -> Iterator[tuple[str, str]]:
@@ -181,6 +214,8 @@ def job_rows(session: Session, run: Run, job: JobView) -> Iterator[tuple[str, st
         yield "after", ", ".join(_waited(wait) for wait in planned.waits)
     yield from _times(job)
     yield from _attempts(run, job)
+    if len(run) == 1:
+        yield from _notices(run)
     if outcome and outcome.evidence:
         yield "evidence", "\n".join(outcome.evidence)
 

@@ -13,6 +13,7 @@ from anybatch.cli.failures import tell_failures
 from anybatch.cli.interrupts import defer_interrupt
 from anybatch.cli.limit import limits_of
 from anybatch.cli.notices import FirstLine, warn_of_input
+from anybatch.cli.notify_options import say_who_looks, wish_of
 from anybatch.cli.options import CONTEXT, job_options, prepare
 from anybatch.cli.pack_options import pack_of
 from anybatch.cli.report import plan_record, print_plan, run_record
@@ -22,7 +23,7 @@ from anybatch.job_tables import write_toml
 from anybatch.model import Jobs, Reason, State
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from anybatch.cli.interrupts import DeferredInterrupt
     from anybatch.cli.progress import Progress
@@ -65,7 +66,7 @@ def run(terminate_on_interrupt: bool, as_json: bool, **given: Any) -> None:
         warn_of_input(given, jobs[0], line.notice)
         with session:
             with defer_interrupt() as late:
-                submitted = session.submit(jobs, pack=pack_of(given), **limits_of(given))
+                submitted = session.submit(jobs, **_how(given))
                 line.announce(given, session, submitted)
             alone = len(submitted) == 1 and not as_json
             output = Output(submitted, jobs[0], shown) if alone else None
@@ -76,6 +77,11 @@ def run(terminate_on_interrupt: bool, as_json: bool, **given: Any) -> None:
                 say(_where_logs_are(submitted, jobs[0]))
             tell_failures(outcomes or [], quote=output is None)
     sys.exit(INTERRUPTED if outcomes is None else _exit_code(outcomes))
+
+
+def _how(given: Mapping[str, Any]) -> dict[str, Any]:
+    """How the jobs are submitted, beside what each of them is."""
+    return {"pack": pack_of(given), **limits_of(given), **wish_of(given)}
 
 
 def _await(
@@ -150,7 +156,7 @@ def submit(attended: bool, as_json: bool, **given: Any) -> None:
         warn_of_input(given, jobs[0], line.notice)
         with session:
             with defer_interrupt() as late:
-                submitted = session.submit(jobs, pack=pack_of(given), **limits_of(given))
+                submitted = session.submit(jobs, **_how(given))
                 line.announce(given, session, submitted)
                 if as_json:
                     print_json(run_record(submitted))
@@ -160,6 +166,8 @@ def submit(attended: bool, as_json: bool, **given: Any) -> None:
             refused = [outcome for outcome in submitted.outcomes if outcome]
             if submitted.unattended and not attended:
                 say(not_submitted(submitted))
+            elif not attended:
+                say_who_looks(submitted)
     watched = not attended or attend()
     tell_failures(refused)
     sys.exit(int(bool(refused) or not watched))
@@ -192,7 +200,7 @@ def render(as_json: bool, as_job_file: bool, **given: Any) -> None:
         else:
             echo_exact(write_toml(table), nl=False)
         return
-    plan = session.plan(jobs, pack=pack_of(given), **limits_of(given))
+    plan = session.plan(jobs, **_how(given))
     rendered = [session.hooks.render(plan.system, one.submission) for one in plan.submissions]
     for note in plan.notes:
         say(note)

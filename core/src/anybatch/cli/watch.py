@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from anybatch.cli.base import INTERRUPTED, Command, json_option, print_json
 from anybatch.cli.failures import tell_failures
+from anybatch.cli.notify_options import NOTIFY_OPTIONS, add_wish
 from anybatch.cli.params import complete_active_run
 from anybatch.cli.report import run_record
 from anybatch.cli.status import NONE
@@ -36,8 +37,10 @@ anybatch wait 20261120-094725-64a26d && ./merge""",
     },
 )
 @click.argument("names", metavar="[RUN[:JOBS]]...", nargs=-1, shell_complete=complete_active_run)
+@NOTIFY_OPTIONS[0]
+@NOTIFY_OPTIONS[1]
 @json_option
-def wait(names: tuple[str, ...], as_json: bool) -> None:
+def wait(names: tuple[str, ...], as_json: bool, **given: Any) -> None:
     """Wait until runs, or some of their jobs, have ended.
 
     Jobs that have not been submitted yet are submitted. Without RUN, waits for all your active
@@ -52,6 +55,7 @@ def wait(names: tuple[str, ...], as_json: bool) -> None:
             chosen = session.select(*names)
         else:
             chosen = [Chosen(run, range(len(run))) for run in session.runs(untold=True)]
+        add_wish([one.run for one in chosen], given)
         outcomes = _await(session, chosen, shown)
         if as_json:
             print_json([run_record(one.run, one.indices) for one in chosen])

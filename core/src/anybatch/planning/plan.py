@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ import attrs
 
 from anybatch.errors import UsageError, shown
 from anybatch.model import Job, Retry
+from anybatch.notifying.request import Request
 from anybatch.packing import Pack
 from anybatch.records import RenderedFile, Submission
 
@@ -161,6 +162,7 @@ class Plan:
         files: the job script, the task files and scripts given as text.
         folders, links, copies: further folders, links and copies of files that are made.
         notes: what a user may want to know, such as inputs named twice.
+        notify: who is told of its end; None: nobody.
     """
 
     run: str
@@ -181,6 +183,11 @@ class Plan:
     links: tuple[Link, ...] = attrs.field(default=(), repr=False)
     copies: tuple[Copy, ...] = attrs.field(default=(), repr=False)
     notes: tuple[str, ...] = ()
+    notify: Request | None = None
+
+    def with_request(self, request: Request | None, notes: Iterable[str]) -> Plan:
+        """This plan, with who is told of the run's end, and notes on that."""
+        return attrs.evolve(self, notify=request, notes=(*self.notes, *notes))
 
 
 def token(run: str, number: int) -> str:

@@ -18,6 +18,7 @@ from anybatch.runs.bells import Bells
 from anybatch.runs.inquiry import Inquiry
 from anybatch.runs.journal import Journal
 from anybatch.runs.looking import Looks
+from anybatch.runs.notifier import Notifier
 from anybatch.runs.observers import Observers
 from anybatch.runs.questions import Questions
 from anybatch.runs.reopening import Reopening
@@ -71,8 +72,11 @@ class Engine:
     ) -> None:
         self.mutex = threading.RLock()
         self._hooks = hooks
-        self._host: Host = hooks.plugins.host
-        self.reopening = Reopening(hooks, self._host, self.mutex, index, self._take_in)
+        self.host: Host = hooks.plugins.host
+        self.notifier = Notifier(self.host, self.mutex, on_notice)
+        self.reopening = Reopening(
+            hooks, self.host, self.mutex, index, self.notifier, self._take_in
+        )
         self.observers = Observers(hooks, settings)
         self._lost_after = lost_after
         self._submit_timeout = submit_timeout
@@ -124,13 +128,13 @@ class Engine:
             FolderError: the journal cannot be read.
         """
         with self.mutex:
-            state = read_state(file, Journal(file.folder, writer, self._host), restore_types)
+            state = read_state(file, Journal(file.folder, writer, self.host), restore_types)
             run = watch(
                 state,
                 share=self._totals.share(state),
                 mutex=self.mutex,
                 hooks=self._hooks,
-                host=self._host,
+                host=self.host,
                 submit_timeout=self._submit_timeout,
                 lost_after=self._lost_after,
                 look=self._look_now,
@@ -324,7 +328,11 @@ class Engine:
     # -- the end
 
     def close(self) -> None:
-        """Stop watching; jobs go on."""
+        """Stop watching; jobs go on. Notices of ends are sent before this returns."""
+        self._stop()
+        self.notifier.close()
+
+    def _stop(self) -> None:
         ended = self._rounds.end(CLOSE_PATIENCE)
         self.observers.close(CLOSE_PATIENCE)
         self._hooks.close()

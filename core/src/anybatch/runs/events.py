@@ -53,9 +53,13 @@ def unreadable(number: int, path: Path) -> Event:
     return {"t": 0.0, "e": UNREADABLE, "line": number, "path": str(path)}
 
 
+#: Kinds of events that only tell something.
+_TELLING = ("state", "sign", "failed", "unfound", "notifying", "notified")
+
+
 def decides(event: Event) -> bool:
     """Whether what is submitted, or how a job ended, is decided by such an event."""
-    return event["e"] not in ("state", "sign", "failed", "unfound")
+    return event["e"] not in _TELLING
 
 
 def _understood(event: Event) -> Event:
@@ -155,5 +159,7 @@ _FIELDS: dict[str, dict[str, Callable[[Any], bool]]] = {
         "stopped": {"s": _is_number, "jobs": _is_text},
         "terminate": {"jobs": _is_text, "why": _is_text_or_none},
         "ended": {"outcomes": _are_outcomes},
+        "notifying": {"n": _is_number, "keys": _are_texts},
+        "notified": {"n": _is_number, "key": _is_text, "error": _is_text_or_none},
     }.items()
 }

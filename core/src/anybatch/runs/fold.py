@@ -19,6 +19,8 @@
     terminate   {jobs, why?}        somebody asked for it
     stopped     {s, jobs}           the batch system was told so
     ended       {outcomes}          the verdicts
+    notifying   {n, keys}           some are told now of the end after n submissions (`notified.py`)
+    notified    {n, key, error}     how that went for one
 
 The files of several writers are read in any order, and their clocks may differ. So no event is
 ordered by its time: each names the submission, the try or the attempt that it is about, one that
@@ -41,6 +43,7 @@ from anybatch.ranges import read_ranges
 from anybatch.runs.entries import FIRST, Failure, JobRecord, Stamp, SubmissionState
 from anybatch.runs.events import UNREADABLE
 from anybatch.runs.moments import Moment, read_moment
+from anybatch.runs.notified import Notified
 from anybatch.runs.serialization import from_plain
 from anybatch.runs.store import read_planned
 from anybatch.worker.layout import Pages
@@ -67,6 +70,7 @@ class Fold:
         pages: the pages of their records.
         clock: the highest `q` of all events.
         limit: how many jobs there may be at once.
+        notified: who was told of its ends.
         events: how many events were applied; what is kept of a state holds while it is the same.
         early: events whose cause has not been read.
         unreadable: lines of journals that cannot be read, as a sentence each; they may have told
@@ -84,6 +88,8 @@ class Fold:
         self.pages = Pages(file.count)
         self.clock = 0
         self.limit = file.limit
+        self.notified = Notified()
+        self._on_notifying, self._on_notified = self.notified.begin, self.notified.end
         self.events = 0
         self.unreadable: list[str] = []
         self._told = 0

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from anybatch import arguments
 from anybatch.errors import RunNotFound, shown
 from anybatch.model import State
+from anybatch.runs import requests
 from anybatch.runs.views import view_of
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from anybatch.records import Submission
     from anybatch.runs.engine import Engine
     from anybatch.runs.entries import JobRecord
+    from anybatch.runs.notified import NoticeView
     from anybatch.runs.watched import WatchedRun
 
 
@@ -127,6 +129,23 @@ class KnownRun:
             FolderError: its description cannot be read, or there is none.
         """
         return self.watched.state.description(self._job(index))
+
+    @property
+    def notices(self) -> list[NoticeView]:
+        """Who is told how the run ended, and how that went.
+
+        Raises:
+            FolderError: that cannot be read.
+        """
+        state = self.watched.state
+        wanted = requests.targets(requests.read_all(self.folder, self._engine.host))
+        with self._engine.mutex:
+            end, ended = len(state.submissions), state.finished
+            done = state.counts[State.DONE] == len(state.jobs)
+            return [
+                state.notified.view(target, on, end, ended=ended, done=done)
+                for target, (_, on) in wanted.items()
+            ]
 
     def attempts(self, index: int) -> list[Outcome]:
         """The verdicts on a job's attempts that have ended, oldest first, each with its logs.

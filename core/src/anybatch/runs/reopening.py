@@ -18,6 +18,7 @@ from anybatch.planning.node_check import NodeCheck
 from anybatch.plugins.calls import Hooks
 from anybatch.runs import rerun
 from anybatch.runs.index import Index
+from anybatch.runs.notifier import Notifier
 from anybatch.runs.summary import write_end
 from anybatch.runs.watched import WatchedRun
 from anybatch.worker.layout import page_of_job
@@ -37,6 +38,7 @@ class Reopening:
     Attributes:
         mutex: is held where a run's state is read or changed; no plugin is called then.
         index: learns which runs have ended, and which may change again.
+        notifier: tells of ends whoever wants to be told.
         watch: begins to watch a run.
     """
 
@@ -44,6 +46,7 @@ class Reopening:
     host: Host
     mutex: threading.RLock
     index: Index
+    notifier: Notifier
     watch: Callable[[WatchedRun], None]
 
     def rerun(self, run: WatchedRun, wanted: Wanted, *, dry: bool = False) -> Rerun:
@@ -73,8 +76,11 @@ class Reopening:
     def end(self, run: WatchedRun, *, told: bool) -> None:
         """Note that a run has ended, unless another process has its jobs run again.
 
-        Who does that writes the journal and then the index, so one of the two sees the other.
+        Who does that writes the journal and then the index, so one of the two sees the other. A
+        run stays active until it is on record who tells of its end.
         """
+        if not self.notifier.tell(run, patient=told):
+            return
         self.index.end(run.state.id, told=told, line=write_end(run.state))
         self.look_again(run)
         if not run.state.finished:

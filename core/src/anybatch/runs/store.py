@@ -10,6 +10,7 @@
         journal-*.jsonl     what happened, a file for each writing process (`journal.py`)
         start/  exit/       records that jobs leave by their names (`exit_records.py`)
         logs/               output of jobs
+        notify/             who is told of its end (`requests.py`)
 
 What is in a run's folder is believed only where nobody else can write to it.
 """
@@ -32,7 +33,7 @@ from anybatch.planning.plan import Planned, RunLimit, token
 from anybatch.planning.transfer_layout import make_links
 from anybatch.ranges import read_ranges, write_ranges
 from anybatch.records import Submission
-from anybatch.runs import described, shapes
+from anybatch.runs import described, requests, shapes
 from anybatch.runs.described import Described
 from anybatch.runs.serialization import from_plain, read_path, read_time, to_plain, write_path
 from anybatch.worker.layout import page_folders
@@ -131,6 +132,8 @@ def _write(plan: Plan, record: RunFile, host: Host) -> None:
     for copy in plan.copies:
         host.copy(copy.path, copy.source)
     _hide_from_git(plan.folder, host)
+    if plan.notify:
+        requests.add(plan.folder, plan.notify, host)
     host.write(plan.folder / described.NAME, described.write_jobs(plan.jobs))
     host.write(plan.folder / "run.json", json.dumps(_plain(record)))
 

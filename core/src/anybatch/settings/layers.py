@@ -198,4 +198,5 @@ def parse_assignment(text: str, settings: Settings) -> tuple[str, str, Any]:
         hint = settings.declared[table].hint(rest)
         raise SettingError(f"{text!r}: unknown setting {rest!r} of {table}{hint}")
     setting = settings.declared[table][name]
-    return table, name, read_text(table, setting, value, f"{text!r}")
+    source = repr(key if setting.shown else text)
+    return table, name, read_text(table, setting, value, source)

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from anybatch.declarations import from_folder
 from anybatch.errors import did_you_mean
+from anybatch.notifying import targets
+from anybatch.notifying.request import END, MOMENTS, SECURITY
 from anybatch.records import Kind, Setting
 
 if TYPE_CHECKING:
@@ -126,6 +129,52 @@ CORE_SETTINGS = (
         name="max_queued_total",
         kind=Kind.INTEGER,
         help="Most jobs of all your runs that wait in a batch system at once; likewise.",
+    ),
+    Setting(
+        name="notify",
+        kind=Kind.LIST,
+        default=(),
+        absolute=targets.from_folder,
+        shown=targets.shown_text,
+        help="Whom to tell how a run ended: `mail`, `mail:ADDRESS`, `https://...`, `desktop`, "
+        "`command:WORDS`, `@FILE` (one of these a line), or `none`.",
+    ),
+    Setting(
+        name="notify_on",
+        default=END,
+        choices=MOMENTS,
+        help="When to tell: at the `end` of a run, or only on `failure`, which is an end with a "
+        "job that is not done.",
+    ),
+    Setting(
+        name="smtp_host",
+        help="Server that takes mail. Default: mail is handed to the program `sendmail`.",
+    ),
+    Setting(
+        name="smtp_port",
+        kind=Kind.INTEGER,
+        help="Its port. Default: 587, 465 or 25 for `starttls`, `tls` and `none`.",
+    ),
+    Setting(
+        name="smtp_security",
+        default="starttls",
+        choices=SECURITY,
+        help="How the connection to `smtp_host` is encrypted; its certificate is verified.",
+    ),
+    Setting(
+        name="smtp_user",
+        help="User who logs in to `smtp_host`. Default: nobody logs in.",
+    ),
+    Setting(
+        name="smtp_password_file",
+        absolute=from_folder,
+        help="File with the password, which only you can read. The environment variable "
+        "`ANYBATCH_SMTP_PASSWORD` is used instead if it is set where the end is seen.",
+    ),
+    Setting(
+        name="mail_from",
+        help="Address that mail is from. Default: `sendmail` fills it in; with `smtp_host`, the "
+        "address of the receiver.",
     ),
     Setting(
         name=TRUST,

@@ -84,20 +84,22 @@ def _fit(setting: Setting, value: Any) -> Any:
     if setting.kind is Kind.LIST:
         value = [value] if isinstance(value, str) else value
         if not isinstance(value, (list, tuple)) or not all(isinstance(v, str) for v in value):
-            raise ValueError(f"{shown(value)} is not a list of strings")
-        return tuple(_text(part) for part in value)
+            raise ValueError(f"{_quoted(setting, value)} is not a list of strings")
+        return tuple(_text(setting, part) for part in value)
     if setting.kind is Kind.TABLE:
         if not isinstance(value, dict):
-            raise ValueError(f"{shown(value)} is not a table")
-        return {_text(str(key)): _text(str(part)) for key, part in value.items()}
+            raise ValueError(f"{_quoted(setting, value)} is not a table")
+        return {_text(setting, str(k)): _text(setting, str(part)) for k, part in value.items()}
     if not isinstance(value, _TYPES[setting.kind]) or (
         isinstance(value, bool) and setting.kind not in (Kind.FLAG, Kind.OPTION)
     ):
-        raise ValueError(f"{shown(value)} is not {_A_KIND[setting.kind]}")
+        raise ValueError(f"{_quoted(setting, value)} is not {_A_KIND[setting.kind]}")
     if setting.choices and value not in setting.choices:
         hint = did_you_mean(str(value), setting.choices)
-        raise ValueError(f"{shown(value)} is not one of: {', '.join(setting.choices)}{hint}")
-    return _text(value) if isinstance(value, str) else value
+        raise ValueError(
+            f"{_quoted(setting, value)} is not one of: {', '.join(setting.choices)}{hint}"
+        )
+    return _text(setting, value) if isinstance(value, str) else value
 
 
 _A_KIND = {
@@ -116,15 +118,21 @@ _TYPES: dict[Kind, tuple[type, ...]] = {
 }
 
 
-def _text(value: str) -> str:
+def _quoted(setting: Setting, value: Any) -> str:
+    """A value that does not fit, in an error."""
+    return "the value" if setting.shown else shown(value)
+
+
+def _text(setting: Setting, value: str) -> str:
     if any(character in value for character in "\0\n\r"):
         raise ValueError(
-            f"{shown(value)} must be a single line (a line break could inject a directive)"
+            f"{_quoted(setting, value)} must be a single line (a line break could inject a "
+            f"directive)"
         )
     try:
         to_bytes(value)
     except UnicodeEncodeError:
         raise ValueError(
-            f"{shown(value)} contains an unpaired surrogate, which is not valid text"
+            f"{_quoted(setting, value)} contains an unpaired surrogate, which is not valid text"
         ) from None
     return value

@@ -148,7 +148,7 @@ class Pool:
 
     def _submit(self, session: Session, pairs: Sequence[tuple[Started, Job]]) -> None:
         try:
-            run = session.submit([job for _, job in pairs])
+            run = session.submit([job for _, job in pairs], notify=())
         except UsageError as error:
             if len(pairs) == 1:
                 pairs[0][0].problem = str(error)
