@@ -122,11 +122,13 @@ def test_what_is_no_target_is_refused_before_anything_is_submitted(call: Call, h
         (("--notify", "male"), "did you mean 'mail'"),
         (("--notify", "command:./nowhere"), "no program"),
         (("--notify", "none", "--notify-on", "never"), "notify_on must be"),
+        (("--notify", "@nowhere"), "No such file"),
     ):
         result = call("submit", *words, "--", "true")
         assert (result.exit_code, result.stdout) == (2, "")
         assert why in result.stderr
     assert not (home / ".anybatch").exists()
+    assert call("wait", "--notify-on", "failure").exit_code == 2
 
 
 def test_a_default_of_a_settings_file(call: Call, program: Program, home: Path) -> None:
@@ -136,9 +138,10 @@ def test_a_default_of_a_settings_file(call: Call, program: Program, home: Path) 
     (home / "anybatch.toml").write_text(f'notify = ["command:./tell told", "{secret}"]\n')
     folder = home / "below"
     folder.mkdir()
-    plan = call("render", "--json", "--notify", "none", "--", "true")
-    assert plan.exit_code == 0
-    shown = call("settings", "anybatch").stdout + call("settings", "--json").stdout
+    shown = call("render", "--", "true").stdout
+    assert "# told of its end: command:tell ..., https://example.org/...\n" in shown
+    assert "told of its end" not in call("render", "--notify", "none", "--", "true").stdout
+    shown += call("settings", "anybatch").stdout + call("settings", "--json").stdout
     assert "command:tell ...,https://example.org/..." in shown
     assert "T0K3N" not in shown
     (home / "anybatch.toml").write_text('notify = ["command:./tell told"]\n')

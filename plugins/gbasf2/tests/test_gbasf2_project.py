@@ -69,7 +69,7 @@ def client_and_project(run: Run) -> tuple[Client, Project]:
     """The project of a run, and its client."""
     settings = run.watched.state.submissions[0].planned.submission.settings
     project = project_of(settings)
-    return Client(run._engine._host, project.setup_path, project.proxy_group), project
+    return Client(run._engine.host, project.setup_path, project.proxy_group), project
 
 
 def states(run: Run) -> Counter[State]:

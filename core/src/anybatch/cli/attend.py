@@ -55,7 +55,7 @@ def watch(daemon: bool, stop: bool, as_json: bool, **given: Any) -> None:
 
     if daemon and stop:
         raise Unusable("--daemon and --stop cannot be used together")
-    if given["notify"]:
+    if any(given.values()):
         _add_wish(given)
     one = attendant.Attendant()
     if stop:

@@ -6,7 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from anybatch.cli.base import option_group, say
-from anybatch.errors import FolderError
+from anybatch.errors import FolderError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -44,6 +44,8 @@ def add_wish(runs: Iterable[Run], given: Mapping[str, Any]) -> None:
         UsageError: a target is none, or cannot be told from here.
         FolderError: a run's folder cannot be written.
     """
+    if given["notify_on"] and not given["notify"]:
+        raise UsageError("--notify-on says when; say whom to tell, too, with --notify")
     if given["notify"]:
         for run in runs:
             run.notify(given["notify"], on=given["notify_on"])

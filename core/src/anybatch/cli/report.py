@@ -88,6 +88,11 @@ def utc(time: datetime | None) -> str | None:
     return None if time is None else time.astimezone(timezone.utc).isoformat()
 
 
+def _told(plan: Plan) -> list[str]:
+    """Who is told of the run's end, without what may be secret."""
+    return [target.shown for target in plan.notify.targets] if plan.notify else []
+
+
 def plan_record(plan: Plan, rendered: Sequence[Rendered]) -> dict[str, Any]:
     """A plan, with the text of everything."""
     return {
@@ -96,6 +101,7 @@ def plan_record(plan: Plan, rendered: Sequence[Rendered]) -> dict[str, Any]:
         "folder": str(plan.folder),
         "jobs": plan.count,
         "notes": list(plan.notes),
+        "notify": _told(plan),
         "files": [_file_record(file) for file in plan.files],
         "links": [{"path": str(link.path), "target": link.target} for link in plan.links],
         "submissions": _submission_records(plan.submissions, rendered),
@@ -292,6 +298,8 @@ def headline(run: Run) -> str:
 def print_plan(plan: Plan, rendered: Sequence[Rendered]) -> None:
     """Files and commands, in the order in which they are used."""
     echo_exact(f"# run {plan.run} on {plan.system}: {count_jobs(plan.count)}; this is a dry run")
+    if told := _told(plan):
+        echo_exact(f"# told of its end: {', '.join(told)}")
     for file in plan.files:
         _print_file(file)
     for link in plan.links:

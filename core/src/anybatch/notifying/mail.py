@@ -8,7 +8,7 @@ import ssl
 import stat
 from datetime import timedelta
 from email.message import EmailMessage
-from email.utils import format_datetime, make_msgid
+from email.utils import formatdate, make_msgid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,7 +40,7 @@ def write_mail(end: End, receiver: str, sender: str, host: Host) -> EmailMessage
     mail["To"] = receiver
     if sender:
         mail["From"] = sender
-    mail["Date"] = format_datetime(end.ended)
+    mail["Date"] = formatdate()
     mail["Message-ID"] = make_msgid(domain=host.name)  # else its name is looked up, for long
     mail["Auto-Submitted"] = "auto-generated"
     mail.set_content(message.text(end))

@@ -89,7 +89,6 @@ class Fold:
         self.clock = 0
         self.limit = file.limit
         self.notified = Notified()
-        self._on_notifying, self._on_notified = self.notified.begin, self.notified.end
         self.events = 0
         self.unreadable: list[str] = []
         self._told = 0
@@ -292,6 +291,12 @@ class Fold:
     def _on_ended(self, event: Event) -> None:
         for plain in event["outcomes"]:
             self._judge(plain, event)
+
+    def _on_notifying(self, event: Event) -> None:
+        self.notified.begin(event)
+
+    def _on_notified(self, event: Event) -> None:
+        self.notified.end(event)
 
     def _judge(self, plain: dict[str, Any], event: Event) -> None:
         outcome = from_plain({**plain, "run": self.file.run}, Outcome)
