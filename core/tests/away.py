@@ -69,6 +69,7 @@ class Away:
 
     def _send(self, task: int, number: int, restarts: int) -> None:
         self.scratch = self.project.parent / f"scratch-{number}-{task}-{restarts}"
+        shutil.rmtree(self.scratch, ignore_errors=True)
         for name in sources_for(self.submissions[number], task):
             # As HTCondor does, it says nothing of what is gone.
             shutil.copytree(

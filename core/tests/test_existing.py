@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from anybatch import Job, JobError, State
-from anybatch.records import Transfer
 
-from .toy import Toy, leave_record, local_host, plugins_of
+from .away import make
+from .away import plan as plan_away
+from .away import write as write_away
+from .toy import leave_record, local_host, plugins_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 
     from anybatch.run import Run
     from anybatch.session import Session
+
+    from .shells import Shell
+    from .toy import Toy
 
 TRUE = ["true"]
 OLD, NEW = 1_000_000_000, 1_100_000_000
@@ -261,12 +266,60 @@ def test_where_nothing_can_tell_that_is_said(
         start().submit(job(**fields))
 
 
-def test_a_system_that_moves_files_cannot_tell(
-    start: Callable[..., Session], isolated: Path
-) -> None:
-    """It may have died between two of them, or in one."""
-    with pytest.raises(JobError, match="where the batch system moves files"):
-        start(Toy(transfer=Transfer.SYSTEM)).submit(job())
+# -- where the batch system moves files
+
+
+@pytest.mark.parametrize(
+    "name", ["a.out", "-n", "it's a b", "deep/a.out", "line\nbreak", "ü\udcff"]
+)
+def test_what_was_moved_is_there_if_all_of_it_is(isolated: Path, shell: Shell, name: str) -> None:
+    """The system may have died between two files, or in one: then the job runs again."""
+    make(isolated, "in")
+    script = 'mkdir -p deep folder/x; echo 1 >"./$1"; echo two >folder/x/b; echo three >folder/c'
+    one = Job(
+        ["sh", "-c", script, "sh", name],
+        inputs=["in"],
+        outputs=[name, "folder"],
+        output_dir="results",
+        skip_existing=True,
+    )
+    os.utime(isolated / "in", (OLD, OLD))
+    away = write_away(isolated, shell, one)
+    assert away.run() == 0, away.said + away.err()
+    results = isolated / "results"
+
+    def skipped() -> bool:
+        [planned] = plan_away(isolated, one).submissions
+        return planned.skipped
+
+    assert skipped()
+    for file in (results / name, results / "folder/x/b"):
+        whole = file.read_bytes()
+        file.write_bytes(whole[:-1])
+        assert not skipped()
+        file.unlink()
+        assert not skipped()
+        file.write_bytes(whole)
+        assert skipped()
+    (results / "folder/more").write_text("of somebody else")
+    assert skipped()
+    os.utime(isolated / "in")
+    assert not skipped()
+
+
+def test_what_nobody_vouches_for_is_not_believed(isolated: Path, shell: Shell) -> None:
+    """A job without `skip_existing` sends no list along, and one that has failed no outputs."""
+    fields: dict[str, Any] = {"outputs": ["a.out"], "output_dir": "results"}
+    away = write_away(isolated, shell, Job(["sh", "-c", "echo x >a.out"], **fields))
+    assert away.run() == 0
+    assert os.listdir(isolated / "results") == ["a.out"]
+    [planned] = plan_away(isolated, job()).submissions
+    assert not planned.skipped
+    (isolated / "results/a.out").unlink()
+    fields["skip_existing"] = True
+    away = write_away(isolated, shell, Job(["sh", "-c", "echo x >a.out; exit 3"], **fields))
+    assert away.run() == 3
+    assert os.listdir(isolated / "results") == []
 
 
 # -- with jobs that run

@@ -15,7 +15,7 @@ from anybatch.worker_paths import WorkerPath
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from anybatch.worker.script import JobLayout
+    from anybatch.worker.job_layout import JobLayout
 
 WORD = 128 * 1024  #: MAX_ARG_STRLEN of Linux: bytes of a word with its end; execve(2)
 ALL = 2 * 1024 * 1024  #: ARG_MAX under the usual limit of 8 MiB for the stack

@@ -2,14 +2,19 @@
 
 That outputs are there proves something only where the job script brings them: each file in one
 step, all of them after the command has succeeded. In the working folder one may be half written.
+A batch system that moves files may leave half a file, so there the job script sends a list along:
+
+    .NAME.whole     beside the output NAME: a line for each of its files, `LENGTH ./NAME/FILE`
 """
 
 from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from anybatch.encoding import to_bytes
 from anybatch.errors import JobError
 from anybatch.planning.folders import files_below, walk
 
@@ -22,23 +27,17 @@ if TYPE_CHECKING:
 _MAGIC = frozenset("*?[")
 
 
-def check_skipping(job: Job, output_dir: str, *, moved: bool) -> None:
+def check_skipping(job: Job, output_dir: str) -> None:
     """See that outputs can tell whether a job was done.
 
     Args:
         output_dir: where they are brought to; empty: nowhere.
-        moved: the batch system moves the job's files.
 
     Raises:
         JobError: they cannot.
     """
     if not job.outputs:
         raise JobError("skip_existing: the job names no outputs, so nothing tells if it was done")
-    if moved:
-        raise JobError(
-            "skip_existing cannot be used where the batch system moves files: it may leave half a "
-            "file"
-        )
     if not output_dir:
         raise JobError(
             "skip_existing needs output_dir: an output in the working directory may be half "
@@ -52,12 +51,15 @@ def check_skipping(job: Job, output_dir: str, *, moved: bool) -> None:
             )
 
 
-def are_there(outputs: Iterable[str], inputs: Iterable[str]) -> bool:
+def are_there(outputs: Iterable[str], inputs: Iterable[str], *, moved: bool = False) -> bool:
     """Whether all outputs of a job are there, each newer than all of its inputs.
 
     Of two equal times nobody knows which was first, and of one in the future nobody knows when it
     was, for clocks differ: then the job runs. Links are followed, and one that is newer than what
     it leads to counts as new. Optional outputs tell nothing.
+
+    Args:
+        moved: the batch system has moved them, so that only the list sent along proves them whole.
 
     Raises:
         JobError: a folder that cannot be read.
@@ -65,11 +67,26 @@ def are_there(outputs: Iterable[str], inputs: Iterable[str]) -> bool:
     oldest, now = [], time.time_ns()
     for place in outputs:
         times = list(_times(place))
-        if not times or max(times) > now:
+        if not times or max(times) > now or (moved and not _is_whole(place)):
             return False
         oldest.append(min(times))
     newest = max((changed for path in inputs for changed in _changes(path)), default=-1)
     return min(oldest) > newest
+
+
+def _is_whole(place: str) -> bool:
+    """Whether all files of an output are as long as they were where the job ran."""
+    folder, name = os.path.split(place)
+    try:
+        told = set(Path(folder, f".{name}.whole").read_bytes().splitlines())
+    except OSError:
+        return False
+    found = set()
+    for inner in files_below(place):
+        file = os.path.join(name, inner) if inner else name
+        size = os.stat(os.path.join(folder, file)).st_size
+        found.update(to_bytes(f"{size} ./{file}").splitlines())
+    return bool(told) and told <= found
 
 
 def _times(path: str) -> Iterator[int]:

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from anybatch.errors import SettingError
-from anybatch.worker.script import NodeLimits
+from anybatch.worker.job_layout import NodeLimits
 
 if TYPE_CHECKING:
     from anybatch.settings.layers import Settings

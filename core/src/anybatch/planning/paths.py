@@ -29,7 +29,7 @@ from anybatch.planning.targets import Targets
 from anybatch.planning.transfer_layout import Cargo
 from anybatch.quoting import INDEX, OWN_FOLDER, RUN_FOLDER
 from anybatch.records import REMOTE_RUN_DIR, Limits, Transfer
-from anybatch.worker.script import JobLayout, NodeLimits
+from anybatch.worker.job_layout import JobLayout, NodeLimits
 from anybatch.worker_paths import ForbiddenFileName
 
 if TYPE_CHECKING:
@@ -203,6 +203,7 @@ class Resolver:
             workdir=".",
             **settled,
             transferred=True,
+            whole=job.skip_existing,
             fetched=tuple(addresses),
             output_dir=transfer_sets.back(home, homes) if has_outputs else "",
             stdin=f"{OWN_FOLDER}/stdin" if stdin else "/dev/null",
@@ -255,19 +256,22 @@ class Resolver:
 
         Args:
             job: its templates filled in.
+            moved: the batch system moves its files.
 
         Raises:
             JobError: its outputs cannot tell, or an input is missing.
         """
-        output_dir = self._output_dir(job, self.absolute(job.workdir or "."))
-        check_skipping(job, output_dir, moved=moved)
+        workdir = self.absolute(job.workdir or ".")
+        output_dir = self.absolute(job.output_dir or workdir) if moved else ""
+        output_dir = output_dir or self._output_dir(job, workdir)
+        check_skipping(job, output_dir)
         inputs, _ = resolve_inputs(job, self._base, self._host)
-        places = [os.path.join(output_dir, one) for one in job.outputs]
+        places = [os.path.normpath(os.path.join(output_dir, one)) for one in job.outputs]
         stdin = self._existing("stdin", job, job.stdin)
         if not job.template:
             stdin, *places = (one.replace(INDEX, str(index)) for one in (stdin, *places))
         paths = [*(source for source, _ in inputs), *filter(os.path.exists, [stdin])]
-        return are_there(places, paths)
+        return are_there(places, paths, moved=moved)
 
     def _existing(self, field: str, job: Job, path: Path | None) -> str:
         if path is None:

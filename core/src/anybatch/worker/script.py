@@ -11,11 +11,8 @@ from __future__ import annotations
 import os
 import re
 import zlib
-from collections.abc import Mapping
 from importlib.resources import files
 from typing import TYPE_CHECKING
-
-import attrs
 
 from anybatch.encoding import to_bytes
 from anybatch.packing import Pack
@@ -25,7 +22,9 @@ from anybatch.worker.layout import JOBS
 from anybatch.worker_paths import WorkerPath
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from anybatch.worker.job_layout import JobLayout
 
 #: All pieces in the order in which they stand in a script; those with a comment are only for jobs
 #: that have such a field.
@@ -52,78 +51,6 @@ _ALWAYS = frozenset({"shells", "frame", "wait", "inside", "begin"})
 _ALONE = Pack()
 _NONE: Mapping[str, str] = {}
 _ATTEMPT = re.compile(r"(?<= ab_attempt=)\d+(?=;)")
-
-
-@attrs.frozen(kw_only=True)
-class NodeLimits:
-    """What a session's settings say of work on nodes beside the command.
-
-    Attributes:
-        scratch_dir: a folder on the node's own disk; empty: the usual one.
-        setup_once_timeout: seconds that a job waits for another one's `setup_once`.
-        cleanup_timeout: seconds that `cleanup` may take.
-        checkpoint_exit_code: by which a job that checkpoints wants to be run again.
-    """
-
-    scratch_dir: str = ""
-    setup_once_timeout: int = 1800
-    cleanup_timeout: int = 60
-    checkpoint_exit_code: int = 85
-
-
-@attrs.frozen(kw_only=True)
-class JobLayout:
-    """All of a job but its command, resolved: paths absolute, contributions composed.
-
-    Attributes:
-        filled: `{index}` was filled in, and stands for itself.
-        workdir: may hold `{index}`; it is made then.
-        make_workdir: it is made in any case.
-        stdin, stdout, stderr, output_dir: may begin with `RUN_FOLDER`; the first with `OWN_FOLDER`.
-        inherit: variables set before `env_script`.
-        env: variables set after it.
-        setup: lines run after that.
-        wrap: words before the command; empty: no wrapper.
-        inputs: sources and where they go, relative to the working folder.
-        copy: inputs are copied, not linked.
-        own_copies: inputs are copied, and what an earlier attempt left of a copy is replaced.
-        outputs: glob patterns.
-        optional_outputs: glob patterns that may match nothing.
-        whole: outputs are brought only after a command that has succeeded.
-        transferred: the batch system moves the job's files.
-        fetched: the names of inputs that it fetches from addresses.
-        checkpoint: its command may want to be run again.
-        scratch: it works in a folder of its own on the node's disk.
-        setup_once: lines that one job of the run runs on a node.
-        cleanup: lines that are run at the end.
-        node: where folders on nodes are, and how long the latter two may take.
-    """
-
-    workdir: str
-    filled: bool = False
-    make_workdir: bool = False
-    inherit: Mapping[str, str] = attrs.field(factory=dict)
-    env_script: str = ""
-    env: Mapping[str, str] = attrs.field(factory=dict)
-    setup: tuple[str, ...] = ()
-    wrapper: tuple[str | WorkerPath, ...] = ()
-    inputs: tuple[tuple[str, str], ...] = ()
-    copy: bool = False
-    own_copies: bool = False
-    outputs: tuple[str, ...] = ()
-    optional_outputs: tuple[str, ...] = ()
-    output_dir: str = ""
-    whole: bool = False
-    transferred: bool = False
-    fetched: tuple[str, ...] = ()
-    checkpoint: bool = False
-    scratch: bool = False
-    setup_once: tuple[str, ...] = ()
-    cleanup: tuple[str, ...] = ()
-    node: NodeLimits = attrs.field(factory=NodeLimits)
-    stdin: str = "/dev/null"
-    stdout: str = ""
-    stderr: str = ""
 
 
 def definitions(around: JobLayout) -> dict[str, str]:
@@ -229,7 +156,12 @@ def _stage_out(around: JobLayout) -> list[str]:
     optional = [(_matches(one, write), "ab_collect ''") for one in around.optional_outputs]
     patterns = [*required, *optional]
     first = [f"ab_resolve {matches}" for matches, _ in patterns] if around.transferred else []
-    return [*first, *(f"{collect} {matches}" for matches, collect in patterns)]
+    last = around.outputs if around.transferred and around.whole else ()
+    return [
+        *first,
+        *(f"{collect} {matches}" for matches, collect in patterns),
+        *(f"ab_vouch {write(os.path.normpath(one))}" for one in last),
+    ]
 
 
 def _matches(pattern: str, write: Callable[[str], str]) -> str:

@@ -32,3 +32,13 @@ ab_make_movable() { # FILE; systems pass over links that lead nowhere, and over 
     echo "anybatch: job $ab_index: output $ab_odd: neither file nor folder" >&2
     return 1
 }
+
+ab_vouch() { # OUTPUT; a system may leave half of a file, so how long it is comes along
+    [ "$ab_pass" = others ] || return 0
+    ab_target=$ab_output_dir/$1
+    [ -e "$ab_target" ] || return 0
+    (
+        cd -- "${ab_target%/*}" && find "./${ab_target##*/}" -type f -exec \
+            sh -c 'for f; do printf "%s %s\n" "$(($(wc -c <"$f")))" "$f"; done' sh {} +
+    ) >"${ab_target%/*}/.${ab_target##*/}.whole"
+}
