@@ -33,6 +33,7 @@ from anybatch.localhost import LocalHost
 from anybatch.plugins.calls import Hooks
 from anybatch.plugins.registry import load_plugins
 from anybatch.records import Kind, Setting
+from anybatch.settings.resource_tables import resource_settings
 from anybatch.settings.schema import CORE, CORE_SETTINGS
 
 if TYPE_CHECKING:
@@ -348,7 +349,7 @@ def _kinds() -> Iterator[tuple[str, ...]]:
 def declared_settings() -> dict[str, list[Setting]]:
     """Every setting, by the plugin that declares it."""
     own = {"local", *(path.parent.name for path in DOCS.parent.glob("plugins/*/pyproject.toml"))}
-    declared = {CORE: list(CORE_SETTINGS)}
+    declared = {CORE: list(CORE_SETTINGS), **resource_settings()}
     for plugin, answers in Hooks(load_plugins(LocalHost())).settings():
         if plugin.name in own:
             declared[plugin.name] = [

@@ -11,8 +11,13 @@ from anybatch.errors import InvalidValue, shown
 from anybatch.units import format_duration, format_size, parse_duration, parse_size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+_WRITTEN: Mapping[str, Callable[[Any], str]] = {
+    "memory": format_size,
+    "disk": format_size,
+    "time": format_duration,
+}
 _Read = TypeVar("_Read")
 _MOST = 2**31 - 1  #: of anything that is counted; batch systems count no further
 
@@ -35,6 +40,11 @@ def read(parse: Callable[[Any], _Read], value: Any) -> _Read:
         return parse(value)
     except ValueError as error:
         raise InvalidValue(str(error)) from None
+
+
+def write_amount(field: str, value: Any) -> str:
+    """What stands in a field of `Resources`, for people."""
+    return _WRITTEN.get(field, str)(value)
 
 
 def _at_least(minimum: int) -> Any:

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from anybatch.nodes import NodeKind
-    from anybatch.planning.paths import JobGroup
     from anybatch.plugins.calls import Hooks
     from anybatch.resources import Resources
     from anybatch.settings.layers import Settings
@@ -25,16 +24,19 @@ class NodeCheck:
         self._hooks = hooks
         self._kinds: dict[str, list[NodeKind]] = {}
 
-    def check(self, resources: Resources, group: JobGroup, settings: Settings) -> None:
-        """Check what the jobs of a group ask for.
+    def check(self, resources: Resources, table: Mapping[str, Any], settings: Settings) -> None:
+        """Check what each of some jobs asks for.
+
+        Args:
+            table: the settings of the batch system for the jobs.
+            settings: all of them; they may say that nothing is checked.
 
         Raises:
             JobError: no node can ever run one of them.
         """
-        settings = settings.with_layer("call", group.job.settings)
         if not settings.core("check_resources"):
             return
-        if why := self.why_never(resources, group.settings):
+        if why := self.why_never(resources, table):
             raise JobError(
                 f"each job asks for {why}; request less, or skip this check with --no-check (the "
                 f"setting check_resources)"

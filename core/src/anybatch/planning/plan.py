@@ -106,6 +106,22 @@ def read_limit(settings: Settings, running: int | None, queued: int | None) -> R
     )
 
 
+@attrs.frozen(kw_only=True)
+class Largest:
+    """The most that jobs may grow to; None: no limit.
+
+    Attributes:
+        memory: in bytes.
+        time: the time limit.
+        memory_by, time_by: which settings say so, and where.
+    """
+
+    memory: int | None = None
+    time: timedelta | None = None
+    memory_by: str = ""
+    time_by: str = ""
+
+
 Wait = tuple[str, "int | None"]  #: a run's id and a job of it, or all of them
 
 
@@ -123,6 +139,8 @@ class Planned:
         skipped: they need not run: their outputs were there.
         pause: how long it waits after it was put on record.
         pack: how its jobs are packed; a task of the submission is a pack of them.
+        largest: what it may grow to when its jobs are run again.
+        unchecked: no node need be able to run it.
     """
 
     submission: Submission
@@ -134,6 +152,8 @@ class Planned:
     skipped: bool = False
     pause: timedelta = timedelta(0)
     pack: Pack = attrs.field(factory=Pack)
+    largest: Largest = Largest()
+    unchecked: bool = False
 
     @property
     def packed(self) -> bool:

@@ -24,7 +24,13 @@ from anybatch.planning.node import node_limits
 from anybatch.planning.node_check import NodeCheck
 from anybatch.planning.paths import JobGroup, Resolver
 from anybatch.planning.plan import Plan, Planned, RunLimit, Wait, new_run_id, token
-from anybatch.planning.retrying import check_growth, checkpointing
+from anybatch.planning.retrying import check_growth, checkpointing, growth_notes
+from anybatch.planning.site_resources import (
+    DefaultResources,
+    check_largest,
+    growth_bounds,
+    largest,
+)
 from anybatch.planning.task_files import RunDraft, TaskFiles
 from anybatch.ranges import spans, write_ranges
 from anybatch.records import (
@@ -77,6 +83,7 @@ class Planner:
         self._base = base
         self._pack = pack
         self._defaults = JobDefaults(settings.jobs)
+        self._default_resources = DefaultResources(system, settings)
         self._limits: dict[str, Limits] = {}
         self._nodes = NodeCheck(system, hooks)
         self._resolver = Resolver(base, host, node_limits(settings), system)
@@ -105,7 +112,7 @@ class Planner:
         return self.plan(made, runs, waits, limit)
 
     def _expand(self, job: Job) -> list[Job]:
-        job = self._defaults.apply(job)
+        job = self._default_resources.apply(self._defaults.apply(job))
         if "anybatch_expand" not in self._hooks.plugins.system(self._system).hooks:
             return [job]
         table = self._settings.with_layer("call", job.settings).table(self._system)
@@ -167,7 +174,14 @@ class Planner:
             links=tuple(tables.links()),
             copies=tuple(tables.copies.files()),
             notes=tuple(
-                dict.fromkeys([*tables.notes, *skipping(planned, len(jobs)), *self._left_out()])
+                dict.fromkeys(
+                    [
+                        *tables.notes,
+                        *growth_notes(planned),
+                        *skipping(planned, len(jobs)),
+                        *self._left_out(),
+                    ]
+                )
             ),
         )
 
@@ -262,7 +276,10 @@ class Planner:
         check_urgency(self._system, group.job.urgency, limits)
         moved = group.transfer is Transfer.SYSTEM
         resources = pack.scaled(group.job.resources, moved=moved)
-        self._nodes.check(resources, group, self._settings)
+        settings = self._settings.with_layer("call", group.job.settings)
+        bounds = largest(settings, self._system)
+        check_largest(resources, bounds)
+        self._nodes.check(resources, group.settings, settings)
         for start in range(0, len(group.indices), size):
             indices = tuple(group.indices[start : start + size])
             number = first + start // size
@@ -293,6 +310,8 @@ class Planner:
                 **checkpointing(group.job, self._settings.core("checkpoint_exit_code")),
                 skipped=group.skipped,
                 pack=pack,
+                largest=growth_bounds(bounds),
+                unchecked=not settings.core("check_resources"),
             )
 
     def _numbers(self, groups: Sequence[tuple[Any, JobGroup]]) -> Iterator[int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from anybatch.errors import JobError, UsageError
@@ -9,8 +11,14 @@ from anybatch.retries import with_checkpoints
 from anybatch.units import format_duration, format_size
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from anybatch.model import Job, Resources
+    from anybatch.planning.plan import Planned
     from anybatch.retries import Retry
+
+
+_ROUNDED = 1e-9  #: of a logarithm
 
 
 def check_growth(retry: Retry, resources: Resources) -> None:
@@ -32,6 +40,28 @@ def check_growth(retry: Retry, resources: Resources) -> None:
         if most_time is not None and resources.time is not None and most_time <= resources.time:
             asked = format_duration(resources.time)
             raise JobError(f"{where}: most is {rule.most}, and the job asks for {asked} already")
+
+
+def growth_notes(planned: Iterable[Planned]) -> Iterator[str]:
+    """What will not grow as far as its rule allows, because of a setting."""
+    for one in planned:
+        resources, largest = one.submission.resources, one.largest
+        for rule in one.retry.rules:
+            own_memory, own_time = rule.limits()
+            where = f"retry: {rule.reason.value}"
+            if _stops(rule.memory, rule.times, resources.memory, largest.memory, own_memory):
+                most = format_size(largest.memory or 0)
+                yield f"{where}: memory grows to {most} at most: {largest.memory_by}"
+            if _stops(rule.time, rule.times, resources.time, largest.time, own_time):
+                most = format_duration(largest.time or timedelta(0))
+                yield f"{where}: time grows to {most} at most: {largest.time_by}"
+
+
+def _stops(factor: float | None, times: int, now: Any, most: Any, own: Any) -> bool:
+    """Whether what grows comes to *most*, before it comes to its rule's own limit."""
+    if factor is None or now is None or most is None or (own is not None and own <= most):
+        return False
+    return bool(math.log(factor) * times > math.log(most / now) + _ROUNDED)
 
 
 def checkpointing(job: Job, code: int) -> dict[str, Any]:

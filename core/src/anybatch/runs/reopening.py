@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from anybatch.errors import FolderError, RunNotFound, UsageError
+from anybatch.errors import FolderError, RunNotFound
 from anybatch.host import Host
 from anybatch.planning.node_check import NodeCheck
 from anybatch.plugins.calls import Hooks
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from anybatch.records import Limits, Submission
+    from anybatch.records import Limits
     from anybatch.runs.rerun import Rerun, Wanted
 
 
@@ -116,8 +116,8 @@ class Reopening:
         nodes = NodeCheck(run.system, self.hooks)
         for one in made:
             self.hooks.render(run.system, one.planned.submission)
-            if wanted.known.core("check_resources"):
-                _check(nodes, one.planned.submission)
+            submission = one.planned.submission
+            nodes.check(submission.resources, submission.settings, wanted.known)
         return rerun.Rerun(submissions=made, notes=tuple(notes))
 
     def _put_on_record(self, run: WatchedRun, made: Rerun) -> bool:
@@ -142,13 +142,3 @@ class Reopening:
         for page in dict.fromkeys(map(page_of_job, indices)):
             for name in ("exit", "start"):
                 self.host.make_private(run.state.folder / name / str(page))
-
-
-def _check(nodes: NodeCheck, submission: Submission) -> None:
-    """See that there is a node that can run the jobs.
-
-    Raises:
-        UsageError: there is none.
-    """
-    if why := nodes.why_never(submission.resources, submission.settings):
-        raise UsageError(f"each job asks for {why}; request less, or set check_resources to false")

@@ -16,6 +16,7 @@ from anybatch import arguments
 from anybatch.errors import UsageError, did_you_mean, shown
 from anybatch.model import Reason, Resources, State
 from anybatch.planning.abilities import check_urgency
+from anybatch.planning.site_resources import check_largest, growth_bounds, largest
 from anybatch.ranges import write_ranges
 from anybatch.runs.further import Further, FurtherSubmissions
 from anybatch.settings.contradictions import Change, settled_anew
@@ -266,8 +267,12 @@ def _changed(run: RunState, planned: Planned, wanted: Wanted, waits: tuple[Wait,
         settings=wanted.settings,
     )
     settings = settled_anew(run.file.system, wanted.known, submission.settings, change)
+    bounds = largest(wanted.known, run.file.system)
+    check_largest(resources, bounds, wanted.resources.keys())
     return attrs.evolve(
         planned,
+        largest=growth_bounds(bounds),
+        unchecked=not wanted.known.core("check_resources"),
         waits=waits,
         pause=timedelta(0),
         skipped=False,

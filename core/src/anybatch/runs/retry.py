@@ -10,6 +10,7 @@ import attrs
 from anybatch.retries import RetryRule
 from anybatch.runs.further import FurtherSubmissions
 from anybatch.states import Reason
+from anybatch.units import format_duration, format_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from anybatch.host import Host
     from anybatch.model import Resources
     from anybatch.outcome import Outcome
-    from anybatch.planning.plan import Planned
+    from anybatch.planning.plan import Largest, Planned
     from anybatch.runs.entries import JobRecord
     from anybatch.runs.state import RunState
 
@@ -37,9 +38,33 @@ def to_be_retried(run: RunState, outcome: Outcome) -> bool:
         return False
     if rule is None:
         return outcome.reason in planned.retry.on
-    grown = _grown(planned.submission.resources, rule)
+    return not _has_grown(planned, rule)
+
+
+def _has_grown(planned: Planned, rule: RetryRule) -> bool:
+    """Whether jobs that are run again with more have had the most already."""
     grows = rule.memory is not None or rule.time is not None
-    return not grows or grown != planned.submission.resources
+    resources = planned.submission.resources
+    return grows and _grown(resources, rule, planned.largest) == resources
+
+
+def why_no_more(run: RunState, outcome: Outcome) -> str:
+    """Why a job that may be run again with more is not; empty: there is no such reason."""
+    job = run.jobs[outcome.index]
+    planned = run.submissions[job.submission].planned
+    rule = planned.retry.rule(outcome.reason, outcome.exit_code)
+    if rule is None or job.terminated or _used(job, planned, rule) >= rule.times:
+        return ""
+    if not _has_grown(planned, rule):
+        return ""
+    largest, had = planned.largest, planned.submission.resources
+    if rule.memory is not None and largest.memory is not None and had.memory == largest.memory:
+        what, by = format_size(largest.memory), largest.memory_by
+    elif rule.time is not None and largest.time is not None and had.time == largest.time:
+        what, by = format_duration(largest.time), largest.time_by
+    else:
+        what, by = rule.most, "the rule of its retry"
+    return f"not run again, for it had the most that it may grow to, {what}: {by}"
 
 
 def _used(job: JobRecord, planned: Planned, rule: RetryRule | None) -> int:
@@ -54,9 +79,11 @@ def _used(job: JobRecord, planned: Planned, rule: RetryRule | None) -> int:
     return job.attempt - job.since - sum(one is not None for one in ruled)
 
 
-def _grown(resources: Resources, rule: RetryRule) -> Resources:
+def _grown(resources: Resources, rule: RetryRule, largest: Largest) -> Resources:
     """What the next attempt needs."""
     most_memory, most_time = rule.limits()
+    most_memory = min(filter(None, (most_memory, largest.memory)), default=None)
+    most_time = min(filter(None, (most_time, largest.time)), default=None)
     memory, time = resources.memory, resources.time
     if rule.memory is not None and memory is not None:
         more = round(memory * rule.memory)
@@ -96,7 +123,7 @@ def plan_retries(run: RunState, outcomes: Iterable[Outcome], host: Host) -> Iter
             attrs.evolve(old, waits=(), pause=like.pause),
             indices,
             attempt=old.attempt + 1,
-            resources=_grown(resources, rule) if rule else resources,
+            resources=_grown(resources, rule, old.largest) if rule else resources,
             avoid=like.avoid,
         )
         made.write(host)

@@ -29,7 +29,7 @@ import attrs
 from anybatch.errors import FolderAway, FolderError
 from anybatch.model import Retry
 from anybatch.packing import Pack
-from anybatch.planning.plan import Planned, RunLimit, token
+from anybatch.planning.plan import Largest, Planned, RunLimit, token
 from anybatch.planning.transfer_layout import make_links
 from anybatch.ranges import read_ranges, write_ranges
 from anybatch.records import Submission
@@ -184,6 +184,8 @@ def plain_planned(planned: Planned) -> dict[str, Any]:
         "checkpoint": planned.checkpoint,
         "skipped": planned.skipped,
         "pause": planned.pause.total_seconds(),
+        "largest": to_plain(planned.largest),
+        "unchecked": planned.unchecked,
     }
 
 
@@ -230,6 +232,8 @@ def _read_planned(
         checkpoint=shapes.whole(plain.get("checkpoint", 0)),
         skipped=plain.get("skipped") is True,
         pause=timedelta(seconds=plain.get("pause", 0)),
+        largest=from_plain(plain.get("largest", {}), Largest),
+        unchecked=plain.get("unchecked") is True,
     )
 
 

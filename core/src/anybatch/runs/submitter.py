@@ -29,6 +29,7 @@ from anybatch.runs import stopping
 from anybatch.runs.dependencies import Dependencies
 from anybatch.runs.entries import Phase
 from anybatch.runs.gate import Gate
+from anybatch.runs.grown import why_never
 from anybatch.runs.late_stops import LateStops
 from anybatch.runs.lookup import Lookup
 from anybatch.runs.moments import now
@@ -258,6 +259,10 @@ class Submitter:
         planned = attrs.evolve(one.planned.submission, max_running=most)
         submission = attrs.evolve(planned, after=after, avoid=avoid)
         system = self._run.file.system
+        if why := why_never(self._run, one, self._hooks):
+            with self._mutex:
+                self._refusals.refuse(one, Reason.REJECTED, why, State.FAILED)
+            return
         try:
             rendered = self._rendered(submission)
         except UnknownSystem:

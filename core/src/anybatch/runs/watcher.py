@@ -16,7 +16,7 @@ from anybatch.records import Transfer
 from anybatch.runs.facts import facts_of, facts_of_record, in_order, where_to_read
 from anybatch.runs.members import own_word
 from anybatch.runs.moments import moment_of, now
-from anybatch.runs.retry import plan_retries, to_be_retried
+from anybatch.runs.retry import plan_retries, to_be_retried, why_no_more
 from anybatch.runs.verdict import Evidence, Verdict, judge
 
 if TYPE_CHECKING:
@@ -226,11 +226,17 @@ class Watcher:
         again = [one for one in outcomes if to_be_retried(self._run, one)]
         if again:
             self._retry_alone(again)
-        ended = [one for one in outcomes if one not in again and self._is_open(one)]
+        ended = [self._told_why(one) for one in outcomes if one not in again and self._is_open(one)]
         if ended:
             self._run.record_ended(ended)
         for outcome in ended:
             self._seen.forget(outcome.index)
+
+    def _told_why(self, outcome: Outcome) -> Outcome:
+        """An outcome that tells why its job is not run again, where it should be."""
+        if not (why := why_no_more(self._run, outcome)):
+            return outcome
+        return attrs.evolve(outcome, message="; ".join(filter(None, (outcome.message, why))))
 
     def _retry_alone(self, outcomes: list[Outcome]) -> None:
         """Plan another attempt, unless another process is at it."""

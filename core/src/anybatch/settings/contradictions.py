@@ -14,21 +14,16 @@ import attrs
 
 from anybatch.errors import JobError
 from anybatch.model import Job, Resources
+from anybatch.resources import write_amount
 from anybatch.settings.layers import DEFAULT, SITE
-from anybatch.units import format_duration, format_size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from anybatch.records import Setting
     from anybatch.settings.layers import Settings, Value
 
 _USUAL = Resources()
-_WRITTEN: Mapping[str, Callable[[Any], str]] = {
-    "memory": format_size,
-    "disk": format_size,
-    "time": format_duration,
-}
 
 
 def settled(plugin: str, settings: Settings, job: Job) -> dict[str, Any]:
@@ -103,6 +98,25 @@ def settled_anew(
     return table
 
 
+def spoken_of(plugin: str, settings: Settings) -> set[str]:
+    """The fields of a job that settings tell of which somebody has set; defaults do not count."""
+    told: set[str] = set()
+    for name, value in settings.explain(plugin).items():
+        setting = settings.declared[plugin][name]
+        if value.value is not False and not _gives_way(value):
+            found = (
+                f
+                for f, pattern in setting.overlaps.items()
+                if _tells(setting, value.value, pattern)
+            )
+            told.update(filter(None, [setting.same_as]), found)
+    return told
+
+
+def _tells(setting: Setting, value: Any, pattern: str) -> bool:
+    return re.search(pattern, f"{setting.name}={value}") is not None
+
+
 def _over(old: Any, new: Any) -> Any:
     """A changed setting; of a table its keys."""
     return {**old, **new} if isinstance(old, dict) and isinstance(new, dict) else new
@@ -135,12 +149,12 @@ def _contradicted(setting: Setting, value: Any, asked: Mapping[str, Any]) -> Ite
     if setting.same_as in asked and str(value) != str(asked[setting.same_as]):
         yield setting.same_as
     for field, pattern in setting.overlaps.items():
-        if field in asked and re.search(pattern, f"{setting.name}={value}"):
+        if field in asked and _tells(setting, value, pattern):
             yield field
 
 
 def _told(name: str, value: Value, field: str, asked: Any) -> str:
-    wanted = _WRITTEN.get(field, str)(asked)
+    wanted = write_amount(field, asked)
     where = "the call" if value.source == "call" else value.source
     return (
         f"the job asks for {field} = {wanted}, and {name} = {value.value} (from {where}) speaks of "
@@ -149,7 +163,7 @@ def _told(name: str, value: Value, field: str, asked: Any) -> str:
 
 
 def _told_anew(name: str, value: Any, field: str, asked: Any, *, new: bool) -> str:
-    wanted = _WRITTEN.get(field, str)(asked)
+    wanted = write_amount(field, asked)
     if new:
         since, how = "as this rerun wants", f"leave out {name}"
     else:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from anybatch.errors import SettingError, did_you_mean
+from anybatch.settings.resource_tables import flattened
 from anybatch.settings.schema import CORE, SettingsSchema, same_name
 from anybatch.settings.values import check, read_text
 
@@ -86,6 +87,16 @@ class Settings:
             self._tables[plugin] = {**dict.fromkeys(n for n in known if "*" not in n), **found}
         return dict(self._tables[plugin])
 
+    def strongest(self, plugin: str, names: Iterable[str]) -> tuple[str, Value] | None:
+        """The first of *names* that the strongest source has which has one of them."""
+        names = tuple(names)
+        for layer in reversed(self._layers):
+            table = layer.tables.get(plugin, {})
+            for name in names:
+                if name in table:
+                    return name, Value(table[name], layer.source)
+        return None
+
     def core(self, name: str) -> Any:
         """One of the core's own settings."""
         return self.table(CORE)[name]
@@ -163,6 +174,7 @@ def checked_layer(
         example = "{'slurm': {'partition': 'long'}}"
         raise SettingError(f"{source}: settings must be dicts by plugin, such as {example}")
     for table, values in tables.items():
+        values = flattened(table, values)
         if table not in declared:
             if source == "call":
                 hint = did_you_mean(table, declared)

@@ -21,6 +21,7 @@ from anybatch.errors import SettingError, did_you_mean
 from anybatch.ownership import distrust
 from anybatch.records import Setting, SiteDefault
 from anybatch.settings.layers import DEFAULT, SITE, Layer, Settings, checked_layer, spelt
+from anybatch.settings.resource_tables import resource_schemas
 from anybatch.settings.schema import CORE, CORE_SETTINGS, JOB, TRUST, SettingsSchema, same_name
 from anybatch.settings.values import check, read_text
 
@@ -175,7 +176,7 @@ def _check_default(plugins: Plugins, name: str, setting: Setting) -> None:
 def _declarations(
     hooks: Hooks,
 ) -> tuple[dict[str, SettingsSchema], list[tuple[str, dict[str, dict[str, Any]]]]]:
-    declared: dict[str, SettingsSchema] = {CORE: SettingsSchema(CORE_SETTINGS)}
+    declared = {CORE: SettingsSchema(CORE_SETTINGS), **resource_schemas()}
     site = []
     plugins = hooks.plugins
     for plugin in plugins:
