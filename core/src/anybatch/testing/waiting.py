@@ -18,17 +18,19 @@ def await_that(
     patience: float = 120,
     problem: str = "it did not come to pass in time",
 ) -> None:
-    """Wait until something is so.
+    """Wait until something is so; the pauses between two looks grow to half a second.
 
     Args:
         look: called between two questions, for what has to be looked at to change.
         patience: seconds after which it is a failure.
         problem: what is said then.
     """
-    deadline = time.monotonic() + patience
+    began = time.monotonic()
     while not ready():
-        assert time.monotonic() < deadline, problem
-        time.sleep(0.05)
+        waited = time.monotonic() - began
+        assert waited < patience, problem
+        # Looks may start processes, and the machine is needed by what is waited for.
+        time.sleep(min(max(0.05, waited / 10), 0.5))
         look()
 
 
