@@ -136,6 +136,9 @@ def test_jobs_wait_for_room_in_the_schedd(
     first = condor.submit([Job(WAIT_FOR_GO)] * 6)
     later = condor.submit([Job(["true"])] * 6)
     assert later.counts[State.NEW] >= 4
+    told = new_session("htcondor").attach(later.id).jobs[5].message
+    assert "not submitted yet: htcondor: " in str(told)
+    assert "MAX_JOBS_PER_OWNER" in str(told)
     Path("go").touch()
     assert all(outcome.done for outcome in [*first.wait(PATIENCE), *later.wait(PATIENCE)])
 
@@ -146,10 +149,15 @@ def test_more_jobs_than_a_schedd_takes_run_all_the_same(
     new_session: Callable[..., Session],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """They are materialized as there is room, in one submission."""
+    """They are materialized as there is room, in one submission; the others say why they wait."""
     monkeypatch.setenv("_CONDOR_SCHEDD_HOST", second)
     condor = new_session("htcondor")
-    outcomes = condor.submit([Job(["sh", "-c", "exit $ANYBATCH_INDEX"])] * 20).wait(PATIENCE)
+    script = "until test -e go; do sleep 0.1; done; exit $ANYBATCH_INDEX"
+    run = condor.submit([Job(["sh", "-c", script])] * 20)
+    waits = "waits until fewer jobs of its submission are in the queue"
+    await_that(lambda: waits in str(run.jobs[19].message), condor.poll)
+    Path("go").touch()
+    outcomes = run.wait(PATIENCE)
     assert [outcome.exit_code for outcome in outcomes] == list(range(20))
     assert condor.host.commands["condor_submit"] == 1
 

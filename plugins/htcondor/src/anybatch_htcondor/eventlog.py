@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from anybatch.host import Host
 
 SOURCE = "event log"
+LATE = "waits until fewer jobs of its submission are in the queue (max_materialize, max_idle)"
 NEVER_MADE = "HTCondor removed the cluster before it made this job; it never ran, run it again"
 _OVERLAP = 64  #: bytes that are read again, to see that the log is still the same file
 _PIECE = 2**24  #: bytes that are read at once; no event is as long
@@ -110,7 +111,9 @@ class Log:
             return None
         if self._removed:
             return self._never_made()
-        return JobStatus(state=State.QUEUED, native_state="to be materialized", source=SOURCE)
+        return JobStatus(
+            state=State.QUEUED, native_state="to be materialized", message=LATE, source=SOURCE
+        )
 
     def _never_made(self) -> JobStatus:
         """The end of a job whose cluster was removed before it was materialized.
