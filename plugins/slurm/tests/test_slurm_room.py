@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import re
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,8 +34,10 @@ def sacctmgr(*words: str) -> None:
 
 
 @pytest.fixture
-def few(slurm: Session) -> Iterator[Session]:
+def few(slurm: Session, tool: Callable[..., str]) -> Iterator[Session]:
     """A session under a limit of six jobs for each user."""
+    enforced = re.search("AccountingStorageEnforce.*limits", tool("scontrol", "show", "config"))
+    assert enforced, "stop and start the cluster: it keeps no limits"
     user = getpass.getuser()
     sacctmgr("add", "qos", NAME, "MaxSubmitJobsPerUser=6")
     sacctmgr("modify", "user", user, "set", f"qos+={NAME}")
