@@ -16,7 +16,11 @@ class TestLsf(SystemContract):
 
     system = "lsf"
     example_settings = MappingProxyType({"max_array": 1, "sp": 7})
-    waiting = Job(["true"], resources=Resources(cores=1000))
+    waiting = Job(
+        ["true"],
+        resources=Resources(cores=1000),
+        settings={"anybatch": {"check_resources": False}},
+    )
     held = Job(["true"], settings={"lsf": {"H": True}})
     unreachable = "LSF is down. Please wait ..."
 

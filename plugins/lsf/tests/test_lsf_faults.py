@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from anybatch import Job, Reason, Resources, State
-from anybatch.errors import UnknownSystem
+from anybatch.errors import JobError, UnknownSystem
 from anybatch.testing import native_id, waiting
 
 if TYPE_CHECKING:
@@ -69,9 +69,10 @@ def test_a_job_that_bjobs_has_forgotten_is_found_in_the_log_of_events(
 
 
 def test_a_held_job_is_shown_as_held(lsf: Session, cluster: Simulator) -> None:
-    """PSUSP is a state and no failure."""
+    """PSUSP is a state and no failure, and says what releases the job."""
     run = lsf.submit(Job(["true"], settings={"lsf": {"H": True}}))
     await_that(lambda: run.counts == {State.HELD: 1}, run.refresh)
+    assert "bresume releases it" in (run.jobs[0].message or "")
     cluster.run("bresume", native_id(run))
     assert run.wait(PATIENCE)[0].done
 
@@ -198,6 +199,30 @@ def test_a_submission_that_timed_out_and_arrived_is_not_repeated(
     assert Path("ran").read_text() == "x\n" * 3
     assert lsf.host.commands["bsub"] == 1
     assert all(job.id and job.id.native_id for job in run.jobs)
+
+
+def test_what_no_host_can_run_is_not_submitted(lsf: Session) -> None:
+    """It is refused with what is asked for and what the hosts have."""
+    with pytest.raises(JobError, match="17 cores on a node, and the largest has 16 cores"):
+        lsf.submit(Job(["true"], resources=Resources(cores=17)))
+    with pytest.raises(JobError, match="17 GiB of memory on a node, and the largest has 16"):
+        lsf.submit(Job(["true"], resources=Resources(memory="17 GiB")))
+    assert lsf.host.commands["bsub"] == 0
+
+
+@BOTH
+def test_why_a_job_waits_is_told(
+    make_cluster: Callable[..., Simulator], new_session: Callable[..., Session], dialect: str
+) -> None:
+    """In the words of LSF, and in plain ones, by the command that is run anyway."""
+    cluster = make_cluster(dialect=dialect, slots=1)
+    lsf = new_session("lsf")
+    run = lsf.submit([Job(["sleep", "600"])] * 2)
+    told = "Job slot limit reached (the slots of these hosts are in use)"
+    await_that(lambda: [job.message for job in run.jobs] == [None, told], run.refresh)
+    run.terminate()
+    run.wait(PATIENCE)
+    assert cluster.run("bjobs", "-p").returncode != 0
 
 
 def test_what_lsf_refuses_is_rejected_with_its_words(lsf: Session) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from anybatch import Reason, State
 from anybatch.records import JobStatus
-from anybatch_lsf import life, parse
+from anybatch_lsf import life, parse, pending
 from anybatch_lsf.states import settled
 from hypothesis import given
 from hypothesis import strategies as st
@@ -136,6 +136,81 @@ def _json(*records: dict[str, str]) -> str:
 
     answer = {"COMMAND": "bjobs", "JOBS": len(records), "RECORDS": records}
     return f"Welcome to {{LSF}}\n{json.dumps(answer, indent=2)}\n"
+
+
+REASONS = " Job slot limit reached: 26 hosts;\n Load information unavailable: 4 hosts;\n"
+TOLD = "Job slot limit reached (the slots of these hosts are in use)"
+
+
+def test_why_a_job_waits_is_read() -> None:
+    """From JSON, from columns and from the table; of one that runs nothing is told."""
+    row = (
+        "1|0|PEND|-|-|-|-|-|Job slot limit reached: 26 hosts; Closed by LSF administrator: 1 host;"
+    )
+    ran = "2|0|RUN|-|-|h1|-|-|-"
+    text = parse.read_bjobs(f"{row}\n{ran}\n", (parse.REASON,))
+    record = dict.fromkeys((name.upper() for name in parse.FIELDS), "")
+    record |= {"JOBID": "1", "STAT": "PEND", "PEND_REASON": "Job slot limit reached: 2 hosts;"}
+    old = {name: value for name, value in {**record, "JOBID": "2"}.items() if name[:5] != "PEND_"}
+    from_json = parse.read_bjobs(_json(record, old), (parse.REASON,))
+    head = "1       alice   {} normal     h1             -        fit[3]    Nov 28 03:49\n"
+    table = parse.read_table(
+        head.format("PEND ") + REASONS + head.replace("1  ", "2  ").format("RUN  ")
+    )
+    assert [one.message for one in text.values()] == [TOLD, None]
+    assert [one.message for one in from_json.values()] == [TOLD, None]
+    assert {name: one.message for name, one in table.items()} == {"1[3]": TOLD, "2[3]": None}
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("", ""),
+        ("-", "-"),
+        ("New job is waiting for scheduling;", "(LSF has not looked at it yet)"),
+        ("There are no suitable hosts for the job;", "(it will not start by itself: ask for less"),
+        ("Job requirements for reserving resource (mem) not satisfied: 1 host;", "less mem left"),
+        ("Job's requirements for reserving resource (ngpus) not satisfied: 1 host;", "less ngpus"),
+        (" The available memory (mem) is low: 2 hosts;", "is low (hosts are too busy)"),
+        ("Closed by LSF administrator: 7 hosts;", "(hosts that take no jobs now)"),
+        ("What nobody: has seen: 3 hosts;", "What nobody: has seen"),
+        (
+            "Candidate host pending reasons (0 of 4 hosts).\n Non-candidate host pending reasons "
+            "(4 of 4 hosts):\n  Load information unavailable: 1 host;",
+            "Load information unavailable (hosts that do not answer)",
+        ),
+        ("d: 1 host; c: 1 host;a; b; e", "a; b; c; and 2 more"),
+    ],
+)
+def test_reasons_to_wait_in_plain_words(said: str, told: str) -> None:
+    """Documented, and OpenLava's; those that nobody knows stay as they are."""
+    assert told in pending.explain(said)
+
+
+def test_what_never_passes_is_told_first() -> None:
+    """And what is true of hosts that are none for the job only if there is nothing else."""
+    said = pending.explain(
+        "Not usable to the queue: 80 hosts; Job slot limit reached: 4 hosts;"
+        "The queue is inactivated by the administrator;"
+    )
+    first, second = said.split("; ")
+    assert first.startswith("The queue is inactivated by the administrator (it will not start")
+    assert second == TOLD
+
+
+@given(st.text())
+def test_any_reason_is_told_in_a_line(text: str) -> None:
+    """Whatever a site's own rules print."""
+    assert "\n" not in pending.explain(text)
+
+
+@given(st.permutations(REASONS.splitlines()), st.lists(st.integers(0, 99), min_size=2, max_size=2))
+def test_a_reason_that_lasts_is_told_in_the_same_words(lines: list[str], counts: list[int]) -> None:
+    """However many hosts give it, and in which order: each change is an event in a journal."""
+    said = "".join(
+        f"{line.partition(':')[0]}: {n} hosts;" for line, n in zip(lines, counts, strict=True)
+    )
+    assert pending.explain(said) == pending.explain(REASONS)
 
 
 def test_what_a_job_has_used_is_read() -> None:

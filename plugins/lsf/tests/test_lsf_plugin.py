@@ -607,9 +607,9 @@ KNOWN = {
 #: How bjobs is asked in each dialect.
 ASKS = {
     **{JSON: "bjobs -a -json -o", TEXT: "bjobs -a -noheader -o"},
-    **dict.fromkeys((NINE, LAVA), "bjobs -a -w"),
+    **{NINE: "bjobs -a -w", LAVA: "bjobs -a -w -p"},
 }
-FIELDS = "jobid jobindex stat exit_code exit_reason exec_host cpu_used max_mem"
+FIELDS = "jobid jobindex stat exit_code exit_reason exec_host cpu_used max_mem pend_reason"
 
 
 def listed(lsid: Completed, jobs: dict[str, Any], unknown: Iterable[str] = ()) -> Completed:
@@ -629,7 +629,7 @@ def listed(lsid: Completed, jobs: dict[str, Any], unknown: Iterable[str] = ()) -
 
 def _record(native_id: str, stat: str, code: str, why: str, host: str) -> dict[str, str]:
     job, _, index = native_id.rstrip("]").partition("[")
-    values = (job, index or "0", stat, code, why, host, "0.1 second(s)", "2 Mbytes")
+    values = (job, index or "0", stat, code, why, host, "0.1 second(s)", "2 Mbytes", "")
     return dict(zip(FIELDS.upper().split(), values, strict=True))
 
 
@@ -689,6 +689,22 @@ def test_all_jobs_cost_one_bjobs(lsid: Completed) -> None:
     assert host.ran[-1].argv[-3:] == ("7", "8", "9")
     delimiter = "" if lsid is JSON else " delimiter='|'"
     assert host.option("-o") == f"{FIELDS}{delimiter}"
+
+
+@MODERN
+def test_an_lsf_that_does_not_tell_why_jobs_wait(lsid: Completed) -> None:
+    """A column that early versions lack is asked for once; other errors are errors."""
+    refused = Completed(255, "", "bjobs: Invalid field name: pend_reason\n")
+    host = script(lsid, (ASKS[lsid], refused), (ASKS[lsid], listed(lsid, JOBS)))
+    lsf = LSF(host)
+    assert states(lsf, *JOBS) == KNOWN
+    host.steps = [(ASKS[lsid], listed(lsid, JOBS))]
+    assert states(lsf, *JOBS) == KNOWN
+    assert "pend_reason" not in host.option("-o")
+    down = Completed(255, "", "bjobs: LSF is down\n")
+    host.steps = [(ASKS[lsid], down)]
+    with pytest.raises(CommandFailed):
+        states(lsf, *JOBS)
 
 
 @ALL

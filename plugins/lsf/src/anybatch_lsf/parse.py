@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from anybatch_lsf import pending
 from anybatch_lsf.states import Said, status_of
 
 if TYPE_CHECKING:
@@ -28,7 +29,10 @@ FIELDS = (
     *("jobid", "jobindex", "stat", "exit_code", "exit_reason"),
     *("exec_host", "cpu_used", "max_mem"),
 )
+REASON = "pend_reason"  #: the last where it is asked for; its text may hold anything
 DELIMITER = "|"
+#: Set where hosts of a cloud are borrowed when jobs need them.
+RESOURCE_CONNECTOR = "LSB_RC_EXTERNAL_HOST_FLAG"
 #: LSF's own default of MAX_JOB_ARRAY_SIZE.
 DEFAULT_ARRAY = 1000
 
@@ -103,10 +107,14 @@ def lists_jobs(stdout: str) -> bool:
 # -- bjobs -o
 
 
-def read_bjobs(stdout: str) -> dict[str, JobStatus]:
-    """The status of every job in the answer to `bjobs -o`, as JSON or as text."""
+def read_bjobs(stdout: str, more: Sequence[str] = ()) -> dict[str, JobStatus]:
+    """The status of every job in the answer to `bjobs -o`, as JSON or as text.
+
+    Args:
+        more: the fields that were asked for behind `FIELDS`.
+    """
     found: dict[str, JobStatus] = {}
-    for row in _rows(stdout, FIELDS):
+    for row in _rows(stdout, FIELDS, more):
         with contextlib.suppress(*DAMAGED):
             found[_native(row)] = _bjobs_status(row)
     return found
@@ -120,9 +128,14 @@ def described(token: str, stdout: str) -> str | None:
     return None
 
 
-def _rows(stdout: str, fields: Sequence[str]) -> Iterator[dict[str, str]]:
-    """The rows whose id is one; those of jobs that are not known have none of the fields."""
-    found = _json_rows(stdout) if '"RECORDS"' in stdout else _text_rows(stdout, fields)
+def _rows(stdout: str, fields: Sequence[str], more: Sequence[str] = ()) -> Iterator[dict[str, str]]:
+    """The rows whose id is one; those of jobs that are not known have none of the fields.
+
+    Args:
+        more: fields behind them, which JSON may lack.
+    """
+    is_json = '"RECORDS"' in stdout
+    found = _json_rows(stdout) if is_json else _text_rows(stdout, (*fields, *more))
     for row in found:
         if _ID.fullmatch(row.get("jobid", "")) and all(name in row for name in fields):
             yield row
@@ -157,7 +170,13 @@ def _native(row: Mapping[str, str]) -> str:
 
 def _bjobs_status(row: Mapping[str, str]) -> JobStatus:
     code = int(row["exit_code"]) if row["exit_code"].isdecimal() else None
-    said = Said(word=row["stat"], code=code, why=row["exit_reason"], host=row["exec_host"])
+    said = Said(
+        word=row["stat"],
+        code=code,
+        why=row["exit_reason"],
+        host=row["exec_host"],
+        waits=pending.explain(row.get(REASON, "")),
+    )
     return attrs.evolve(
         status_of("bjobs", said),
         cpu_time=read_cpu(row["cpu_used"].split(" ")[0]),
@@ -188,10 +207,10 @@ def read_memory(text: str) -> int | None:
 def read_table(stdout: str) -> dict[str, JobStatus]:
     """The status of every job in the table of `bjobs -w`; the index stands in the job's name.
 
-    It does not tell how a job has failed.
+    It does not tell how a job has failed. With `-p` the reasons follow on jobs that wait.
     """
     found: dict[str, JobStatus] = {}
-    for line in stdout.split("\n"):
+    for line, below in _entries(stdout):
         if match := _ROW.fullmatch(line.rstrip()):
             job, word, rest = match.groups()
             index = _INDEX.search(rest)
@@ -199,8 +218,21 @@ def read_table(stdout: str) -> dict[str, JobStatus]:
             # From, on, name, month, day, time; what is pending is on nothing, or on `-`.
             host = words[1] if len(words) > 5 and word not in ("PEND", "PSUSP") else ""
             name = native(job, index[1] if index else "")
-            found[name] = status_of("bjobs", Said(word=word, host=host))
+            waits = pending.explain(below)
+            found[name] = status_of("bjobs", Said(word=word, host=host, waits=waits))
     return found
+
+
+def _entries(stdout: str) -> Iterator[tuple[str, str]]:
+    """Each line that is not indented, with those below it that are."""
+    entry, below = "", ""
+    for line in stdout.split("\n"):
+        if line.startswith(" "):
+            below += f"{line}\n"
+            continue
+        yield entry, below
+        entry, below = line, ""
+    yield entry, below
 
 
 # -- the cluster

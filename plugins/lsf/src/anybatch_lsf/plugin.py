@@ -15,7 +15,7 @@ from anybatch.host import Command
 from anybatch.records import Detection, Environment, JobStatus, Limits, Transfer
 from anybatch.system import BatchSystem
 
-from anybatch_lsf import file_transfer, life, parse, render, states
+from anybatch_lsf import file_transfer, life, nodes, parse, render, states
 from anybatch_lsf.settings import SETTINGS
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from anybatch.host import Completed, Host
     from anybatch.model import Job
+    from anybatch.nodes import NodeKind
     from anybatch.records import Batch, Rendered, Setting, Submission
 
 #: Only where there is a cluster, also where its tools are not on the PATH.
@@ -55,6 +56,7 @@ class LSF(BatchSystem):
     def __init__(self, host: Host) -> None:
         super().__init__(host)
         self._known_version: parse.Version | None = None
+        self._tells_reasons = True
         self._returns = file_transfer.Returns(host)
 
     def anybatch_settings(self) -> Iterable[Setting]:
@@ -109,6 +111,20 @@ class LSF(BatchSystem):
         most = min(size, settings["max_array"] or size) if settings["transfer"] == "shared" else 1
         context = cluster.render_context()
         return Limits(array=most, max_running=True, urgency=True, render_context=context)
+
+    def anybatch_nodes(self, settings: Mapping[str, Any]) -> Sequence[NodeKind] | None:
+        """The hosts of the cluster; where it may get others, or is one of several, nobody knows."""
+        timeout = settings["timeout"]
+        if self.host.which("lsclusters"):
+            known = self.host.run(_command(timeout, "lsclusters", "-w"))
+            if nodes.is_one_of_several(known.stdout):
+                return None
+        if parse.RESOURCE_CONNECTOR in parse.read_parameters(self._configuration(timeout) or ""):
+            return None
+        static = run(self.host, _command(timeout, "lshosts", "-w")).stdout
+        if nodes.may_grow(static):
+            return None
+        return nodes.read_nodes(run(self.host, _command(timeout, "bhosts", "-w")).stdout, static)
 
     def anybatch_environment(
         self, job: Job, settings: Mapping[str, Any], system: str, base_dir: Path
@@ -190,17 +206,29 @@ class LSF(BatchSystem):
         return {native_id: found[native_id] for native_id in ids if native_id in found}
 
     def _bjobs(self, ids: Sequence[str], timeout: timedelta) -> dict[str, JobStatus]:
-        fields = " ".join(parse.FIELDS)
+        """The columns; early versions of 10.1 do not know the one that tells why a job waits."""
+        if self._tells_reasons:
+            try:
+                return self._columns(ids, timeout, parse.REASON)
+            except CommandFailed as error:
+                if parse.REASON not in error.completed.stderr.lower():
+                    raise
+                self._tells_reasons = False
+        return self._columns(ids, timeout)
+
+    def _columns(self, ids: Sequence[str], timeout: timedelta, *more: str) -> dict[str, JobStatus]:
+        fields = " ".join((*parse.FIELDS, *more))
         if self._version(timeout).json:
             form = ("-json", "-o", fields)
         else:
             form = ("-noheader", "-o", f"{fields} delimiter='{parse.DELIMITER}'")
         answer = self._ask(timeout, "bjobs", "-a", *form, *self._which(ids))
-        return parse.read_bjobs(answer.stdout)
+        return parse.read_bjobs(answer.stdout, more)
 
     def _plain_bjobs(self, ids: Sequence[str], timeout: timedelta) -> dict[str, JobStatus]:
         """The table; of what has ended the long form (how), and the past (by whom; again?)."""
-        answer = self._ask(timeout, "bjobs", "-a", "-w", *self._which(ids))
+        reasons = ("-p",) if self._version(timeout).openlava else ()
+        answer = self._ask(timeout, "bjobs", "-a", "-w", *reasons, *self._which(ids))
         table = parse.read_table(answer.stdout)
         ended = {one: None for one in ids if one in table and table[one].state.final}
         if not ended:
@@ -293,9 +321,14 @@ class LSF(BatchSystem):
         """LSF_UNIT_FOR_LIMITS; empty: not set; None: nobody tells."""
         if self._version(timeout).openlava:
             return ""  # it has no such thing
+        told = self._configuration(timeout)
+        return None if told is None else parse.read_unit(told)
+
+    def _configuration(self, timeout: timedelta) -> str | None:
+        """The lines of lsf.conf; None: nobody tells."""
         if folder := self.host.environ.get("LSF_ENVDIR"):
             with contextlib.suppress(OSError):
-                return parse.read_unit(self.host.read(Path(folder) / "lsf.conf"))
+                return self.host.read(Path(folder) / "lsf.conf")
         if self.host.which("badmin") is None:
             return None
         try:
@@ -303,7 +336,7 @@ class LSF(BatchSystem):
         except CommandError:
             return None
         told = completed.ok and parse.read_parameters(completed.stdout)
-        return parse.read_unit(completed.stdout) if told else None
+        return completed.stdout if told else None
 
     # -- commands
 

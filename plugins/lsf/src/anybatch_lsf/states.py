@@ -96,6 +96,7 @@ class Said:
         why: text with a word of `TERMINATIONS`, or empty.
         host: where it runs; `?`: it runs, nobody tells where; empty: it does not run yet.
         ended_by: what else tells how it was ended: state, reason and message.
+        waits: why it waits, if it does.
     """
 
     word: str
@@ -104,6 +105,7 @@ class Said:
     why: str = ""
     host: str = ""
     ended_by: tuple[State, Reason | None, str] | None = None
+    waits: str = ""
 
 
 def status_of(source: str, said: Said) -> JobStatus:
@@ -120,6 +122,8 @@ def status_of(source: str, said: Said) -> JobStatus:
         return _failed(status, said, ran=place is not None)
     if status.state is State.DONE:
         return attrs.evolve(status, exit_code=0)
+    if status.state in (State.QUEUED, State.HELD) and said.waits:
+        return attrs.evolve(status, message=said.waits)
     return status
 
 

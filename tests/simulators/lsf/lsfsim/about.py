@@ -81,6 +81,17 @@ def bhosts(cluster: Cluster, request: dict[str, Any]) -> Answer:
     return 0, f"{head}\n{row}{''.join(f'{count:7}' for count in counts)}\n", ""
 
 
+def lshosts(cluster: Cluster, request: dict[str, Any]) -> Answer:
+    """What the host is: LSF rounds sizes, OpenLava tells them in megabytes."""
+    size = cluster.settings["memory"]
+    memory = f"{size >> 20}M" if cluster.old else f"{size / 2**30:.1f}G"
+    columns = ("HOST_NAME", "type", "model", "cpuf", "ncpus", "maxmem", "maxswp", "server")
+    kinds = ("linux", "IntelI5") if cluster.old else ("X86_64", "Intel_E5")
+    host = (cluster.host, *kinds, "100.0", str(cluster.settings["slots"]), memory, "-", "Yes")
+    form = "{:<25} {:>10} {:>11} {:>5} {:>5} {:>6} {:>6} {:>6} {}\n"
+    return 0, form.format(*columns, "RESOURCES") + form.format(*host, "()"), ""
+
+
 def _unfinished(cluster: Cluster) -> Iterator[Job]:
     for jobs in cluster.jobs.values():
         yield from (job for job in jobs.values() if not job.finished)

@@ -100,12 +100,21 @@ class Cluster:
             return
         free = self.settings["slots"] - sum(job.spec.slots for job in self._running.values())
         for name, job in sorted(self._pending.items(), key=lambda one: -one[1].spec.priority):
-            if free <= 0:
-                return
-            if job.state == "PEND" and job.spec.slots <= free and self._may_run(job.spec):
+            if job.state != "PEND":
+                continue
+            job.hindrance = self._hindrance(job.spec, free)
+            if not job.hindrance:
                 del self._pending[name]
                 self._start(job)
                 free -= job.spec.slots
+
+    def _hindrance(self, spec: Spec, free: int) -> str:
+        """Why a job cannot start now; empty: it can."""
+        if spec.slots > self.settings["slots"]:
+            return "There are no suitable hosts for the job"  # OpenLava does not take it
+        if spec.slots > free:
+            return "Job slot limit reached"
+        return "" if self._may_run(spec) else "The job array has reached its job slot limit"
 
     def _may_run(self, spec: Spec) -> bool:
         running = sum(job.spec is spec for job in self._running.values()) if spec.at_once else 0

@@ -34,6 +34,7 @@ def run(cluster: Cluster, request: dict[str, Any]) -> Answer:
         "bacct": bacct,
         "bparams": about.bparams,
         "bqueues": about.bqueues,
+        "lshosts": about.lshosts,
         "lsid": about.lsid,
         "badmin": about.badmin,
     }[request["command"]]
@@ -91,7 +92,7 @@ def _passes(cluster: Cluster, job: Job, options: dict[str, str]) -> bool:
         pattern = re.escape(asked).replace(r"\*", ".*")
         if not (name == "u" and asked == "all") and not re.fullmatch(pattern, value):
             return False
-    return "a" in options or not job.finished
+    return "a" in options or (job.waits if "p" in options else not job.finished)
 
 
 # -- bjobs
@@ -135,7 +136,7 @@ def bjobs(cluster: Cluster, request: dict[str, Any]) -> Answer:
         elif "A" in options and old:
             out = formats.arrays(jobs)
         else:
-            out = formats.table(cluster, jobs, wide="w" in options)
+            out = formats.table(cluster, jobs, wide="w" in options, reasons="p" in options)
     else:
         out = ""
     rc = 0 if not err else 254 if cluster.old and not words else FAILED

@@ -45,6 +45,7 @@ FIELDS: dict[str, Callable[[Job], str]] = {
     "start_time": lambda job: _minute(job.started),
     "finish_time": lambda job: f"{_minute(job.ended)} L" if job.ended else "",
     "command": lambda job: job.spec.command,
+    "pend_reason": lambda job: f"{job.why_waits};" if job.waits else "",
 }
 
 
@@ -83,8 +84,8 @@ _TABLE = {
 }
 
 
-def table(cluster: Cluster, jobs: list[Job], *, wide: bool) -> str:
-    """`bjobs`, or `bjobs -w` where nothing is cut."""
+def table(cluster: Cluster, jobs: list[Job], *, wide: bool, reasons: bool = False) -> str:
+    """`bjobs`, or `bjobs -w` where nothing is cut, or with `-p` and the reasons to wait."""
     rows = [tuple(_TABLE)]
     more: dict[int, list[str]] = {}
     for job in jobs:
@@ -105,6 +106,8 @@ def table(cluster: Cluster, jobs: list[Job], *, wide: bool) -> str:
         )
         lines.append(" ".join(cells).rstrip() if cluster.old else " ".join(cells))
         lines += [f"{' ' * 45}{host}" for host in more.get(number, [])]
+        if reasons and number and jobs[number - 1].waits:
+            lines.append(f" {jobs[number - 1].why_waits}: 1 host;")
     return "".join(f"{line}\n" for line in lines)
 
 

@@ -71,6 +71,7 @@ class Job:
     forgotten: bool = False  # its host went away, and nobody knows how it ended
     remnant: bool = False  # of OpenLava: its outer shell has gone, and others of it have not
     killing: list[tuple[float, int]] = field(default_factory=list)  # signals to come, and when
+    hindrance: str = ""  # why it was not started when slots were given out last
     events: list[tuple[float, str]] = field(default_factory=list)  # for bhist
 
     @property
@@ -89,9 +90,21 @@ class Job:
         return self.state in FINISHED
 
     @property
+    def waits(self) -> bool:
+        """Whether there are reasons why it does not run."""
+        return self.state in ("PEND", "PSUSP")
+
+    @property
     def reason(self) -> str:
         """`TERM_OWNER: job killed by owner`, or nothing."""
         return f"{self.why}: {TERMINATIONS[self.why]}" if self.why else ""
+
+    @property
+    def why_waits(self) -> str:
+        """A reason to wait, as commands show it."""
+        if self.state == "PSUSP":
+            return "The job was suspended by the user while pending"
+        return self.hindrance or "New job is waiting for scheduling"
 
     def tell(self, when: float, text: str) -> None:
         """Write down what has happened."""

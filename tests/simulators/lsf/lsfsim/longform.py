@@ -147,14 +147,8 @@ def _state(cluster: Cluster, job: Job) -> list[str]:
         if job.reason and not old:
             done = "done" if job.state == "DONE" else "exit"
             lines += [f"{_second(job.ended)}: Completed <{done}>; {job.reason}."]
-    elif old and job.state in ("PEND", "PSUSP"):
-        why = "New job is waiting for scheduling: 1 host;"
-        why = (
-            "The job was suspended by the user while pending: 1 host;"
-            if job.state != "PEND"
-            else why
-        )
-        lines += [" PENDING REASONS:", f" {why}"]
+    elif old and job.waits:
+        lines += [" PENDING REASONS:", f" {job.why_waits}: 1 host;"]
     return [*lines, *([f"{_SCHEDULING}\n"] if old else [])]
 
 

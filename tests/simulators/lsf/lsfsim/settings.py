@@ -9,6 +9,7 @@ DEFAULTS: dict[str, Any] = {
     "dialect": "lsf",  # or openlava
     "version": "10.1.0.12",  # of LSF
     "slots": 16,
+    "memory": 16 << 30,  # of the host, as lshosts tells it
     "queues": ["normal", "short", "long"],  # the first is the default
     "max_array": 1000,  # MAX_JOB_ARRAY_SIZE
     "max_user_priority": 0,  # MAX_USER_PRIORITY; 0: it is not set
