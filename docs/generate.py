@@ -23,6 +23,7 @@ from anybatch import (
     hookspecs,
     host,
     nodes,
+    question_hooks,
     records,
     system,
     testing,
@@ -133,7 +134,7 @@ def hook_groups() -> dict[str, list[str]]:
     groups: dict[str, list[str]] = {}
     for heading, name in re.findall(
         r"^# -- (.+?) -+$|^def (anybatch_\w+)",
-        inspect.getsource(discovery_hooks) + inspect.getsource(hookspecs),
+        "".join(map(inspect.getsource, (discovery_hooks, hookspecs, question_hooks))),
         re.MULTILINE,
     ):
         if heading:

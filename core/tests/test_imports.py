@@ -209,6 +209,7 @@ FLOW = (
         "nodes",
         "records",
         "discovery_hooks",
+        "question_hooks",
         "hookspecs",
         "system",
         "transfer",

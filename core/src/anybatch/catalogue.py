@@ -10,6 +10,7 @@ from weakref import WeakValueDictionary
 
 import attrs
 
+from anybatch import arguments
 from anybatch.errors import (
     AnybatchError,
     FolderError,
@@ -208,6 +209,12 @@ class Catalogue:
             Chosen(run, range(len(run)) if some is None else sorted(some), some is not None)
             for run, some in chosen.items()
         ]
+
+    def labelled(self, label: str | None, *, untold: bool) -> list[Run]:
+        """See `Session.runs`."""
+        arguments.must_be((str, type(None)), label, "label", "a text, NAME or NAME=VALUE")
+        found = self.active(untold=untold)
+        return [run for run in found if label is None or run.has_label(label)]
 
     def find(self, name: str) -> tuple[Run, int | None]:
         """See `Session.find`."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from anybatch import arguments
 from anybatch.errors import FolderError, RunNotFound, UnknownSystem
 from anybatch.model import State
 from anybatch.runs.finding import SECOND
@@ -71,8 +72,10 @@ class Listed:
     counts: Mapping[State, int]
 
 
-def history(catalogue: Catalogue, wanted: Wanted) -> list[Listed]:
+def history(catalogue: Catalogue, wanted: Wanted | None) -> list[Listed]:
     """The runs that are wanted, in the order of their submission: see `Session.history`."""
+    wanted = Wanted() if wanted is None else wanted
+    arguments.must_be(Wanted, wanted, "wanted", "an anybatch.history.Wanted")
     active = {run.id: run for run in catalogue.active()}
     found = [of_run(run) for run in active.values() if _fits(of_run(run), wanted, run.has_label)]
     for name in catalogue.index.ended(wanted.since):

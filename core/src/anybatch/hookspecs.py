@@ -36,10 +36,13 @@ from anybatch.discovery_hooks import (
     hookimpl,
     hookspec,
 )
+from anybatch.question_hooks import anybatch_analyze, anybatch_check
 
 __all__ = [
     "PROJECT",
     "anybatch_alias",
+    "anybatch_analyze",
+    "anybatch_check",
     "anybatch_detect",
     "anybatch_limits",
     "anybatch_nodes",

@@ -8,12 +8,13 @@ from anybatch import arguments
 from anybatch.arguments import KEEP
 from anybatch.catalogue import Catalogue
 from anybatch.detection import choose, given_name, must_be_here, stands_for
-from anybatch.history import Wanted, history
+from anybatch.history import history
 from anybatch.localhost import LocalHost
 from anybatch.packing import read_pack
+from anybatch.planning.asking import ask
 from anybatch.planning.expansion import list_jobs
 from anybatch.planning.notify_request import read_request
-from anybatch.planning.plan import Plan, read_limit
+from anybatch.planning.plan import must_be_plan, read_limit
 from anybatch.planning.planner import Planner
 from anybatch.plugins.calls import Hooks
 from anybatch.plugins.registry import Plugins, load_plugins
@@ -28,11 +29,12 @@ if TYPE_CHECKING:
 
     from anybatch.catalogue import Chosen
     from anybatch.errors import AnybatchError
-    from anybatch.history import Listed
+    from anybatch.history import Listed, Wanted
     from anybatch.host import Host
     from anybatch.model import Job
     from anybatch.packing import Pack
-    from anybatch.planning.plan import RunLimit
+    from anybatch.planning.asking import Checked
+    from anybatch.planning.plan import Plan, RunLimit
     from anybatch.settings.layers import Settings
 
 
@@ -189,8 +191,11 @@ class Session:
             UsageError: it was submitted before, or is no plan.
             FolderError: as for `submit`.
         """
-        arguments.must_be(Plan, plan, "plan", "what Session.plan has returned")
-        return self._catalogue.submit(plan, self.host)
+        return self._catalogue.submit(must_be_plan(plan), self.host)
+
+    def check(self, plan: Plan) -> list[Checked]:
+        """What the batch system says of a plan's jobs, of which none is submitted: see `ask`."""
+        return ask(must_be_plan(plan), self.hooks)
 
     @property
     def runs_folder(self) -> Path:
@@ -250,9 +255,7 @@ class Session:
         Raises:
             FolderError: the index cannot be read, or is not this user's alone.
         """
-        arguments.must_be((str, type(None)), label, "label", "a text, NAME or NAME=VALUE")
-        found = self._catalogue.active(untold=untold)
-        return [run for run in found if label is None or run.has_label(label)]
+        return self._catalogue.labelled(label, untold=untold)
 
     def history(self, wanted: Wanted | None = None) -> list[Listed]:
         """This user's runs as a list, oldest first; those that have ended are not opened.
@@ -263,8 +266,6 @@ class Session:
         Raises:
             FolderError: the index cannot be read, or is not this user's alone.
         """
-        wanted = Wanted() if wanted is None else wanted
-        arguments.must_be(Wanted, wanted, "wanted", "an anybatch.history.Wanted")
         return history(self._catalogue, wanted)
 
     @property

@@ -108,6 +108,10 @@ class BatchSystem(Plugin, ABC):
     def anybatch_render(self, submission: Submission) -> Rendered:
         """See `anybatch.hookspecs.anybatch_render`."""
 
+    def anybatch_check(self, submission: Submission, rendered: Rendered) -> str | None:
+        """See `anybatch.hookspecs.anybatch_check`."""
+        return None
+
     @abstractmethod
     def anybatch_submit(self, submission: Submission, rendered: Rendered) -> Sequence[str]:
         """See `anybatch.hookspecs.anybatch_submit`."""
@@ -121,6 +125,10 @@ class BatchSystem(Plugin, ABC):
         self, batches: Sequence[Batch]
     ) -> Sequence[Mapping[str, JobStatus | Unreachable]]:
         """See `anybatch.hookspecs.anybatch_status`."""
+
+    def anybatch_analyze(self, batch: Batch) -> str | None:
+        """See `anybatch.hookspecs.anybatch_analyze`."""
+        return None
 
     def anybatch_account(self, batches: Sequence[Batch]) -> Sequence[Mapping[str, JobStatus]]:
         """See `anybatch.hookspecs.anybatch_account`."""

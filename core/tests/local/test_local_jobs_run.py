@@ -365,6 +365,23 @@ def test_unknown_dependency(local: Local) -> None:
 # -- exactly once
 
 
+def test_a_check_takes_nothing(local: Local) -> None:
+    """It tells whether the first job has to wait, and what is refused."""
+
+    def check(cores: int) -> str:
+        one = local.submission(count=9, resources=Resources(cores=cores))
+        told = local.plugin.anybatch_check(one, local.plugin.anybatch_render(one))
+        assert not local.plugin.anybatch_find(one)
+        return told
+
+    assert check(2) == "the first starts at once"
+    local.submit(WAIT)
+    assert check(1) == "the first starts at once"
+    assert check(2) == "the first does not start at once: waits for 2 of 2 cores"
+    with pytest.raises(Rejected, match="needs 3 cores, but `local` has 2"):
+        check(3)
+
+
 def test_token_is_submitted_once(local: Local) -> None:
     """The same submission again gives the same ids, and nothing runs twice."""
     one = local.submission('echo ran >>"$TMP/ran"', 2)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from anybatch import Job, Reason, Resources, State
+from anybatch import Job, JobError, Reason, Resources, State
 from anybatch.errors import NotAccepted
 from anybatch.testing import await_that, native_id
 
@@ -269,6 +269,17 @@ def test_outputs_that_are_links_arrive(condor_away: Session) -> None:
 # -- what HTCondor says reaches the user
 
 
+def test_what_condor_submit_would_refuse_is_not_submitted(condor: Session) -> None:
+    """A dry run reads the description, makes no job of it, and leaves no file."""
+    wrong = Job(["true"], settings={"htcondor": {"requirements": "("}})
+    with pytest.raises(JobError, match="htcondor would refuse jobs 0-1: Parse error in expression"):
+        condor.check(condor.plan([wrong] * 2))
+    plan = condor.plan([Job(["true"])] * 3000)
+    [told] = condor.check(plan)
+    assert told.said == "condor_submit takes the description; it cannot tell when jobs would start"
+    assert not plan.folder.exists()
+
+
 def test_why_a_job_waits_is_told(condor: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     """No machine has a terabyte of memory."""
     monkeypatch.setattr("anybatch_htcondor.sources.CHECK", 2.0)
@@ -281,9 +292,13 @@ def test_why_a_job_waits_is_told(condor: Session, monkeypatch: pytest.MonkeyPatc
         other = condor.attach(run.id)
         other.refresh()
         fresh.append(other.jobs[0].message or "")
-        return "condor_q -better-analyze" in fresh[-1]
+        return "no match found; `anybatch show`" in fresh[-1]
 
     await_that(told, condor.poll, patience=PATIENCE)
+    state = run.watched.state
+    why = condor.hooks.analyze("htcondor", state.batches(state.jobs)[0])
+    assert why.startswith("it will not start unless the pool or the job changes: none of ")
+    assert "`Memory >= RequestMemory` (RequestMemory is " in why
     run.terminate()
     run.wait(PATIENCE)
 

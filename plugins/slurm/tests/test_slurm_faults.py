@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from anybatch import Job, Reason, Resources, State
+from anybatch import Job, JobError, Reason, Resources, State
 from anybatch.testing import assorted_end, await_that, native_id
 
 from .conftest import ONE_CLUSTER
@@ -161,9 +162,16 @@ def test_a_submission_that_timed_out_and_arrived_is_not_repeated(
 
 
 def test_what_slurm_refuses_is_rejected_with_its_words(slurm: Session) -> None:
-    """An unknown partition is a verdict at once, not something to be tried again."""
+    """An unknown partition is a verdict at once, not something to be tried again.
+
+    Where Slurm is asked before, it is not submitted; what is fine has a time to start.
+    """
     unchecked = {"anybatch": {"check_resources": False}}
     job = Job(["true"], resources=Resources(queue="nosuch"), settings=unchecked)
+    with pytest.raises(JobError, match=r"slurm would refuse job 0: .*partition.*sinfo lists them"):
+        slurm.check(slurm.plan(job))
+    [told] = slurm.check(slurm.plan([Job(["true"])] * 3))
+    assert re.match(r"as Slurm is now, the first would start at \d{4}-\d\d-\d\d ", told.said)
     [outcome] = slurm.submit(job).wait(PATIENCE)
     assert (outcome.state, outcome.reason) == (State.FAILED, Reason.REJECTED)
     assert outcome.message

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import click
 
+from anybatch.cli.asking import CHECK_OPTION
 from anybatch.cli.base import json_option, option_group
 from anybatch.cli.describing import DESCRIBING_OPTIONS, many_of
 from anybatch.cli.file_options import FILE_OPTIONS
@@ -190,6 +191,7 @@ _OPTIONS: tuple[Decorator, ...] = (
         "time_limit=1,time=x1.5; exit_code=5,codes=75,pause=1m; node_failure=3. Repeatable.",
     ),
     *_RESOURCES,
+    CHECK_OPTION,
     *FILE_OPTIONS,
     *DESCRIBING_OPTIONS,
     *PACK_OPTIONS,

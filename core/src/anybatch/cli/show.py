@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import click
 
+from anybatch.cli.asking import analysis_of
 from anybatch.cli.base import Command, echo, json_option, print_json, say
 from anybatch.cli.params import complete_run
 from anybatch.cli.report import age, run_record, utc
@@ -61,6 +62,7 @@ def show(names: tuple[str, ...], as_json: bool) -> None:
                 plain = run_record(one.run, one.indices)
                 for job in plain["jobs"]:
                     job.update(_record(session, one.run, job["index"]))
+                    job["analysis"] = analysis_of(session, one.run, one.indices)
                 plain["notices"] = _notice_records(one.run)
                 records.append(plain)
             print_json(records)
@@ -72,8 +74,9 @@ def show(names: tuple[str, ...], as_json: bool) -> None:
                 number += 1
                 continue
             jobs = one.run.jobs
+            why = analysis_of(session, one.run, one.indices)
             for index in one.indices:
-                _print(number, job_rows(session, one.run, jobs[index]))
+                _print(number, job_rows(session, one.run, jobs[index], why))
                 _print_errors(jobs[index])
                 number += 1
 
@@ -186,8 +189,8 @@ def _notice_records(run: Run) -> list[dict[str, Any]] | None:
         return None
 
 
-def job_rows(session: Session, run: Run, job: JobView) -> Iterator[tuple[str, str]]:
-    """All that is known of a job."""
+def job_rows(session: Session, run: Run, job: JobView, why: str = "") -> Iterator[tuple[str, str]]:
+    """All that is known of a job; *why* it waits."""
     from anybatch.runs.tasklines import read_task
 
     described = read_task(run.watched.state, job.index, session.host)
@@ -195,6 +198,8 @@ def job_rows(session: Session, run: Run, job: JobView) -> Iterator[tuple[str, st
     outcome = run.outcome(job.index)
     yield "job", f"{run.id}:{job.index} ({job.name})"
     yield "state", _state(job, outcome)
+    if why:
+        yield "waits", why
     if described.command is not None:
         yield "command", described.command.rstrip("\n")
     if described.workdir is not None:

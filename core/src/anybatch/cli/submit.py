@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from anybatch.cli.asking import checks_record, submit_jobs
 from anybatch.cli.attend import attend, not_submitted
 from anybatch.cli.base import INTERRUPTED, Command, echo_exact, print_json, say
 from anybatch.cli.failures import tell_failures
@@ -66,7 +67,7 @@ def run(terminate_on_interrupt: bool, as_json: bool, **given: Any) -> None:
         warn_of_input(given, jobs[0], line.notice)
         with session:
             with defer_interrupt() as late:
-                submitted = session.submit(jobs, **_how(given))
+                submitted = submit_jobs(session, jobs, given["ask"], line.notice, **_how(given))
                 line.announce(given, session, submitted)
             alone = len(submitted) == 1 and not as_json
             output = Output(submitted, jobs[0], shown) if alone else None
@@ -156,7 +157,7 @@ def submit(attended: bool, as_json: bool, **given: Any) -> None:
         warn_of_input(given, jobs[0], line.notice)
         with session:
             with defer_interrupt() as late:
-                submitted = session.submit(jobs, **_how(given))
+                submitted = submit_jobs(session, jobs, given["ask"], line.notice, **_how(given))
                 line.announce(given, session, submitted)
                 if as_json:
                     print_json(run_record(submitted))
@@ -201,11 +202,12 @@ def render(as_json: bool, as_job_file: bool, **given: Any) -> None:
             echo_exact(write_toml(table), nl=False)
         return
     plan = session.plan(jobs, **_how(given))
+    checked = session.check(plan) if given["ask"] else None
     rendered = [session.hooks.render(plan.system, one.submission) for one in plan.submissions]
-    for note in plan.notes:
+    for note in (*plan.notes, *map(str, checked or ())):
         say(note)
     if as_json:
-        print_json(plan_record(plan, rendered))
+        print_json({**plan_record(plan, rendered), **checks_record(checked)})
     else:
         print_plan(plan, rendered)
 

@@ -42,6 +42,11 @@ def _parser() -> argparse.ArgumentParser:
     submit.add_argument("file", type=Path)
     submit.set_defaults(run=_submit)
 
+    check = commands.add_parser(
+        "check", help="tell whether a request would be taken; reads it from standard input"
+    )
+    check.set_defaults(run=_check)
+
     find = commands.add_parser("find", help="print the IDs of the jobs that carry a token")
     find.add_argument("token")
     find.set_defaults(run=_find)
@@ -82,10 +87,18 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _submit(options: argparse.Namespace) -> str:
-    request = json.loads(options.file.read_text("ascii"))
+    return _hand_over("submit", options.file.read_text("ascii"))
+
+
+def _check(_: argparse.Namespace) -> str:
+    return _hand_over("check", sys.stdin.read())
+
+
+def _hand_over(what: str, text: str) -> str:
+    request = json.loads(text)
     request["attributes"] = attrs.asdict(attributes.own())  # ours are our submitter's
     try:
-        return _ask({"do": "submit", "request": request})
+        return _ask({"do": what, "request": request})
     except UnsuitableFolder as error:  # trying again would not help
         return json.dumps({"rejected": str(error)}) + "\n"
 

@@ -45,6 +45,19 @@ def ids(text: str, *, urgency: int = 0) -> Submitted:
     return Submitted([str(native) for native in answer["ids"]], filter(None, notices))
 
 
+def checked(text: str) -> str:
+    """The answer to `check`, for users.
+
+    Raises:
+        Rejected: the supervisor would refuse the submission.
+    """
+    answer = json.loads(text)
+    if "rejected" in answer:
+        raise Rejected(answer["rejected"])
+    why = answer["waits"]
+    return f"the first does not start at once: {why}" if why else "the first starts at once"
+
+
 def statuses(text: str) -> dict[str, JobStatus]:
     """The answer to `status`; facts that are not known (yet) are left out of it."""
     return {native: _status(native, facts) for native, facts in json.loads(text)["jobs"].items()}

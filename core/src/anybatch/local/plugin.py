@@ -50,6 +50,10 @@ class Local(BatchSystem):
         """A request file and the command that hands it over."""
         return render.render(submission)
 
+    def anybatch_check(self, submission: Submission, rendered: Rendered) -> str:
+        """Whether the supervisor would take it, and whether the first job had to wait."""
+        return read(self.host, render.check(submission), parse.checked)
+
     def anybatch_submit(self, submission: Submission, rendered: Rendered) -> Sequence[str]:
         """The supervisor answers with the same ids when it has the token already."""
         self.host.write(render.place(submission), self.host.name)

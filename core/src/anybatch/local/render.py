@@ -54,6 +54,11 @@ def _request(submission: Submission) -> dict[str, Any]:
     }
 
 
+def check(submission: Submission) -> Command:
+    """Asks whether jobs could be submitted."""
+    return _command("check", stdin=json.dumps(_request(submission)))
+
+
 def find(token: str) -> Command:
     """Asks for the jobs that carry *token*."""
     return _command("find", token)

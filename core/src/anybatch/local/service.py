@@ -1,6 +1,7 @@
 """What the supervisor answers: a JSON object for each question.
 
 `{"do": "submit", "request": REQUEST}`  ids of the jobs; twice the same token, twice the same ids
+`{"do": "check", "request": REQUEST}`   why the first job would wait, empty where it would not
 `{"do": "find", "token": TOKEN}`        ids of the jobs, none where the token is not known
 `{"do": "status", "ids": [ID, ...]}`    facts of the jobs that are known
 `{"do": "terminate", "ids": [ID, ...], "signal": NAME or null}`
@@ -14,10 +15,13 @@ import signal as signals
 import time
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 from anybatch.errors import Rejected
 from anybatch.local import processes
 from anybatch.local.admission import Request, admit
 from anybatch.local.events import Ended, Throttled, converter
+from anybatch.local.jobs import Submission
 from anybatch.local.states import Word
 
 if TYPE_CHECKING:
@@ -43,6 +47,8 @@ def _answer(supervisor: Supervisor, question: Any) -> dict[str, Any]:
     match question:
         case {"do": "submit", "request": {} as request}:
             return _submit(supervisor, request)
+        case {"do": "check", "request": {} as request}:
+            return {"waits": _check(supervisor, request)}
         case {"do": "find", "token": str(token)}:
             return {"ids": _find(supervisor, token)}
         case {"do": "status", "ids": [*ids]}:
@@ -56,11 +62,20 @@ def _answer(supervisor: Supervisor, question: Any) -> dict[str, Any]:
     raise ValueError(f"{question!r:.200}")
 
 
-def _submit(supervisor: Supervisor, fields: dict[str, Any]) -> dict[str, Any]:
+def _read(fields: dict[str, Any]) -> Request:
     try:
-        request = converter.structure(fields, Request)
+        return converter.structure(fields, Request)
     except (KeyError, TypeError) as error:
         raise ValueError(f"{error!r}") from error
+
+
+def _check(supervisor: Supervisor, fields: dict[str, Any]) -> str:
+    event = admit(_read(fields), supervisor.machine, supervisor.table)
+    return supervisor.why_waits(Submission.of(attrs.evolve(event, count=1)))
+
+
+def _submit(supervisor: Supervisor, fields: dict[str, Any]) -> dict[str, Any]:
+    request = _read(fields)
     if supervisor.table.find(request.token) is None:
         event = admit(request, supervisor.machine, supervisor.table)
         supervisor.record(event, flush=True)

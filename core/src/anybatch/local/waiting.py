@@ -16,14 +16,17 @@ if TYPE_CHECKING:
 
 
 def why(table: Table, submission: Submission) -> str:
-    """Why the next job of a submission waits; empty: it is about to start."""
+    """Why the next job of a submission waits; empty: it is about to start.
+
+    The submission may be one that is not in the table, as if it came last.
+    """
     if submission.waits_for:
         return _dependency(submission)
     if submission.full:
         return f"as many jobs of its run as may ({submission.most}) run at once"
     if lacking := _lacking(table, submission.event):
         return f"waits for {' and '.join(lacking)}"
-    return "" if table.first is submission else "jobs that come before it wait for room"
+    return "" if table.first in (None, submission) else "jobs that come before it wait for room"
 
 
 def _dependency(submission: Submission) -> str:

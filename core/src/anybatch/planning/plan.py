@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from anybatch import arguments
 from anybatch.errors import UsageError, shown
 from anybatch.model import Job, Retry
 from anybatch.notifying.request import Request
@@ -208,6 +209,16 @@ class Plan:
     def with_request(self, request: Request | None, notes: Iterable[str]) -> Plan:
         """This plan, with who is told of the run's end, and notes on that."""
         return attrs.evolve(self, notify=request, notes=(*self.notes, *notes))
+
+
+def must_be_plan(plan: Plan) -> Plan:
+    """A plan that a program has handed back.
+
+    Raises:
+        UsageError: it is none.
+    """
+    arguments.must_be(Plan, plan, "plan", "what Session.plan has returned")
+    return plan
 
 
 def token(run: str, number: int) -> str:

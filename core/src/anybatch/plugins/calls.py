@@ -148,6 +148,17 @@ class Hooks:
         answer = self._call(system, "anybatch_render", submission=submission)
         return self._is(system, "anybatch_render", answer, Rendered)
 
+    def check(self, system: str, submission: Submission, rendered: Rendered) -> str | None:
+        """What the system says of jobs that are not submitted; None: it cannot be asked.
+
+        Raises:
+            Rejected: it would refuse them.
+            CommandError, NotSubmitted: it could not be asked now.
+        """
+        hook = "anybatch_check"
+        answer = self._call(system, hook, submission=submission, rendered=rendered)
+        return None if answer is None else self._is(system, hook, answer, str)
+
     # -- jobs in the batch system
 
     def submit(
@@ -186,6 +197,15 @@ class Hooks:
                 if not isinstance(status, Unreachable):
                     self._is(system, f"{hook} of {native_id!r:.50}", status, JobStatus)
         return answers
+
+    def analyze(self, system: str, batch: Batch) -> str:
+        """Why a job waits that is looked at by itself; empty: nothing more is known.
+
+        Raises:
+            CommandError: it could not be asked.
+        """
+        answer = self._call(system, "anybatch_analyze", batch=batch)
+        return "" if answer is None else self._is(system, "anybatch_analyze", answer, str)
 
     def account(self, system: str, batches: Sequence[Batch]) -> list[Mapping[str, JobStatus]]:
         """What accounting says of the jobs of each batch that can be asked about."""

@@ -20,8 +20,8 @@ the extra `anybatch[testing]`.
 import pytest
 
 _MODULES = (
-    *("answers", "contract", "direct", "faults", "plugin", "promises", "recording", "remains"),
-    *("requests", "scripted", "submissions", "transfer", "waiting"),
+    *("answers", "checks", "contract", "direct", "faults", "limits", "plugin", "promises"),
+    *("recording", "remains", "requests", "scripted", "submissions", "transfer", "waiting"),
 )
 for _module in _MODULES:
     pytest.register_assert_rewrite(f"anybatch.testing.{_module}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pytest
 
 from anybatch import Job, Reason, Resources, Session, State, UsageError
+from anybatch.testing.checks import CheckPromises
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,13 +28,12 @@ _NEEDS: Mapping[str, Sequence[Mapping[str, Any]]] = {
 _ODD_FOLDERS = ("two words", "it's", 'a"b', "100%j", "$HOME", "line\nbreak", "a,b:c")
 
 
-class RequestPromises:
+class RequestPromises(CheckPromises):
     """See `SystemContract`."""
 
     system: ClassVar[str]
     patience: ClassVar[float] = 120
     example_settings: ClassVar[Mapping[str, Any]] = {}
-    refused: ClassVar[Job | None] = Job(["true"], resources=Resources(queue="no-such-queue"))
     ignored: ClassVar[frozenset[str]] = frozenset()
 
     def test_urgency_is_said_or_refused(self, session: Session) -> None:

@@ -215,8 +215,7 @@ def _unmatched(ad: Mapping[str, Any]) -> str | None:
     tried, matched = (number_in(ad, f"Last{name}Time") or 0 for name in ("RejMatch", "Match"))
     if not why or ad.get("JobStatus") != IDLE or matched >= tried:
         return None
-    native = f"{ad.get('ClusterId')}.{ad.get('ProcId')}"
-    return f"{why}; `condor_q -better-analyze {native}` tells which machines could run it"
+    return f"{why}; `anybatch show` of the job tells which machines could run it"
 
 
 def read_history(ads: Iterable[Mapping[str, Any]]) -> dict[str, JobStatus]:

@@ -191,6 +191,18 @@ class HTCondor(BatchSystem):
         """See `render`."""
         return render.render(submission)
 
+    def anybatch_check(self, submission: Submission, rendered: Rendered) -> str:
+        """One `condor_submit -dry-run`, which reads the description and asks no daemon."""
+        command = render.as_question(submission)
+        completed = self.host.run(command)
+        if completed.ok:
+            said = "; ".join(parse.warnings(completed.stderr))
+            start = "condor_submit takes the description; it cannot tell when jobs would start"
+            return f"{start}; {said}" if said else start
+        if refused(completed, _TRANSIENT):
+            raise Rejected(parse.complain(completed.stderr))
+        raise CommandFailed(command, completed)
+
     def anybatch_submit(self, submission: Submission, rendered: Rendered) -> Sequence[str]:
         """One condor_submit, which is a transaction: all jobs are there, or none."""
         self._schedd.must_be(schedd_of(submission), again=False)
@@ -223,6 +235,11 @@ class HTCondor(BatchSystem):
     ) -> Sequence[Mapping[str, JobStatus | Unreachable]]:
         """See `sources`."""
         return self._sources.statuses(batches)
+
+    def anybatch_analyze(self, batch: Batch) -> str:
+        """One `condor_q -better-analyze`."""
+        self._schedd.must_be(schedd_of(batch.submission))
+        return self._schedd.analyze((batch.submission.token, batch.ids[:1]))
 
     def anybatch_account(self, batches: Sequence[Batch]) -> Sequence[Mapping[str, JobStatus]]:
         """What the event logs tell; nobody is asked."""

@@ -8,8 +8,10 @@ from __future__ import annotations
 import math
 import re
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import attrs
 from anybatch.errors import UsageError
 from anybatch.host import Command
 from anybatch.ranges import page_of
@@ -22,7 +24,6 @@ from anybatch_htcondor.states import HELD, TIME_HOLDS, WANTED_HOLDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
 
     from anybatch.model import Resources
     from anybatch.records import Submission
@@ -125,6 +126,16 @@ def render(submission: Submission, timeout: timedelta = timedelta(minutes=2)) ->
             hide_env=JOB_VARIABLES,
         ),
     )
+
+
+def as_question(submission: Submission) -> Command:
+    """The command that reads a submission's description and makes nothing of it.
+
+    It has to have a folder, and files are not looked for: those of the run are not there yet.
+    """
+    rendered = render(attrs.evolve(submission, folder=Path("/")))
+    words = ("condor_submit", "-terse", "-disable", "-dry-run", "/dev/null", "-")
+    return attrs.evolve(rendered.command, argv=words, stdin=rendered.files[0].text)
 
 
 def _folders(submission: Submission) -> Iterator[RenderedFile]:

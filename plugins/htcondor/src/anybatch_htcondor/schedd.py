@@ -14,7 +14,7 @@ from anybatch import commands
 from anybatch.errors import CommandError, CommandFailed
 from anybatch.host import Command
 
-from anybatch_htcondor import nodes, parse
+from anybatch_htcondor import analysis, nodes, parse
 from anybatch_htcondor.render import JOB_VARIABLES
 
 if TYPE_CHECKING:
@@ -112,6 +112,12 @@ class Schedd:
     def queue(self, jobs: Sequence[parse.Named]) -> list[dict[str, Any]]:
         """One condor_q for all: the ads of these jobs, and maybe of others."""
         return self.ask("condor_q", *_which(jobs), *_wanted(parse.QUEUE_ATTRIBUTES))
+
+    def analyze(self, job: parse.Named) -> str:
+        """What HTCondor's own analysis says of a job that waits; empty: nothing."""
+        which = ("-constraint", " || ".join(parse.constraints([job])))
+        command = make_command("condor_q", "-better-analyze", *which)
+        return analysis.explain(commands.run(self._host, command).stdout)
 
     def history(self, jobs: Sequence[parse.Named]) -> list[dict[str, Any]]:
         """One condor_history for all, which looks at the latest first."""

@@ -58,6 +58,9 @@ NOT_SET_UP = re.compile(
 IMPOSSIBLE = "BadConstraints"
 #: Ends a list of array elements that Slurm has cut (`SLURM_BITSTR_LEN`).
 CUT = "..."
+_ESTIMATE = re.compile(
+    r"\bto start at (?P<time>\S+).* on nodes (?P<nodes>\S+)(?: in partition (?P<partition>\S+))?"
+)
 #: Most ranges of elements in one word of a command, whose length the system limits to 128 kB.
 _MOST_RANGES = 5000
 
@@ -412,6 +415,20 @@ def complain(completed: Completed) -> str:
     """The errors in a command's output, without the advice around them."""
     said = completed.stderr.strip() or completed.stdout.strip()
     return "; ".join(_errors(completed.stderr)) or said
+
+
+def read_estimate(stderr: str) -> str:
+    """When and where a job would start, from `sbatch --test-only`; as it is where that is unclear.
+
+    `Job 7 to start at 2026-11-28T17:09:26 using 1 processors on nodes n1 in partition main`, where
+    26.05 has an `a` behind the time. Nothing has the number of that job.
+    """
+    for line in stderr.splitlines():
+        if match := _ESTIMATE.search(line):
+            where = f" in partition {match['partition']}" if match["partition"] else ""
+            when = match["time"].replace("T", " ")
+            return f"as Slurm is now, the first would start at {when} on {match['nodes']}{where}"
+    return " ".join(stderr.split())
 
 
 def only_unknown_ids(stderr: str) -> bool:

@@ -136,6 +136,20 @@ class Slurm(BatchSystem):
         """See `render`."""
         return render.render(submission)
 
+    def anybatch_check(self, submission: Submission, rendered: Rendered) -> str:
+        """One `sbatch --test-only`, which keeps nothing; it uses up a job number."""
+        self._must_be_certain(self._cluster_of(submission), submission)
+        command = render.as_question(rendered)
+        completed = self.host.run(command)
+        failure = refusals.judge(completed)
+        if completed.ok:
+            return parse.read_estimate(completed.stderr)
+        if failure is refusals.Failure.FOR_GOOD:
+            raise Rejected(refusals.explain(completed))
+        if failure is refusals.Failure.UNCLEAR:
+            raise CommandFailed(command, completed)
+        raise NotSubmitted(refusals.explain(completed))
+
     def anybatch_submit(self, submission: Submission, rendered: Rendered) -> Sequence[str]:
         """One sbatch. See `refusals` for what it means when that fails."""
         cluster = self._cluster_of(submission)

@@ -9,8 +9,10 @@ import math
 import re
 from collections import Counter
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import attrs
 from anybatch.errors import UsageError
 from anybatch.host import Command
 from anybatch.quoting import quote
@@ -74,6 +76,16 @@ def render(submission: Submission, timeout: timedelta = timedelta(minutes=2)) ->
             hide_env=tuple(_variables(directives)),
         ),
     )
+
+
+def as_question(rendered: Rendered) -> Command:
+    """The command that asks whether a submission would be taken, and when its jobs would start.
+
+    The script goes to its standard input, because neither it nor the run's folder is there yet.
+    """
+    [script] = rendered.files
+    words = ("sbatch", "--test-only")
+    return attrs.evolve(rendered.command, argv=words, stdin=script.text, cwd=Path("/"))
 
 
 def cluster_name(submission: Submission) -> str | None:
