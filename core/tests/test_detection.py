@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import pytest
+from anybatch import detection
 from anybatch.detection import choose, detect
 from anybatch.errors import CommandError, CommandNotFound, PluginError, UnknownSystem
 from anybatch.hookspecs import hookimpl
@@ -52,6 +54,11 @@ def refusal(folder: Path, plugins: Plugins, name: str = "auto") -> str:
     with pytest.raises(UnknownSystem) as caught:
         chosen(folder, plugins, name)
     return str(caught.value)
+
+
+def without_files(known: Any) -> Any:
+    """The same, by variables alone: this machine may have the files."""
+    return attrs.evolve(known, signs=known.signs[:1])
 
 
 def test_auto_takes_the_highest_priority(isolated: Path) -> None:
@@ -119,6 +126,48 @@ def test_a_tool_that_fails_is_a_sign_of_a_cluster(isolated: Path) -> None:
     assert said.startswith("a seems to be set up here, but cannot be used: sinfo: no answer")
     missing = system(CommandNotFound(Command(["sinfo"]), "program not found"))
     assert chosen(isolated, plugins_of(a=missing, b=here(0))) == "b"
+
+
+@pytest.mark.parametrize(
+    ("variable", "plugin", "told"),
+    [
+        ("SLURM_CONF", "slurm", "Slurm seems to be set up here (SLURM_CONF is set), but no plugin"),
+        ("CONDOR_CONFIG", "htcondor", "(pip install anybatch-htcondor); to run jobs on this"),
+        ("LSF_ENVDIR", "lsf", "installed (pip install anybatch-lsf)"),
+        ("PBS_SERVER", "torque", "PBS seems to be set up here (PBS_SERVER is set), but no plugin"),
+        ("SGE_ROOT", "sge", "for it is installed; to run jobs on this machine all the same: --s"),
+    ],
+)
+def test_a_cluster_without_its_plugin_is_not_replaced_by_this_machine(
+    isolated: Path, monkeypatch: pytest.MonkeyPatch, variable: str, plugin: str, told: str
+) -> None:
+    """Only who names this machine gets it, or who has the plugin, be it switched off."""
+    monkeypatch.setattr(detection, "_KNOWN", tuple(map(without_files, detection._KNOWN)))
+    assert chosen(isolated, plugins_of(local=here(0))) == "local"
+
+    def there(**more: Toy) -> Plugins:
+        host = local_host(**{variable: "/somewhere"})
+        return plugins_of(host=host, local=here(0), **more)
+
+    assert told in refusal(isolated, there())
+    assert chosen(isolated, there(), "local") == "local"
+    assert chosen(isolated, there(other=here())) == "other"
+    assert chosen(isolated, there(**{plugin: gone("no qsub")})) == "local"
+    off = there()
+    off.refuse(plugin, "", "switched off")
+    assert chosen(isolated, off) == "local"
+
+
+def test_a_configuration_file_is_a_sign_too(
+    isolated: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it is on machines where all can use a cluster."""
+    file = isolated / "slurm.conf"
+    slurm = attrs.evolve(detection._KNOWN[0], signs=(str(file),))
+    monkeypatch.setattr(detection, "_KNOWN", (slurm,))
+    assert chosen(isolated, plugins_of(local=here(0))) == "local"
+    file.touch()
+    assert f"({file} is there)" in refusal(isolated, plugins_of(local=here(0)))
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+import attrs
 
 from anybatch.errors import (
     AnybatchError,
@@ -24,6 +27,33 @@ if TYPE_CHECKING:
     from anybatch.settings.layers import Settings
 
 AUTO = "auto"
+_BUILT_IN = "local"
+
+
+@attrs.frozen
+class _Known:
+    """What shows that a batch system is set up here, whether there is a plugin for it or not.
+
+    Attributes:
+        name: what it is called.
+        plugins: names of plugins for it.
+        ours: whether the first of them is a package of ours.
+        signs: environment variables and configuration files.
+    """
+
+    name: str
+    plugins: tuple[str, ...]
+    ours: bool
+    signs: tuple[str, ...]
+
+
+_KNOWN = (
+    _Known("Slurm", ("slurm",), True, ("SLURM_CONF", "/etc/slurm/slurm.conf")),
+    _Known("HTCondor", ("htcondor",), True, ("CONDOR_CONFIG", "/etc/condor/condor_config")),
+    _Known("LSF", ("lsf",), True, ("LSF_ENVDIR", "/etc/lsf.conf")),
+    _Known("PBS", ("pbs", "openpbs", "pbspro", "torque"), False, ("PBS_SERVER", "/etc/pbs.conf")),
+    _Known("Grid Engine", ("gridengine", "sge", "uge", "ogs"), False, ("SGE_ROOT",)),
+)
 
 
 def detect(
@@ -103,7 +133,32 @@ def choose(name: str, hooks: Hooks, settings: Settings) -> str:
             f"{best} seems to be set up here, but cannot be used: {answer.reason}. Try again "
             f"later, or choose a system (available now: {others or 'none'})"
         )
+    if best == _BUILT_IN:
+        _see_that_nothing_is_missed(hooks.plugins)
     return best
+
+
+def _see_that_nothing_is_missed(plugins: Plugins) -> None:
+    """No login node is a stand-in for its cluster only because a plugin is not installed.
+
+    One that is switched off is not missed.
+
+    Raises:
+        UnknownSystem: there are signs of a batch system that no plugin is for.
+    """
+    installed = {one.name for one in plugins.found}
+    for known in _KNOWN:
+        if not installed.isdisjoint(known.plugins):
+            continue
+        for sign in known.signs:
+            is_file = sign.startswith("/")
+            if plugins.host.exists(Path(sign)) if is_file else plugins.host.environ.get(sign):
+                how = f" (pip install anybatch-{known.plugins[0]})" if known.ours else ""
+                what = f"{sign} is {'there' if is_file else 'set'}"
+                raise UnknownSystem(
+                    f"{known.name} seems to be set up here ({what}), but no plugin for it is "
+                    f"installed{how}; to run jobs on this machine all the same: --system local"
+                )
 
 
 @contextlib.contextmanager
