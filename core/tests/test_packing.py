@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from anybatch import Job, JobError, Pack, Reason, Resources, State
+from anybatch import Job, JobError, Pack, Reason, Resources, Retry, RetryRule, State
 from anybatch.runs.members import NO_SIGN, NOT_BEGUN, OUT_OF_TIME, WAITS, status_of_member
 from anybatch.worker.exit_records import parse_record
 from hypothesis import given
@@ -44,6 +44,20 @@ def test_side_by_side_asks_for_more() -> None:
         cores=6, gpus=3, memory="3 GiB", disk="6 GiB", time="1h", queue="q"
     )
     assert Pack(50, side_by_side=3).scaled(Resources()) == Resources(cores=3)
+
+
+@given(
+    pack=st.integers(1, 60).flatmap(lambda n: st.builds(Pack, st.just(n), st.integers(1, n))),
+    moved=st.booleans(),
+    numbers=st.tuples(*[st.integers(1, 10**6)] * 4),
+)
+def test_what_one_job_asks_for_is_known_of_its_pack(
+    pack: Pack, moved: bool, numbers: tuple[int, ...]
+) -> None:
+    """So that what jobs need can be changed later, though packs are what was submitted."""
+    cores, gpus, memory, disk = numbers
+    asked = Resources(cores=cores, gpus=gpus, memory=memory, disk=disk, time="1h")
+    assert pack.of_one(pack.scaled(asked, moved=moved), moved=moved) == asked
 
 
 @pytest.mark.parametrize("asked", [Resources(nodes=2), Resources(tasks=4)])
@@ -236,6 +250,27 @@ def test_a_record_that_is_seen_after_the_pack_s_end_counts(packed: Callable[...,
     toy.scripted["status"] = [ended]
     session.poll()
     assert [job.state for job in run.jobs] == [State.DONE, State.FAILED, State.FAILED]
+
+
+def test_more_for_another_attempt_is_meant_for_each_job(tmp_path: Path) -> None:
+    """Of a retry and of a rerun: two side by side get twice that."""
+    toy = Toy()
+    more = RetryRule(Reason.OUT_OF_MEMORY, 5, memory="x2", most="2 GiB")
+    job = Job(["true"], resources=Resources(memory="1 GiB"), retry=Retry(rules=[more]))
+    with session_of(tmp_path, toy) as session:
+        run = session.submit([job] * 2, pack=Pack(2, side_by_side=2))
+        for native in ("1.1", "2.1"):
+            leave(session, run, *(f"{i}.{native[0]}.0.1767355200.node" for i in (0, 1)))
+            toy.answers[native] = said(State.FAILED, "OOM", reason=Reason.OUT_OF_MEMORY)
+            run.refresh()
+            run.watched.submitter.step()
+        run.refresh()
+        assert [job.state for job in run.jobs] == [State.FAILED] * 2
+        run.rerun(resources={"memory": "3 GiB", "cores": 4})
+        run.watched.submitter.step()
+    asked = [(one.resources.memory, one.resources.cores) for one in toy.calls["submit"]]
+    gib = 2**30
+    assert asked == [(2 * gib, 2), (4 * gib, 2), (6 * gib, 8)]
 
 
 def test_only_what_is_not_done_is_run_again(packed: Callable[..., Any]) -> None:

@@ -87,6 +87,19 @@ class Pack:
             disk=resources.disk and times * resources.disk,
         )
 
+    def of_one(self, resources: Resources, *, moved: bool = False) -> Resources:
+        """What each job asks for, where the batch system is asked for *resources*; see `scaled`."""
+        times = self.side_by_side
+        if moved and resources.disk:
+            resources = attrs.evolve(resources, disk=times * (resources.disk // self.jobs))
+        return attrs.evolve(
+            resources,
+            cores=resources.cores // times,
+            gpus=resources.gpus // times,
+            memory=resources.memory and resources.memory // times,
+            disk=resources.disk and resources.disk // times,
+        )
+
 
 def read_pack(value: Pack | int | None) -> Pack:
     """A pack as it may be given: itself, or the number of its jobs; None: none.

@@ -15,10 +15,11 @@ from anybatch.errors import UsageError, shown
 from anybatch.model import Job, Retry
 from anybatch.notifying.request import Request
 from anybatch.packing import Pack
-from anybatch.records import RenderedFile, Submission
+from anybatch.records import RenderedFile, Submission, Transfer
 
 if TYPE_CHECKING:
     from anybatch.records import Limits
+    from anybatch.resources import Resources
     from anybatch.settings.layers import Settings
 
 
@@ -160,6 +161,23 @@ class Planned:
     def packed(self) -> bool:
         """Whether the batch system has several of its jobs as one."""
         return self.pack.jobs > 1
+
+    @property
+    def needed(self) -> Resources:
+        """What each of its jobs needs."""
+        return self.pack.of_one(self.submission.resources, moved=self._moved)
+
+    def asked(self, needed: Resources) -> Resources:
+        """What the batch system is asked for, where each of its jobs needs this.
+
+        Raises:
+            JobError: such jobs cannot run side by side.
+        """
+        return self.pack.scaled(needed, moved=self._moved)
+
+    @property
+    def _moved(self) -> bool:
+        return self.packed and self.submission.transfer is Transfer.SYSTEM
 
 
 @attrs.frozen(kw_only=True)

@@ -254,7 +254,7 @@ def plan(
 def _changed(run: RunState, planned: Planned, wanted: Wanted, waits: tuple[Wait, ...]) -> Planned:
     submission = planned.submission
     try:
-        resources = attrs.evolve(submission.resources, **wanted.resources)
+        resources = planned.asked(attrs.evolve(planned.needed, **wanted.resources))
     except (ValueError, TypeError) as error:
         raise UsageError(f"resources: {error}") from None
     _check_gpus(submission.container, submission.resources, resources)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from anybatch.host import Host
     from anybatch.model import Resources
     from anybatch.outcome import Outcome
-    from anybatch.planning.plan import Largest, Planned
+    from anybatch.planning.plan import Planned
     from anybatch.runs.entries import JobRecord
     from anybatch.runs.state import RunState
 
@@ -44,8 +44,8 @@ def to_be_retried(run: RunState, outcome: Outcome) -> bool:
 def _has_grown(planned: Planned, rule: RetryRule) -> bool:
     """Whether jobs that are run again with more have had the most already."""
     grows = rule.memory is not None or rule.time is not None
-    resources = planned.submission.resources
-    return grows and _grown(resources, rule, planned.largest) == resources
+    had, grown = planned.submission.resources, _grown(planned, rule)
+    return grows and (grown.memory, grown.time) == (had.memory, had.time)
 
 
 def why_no_more(run: RunState, outcome: Outcome) -> str:
@@ -58,8 +58,10 @@ def why_no_more(run: RunState, outcome: Outcome) -> str:
     if not _has_grown(planned, rule):
         return ""
     largest, had = planned.largest, planned.submission.resources
-    if rule.memory is not None and largest.memory is not None and had.memory == largest.memory:
-        what, by = format_size(largest.memory), largest.memory_by
+    memory = _of_one(planned, had.memory)
+    most = largest.memory
+    if rule.memory is not None and most and memory == _of_one(planned, most):
+        what, by = format_size(most), largest.memory_by
     elif rule.time is not None and largest.time is not None and had.time == largest.time:
         what, by = format_duration(largest.time), largest.time_by
     else:
@@ -79,19 +81,28 @@ def _used(job: JobRecord, planned: Planned, rule: RetryRule | None) -> int:
     return job.attempt - job.since - sum(one is not None for one in ruled)
 
 
-def _grown(resources: Resources, rule: RetryRule, largest: Largest) -> Resources:
-    """What the next attempt needs."""
+def _of_one(planned: Planned, memory: int | None) -> int | None:
+    """What of some memory each of the jobs has that run at once."""
+    return memory and memory // planned.pack.side_by_side
+
+
+def _grown(planned: Planned, rule: RetryRule) -> Resources:
+    """What the next attempt asks for.
+
+    A rule is about a job, what a site allows about one of the batch system, which may be a pack.
+    """
+    needed, largest = planned.needed, planned.largest
     most_memory, most_time = rule.limits()
-    most_memory = min(filter(None, (most_memory, largest.memory)), default=None)
+    most_memory = min(filter(None, (most_memory, _of_one(planned, largest.memory))), default=None)
     most_time = min(filter(None, (most_time, largest.time)), default=None)
-    memory, time = resources.memory, resources.time
+    memory, time = needed.memory, needed.time
     if rule.memory is not None and memory is not None:
         more = round(memory * rule.memory)
         memory = more if most_memory is None else max(memory, min(more, most_memory))
     if rule.time is not None and time is not None:
         longer = time * rule.time
         time = longer if most_time is None else max(time, min(longer, most_time))
-    return attrs.evolve(resources, memory=memory, time=time)
+    return planned.asked(attrs.evolve(needed, memory=memory, time=time))
 
 
 @attrs.frozen
@@ -118,12 +129,11 @@ def plan_retries(run: RunState, outcomes: Iterable[Outcome], host: Host) -> Iter
     further = FurtherSubmissions(run, host)
     for like, indices in groups.items():
         old, rule = run.submissions[like.submission].planned, like.rule
-        resources = old.submission.resources
         made = further.make(
             attrs.evolve(old, waits=(), pause=like.pause),
             indices,
             attempt=old.attempt + 1,
-            resources=_grown(resources, rule, old.largest) if rule else resources,
+            resources=_grown(old, rule) if rule else old.submission.resources,
             avoid=like.avoid,
         )
         made.write(host)
