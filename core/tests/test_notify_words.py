@@ -25,7 +25,7 @@ from anybatch.notifying.targets import (
     shown_text,
 )
 from anybatch.outcome import Outcome
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from .toy import local_host
@@ -240,6 +240,7 @@ HOSTILE = st.text(
 
 
 @given(name=HOSTILE, last=HOSTILE, why=HOSTILE)
+@example(name="", last=" \t", why="")
 def test_no_name_or_log_line_makes_a_header_or_an_escape(name: str, last: str, why: str) -> None:
     """A mail has the headers that it was given, and the message the lines that it was given."""
     usual = End(**{**vars_of(end(failed=2)), "failures": ((failed(0, 1), "x"),)})
@@ -251,5 +252,7 @@ def test_no_name_or_log_line_makes_a_header_or_an_escape(name: str, last: str, w
     assert {*parsed} - {*headers} == {"Content-Type", "Content-Transfer-Encoding", "MIME-Version"}
     assert parsed["To"] == "ada@example.org"
     body = parsed.get_content()
-    assert len(body.splitlines()) == len(message.text(usual).splitlines()) - (not last.split())
+    assert len(body.splitlines()) == len(message.text(usual).splitlines()) - (
+        not message.line(last)
+    )
     assert not set(body) & set("\0\x1b\u202e\r")

@@ -107,8 +107,8 @@ def _time(time: datetime) -> str:
 def _failures(end: End) -> Iterator[str]:
     for group, last in end.failures[:MOST]:
         yield line(group.describe())
-        if last:
-            yield f"    {line(last)}"
+        if quoted := line(last):
+            yield f"    {quoted}"
     rest = sum(len(group.outcomes) for group, _ in end.failures[MOST:])
     if rest:
         yield f"... and {count_jobs(rest)} more that are not done, for other reasons"
