@@ -302,12 +302,17 @@ def test_a_list_that_slurm_does_not_take_is_waited_for_by_us() -> None:
 # -- memory
 
 
-@pytest.mark.parametrize(("queued", "ended"), [("9", "0:9"), (str(137 << 8), "137:0")])
+@pytest.mark.parametrize(
+    ("queued", "ended"), [("9", "0:9"), (str(137 << 8), "137:0"), (str(9 << 8), "9:0")]
+)
 @pytest.mark.parametrize("source", ["squeue", "sacct"])
 def test_a_kill_for_memory_is_told_as_such(
     source: str, queued: str, ended: str, tmp_path: Path
 ) -> None:
-    """Slurm may tell a bare SIGKILL, or that a shell has seen one; slurmstepd wrote why."""
+    """Slurm may tell a bare SIGKILL, as an exit code too, or that a shell has seen one.
+
+    slurmstepd wrote why.
+    """
     one = attrs.evolve(submission(2), folder=tmp_path)
     log = one.system_log
     log.parent.mkdir()

@@ -248,14 +248,15 @@ class Cluster:
     ) -> dict[str, JobStatus]:
         """With what the log tells of jobs that were killed, where Slurm tells the signal alone.
 
-        A shell tells by its exit code that the kernel has killed what it ran.
+        A shell tells by its exit code that the kernel has killed what it ran. Where slurmstepd
+        itself kills the job, Slurm may take the number of the signal for an exit code (22.05).
         """
         killed = {
             native: one
             for native, one in answers.items()
             if one.state is State.FAILED
             and one.reason is None
-            and (one.signal == SIGKILL or one.exit_code == 128 + SIGKILL)
+            and (one.signal == SIGKILL or one.exit_code in (SIGKILL, 128 + SIGKILL))
         }
         if not killed:
             return {**answers}
