@@ -11,11 +11,13 @@ import pytest
 from anybatch import aio
 from anybatch.errors import UsageError
 from anybatch.executor import Executor
+from anybatch.history import Wanted
 from anybatch.jobfile import read_job
 from anybatch.model import Job, Resources, Retry
 from anybatch.packing import Pack
 from anybatch.retries import RetryRule
 from anybatch.session import Session
+from anybatch.tidying import Which, plan_removal, remove, sizes
 
 from .toy import Toy, local_host, plugins_of, session_of
 
@@ -45,8 +47,10 @@ JOB_FIELDS = (
     *("name", "workdir", "env", "env_script", "setup", "resources", "inputs", "flat", "outputs"),
     *("output_dir", "stdin", "stdout", "stderr", "container", "settings", "after", "retry"),
     *("labels", "optional_outputs", "setup_once", "cleanup", "scratch", "params", "template"),
-    *("copy_inputs", "skip_existing"),
+    *("copy_inputs", "skip_existing", "checkpoint", "input_list"),
 )
+SESSION = ("system", "settings", "folder", "host", "plugins", "on_notice")
+RULE = ("reason", "times", "codes", "memory", "time", "most", "pause", "avoid_host")
 RESOURCES = (*("nodes", "tasks", "cores", "gpus", "memory", "disk", "time", "queue", "exclusive"),)
 
 
@@ -55,6 +59,34 @@ def _session(field: str) -> Callable[[Any, Run, Session], object]:
         return Session(**{"system": "toy", "plugins": session.plugins, field: value}).close()
 
     return call
+
+
+def _executor(field: str) -> Callable[[Any, Run, Session], object]:
+    def call(value: Any, run: Run, session: Session) -> object:
+        return Executor(**{"system": "toy", "plugins": session.plugins, field: value}).shutdown()
+
+    return call
+
+
+def _aio_session(field: str) -> Callable[[Any, Run, Session], object]:
+    async def call(value: Any, session: Session) -> None:
+        async with aio.Session(**{"system": "toy", "plugins": session.plugins, field: value}):
+            pass
+
+    return lambda value, run, session: asyncio.run(call(value, session))
+
+
+def _in_aio(use: Callable[[aio.Session, Any], Any]) -> Callable[[Any, Run, Session], object]:
+    async def call(value: Any, session: Session) -> None:
+        async with aio.Session("toy", plugins=session.plugins) as own:
+            await use(own, value)
+
+    return lambda value, run, session: asyncio.run(call(value, session))
+
+
+def _shut_down(value: Any, run: Run, session: Session) -> None:
+    pool = Executor("toy", plugins=session.plugins)
+    pool.shutdown(value)
 
 
 async def _aio(run: Run, session: Session, use: Callable[[aio.Run], Any]) -> object:
@@ -115,6 +147,44 @@ CALLS: dict[str, Callable[[Any, Run, Session], object]] = {
     "Session.settings": _session("settings"),
     "Session.folder": _session("folder"),
     "Session.on_notice": _session("on_notice"),
+    "Session.host": _session("host"),
+    "Session.plugins": _session("plugins"),
+    **{f"Executor.{field}": _executor(field) for field in SESSION},
+    **{f"aio.Session.{field}": _aio_session(field) for field in SESSION},
+    **{
+        f"RetryRule.{field}": lambda value, run, session, field=field: RetryRule(
+            **{"reason": "signal", "times": 1, field: value}
+        )
+        for field in RULE
+    },
+    **{
+        f"Pack.{field}": lambda value, run, session, field=field: Pack(**{field: value})
+        for field in ("jobs", "side_by_side")
+    },
+    **{
+        f"Wanted.{field}": lambda value, run, session, field=field: session.history(
+            Wanted(**{field: value})
+        )
+        for field in ("ended", "limit", "name", "states", "system", "label")
+    },
+    **{
+        f"Which.{field}": lambda value, run, session, field=field: plan_removal(
+            session, which=Which(**{field: value})
+        )
+        for field in ("ended_before", "states", "over", "largest")
+    },
+    "plan_removal.names": lambda value, run, session: plan_removal(session, value),
+    "plan_removal.which": lambda value, run, session: plan_removal(session, which=value),
+    "plan_removal.session": lambda value, run, session: plan_removal(value),
+    "remove": lambda value, run, session: remove(session, value),
+    "sizes": lambda value, run, session: sizes(value),
+    "Job.from_dict": lambda value, run, session: Job.from_dict(value),
+    "sweep": lambda value, run, session: Job(["echo", "{x}"]).sweep(value),
+    "sweep.value": lambda value, run, session: len(Job(["echo", "{x}"]).sweep(x=value)),
+    "sweep.jobs": lambda value, run, session: Job(["true"]).sweep(jobs=value),
+    "split.files": lambda value, run, session: Job(["true"]).split(value, per_job=1),
+    "split.per_job": lambda value, run, session: Job(["true"]).split(["a"], per_job=value),
+    "split.jobs": lambda value, run, session: Job(["true"]).split(["a"], jobs=value),
     "plan": lambda value, run, session: session.plan(value),
     "submit": lambda value, run, session: session.submit(value),
     "submit_plan": lambda value, run, session: session.submit_plan(value),
@@ -125,6 +195,10 @@ CALLS: dict[str, Callable[[Any, Run, Session], object]] = {
     "select": lambda value, run, session: session.select(value),
     "plan.pack": lambda value, run, session: session.plan(Job(["true"]), pack=value),
     "plan.max_running": lambda value, run, session: session.plan(Job(["true"]), max_running=value),
+    "plan.max_queued": lambda value, run, session: session.plan(Job(["true"]), max_queued=value),
+    "terminate.reason": lambda value, run, session: run.terminate(reason=value),
+    "try_to_terminate": lambda value, run, session: run.try_to_terminate(value),
+    "description": lambda value, run, session: run.description(value),
     "limit": lambda value, run, session: run.limit(max_queued=value),
     "plan_rerun.indices": lambda value, run, session: run.plan_rerun(value),
     "plan_rerun.states": lambda value, run, session: run.plan_rerun(states=value),
@@ -143,6 +217,11 @@ CALLS: dict[str, Callable[[Any, Run, Session], object]] = {
     "terminate.indices": lambda value, run, session: run.terminate(value),
     "terminate.signal": lambda value, run, session: run.terminate(signal=value),
     "read_job": lambda value, run, session: read_job(value),
+    "aio.submit": _in_aio(lambda own, value: own.submit(value)),
+    "aio.attach": _in_aio(lambda own, value: own.attach(value)),
+    "aio.limit": lambda value, run, session: asyncio.run(
+        aio.Run(run, session).limit(max_running=value)
+    ),
     "aio.wait": lambda value, run, session: asyncio.run(aio.Run(run, session).wait(value)),
     "aio.as_completed": lambda value, run, session: asyncio.run(
         _aio(run, session, lambda one: one.as_completed(value))

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from anybatch.encoding import file_name
 from anybatch.errors import UsageError, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import attrs
 
 _FOREVER = 10**9  #: seconds; clocks and locks take no numbers of any size
 Thing = TypeVar("Thing")
@@ -78,6 +83,48 @@ def must_be(kind: type | tuple[type, ...], value: object, name: str, words: str)
     """
     if not isinstance(value, kind):
         raise UsageError(f"{name} must be {words}, not {shown(value)}")
+
+
+def is_a(kind: type | tuple[type, ...], words: str) -> Callable[..., None]:
+    """For an attribute that may be None: refuse what is not of *kind*.
+
+    Raises:
+        UsageError: in the returned function: it is not.
+    """
+
+    def check(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
+        if value is not None and (isinstance(value, bool) or not isinstance(value, kind)):
+            raise UsageError(f"{attribute.name} must be {words}, not {shown(value)}")
+
+    return check
+
+
+def a_set_of(kind: type) -> Callable[..., None]:
+    """For an attribute: refuse what is no set of *kind*.
+
+    Raises:
+        UsageError: in the returned function: it is none.
+    """
+
+    def check(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
+        if not isinstance(value, Set) or not all(isinstance(one, kind) for one in value):
+            raise UsageError(f"{attribute.name} must be a set of {kind.__name__}s: {shown(value)}")
+
+    return check
+
+
+def names(texts: object, name: str) -> list[str]:
+    """A list of texts.
+
+    Raises:
+        UsageError: it is something else, such as a single text.
+    """
+    if isinstance(texts, (str, bytes)) or not isinstance(texts, Iterable):
+        raise UsageError(f"{name} must be a list of texts, not {shown(texts)}")
+    listed = list(texts)
+    for one in listed:
+        must_be(str, one, name, "a list of texts")
+    return listed
 
 
 def whole_number(value: object, name: str) -> None:

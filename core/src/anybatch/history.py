@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from anybatch.runs.summary import Summary
 
 DAY = timedelta(days=1)
+_A_TEXT = arguments.is_a(str, "a text")
+_STATES = arguments.a_set_of(State)
+_A_TIME = arguments.is_a(timedelta, "a timedelta")
+_A_NUMBER = arguments.is_a(int, "a whole number")
 
 
 @attrs.frozen(kw_only=True)
@@ -37,14 +41,17 @@ class Wanted:
         states: only those with a job in one of these states; empty: all.
         system: only those of this batch system.
         label: only those with a job that has this label: `NAME=VALUE`, or `NAME`.
+
+    Raises:
+        UsageError: a value of a wrong type.
     """
 
-    ended: timedelta | None = DAY
-    limit: int | None = None
-    name: str | None = None
-    states: frozenset[State] = frozenset()
-    system: str | None = None
-    label: str | None = None
+    ended: timedelta | None = attrs.field(default=DAY, validator=_A_TIME)
+    limit: int | None = attrs.field(default=None, validator=_A_NUMBER)
+    name: str | None = attrs.field(default=None, validator=_A_TEXT)
+    states: frozenset[State] = attrs.field(default=frozenset(), validator=_STATES)
+    system: str | None = attrs.field(default=None, validator=_A_TEXT)
+    label: str | None = attrs.field(default=None, validator=_A_TEXT)
 
     @property
     def since(self) -> float | None:

@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import attrs
 
@@ -232,6 +232,7 @@ class Lease(Protocol):
         """
 
 
+@runtime_checkable
 class Host(Files, Protocol):
     """A machine: commands and files. `LocalHost` is this one.
 

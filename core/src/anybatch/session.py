@@ -9,7 +9,6 @@ from anybatch.arguments import KEEP
 from anybatch.catalogue import Catalogue
 from anybatch.detection import choose, given_name, must_be_here, stands_for
 from anybatch.history import history
-from anybatch.localhost import LocalHost
 from anybatch.packing import read_pack
 from anybatch.planning.asking import ask
 from anybatch.planning.expansion import list_jobs
@@ -17,7 +16,7 @@ from anybatch.planning.notify_request import read_request
 from anybatch.planning.plan import must_be_plan, read_limit
 from anybatch.planning.planner import Planner
 from anybatch.plugins.calls import Hooks
-from anybatch.plugins.registry import Plugins, load_plugins
+from anybatch.plugins.registry import Plugins, host_of, load_plugins
 from anybatch.run import Run
 from anybatch.runs import forks
 from anybatch.runs.index import Index
@@ -68,9 +67,7 @@ class Session:
         plugins: Plugins | None = None,
         on_notice: Callable[[str], None] | None = None,
     ) -> None:
-        if host is None:
-            host = plugins.host if plugins else LocalHost()
-        self.host: Host = host
+        self.host: Host = (host := host_of(host, plugins))
         self.folder = arguments.folder(folder)
         disabled = host.environ.get("ANYBATCH_DISABLED_PLUGINS", "")
         self.plugins = plugins or load_plugins(host, (name.strip() for name in disabled.split(",")))

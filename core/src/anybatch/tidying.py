@@ -17,19 +17,23 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from anybatch import arguments
 from anybatch.errors import FolderAway, FolderError, RunNotFound, UnknownSystem, UsageError
 from anybatch.history import Wanted
 from anybatch.model import State
 from anybatch.runs.finding import find_run
 from anybatch.runs.index import Index
 from anybatch.selection import ALL, read_selection
+from anybatch.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from anybatch.history import Listed
-    from anybatch.session import Session
 
+_STATES = arguments.a_set_of(State)
+_A_TIME = arguments.is_a(timedelta, "a timedelta")
+_A_NUMBER = arguments.is_a(int, "a whole number")
 _BLOCK = 512  #: bytes that `st_blocks` counts
 _FAILURES = frozenset({State.FAILED, State.LOST})
 
@@ -44,13 +48,16 @@ class Which:
         keep_failed: not those with a job that failed or is lost.
         over: those whose folder takes more than so many bytes.
         largest: of all these so many, whose folders are the largest; None: all.
+
+    Raises:
+        UsageError: a value of a wrong type.
     """
 
-    ended_before: timedelta | None = None
-    states: frozenset[State] = frozenset()
+    ended_before: timedelta | None = attrs.field(default=None, validator=_A_TIME)
+    states: frozenset[State] = attrs.field(default=frozenset(), validator=_STATES)
     keep_failed: bool = False
-    over: int | None = None
-    largest: int | None = None
+    over: int | None = attrs.field(default=None, validator=_A_NUMBER)
+    largest: int | None = attrs.field(default=None, validator=_A_NUMBER)
 
     def fits(self, one: Listed) -> bool:
         """Whether a run is one of them, but for its size."""
@@ -93,7 +100,10 @@ def plan_removal(
         UsageError: a run that is named may still change, or is waited for; or there is none.
         FolderError: the index cannot be read, or is not believed.
     """
-    index, which = Index(), which or Which()
+    which = Which() if which is None else which
+    arguments.must_be(Session, session, "session", "a Session")
+    arguments.must_be(Which, which, "which", "an anybatch.tidying.Which")
+    names, index = arguments.names(names, "names"), Index()
     needed = _needed(session)
     found: list[Removal] = []
     kept: dict[str, str] = {}
@@ -136,6 +146,7 @@ def remove(session: Session, removal: Removal) -> None:
         UsageError: it may change again meanwhile; it was not removed.
         FolderError: its folder cannot be removed, or the index not be written.
     """
+    arguments.must_be(Removal, removal, "removal", "one that plan_removal has planned")
     if removal.folder is None:
         Index().remove(removal.run)
         return
@@ -237,7 +248,7 @@ def sizes(names: Sequence[str] = ()) -> list[tuple[str, Path, int]]:
         UsageError: there is no such run.
         FolderError: the index cannot be read, or is not believed.
     """
-    index = Index()
+    names, index = arguments.names(names, "names"), Index()
     found = []
     for name in dict.fromkeys(_find(index, text) for text in names) if names else index.known():
         with contextlib.suppress(FolderError, RunNotFound):

@@ -12,7 +12,10 @@ import attrs
 import pluggy
 
 from anybatch import hookspecs
+from anybatch.arguments import must_be
 from anybatch.errors import PluginError, UnknownSystem, did_you_mean
+from anybatch.host import Host
+from anybatch.localhost import LocalHost
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -20,7 +23,6 @@ if TYPE_CHECKING:
 
     from pluggy import HookImpl
 
-    from anybatch.host import Host
 
 GROUP = "anybatch"
 SWITCHED_OFF = "switched off by ANYBATCH_DISABLED_PLUGINS"
@@ -62,6 +64,20 @@ class InstalledPlugin:
     def is_system(self) -> bool:
         """Whether it is a batch system."""
         return "anybatch_submit" in self.hooks
+
+
+def host_of(host: Host | None, plugins: Plugins | None) -> Host:
+    """The host of a session: its own, that of its plugins, or this machine.
+
+    Raises:
+        UsageError: one of them is something else.
+    """
+    if plugins is not None:
+        must_be(Plugins, plugins, "plugins", "what load_plugins returns")
+    if host is None:
+        return plugins.host if plugins else LocalHost()
+    must_be(Host, host, "host", "a Host, such as LocalHost()")
+    return host
 
 
 class Plugins:
