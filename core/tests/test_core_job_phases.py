@@ -460,6 +460,43 @@ def test_an_input_is_no_output(isolated: Path, shell: Shell) -> None:
     assert (isolated / "elsewhere" / "data").exists()
 
 
+#: The input, where the job works, what it makes, its outputs, and what is brought.
+OWN: Any = [
+    ("data", "work", "true", ["data/*"], ["data/a", "data/sub/b"]),
+    ("data", "work", "echo 3 >data/new", ["data/new"], ["data/new"]),
+    ("data", "work", "true", ["data/sub"], ["data/sub/b"]),
+    ("data", ".", "true", ["data/*"], ["data/a", "data/sub/b"]),
+    ("data", ".", "true", ["data"], ["data/a", "data/sub/b"]),
+    ("data/sub/b", ".", "echo 3 >data/new", ["data"], ["data/a", "data/new", "data/sub/b"]),
+    ("data/a", ".", "true", ["data/./a"], ["data/a"]),
+    ("data/*", ".", "mkdir r; mkdir r/data", ["data"], ["data/a", "data/sub/b"]),
+]
+
+
+@pytest.mark.parametrize(("given", "workdir", "text", "outputs", "brought"), OWN)
+def test_no_output_takes_an_input_away(
+    isolated: Path,
+    shell: Shell,
+    given: str,
+    workdir: str,
+    text: str,
+    outputs: list[str],
+    brought: list[str],
+) -> None:
+    """What is in a linked input, or is one in its place, stays there, and is copied."""
+    (isolated / "data" / "sub").mkdir(parents=True)
+    (isolated / "work").mkdir()
+    (isolated / "data" / "a").write_text("1")
+    (isolated / "data" / "sub" / "b").write_text("2")
+    more = {"workdir": workdir, "outputs": outputs, "output_dir": "r"}
+    run = run_job(isolated, shell, ["sh", "-c", text], inputs=[given], **more)
+    assert run.how == ("command", 0, None, None), run.err()
+    found = [p.relative_to(isolated / "r") for p in (isolated / "r").rglob("*") if p.is_file()]
+    assert sorted(map(str, found)) == brought
+    assert (isolated / "data" / "a").read_text() == "1"
+    assert (isolated / "data" / "sub" / "b").read_text() == "2"
+
+
 def test_a_failed_command_keeps_its_exit_code(isolated: Path, shell: Shell) -> None:
     """After a command that failed, an output that cannot be brought changes nothing."""
     (isolated / "file").touch()

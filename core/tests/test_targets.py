@@ -43,6 +43,17 @@ SAME: Any = [
     [job("fit.pdf"), job("fit.pdf", name="other", resources=Resources(cores=2))],
     [Job(["true"], stdout="fit.log"), job("fit.log")],
     [Job(["true"], stdout="out/fit.log"), job("fit.log", output_dir="also-out")],
+    # one within the other
+    [job("plots", output_dir="out"), job("plots/a.pdf", output_dir="out")],
+    [job("plots/deep/a.pdf", output_dir="also-out"), job("plots", output_dir="out")],
+    [job("plots", output_dir="out"), job("a.pdf", output_dir="out/plots/1")],
+    [job("plots", output_dir="out"), job("*.pdf", output_dir="out/plots")],
+    [*[job("*.pdf", output_dir="out/plots")] * 2, job("plots", output_dir="also-out")],
+    [job("plots", output_dir="out"), job("plots/*.pdf", output_dir="out")],
+    [job("plots", output_dir="out"), job("plots/", output_dir="out")],
+    [job("plots *.pdf", output_dir="out"), job("plots/*.txt", output_dir="out")],
+    [job("plots", output_dir="out"), Job(["true"], stdout="out/plots/1/log")],
+    [job("plots-{seed}", output_dir="out", params={"seed": 1}), job("x", output_dir="out/plots-1")],
 ]
 FINE: Any = [
     [job("fit.pdf", output_dir="r/{index}")] * 3,
@@ -56,6 +67,10 @@ FINE: Any = [
     [job("fit.pdf fit.pdf ./fit.pdf")],
     [job("fit.log", stdout="fit.log", stderr="fit.log")],
     [job("a.pdf"), job("b.pdf")],
+    [job("plots plots/a.pdf plots/*.txt", output_dir="out", stdout="out/plots/log")],
+    [job("plots", output_dir="out"), job("plots-2 plotss/a *.pdf pl*", output_dir="out")],
+    [job("plots", output_dir="a"), job("plots/a.pdf", output_dir="b")],
+    [job("p", output_dir="out/{index}"), job("p/x", output_dir="out/{index}")],
 ]
 
 
@@ -112,6 +127,20 @@ def test_a_job_that_waits_may_write_an_output_anew(folders: Path, toy: Toy) -> N
         beside = job("model", after=between)
         with pytest.raises(JobError, match="jobs 2 and 3 would overwrite"):
             session.plan([first, between, last, beside])
+
+
+@pytest.mark.parametrize("inner", ["plots/a.pdf", "plots/*.pdf"])
+def test_a_job_that_waits_may_write_into_another_s_output(
+    folders: Path, toy: Toy, inner: str
+) -> None:
+    """And so may one that it waits for; a third may not."""
+    outer = job("plots", output_dir="out")
+    with session_of(folders, toy) as session:
+        assert session.plan([outer, job(inner, output_dir="out", after=outer)]).count == 2
+        first = job(inner, output_dir="out")
+        assert session.plan([first, job("plots", output_dir="out", after=first)]).count == 2
+        with pytest.raises(JobError, match=r"is in .*, which job 0 makes"):
+            session.plan([outer, job("b", after=outer), job(inner, output_dir="out")])
 
 
 def test_inputs_of_one_name_in_one_folder_are_refused(folders: Path, toy: Toy) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING
 
+from anybatch.encoding import to_bytes
 from anybatch.errors import JobError, shown
 from anybatch.quoting import INDEX
 from anybatch.templates import Names
@@ -33,6 +35,7 @@ class Targets:
     def __init__(self, base: Path) -> None:
         self._base = base
         self._owners: dict[str, int] = {}
+        self._shared: dict[tuple[str, int | None], int] = {}
         self._copies: dict[str, int] = {}
         self._inputs: dict[str, str] = {}
         self._folders: dict[str, str] = {}
@@ -54,12 +57,18 @@ class Targets:
             for field in ("stdout", "stderr"):
                 if path := self._log(field, job, index):
                     self._claim_log(field, path, index)
-            for name, path in self._outputs(job, index):
-                self._claim_output(name, path, index, waits)
+            outputs = list(self._outputs(job, index))
+            alike = not waits[index] and not any(path for _, path in outputs)
+            for name, path in outputs:
+                if path:
+                    self._claim_output(name, path, index, waits)
+                else:
+                    self._note_shared(name, job, index, alike=alike)
             self._claim_copies(job, index)
             for field in ("workdir", "output_dir"):
                 if (folder := getattr(job, field)) is not None:
                     _check_length(field, self._absolute(_filled(job, str(folder), index)))
+        self._check_nested(waits)
 
     def check_inputs(self, workdir: str, inputs: Sequence[tuple[str, str]]) -> None:
         """Refuse inputs of two jobs that would have one name in one working folder.
@@ -109,13 +118,15 @@ class Targets:
             )
 
     def _outputs(self, job: Job, index: int) -> Iterator[tuple[str, str]]:
-        """The outputs whose names are known, and where they come to."""
+        """The outputs, and where they come to; an empty text: it may be beside those of others."""
         for name in (*job.outputs, *job.optional_outputs):
             # A folder's files are put beside those that are there.
             if _MAGIC.isdisjoint(name) and not name.endswith("/"):
                 place = self._place(job, f"{job.output_dir or job.workdir or '.'}/{name}", index)
                 _check_length("outputs", place)
                 yield name, place
+            else:
+                yield name, ""
 
     def _place(self, job: Job, path: str, index: int) -> str:
         """A path of a job, its names filled in; without links, as far as all jobs share it."""
@@ -142,6 +153,45 @@ class Targets:
             )
         self._owners[path] = index
 
+    def _note_shared(self, name: str, job: Job, index: int, *, alike: bool) -> None:
+        """Note the folder that a pattern's files come to; of jobs that are alike one will do."""
+        parts = itertools.takewhile(_MAGIC.isdisjoint, name.split("/")[:-1])
+        folder = "/".join((str(job.output_dir or job.workdir or "."), *parts))
+        place = self._place(job, f"{folder}/x", index)
+        self._shared.setdefault((place, None if alike else index), index)
+
+    def _check_nested(self, waits: Sequence[Sequence[Wait]]) -> None:
+        """Refuse outputs that come to a folder which another job brings as a whole.
+
+        Raises:
+            JobError: there are such.
+        """
+        holders: dict[str, str] = {}
+        places = ((path, index) for (path, _), index in self._shared.items())
+        for path, index in itertools.chain(self._owners.items(), places):
+            holder = self._holder(os.path.dirname(path), holders)
+            other = self._owners[holder] if holder else index
+            if other != index and not (
+                _waits_for(index, other, waits) or _waits_for(other, index, waits)
+            ):
+                raise JobError(
+                    f"outputs: jobs {min(other, index)} and {max(other, index)} would overwrite "
+                    f"each other's files: {os.path.dirname(path)} is in {holder}, which job "
+                    f"{other} makes; write {INDEX} in output_dir or workdir, which stands for "
+                    f"the job's number"
+                )
+
+    def _holder(self, folder: str, holders: dict[str, str]) -> str:
+        """The output that *folder* is in, or is; an empty text: none."""
+        if folder in self._owners:
+            return folder
+        if folder not in holders:
+            if len(holders) >= _CACHED:
+                holders.clear()
+            above = os.path.dirname(folder)
+            holders[folder] = self._holder(above, holders) if above != folder else ""
+        return holders[folder]
+
     def _real(self, folder: str) -> str:
         """A folder without links."""
         if folder not in self._folders:
@@ -159,14 +209,14 @@ def _check_length(field: str, path: str) -> None:
     """
     if len(path) * 4 <= _LONGEST_NAME or (path.isascii() and len(path) <= _LONGEST_NAME):
         return  # as most are, and this is asked for each job
-    data = os.fsencode(path)
+    data = to_bytes(path)
     if len(data) > _LONGEST_PATH:
         raise JobError(f"{field}: a path of {len(data)} bytes is too long: {shown(path)}")
     for name in data.split(b"/"):
         if len(name) > _LONGEST_NAME:
             raise JobError(
                 f"{field}: a name of {len(name)} bytes is too long for a file or folder (at most "
-                f"{_LONGEST_NAME}): {shown(os.fsdecode(name))}"
+                f"{_LONGEST_NAME}): {shown(name.decode('utf-8', 'surrogateescape'))}"
             )
 
 

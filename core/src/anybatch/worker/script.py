@@ -127,7 +127,7 @@ def _staging(around: JobLayout, source: str, destination: str) -> str:
     if around.own_copies:
         place = "ab_copy_own"
     elif os.path.join(around.workdir, destination) == source:
-        return f"ab_need {quote(source)}"
+        place = "ab_keep"
     else:
         place = "ab_copy" if around.copy else "ab_link"
     return f"{place} {quote(source)} {quote(_plain(destination))}"
@@ -165,7 +165,8 @@ def _stage_out(around: JobLayout) -> list[str]:
 
 
 def _matches(pattern: str, write: Callable[[str], str]) -> str:
-    return quote_pattern(_plain(pattern), write)
+    plain = os.path.normpath(pattern)  # so that the script knows inputs again by their names
+    return quote_pattern(_plain(f"{plain}/" if pattern.endswith("/") else plain), write)
 
 
 def _if_done(around: JobLayout) -> list[str]:

@@ -2,6 +2,8 @@
 #
 # An output that is a link is what the link points to; it is copied before anything is moved. Links
 # inside a folder stay links. One that worked in the working folder has to work where it is brought.
+# Nothing is moved that is the user's: an input in its place, what is in a linked folder, or a folder
+# with such an input in it. It is copied.
 
 ab_collect() { # PATTERN MATCH...; once for links, then for all else; no PATTERN: it is optional
     ab_pattern=$1 ab_found=''
@@ -36,6 +38,20 @@ ab_is_input() { # FILE: whether this script has put it there as an input
     esac
 }
 
+ab_is_own() { # FILE: whether it is an input of the user's own, in one, or has one in it
+    ab_asked=./${1#./}
+    case $ab_nl$ab_own in
+    *"$ab_nl$ab_asked/"*) return ;;
+    esac
+    while [ "$ab_asked" != . ]; do
+        case $ab_nl$ab_own in
+        *"$ab_nl$ab_asked$ab_nl"*) return ;;
+        esac
+        ab_asked=${ab_asked%/*}
+    done
+    return 1
+}
+
 ab_look_at_links() { # FILE
     if [ ! -e "$1" ]; then
         ab_miss "$1: the link points to nothing"
@@ -59,7 +75,9 @@ ab_bring() { # FILE
 ab_put() { # FILE
     if [ -d "$1" ] && [ -d "$ab_target" ]; then
         cp -R -P -- "$1/." "$ab_target/" || return 1
-        [ -L "$1" ] || rm -rf -- "$1"
+        [ -L "$1" ] || ab_is_own "$1" || rm -rf -- "$1"
+    elif [ ! -L "$1" ] && ab_is_own "$1"; then
+        ab_put_whole "$1" cp -R -P -p
     elif [ ! -L "$1" ]; then
         ab_put_whole "$1" mv -f
     elif [ -d "$1" ]; then
