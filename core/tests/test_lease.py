@@ -6,20 +6,25 @@ import os
 import resource
 import signal
 import socket
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from anybatch.errors import FolderError
+from anybatch import locallease
+from anybatch.errors import FolderError, NotSubmitted
 from anybatch.localhost import LocalHost
+from anybatch.locallease import LocalLease
 from anybatch.model import Job
 from anybatch.plugins.registry import Plugins
 from anybatch.testing import await_that
 
-from .toy import Clock, Toy, local_host, session_of
+from .toy import Clock, Toy, leave_record, local_host, session_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from anybatch.session import Session
 
 JOB = Job(["true"])
 HOLD = """
@@ -242,3 +247,102 @@ def test_a_run_that_was_submitted_in_part_stays(isolated: Path) -> None:
         assert isinstance(run.broken, FolderError)
         assert [f"run {run.id} can no longer be watched" in notice for notice in notices] == [True]
         assert run.folder.is_dir()
+
+
+# -- machines that share a folder and not its locks
+
+
+class Unlocked(LocalLease):
+    """On a machine of its own: what others have locked does not hinder it."""
+
+    def take(self) -> bool:
+        return True
+
+    def drop(self) -> None:
+        pass
+
+
+class Machine(LocalHost):
+    """One of several machines that share folders, and no locks."""
+
+    def lease(self, folder: Path) -> LocalLease:
+        return Unlocked(folder, threading.local())
+
+
+def machines(folder: Path, toy: Toy, count: int) -> list[Session]:
+    made = []
+    for _ in range(count):
+        plugins = Plugins(Machine({}))
+        plugins.add("toy", toy)
+        made.append(session_of(folder, toy, plugins=plugins, host=plugins.host))
+    return made
+
+
+@pytest.mark.parametrize("times", range(3))
+def test_without_common_locks_a_retry_is_planned_once(isolated: Path, times: int) -> None:
+    """Two machines see a failure at the same moment: one plans the retry, and submits it."""
+    toy = Toy()
+    one, two = machines(isolated, toy, 2)
+    runs = [one.submit(Job(["false"], retry=2))]
+    runs.append(two.attach(runs[0].id))
+    leave_record(runs[0].folder, "0.0.0.command.exit-1")
+    both = threading.Barrier(2)
+
+    def look(session: Session) -> None:
+        both.wait()
+        for _ in range(3):
+            session._engine.step(force=True)
+
+    threads = [threading.Thread(target=look, args=(session,)) for session in (one, two)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for session in (one, two):
+        session._engine.step(force=True)
+    assert [submission.number for submission in toy.calls["submit"]] == [0, 1]
+    assert [run.jobs[0].attempt for run in runs] == [1, 1]
+    one.close(), two.close()
+
+
+def test_without_common_locks_a_submission_is_made_once(isolated: Path) -> None:
+    """Of two machines that find it not submitted, one submits it; the other learns of it."""
+    toy = Toy()
+    toy.scripted["submit"] = [NotSubmitted("no answer")]
+    one, two = machines(isolated, toy, 2)
+    run = one.submit(JOB)
+    other = two.attach(run.id)
+    both = threading.Barrier(2)
+
+    def hand_over(session: Session) -> None:
+        both.wait()
+        session._engine.step(force=True)
+
+    threads = [threading.Thread(target=hand_over, args=(session,)) for session in (one, two)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    one._engine.step(force=True), two._engine.step(force=True)
+    assert len(toy.calls["submit"]) == 2  # the one that failed, and another
+    assert [one.jobs[0].id is None for one in (run, other)] == [False, False]
+    one.close(), two.close()
+
+
+def test_a_claim_outlives_its_claimant_for_a_while_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a process that ended here at once, of another machine when it was seen for long."""
+    mine, other = local_host().lease(tmp_path), local_host().lease(tmp_path)
+    assert mine.claim("submit-0.1")
+    assert mine.claim("submit-0.1")
+    assert not other.claim("submit-0.1")
+    assert other.claim("submit-0.2")
+    [file] = tmp_path.glob("claims/submit-0.1.*")
+    file.write_text(f"{os.getpid()} 1 {socket.gethostname()} abc\n")
+    assert other.claim("submit-0.1")
+    tmp_path.joinpath("claims", "plan-1.0").write_text("1 1 elsewhere abc\n")
+    assert not mine.claim("plan-1")
+    monkeypatch.setattr(locallease, "ABANDONED", -1)
+    assert mine.claim("plan-1")
+    assert not tmp_path.joinpath("claims", "plan-1.2").exists()

@@ -219,6 +219,20 @@ class Lease(Protocol):
     def drop(self) -> None:
         """Give it back, as often as it was taken."""
 
+    def claim(self, step: str) -> bool:
+        """Whether this is the one that takes a step, of all holders on all machines.
+
+        Machines may share a folder without sharing its locks; then several of them have the lease
+        at once. A step that was claimed and not taken, because its claimant died, can be claimed
+        again later. It is for who has the lease.
+
+        Args:
+            step: names what is to be done, the same for all who would do it.
+
+        Raises:
+            FolderError: the folder cannot be written.
+        """
+
     def holder(self) -> LeaseHolder | None:
         """Who has it, or was the last to have it and may take it again; None: nobody."""
 

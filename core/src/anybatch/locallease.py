@@ -1,5 +1,8 @@
 """`LocalLease`: a right that one process at a time can have, as a lock on a file (flock(2)).
 
+Where machines share the folder and not the locks, a file that only one of them can create
+(O_EXCL, which NFS has) tells who takes a step.
+
 The lock is free when the last process is gone that has the file open, which commands inherit. The
 file is in a folder of the user's own, so nobody else can take it. It tells who has the right, or
 had it last.
@@ -10,10 +13,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import itertools
 import os
+import secrets
 import socket
 import stat
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +33,9 @@ if TYPE_CHECKING:
 #: What a file system says that has no locks; then the file is in the state folder.
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
 _OPEN = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_CLAIM = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+#: Seconds for which a claim of another machine is seen before it counts as abandoned.
+ABANDONED = 120.0
 _STARTED = 19  # fields of /proc/PID/stat after the program's name; proc(5) counts from 3
 
 
@@ -39,11 +48,14 @@ class LocalLease:
     """
 
     def __init__(self, folder: Path, inherited: threading.local) -> None:
+        self._folder = folder
         self._path = folder / "lease"
         self._inherited = inherited
         self._mutex = threading.Lock()
         self._held = 0
         self._descriptor = -1
+        self._id = secrets.token_hex(8)
+        self._met: dict[Path, float] = {}  #: claims of others, and when they were first seen
 
     def take(self) -> bool:
         """See `Lease.take`."""
@@ -68,6 +80,43 @@ class LocalLease:
         if holder and holder.here and self.take():
             os.ftruncate(self._descriptor, 0)
             self.drop()
+
+    def claim(self, step: str) -> bool:
+        """See `Lease.claim`."""
+        folder = self._folder / "claims"
+        try:
+            LocalFiles().make_private(folder)
+            names = (folder / f"{step}.{count}" for count in itertools.count())
+            return next(self._create(name) for name in names if not self._is_over(name))
+        except OSError as error:
+            raise FolderError(
+                f"cannot claim {step} in {str(folder)!r}: {error.strerror}"
+            ) from error
+
+    def _create(self, path: Path) -> bool:
+        """Whether a claim is this one's, now or before."""
+        text = f"{_signature().strip()} {self._id}\n".encode()
+        try:
+            descriptor = os.open(path, _CLAIM, 0o600)
+        except FileExistsError:
+            return LocalFiles().read(path).encode() == text
+        try:
+            os.write(descriptor, text)
+        finally:
+            os.close(descriptor)
+        return True
+
+    def _is_over(self, path: Path) -> bool:
+        """Whether somebody else has claimed this and will not go on: it ended, or long ago."""
+        try:
+            words = LocalFiles().read(path).split()
+        except FileNotFoundError:
+            return False
+        if words[3:] == [self._id]:
+            return False
+        if len(words) == 4 and words[2] == socket.gethostname() and words[0].isdecimal():
+            return _process(words[0])[1] != words[1]
+        return time.monotonic() - self._met.setdefault(path, time.monotonic()) > ABANDONED
 
     def _lock(self) -> bool:
         try:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from anybatch.errors import FolderError, RunNotFound
+from anybatch.errors import AnybatchError, FolderError, RunNotFound
 from anybatch.host import Host
 from anybatch.planning.node_check import NodeCheck
 from anybatch.plugins.calls import Hooks
@@ -69,6 +69,11 @@ class Reopening:
                 made = self._planned(run, wanted)
                 if not made.count:
                     return made
+                if not run.right.claim_next(made.submissions[0].planned.submission.number):
+                    raise AnybatchError(
+                        f"run {run.state.id}: another machine has jobs of it run again at the "
+                        f"moment; nothing was changed. Try again in a minute"
+                    )
                 if self._put_on_record(run, made):
                     self.watch(run)
                     return made

@@ -42,6 +42,18 @@ class SubmitRight:
         holder = self.lease.holder()
         return holder is not None and holder.alive and not holder.here
 
+    def claim(self, step: str) -> bool:
+        """Whether this process takes a step, of all that have the right on any machine.
+
+        Raises:
+            FolderError: the run's folder cannot be written any more.
+        """
+        return self.lease.claim(step)
+
+    def claim_next(self, submissions: int) -> bool:
+        """Whether this process plans what comes after so many submissions; see `claim`."""
+        return self.claim(f"plan-{submissions}")
+
     @contextlib.contextmanager
     def held(self, *, wanted: bool = True) -> Iterator[bool]:
         """Whether this process has the right inside; then no other process has it.

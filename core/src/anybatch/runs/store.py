@@ -8,6 +8,7 @@
         stage-in/  stage-out/  what the batch system moves, and where to (`transfer_layout.py`)
         submit-N...         what the plugin rendered
         journal-*.jsonl     what happened, a file for each writing process (`journal.py`)
+        claims/             which process takes a step (`Lease.claim`)
         start/  exit/       records that jobs leave by their names (`exit_records.py`)
         logs/               output of jobs
         notify/             who is told of its end (`requests.py`)

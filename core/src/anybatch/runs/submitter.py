@@ -217,7 +217,9 @@ class Submitter:
                 stopping.end_unwanted(self._run, one)
                 portion = self._gate.portion(one)
                 if len(portion.jobs) < len(one.planned.indices):
-                    return (one, self._part(one, portion)) if portion.jobs else ()
+                    if not portion.jobs or not self._right.claim_next(len(self._run.submissions)):
+                        return ()
+                    return (one, self._part(one, portion))
             self._submit(one, verdict, portion.most)
             if one.phase is Phase.WAITING and self._gate.refused:
                 return (one,)  # fewer of its jobs
@@ -321,6 +323,9 @@ class Submitter:
         with self._share.counting(), self._mutex:
             if not self._gate.holds(one, most):
                 raise _Taken
+            if not self._right.claim(f"submit-{number}.{tries}"):
+                self._not_before[number] = time.monotonic() + PAUSES[0]
+                return False  # a process of another machine is at it, which will be seen
             self._run.record("submitting", durable=True, s=number, n=tries, most=most, **there)
             # Who asked for the end of its jobs before this was written may have taken them for
             # jobs that are not submitted.

@@ -251,6 +251,8 @@ class Watcher:
         return job.attempt == outcome.attempt and not job.state.final
 
     def _retry(self, outcomes: list[Outcome]) -> None:
+        if outcomes and not self._right.claim_next(len(self._run.submissions)):
+            return  # a process of another machine plans, which will be seen
         for planned in plan_retries(self._run, outcomes, self._host):
             again = set(planned.indices)
             self._run.record_retry(planned, [one for one in outcomes if one.index in again])
