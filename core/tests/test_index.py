@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from anybatch.errors import FolderAway, FolderError, RunNotFound
+from anybatch.errors import AnybatchError, FolderAway, FolderError, RunNotFound
+from anybatch.localhost import LocalHost
 from anybatch.model import Job, State
+from anybatch.plugins.registry import Plugins
 from anybatch.runs import summary
 from anybatch.runs.finding import find_run
 from anybatch.runs.index import Index
@@ -23,7 +25,7 @@ from anybatch.selection import read_selection
 from hypothesis import given
 from hypothesis import strategies as st
 
-from .toy import Toy, session_of
+from .toy import Toy, leave_record, session_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -429,6 +431,80 @@ def test_a_run_folder_that_others_can_write_is_not_believed(
     session = start()
     assert [run.id for run in session.runs()] == [good.id]
     assert "is not believed: everybody can write" in str(session.unreadable[bad.id])
+
+
+@as_root
+@pytest.mark.parametrize("what", ["run.json", "jobs.json", "journal-*", "tasks/0.0"])
+def test_a_file_of_somebody_else_in_a_run_is_not_believed(
+    start: Callable[..., Session], runs: tuple[Run, Run], what: str, stranger: int
+) -> None:
+    """Each file is asked whose it is when it is opened; the other run goes on."""
+    bad, good = runs
+    leave_record(bad.folder, "0.0.0.command.exit-1")
+    [path] = bad.folder.glob(what)
+    os.chown(path, stranger, 0)
+    session = start()
+
+    refused: Exception | None = None
+    try:
+        run = session.attach(bad.id)
+        run.description(0)
+        session.poll([run])
+        refused = run.broken
+        run.plan_rerun([0])
+    except AnybatchError as error:
+        refused = error
+    assert f"belongs to user {stranger}, not to you" in str(refused)
+    assert session.attach(good.id).broken is None
+
+
+@as_root
+def test_records_in_a_folder_of_somebody_else_are_none(
+    start: Callable[..., Session], runs: tuple[Run, Run], stranger: int
+) -> None:
+    """A job has not ended because of a record that anybody can make."""
+    leave_record(runs[0].folder, "0.0.0.command.exit-0")
+    os.chown(runs[0].folder / "exit" / "0", stranger, 0)
+    run = start().attach(runs[0].id)
+    run.refresh()
+    assert not run.jobs[0].state.final
+
+
+@as_root
+def test_a_folder_that_is_replaced_while_it_is_read_is_not_believed(
+    isolated: Path, toy: Toy, stranger: int
+) -> None:
+    """Who can write to a folder above may put another in its place after it was looked at."""
+    run = session_of(isolated, toy).submit(JOB)
+
+    class Swapped(LocalHost):
+        def distrust(self, path: Path) -> str:
+            why = super().distrust(path)
+            if path == run.folder:
+                shutil.copytree(path, isolated / "planted", symlinks=True)
+                for one in (isolated / "planted", *(isolated / "planted").rglob("*")):
+                    os.chown(one, stranger, 0)
+                path.rename(isolated / "away")
+                (isolated / "planted").rename(path)
+            return why
+
+    plugins = Plugins(Swapped({}))
+    plugins.add("toy", toy)
+    session = session_of(isolated, toy, plugins=plugins, host=plugins.host)
+    with session, pytest.raises(FolderError, match=f"run.json: it belongs to user {stranger}"):
+        session.attach(run.id)
+
+
+@pytest.mark.parametrize(("mode", "noted"), [(0o777, True), (0o1777, False), (0o775, False)])
+def test_a_folder_above_that_is_open_to_all_is_noted(
+    isolated: Path, toy: Toy, mode: int, noted: bool
+) -> None:
+    """A group's folder is shared on purpose; what everybody can replace is said with what to do."""
+    (isolated / "open" / "mine").mkdir(parents=True)
+    (isolated / "open").chmod(mode)
+    with session_of(isolated / "open" / "mine", toy) as session:
+        notes = session.plan(JOB).notes
+    assert [f"write to {isolated}/open; chmod o-w" in note for note in notes] == [True] * noted
 
 
 def test_a_run_folder_in_the_place_of_another_is_not_believed(

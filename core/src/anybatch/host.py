@@ -99,8 +99,11 @@ class Files(Protocol):
     OSError where nothing else is said.
     """
 
-    def read(self, path: Path) -> str:
+    def read(self, path: Path, *, own: bool = False) -> str:
         """The text of a plain file (UTF-8, other bytes kept as surrogates).
+
+        Args:
+            own: see `read_from`.
 
         Raises:
             OSError: it cannot be read, it is no plain file, or it is larger than 2 GiB.
@@ -169,15 +172,21 @@ class Files(Protocol):
             durable: it is on the disk before this returns.
         """
 
-    def read_from(self, path: Path, start: int, most: int = -1) -> bytes:
+    def read_from(self, path: Path, start: int, most: int = -1, *, own: bool = False) -> bytes:
         """The bytes of a file from *start* on; negative: so many before its end.
 
         Args:
             most: no more than so many; negative: to the end.
+            own: refuse a file that somebody else owns (`NotOwn`). It is asked of what was opened,
+                so it holds whatever is put in the place of a folder meanwhile.
         """
 
     def list_changed(self, folder: Path, since: int = -1) -> Listing | None:
-        """The names in a folder; None where its time of change is still *since*."""
+        """The names in a folder of this user's; None where its time of change is still *since*.
+
+        Raises:
+            NotOwn: it is somebody else's.
+        """
 
     def changed_at(self, path: Path) -> datetime | None:
         """When a file was last changed (aware, UTC); None where that cannot be told."""

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from anybatch.errors import FolderError
 from anybatch.host import Listing
-from anybatch.ownership import distrust
+from anybatch.ownership import check_own, distrust
 
 _MOST = 2**31  #: bytes of a file that is read into memory
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC  #: nobody may ever write to a pipe
@@ -23,9 +23,9 @@ _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC  #: nobody may ever write to 
 class LocalFiles:
     """See `anybatch.host.Files`."""
 
-    def read(self, path: Path) -> str:
+    def read(self, path: Path, *, own: bool = False) -> str:
         """See `Host.read`."""
-        return self.read_from(path, 0).decode("utf-8", "surrogateescape")
+        return self.read_from(path, 0, own=own).decode("utf-8", "surrogateescape")
 
     def write(self, path: Path, text: str, mode: int = 0o600) -> None:
         """See `Host.write`."""
@@ -134,10 +134,13 @@ class LocalFiles:
         if new:
             _sync_folder(path.parent)
 
-    def read_from(self, path: Path, start: int, most: int = -1) -> bytes:
+    def read_from(self, path: Path, start: int, most: int = -1, *, own: bool = False) -> bytes:
         """See `Files.read_from`."""
         with open_plain(path) as file:
-            size = os.fstat(file.fileno()).st_size
+            status = os.fstat(file.fileno())
+            if own:
+                check_own(status, path)
+            size = status.st_size
             start = start if start >= 0 else max(0, size + start)
             if most < 0 and size - start > _MOST:
                 raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
@@ -149,7 +152,9 @@ class LocalFiles:
         # It is opened each time, because that is what makes a network file system look again.
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            changed = os.fstat(descriptor).st_mtime_ns
+            status = os.fstat(descriptor)
+            check_own(status, folder)
+            changed = status.st_mtime_ns
             return None if changed == since else Listing(changed, tuple(os.listdir(descriptor)))
         finally:
             os.close(descriptor)

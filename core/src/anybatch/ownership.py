@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import grp
 import os
 import pwd
 import stat
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
 
 _ROOT = 0
 
@@ -39,6 +37,36 @@ def distrust(path: Path) -> str:
     if mode & stat.S_IWGRP and not _is_private(status.st_gid):
         group = _group_name(status.st_gid)
         return f"group {group} can write to it (mode {mode:04o}); chmod g-w makes it yours alone"
+    return ""
+
+
+class NotOwn(OSError):
+    """A file or folder is somebody else's; `strerror` says whose."""
+
+
+def check_own(status: os.stat_result, path: Path) -> None:
+    """See that what was opened is this user's or root's.
+
+    Raises:
+        NotOwn: it is somebody else's.
+    """
+    if not _is_own(status):
+        why = f"it belongs to {user_name(status.st_uid)}, not to you"
+        raise NotOwn(errno.EPERM, why, str(path))
+
+
+def replaceable(path: Path) -> str:
+    """Which folder above *path* lets everybody replace what is in it; an empty text: none does.
+
+    Folders that a group can write are shared on purpose, and those of another user are theirs.
+    """
+    for folder in Path(os.path.realpath(path)).parents:
+        try:
+            mode = stat.S_IMODE(folder.stat().st_mode)
+        except OSError:
+            continue  # it is not there yet
+        if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+            return str(folder)
     return ""
 
 

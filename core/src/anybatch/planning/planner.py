@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from anybatch.errors import JobError
+from anybatch.ownership import replaceable
 from anybatch.planning.abilities import check_pack, check_urgency
 from anybatch.planning.existing import not_changed, skipping
 from anybatch.planning.expansion import expand, read_waits
@@ -180,6 +181,7 @@ class Planner:
                         *growth_notes(planned),
                         *skipping(planned, len(jobs)),
                         *self._left_out(),
+                        *_open_to_all(work.folder),
                     ]
                 )
             ),
@@ -329,6 +331,14 @@ def _directives(job: Job) -> Any:
         raise JobError("the job's settings are nested too deeply") from None
     same = (name_of(job), job.resources, job.urgency, job.container)
     return (*same, job.retry, job.checkpoint, settings)
+
+
+def _open_to_all(folder: Path) -> Iterator[str]:
+    if above := replaceable(folder):
+        yield (
+            f"everybody on this machine can replace the run's folder, because everybody can write "
+            f"to {above}; chmod o-w or chmod +t it, or set runs_dir"
+        )
 
 
 def _placeholders(waits: Sequence[Wait]) -> tuple[str, ...]:

@@ -150,7 +150,7 @@ class Described:
     def _read(self, place: Callable[[Any, int], list[T]]) -> list[T]:
         path = self.folder / NAME
         try:
-            text = self.host.read(path)
+            text = self.host.read(path, own=True)
         except OSError as error:
             raise FolderAway(
                 f"cannot read what the jobs were described as, {str(path)!r}: {error.strerror}"

@@ -106,7 +106,7 @@ class Journal:
         start, number = self._read_to.get(name, (0, 0))
         doubtful: list[int] = []  # lines that cannot be read, unless what follows says why
         # What follows the last line break is torn, or still being written.
-        for line in self._files.read_from(self._folder / name, start).split(b"\n")[:-1]:
+        for line in self._files.read_from(self._folder / name, start, own=True).split(b"\n")[:-1]:
             parsed = _parsed(line)
             try:
                 event = read_event(parsed)

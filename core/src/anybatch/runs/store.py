@@ -29,6 +29,7 @@ import attrs
 
 from anybatch.errors import FolderAway, FolderError
 from anybatch.model import Retry
+from anybatch.ownership import NotOwn
 from anybatch.packing import Pack
 from anybatch.planning.plan import Largest, Planned, RunLimit, token
 from anybatch.planning.transfer_layout import make_links
@@ -253,7 +254,9 @@ def read(
     path = folder / "run.json"
     try:
         why = host.distrust(folder)
-        text = "" if why else host.read(path)
+        text = "" if why else host.read(path, own=True)
+    except NotOwn as error:
+        why = f"{path.name}: {error.strerror}"
     except OSError as error:
         if error.errno in _NO_FILE:
             raise FolderError(f"{str(path)!r} is damaged: {error.strerror}") from error

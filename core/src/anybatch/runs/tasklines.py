@@ -48,7 +48,7 @@ def read_task(run: RunState, index: int, host: Host) -> Task:
         command = _command(words[start + 2 :], run, host)
         if planned.submission.transfer is Transfer.SYSTEM:
             return Task(command=command)
-        shared = host.read(run.folder / "job.sh").partition("\n}\n")[0].split("\n")
+        shared = host.read(run.folder / "job.sh", own=True).partition("\n}\n")[0].split("\n")
         lines = [line.strip() for line in shared if line.strip().startswith(_WORKDIR)]
         own = [word for word in words[:start] if word.startswith(_WORKDIR)]
         found = own or [word for line in lines for word in unquote_words(line, values)][:1]
@@ -60,6 +60,6 @@ def read_task(run: RunState, index: int, host: Host) -> Task:
 def _command(words: list[str], run: RunState, host: Host) -> str:
     script = words[-1]
     if len(words) <= 2 and script.startswith(f"{RUN_FOLDER}/"):
-        text = host.read(run.folder / script.removeprefix(f"{RUN_FOLDER}/"))
+        text = host.read(run.folder / script.removeprefix(f"{RUN_FOLDER}/"), own=True)
         return text if len(text) <= _MOST_TEXT else f"{text[:_MOST_TEXT]} ..."
     return shlex.join(words)

@@ -30,14 +30,16 @@ def render_pages(number: int, lines: Sequence[str]) -> Iterator[tuple[str, str]]
 def read_some(host: Host, folder: Path, number: int, tasks: Sequence[int]) -> list[str]:
     """The lines of some *tasks* (1..count) of submission *number*, with their line breaks."""
     pages = {page_of(task) for task in tasks}
-    texts = {page: host.read(folder / page_name(number, page)).split("\n") for page in pages}
+    texts = {
+        page: host.read(folder / page_name(number, page), own=True).split("\n") for page in pages
+    }
     return [f"{texts[page_of(task)][(task - 1) % PAGE]}\n" for task in tasks]
 
 
 def read_lines(host: Host, folder: Path, number: int, count: int) -> list[str]:
     """All lines of submission *number* with their line breaks, in the order of its tasks."""
     names = (page_name(number, page) for page in range(page_of(count) + 1))
-    text = "".join(host.read(folder / name) for name in names)
+    text = "".join(host.read(folder / name, own=True) for name in names)
     return [f"{line}\n" for line in text.split("\n")[:-1]]  # a job's text may hold \r or \x85
 
 
@@ -49,4 +51,4 @@ def read_line(host: Host, folder: Path, number: int, task: int) -> str:
         LookupError: there is no such line.
     """
     page = page_of(task)
-    return host.read(folder / page_name(number, page)).split("\n")[task - 1 - page * PAGE]
+    return host.read(folder / page_name(number, page), own=True).split("\n")[task - 1 - page * PAGE]
