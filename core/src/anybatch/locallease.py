@@ -99,8 +99,9 @@ class LocalLease:
         try:
             descriptor = os.open(path, _CLAIM, 0o600)
         except FileExistsError:
-            return LocalFiles().read(path).encode() == text
+            return " ".join(_words(path)).encode() == text.strip()
         try:
+            os.fchmod(descriptor, 0o600)  # whatever the umask
             os.write(descriptor, text)
         finally:
             os.close(descriptor)
@@ -109,7 +110,7 @@ class LocalLease:
     def _is_over(self, path: Path) -> bool:
         """Whether somebody else has claimed this and will not go on: it ended, or long ago."""
         try:
-            words = LocalFiles().read(path).split()
+            words = _words(path)
         except FileNotFoundError:
             return False
         if words[3:] == [self._id]:
@@ -188,6 +189,14 @@ def _elsewhere() -> Path:
     import platformdirs  # takes 10 ms, and hardly ever is needed
 
     return platformdirs.user_state_path("anybatch") / "leases"
+
+
+def _words(path: Path) -> list[str]:
+    """What a claim says; nothing while it is being made."""
+    try:
+        return LocalFiles().read(path).split()
+    except PermissionError:
+        return []
 
 
 def _signature() -> str:
