@@ -298,6 +298,36 @@ def test_the_system_s_word_waits_for_the_record(session: Session, toy: Toy, cloc
     ]
 
 
+@pytest.mark.parametrize("how", ["exit-143.TERM", "signal-9", "exit-0.TERM"])
+def test_a_job_that_nobody_knows_is_not_judged_by_an_earlier_start(
+    session: Session, toy: Toy, clock: Clock, how: str
+) -> None:
+    """A signal ended its first start, it was started once more, and then forgotten: it is lost."""
+    run = session.submit(Job(TRUE))
+    leave_record(run.folder, f"0.0.0.command.{how}")
+    (run.folder / "start" / "0" / "0.0.1.1767355300.node2").touch()
+    toy.scripted["status"] = [{}] * 100
+    for _ in range(50):
+        clock.now += 10
+        poll(run)
+    assert run.jobs[0].state is State.LOST
+
+
+def test_a_record_of_the_last_start_is_the_word_of_a_job_that_nobody_knows(
+    session: Session, toy: Toy, clock: Clock
+) -> None:
+    """That an earlier start was ended by a signal changes nothing."""
+    run = session.submit(Job(TRUE))
+    leave_record(run.folder, "0.0.0.command.exit-143.TERM")
+    leave_record(run.folder, "0.0.1.command.exit-3")
+    toy.scripted["status"] = [{}] * 100
+    clock.now += 10
+    poll(run)
+    outcome = run.outcome(0)
+    assert outcome is not None
+    assert (outcome.state, outcome.exit_code) == (State.FAILED, 3)
+
+
 def test_a_restart_outdates_the_record(session: Session, toy: Toy, clock: Clock) -> None:
     """A job that the system has begun anew is not judged by what its last start left."""
     run = session.submit(Job(TRUE))

@@ -27,6 +27,8 @@ memory, time, node, preempted, dependency, held.
 5. Terminated where somebody asked for the end.
 6. Done where the record has exit code 0 and the signal is none that ends jobs.
 
+A record of a signal is none where a later start of the job is on record: it ended an earlier run.
+
 A job that checkpoints and ends with its code has the reason checkpointed in place of a bare exit
 code, time, preempted and node: it has saved its state, and is run again.
 

@@ -159,6 +159,8 @@ class Watcher:
 
     def _evidence(self, job: JobRecord, at: Moment) -> Evidence:
         record = self._seen.records.get(job.index)
+        if record and not record.conclusive and self._seen.exits.started_later(record):
+            record = None  # whatever ended that run, it was not the last
         missing = job.index in self._seen.missing
         if record is None:  # a file system may be slow to show it, whether anybody can be asked
             waited = self._seen.ended_at.get(job.index, at).until(at)
@@ -169,7 +171,7 @@ class Watcher:
             status=self._said(job),
             terminated=job.terminated,
             checkpoint=self._run.submissions[job.submission].planned.checkpoint,
-            started=record is not None or self._seen.started(job.index, job.attempt),
+            started=job.index in self._seen.records or self._seen.started(job.index, job.attempt),
             restarted_uncounted=waited >= PATIENCE and self._has_begun_again(job, record),
             reruns=self._run.submission_of(job).limits.reruns,
             missing=missing,

@@ -133,6 +133,7 @@ class ExitFolder:
         self._found: list[ExitRecord] = []
         self._started: dict[str, tuple[str, datetime]] = {}
         self._again: set[str] = set()
+        self._last_start: dict[tuple[int, int], int] = {}
 
     def new(self, pages: Iterable[int], *, thorough: bool = False) -> list[ExitRecord]:
         """The records that were not there at the last call.
@@ -235,6 +236,12 @@ class ExitFolder:
         ended = self.ended(record) if key in self._again else None
         return ended is not None and self._started[key][1] > ended
 
+    def started_later(self, record: ExitRecord) -> bool:
+        """Whether a start of the job is on record that the system counts after the record's."""
+        self._read_starts(page_of_job(record.index))
+        last = self._last_start.get((record.index, record.attempt), record.restarts)
+        return last > record.restarts
+
     def _read_starts(self, number: int) -> None:
         page = self._pages.setdefault(number, _Page())
         if page.starts_read:
@@ -245,6 +252,8 @@ class ExitFolder:
                 index, attempt, restarts, seconds, host = name.split(".", 4)
                 started = datetime.fromtimestamp(int(seconds), timezone.utc)
                 self._take_start(f"{index}.{attempt}.{restarts}", host, started)
+                job = int(index), int(attempt)
+                self._last_start[job] = max(int(restarts), self._last_start.get(job, 0))
 
     def _take_start(self, key: str, host: str, started: datetime) -> None:
         known = self._started.get(key)
