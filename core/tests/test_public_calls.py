@@ -50,7 +50,6 @@ JOB_FIELDS = (
     *("copy_inputs", "skip_existing", "checkpoint", "input_list"),
 )
 SESSION = ("system", "settings", "folder", "host", "plugins", "on_notice")
-RULE = ("reason", "times", "codes", "memory", "time", "most", "pause", "avoid_host")
 RESOURCES = (*("nodes", "tasks", "cores", "gpus", "memory", "disk", "time", "queue", "exclusive"),)
 
 
@@ -152,12 +151,6 @@ CALLS: dict[str, Callable[[Any, Run, Session], object]] = {
     **{f"Executor.{field}": _executor(field) for field in SESSION},
     **{f"aio.Session.{field}": _aio_session(field) for field in SESSION},
     **{
-        f"RetryRule.{field}": lambda value, run, session, field=field: RetryRule(
-            **{"reason": "signal", "times": 1, field: value}
-        )
-        for field in RULE
-    },
-    **{
         f"Pack.{field}": lambda value, run, session, field=field: Pack(**{field: value})
         for field in ("jobs", "side_by_side")
     },
@@ -178,13 +171,6 @@ CALLS: dict[str, Callable[[Any, Run, Session], object]] = {
     "plan_removal.session": lambda value, run, session: plan_removal(value),
     "remove": lambda value, run, session: remove(session, value),
     "sizes": lambda value, run, session: sizes(value),
-    "Job.from_dict": lambda value, run, session: Job.from_dict(value),
-    "sweep": lambda value, run, session: Job(["echo", "{x}"]).sweep(value),
-    "sweep.value": lambda value, run, session: len(Job(["echo", "{x}"]).sweep(x=value)),
-    "sweep.jobs": lambda value, run, session: Job(["true"]).sweep(jobs=value),
-    "split.files": lambda value, run, session: Job(["true"]).split(value, per_job=1),
-    "split.per_job": lambda value, run, session: Job(["true"]).split(["a"], per_job=value),
-    "split.jobs": lambda value, run, session: Job(["true"]).split(["a"], jobs=value),
     "plan": lambda value, run, session: session.plan(value),
     "submit": lambda value, run, session: session.submit(value),
     "submit_plan": lambda value, run, session: session.submit_plan(value),
@@ -196,7 +182,6 @@ CALLS: dict[str, Callable[[Any, Run, Session], object]] = {
     "plan.pack": lambda value, run, session: session.plan(Job(["true"]), pack=value),
     "plan.max_running": lambda value, run, session: session.plan(Job(["true"]), max_running=value),
     "plan.max_queued": lambda value, run, session: session.plan(Job(["true"]), max_queued=value),
-    "terminate.reason": lambda value, run, session: run.terminate(reason=value),
     "try_to_terminate": lambda value, run, session: run.try_to_terminate(value),
     "description": lambda value, run, session: run.description(value),
     "limit": lambda value, run, session: run.limit(max_queued=value),
