@@ -24,8 +24,21 @@ if TYPE_CHECKING:
     from anybatch.runs.state import RunState
 
 
-def plan_part(run: RunState, one: SubmissionState, indices: Collection[int], host: Host) -> Planned:
-    """Some of a submission's jobs as the run's next submission. Its task file is written.
+def take_part(
+    run: RunState, one: SubmissionState, indices: Collection[int], host: Host
+) -> SubmissionState:
+    """Have some of a submission's jobs be one of their own, the run's next.
+
+    Raises:
+        FolderError: that cannot be.
+    """
+    planned = _planned(run, one, indices, host)
+    run.record_part(one.planned.submission.number, planned)
+    return run.submissions[planned.submission.number]
+
+
+def _planned(run: RunState, one: SubmissionState, indices: Collection[int], host: Host) -> Planned:
+    """The part. Its task file is written.
 
     Raises:
         FolderError: that cannot be.

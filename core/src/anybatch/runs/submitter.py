@@ -33,7 +33,7 @@ from anybatch.runs.grown import why_never
 from anybatch.runs.late_stops import LateStops
 from anybatch.runs.lookup import Lookup
 from anybatch.runs.moments import now
-from anybatch.runs.parts import plan_part
+from anybatch.runs.parts import take_part
 from anybatch.runs.refusals import Refusals
 from anybatch.runs.skipping import end_skipped
 from anybatch.runs.throttling import Throttling
@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from anybatch.runs.dependencies import Look
     from anybatch.runs.entries import SubmissionState
     from anybatch.runs.right import SubmitRight
-    from anybatch.runs.room import Portion
     from anybatch.runs.share import Share
     from anybatch.runs.state import RunState
 
@@ -219,17 +218,11 @@ class Submitter:
                 if len(portion.jobs) < len(one.planned.indices):
                     if not portion.jobs or not self._right.claim_next(len(self._run.submissions)):
                         return ()
-                    return (one, self._part(one, portion))
+                    return (one, take_part(self._run, one, portion.jobs, self._host))
             self._submit(one, verdict, portion.most)
             if one.phase is Phase.WAITING and self._gate.refused:
                 return (one,)  # fewer of its jobs
         return ()
-
-    def _part(self, one: SubmissionState, portion: Portion) -> SubmissionState:
-        """Jobs of a submission as one of their own."""
-        planned = plan_part(self._run, one, portion.jobs, self._host)
-        self._run.record_part(one.planned.submission.number, planned)
-        return self._run.submissions[planned.submission.number]
 
     def _given_up(self, one: SubmissionState) -> bool:
         """Refuse what nobody wants any more, or what is refused again and again."""
