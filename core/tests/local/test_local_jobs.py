@@ -9,7 +9,7 @@ import pytest
 from anybatch.errors import FolderError
 from anybatch.local import waiting
 from anybatch.local.events import Booted, Ended, Event, Started, Stopping, Submitted
-from anybatch.local.jobs import Job, Table
+from anybatch.local.jobs import Job, Submission, Table
 from anybatch.local.journal import Journal
 from anybatch.local.states import Word
 from hypothesis import given
@@ -312,6 +312,9 @@ def test_who_could_pass_waits_for_its_turn() -> None:
     start_all(table)
     assert why(table, "t2") == "waits for 4 of 4 cores"
     assert why(table, "t3") == "jobs that come before it wait for room"
+    late = Submission.of(submitted(4))
+    assert waiting.why(table, late) == "jobs that come before it wait for room"
+    assert waiting.why(table, Submission.of(submitted(4, urgency=1))) == ""
 
 
 def test_other_reasons_to_wait() -> None:

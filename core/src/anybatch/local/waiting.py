@@ -26,7 +26,9 @@ def why(table: Table, submission: Submission) -> str:
         return f"as many jobs of its run as may ({submission.most}) run at once"
     if lacking := _lacking(table, submission.event):
         return f"waits for {' and '.join(lacking)}"
-    return "" if table.first in (None, submission) else "jobs that come before it wait for room"
+    first = table.first
+    is_next = first in (None, submission) or submission.event.urgency > first.event.urgency
+    return "" if is_next else "jobs that come before it wait for room"
 
 
 def _dependency(submission: Submission) -> str:
