@@ -131,6 +131,21 @@ def test_what_is_in_doubt_takes_room(start: Callable[..., Session], clock: Clock
     assert run.counts == {State.NEW: 6}
 
 
+def test_a_slow_submit_command_holds_up_no_other_submission(
+    start: Callable[..., Session], clock: Clock
+) -> None:
+    """While there is room, all submissions of a run are handed over at once by who submits it."""
+    toy = Toy(array=2)
+
+    def slow() -> list[str]:
+        clock.now += 5.0
+        return toy.take(toy.calls["submit"][-1])
+
+    toy.usual["submit"] = slow
+    run = start(toy).submit([Job(TRUE)] * 7, max_running=6)
+    assert run.counts == {State.QUEUED: 6, State.NEW: 1}
+
+
 def test_retried_jobs_count(start: Callable[..., Session], clock: Clock) -> None:
     """A job that failed is run again within the limit, before those that wait."""
     toy = Toy()

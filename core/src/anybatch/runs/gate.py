@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from anybatch.runs.share import Share
     from anybatch.runs.state import RunState
 
-#: What is left of a limited run waits for so many times as long as its last submit command took.
+#: What is left of a submission that was taken apart waits for so many times as long as the last
+#: submit command took.
 COST = 20
 _NO_LIMIT = RunLimit()
 
@@ -53,7 +54,7 @@ class Gate:
         shared = self._share.version()
         if self._run.limit == _NO_LIMIT and self._system is None and shared is None:
             return True
-        if time.monotonic() < self._paced:
+        if one.parted and time.monotonic() < self._paced:
             return False
         if self._system is not None and self._system.full:
             return bool(self.portion(one).jobs)
