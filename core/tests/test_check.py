@@ -6,16 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from anybatch import Job, JobError, Resources, UsageError
+from anybatch.cli.asking import analysis_of
 from anybatch.errors import CommandFailed, NoRoom, PluginError, Rejected
 from anybatch.hookspecs import hookimpl
 from anybatch.host import Command, Completed
+from anybatch.model import State
 
-from .toy import Toy, session_of
+from .toy import Toy, said, session_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from anybatch.records import Rendered, Submission
+    from anybatch.records import Batch, Rendered, Submission
 
 TRUE = Job(["true"])
 AWAY = CommandFailed(Command(("toycheck",)), Completed(1, stderr="down"))
@@ -110,3 +112,37 @@ def test_a_plan_that_was_checked_is_submitted(tmp_path: Path) -> None:
         session.check(plan)
         assert session.submit_plan(plan).id == plan.run
     assert [one.token for one in toy.calls["submit"]] == [one.token for one in toy.calls["check"]]
+
+
+# -- why one job waits
+
+
+class Analyzed(Toy):
+    """A batch system that can be asked about one job."""
+
+    @hookimpl
+    def anybatch_analyze(self, batch: Batch) -> Any:
+        self.calls["analyze"].append(batch.ids)
+        return self._next("analyze", lambda: "no slot has so much memory")
+
+
+def test_one_job_that_waits_is_asked_about(tmp_path: Path) -> None:
+    """Not several, and none that has started; a system that is away hinders nothing."""
+    toy = Analyzed()
+    with session_of(tmp_path, toy) as session:
+        run = session.submit([TRUE] * 3)
+        toy.answers["1.3"] = said(State.RUNNING)
+        session.poll()
+        assert analysis_of(session, run, [1]) == "no slot has so much memory"
+        assert analysis_of(session, run, [0, 1]) == analysis_of(session, run, [2]) == ""
+        assert toy.calls["analyze"] == [("1.2",)]
+        toy.scripted["analyze"] = [AWAY, 7, None]
+        assert analysis_of(session, run, [0]).startswith("toy could not be asked: toycheck: exit")
+        assert "anybatch_analyze returned 7" in analysis_of(session, run, [0])
+        assert analysis_of(session, run, [0]) == ""
+
+
+def test_a_system_without_analysis_is_not_asked(tmp_path: Path) -> None:
+    """What can be had of all jobs stands beside their states already."""
+    with session_of(tmp_path, Toy()) as session:
+        assert analysis_of(session, session.submit(TRUE), [0]) == ""
