@@ -80,7 +80,8 @@ class Away:
             )
         for address in addresses_for(self.submissions[number], task):
             name = address.rpartition("/")[2]
-            (self.scratch / name).write_text(self.fetched[name])
+            if name in self.fetched:  # nor of what could not be fetched
+                (self.scratch / name).write_text(self.fetched[name])
 
     def _begin(
         self, number: int, task: int, restarts: int, **variables: str

@@ -1043,18 +1043,18 @@ def test_an_unknown_id_does_not_hide_another_error(stderr: str, only: bool) -> N
 
 
 def test_the_configuration_tells_what_the_cluster_allows() -> None:
-    """One command for version, name, largest array and accounting."""
+    """One command for version, name, largest array, accounting and whose the cluster is."""
     plain = parse.read_config(data("scontrol config-plain"))
     led = "vm(127.0.0.1):16817"
-    config = parse.ClusterConfig("22.05.8", "plain", 100001, False, (led,), 12)
+    config = parse.ClusterConfig("22.05.8", "plain", 100001, False, (led,), 12, owner="root")
     assert plain == config
     other = parse.read_config(data("scontrol config-accounting"))
     led = "vm(127.0.0.1):16827"
-    config = parse.ClusterConfig("22.05.8", "accounting", 201, True, (led,), 12)
+    config = parse.ClusterConfig("22.05.8", "accounting", 201, True, (led,), 12, owner="root")
     assert other == config
     newer = parse.read_config(data("scontrol config", "26.05"))
     led = "sid(127.0.0.1):16837"
-    config = parse.ClusterConfig("26.05.5", "sid", 100001, False, (led,), 12)
+    config = parse.ClusterConfig("26.05.5", "sid", 100001, False, (led,), 12, owner="root")
     assert newer == config
 
 
