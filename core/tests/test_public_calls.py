@@ -204,6 +204,7 @@ CALLS: dict[str, Callable[[Any, Run, Session], object]] = {
     "read_job": lambda value, run, session: read_job(value),
     "aio.submit": _in_aio(lambda own, value: own.submit(value)),
     "aio.attach": _in_aio(lambda own, value: own.attach(value)),
+    "aio.Session.limit": _in_aio(lambda own, value: own.limit(max_running=value)),
     "aio.limit": lambda value, run, session: asyncio.run(
         aio.Run(run, session).limit(max_running=value)
     ),

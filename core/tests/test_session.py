@@ -546,6 +546,24 @@ def test_outcomes_as_they_come_in_asyncio(arguments: dict[str, Any]) -> None:
     asyncio.run(main())
 
 
+def test_jobs_are_limited_stopped_and_rerun_in_asyncio(arguments: dict[str, Any]) -> None:
+    """What `await` gives is what the plain calls give."""
+
+    async def main() -> None:
+        async with aio.Session(**arguments) as session:
+            assert (await session.limit(max_running=5)).max_running == 5
+            run = await session.submit(Job(["stays"]))
+            assert await run.terminate(reason="no calibration") == 1
+            [outcome] = await run.wait(timeout=60)
+            assert outcome.message == "no calibration"
+            assert await run.rerun([0]) == 1
+            leave_record(run.blocking.folder, "0.1.0.command.exit-0")
+            [outcome] = await run.wait(timeout=60)
+            assert (outcome.done, outcome.attempt) == (True, 1)
+
+    asyncio.run(main())
+
+
 def test_a_wait_in_asyncio_has_an_end(arguments: dict[str, Any]) -> None:
     """A wait that takes too long is a `TimeoutError`."""
 

@@ -64,6 +64,10 @@ class Session:
         """See `anybatch.Session.attach`."""
         return Run(await asyncio.to_thread(self.blocking.attach, name), self.blocking)
 
+    async def limit(self, **limits: int | None) -> RunLimit:
+        """See `anybatch.Session.limit`."""
+        return await asyncio.to_thread(partial(self.blocking.limit, **limits))
+
     async def __aenter__(self) -> Session:
         return self
 
@@ -161,10 +165,18 @@ class Run:
         return await asyncio.to_thread(partial(self.blocking.limit, **limits))
 
     async def terminate(
-        self, indices: Iterable[int] | None = None, signal: str | None = None
+        self,
+        indices: Iterable[int] | None = None,
+        signal: str | None = None,
+        *,
+        reason: str | None = None,
     ) -> int:
         """See `anybatch.Run.terminate`."""
-        return await asyncio.to_thread(self.blocking.terminate, indices, signal)
+        return await asyncio.to_thread(self.blocking.terminate, indices, signal, reason=reason)
+
+    async def rerun(self, indices: Iterable[int] | None = None, **wanted: Any) -> int:
+        """See `anybatch.Run.rerun`."""
+        return await asyncio.to_thread(partial(self.blocking.rerun, indices, **wanted))
 
     async def _until(self, ready: Callable[[], bool], timeout: float | None) -> None:
         deadline = None if timeout is None else time.monotonic() + timeout

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 
-def shown(text: str) -> str:
+def escaped(text: str) -> str:
     """*text* without what a terminal would obey: control characters are written as escapes.
 
     Names, settings and messages may come from anybody. Right-to-left marks and the like change

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from anybatch.printable import shown
+from anybatch.printable import escaped
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,7 +29,7 @@ def is_safe(text: str) -> bool:
 @given(text=st.text() | st.text(st.characters(max_codepoint=0xFF)))
 def test_no_control_character_is_shown(text: str) -> None:
     """But line breaks and tabs; what can be printed stays as it is."""
-    clean = shown(text)
+    clean = escaped(text)
     kinds = {unicodedata.category(c) for c in clean if c not in "\n\t\u200c\u200d"}
     assert kinds.isdisjoint({"Cc", "Cf", "Zl", "Zp"})
     if text.isprintable():
@@ -49,7 +49,7 @@ def test_no_control_character_is_shown(text: str) -> None:
 )
 def test_control_characters_are_written_as_escapes(text: str, expected: str) -> None:
     """So that it can be seen what was there; other bytes of a path stay what they are."""
-    assert shown(text) == expected
+    assert escaped(text) == expected
 
 
 @pytest.mark.system

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from anybatch.printable import shown
+from anybatch.printable import escaped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -110,17 +110,17 @@ json_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
 
 def echo(text: str) -> None:
     """Print a line for people."""
-    click.echo(shown(text))
+    click.echo(escaped(text))
 
 
 def echo_exact(text: str, *, nl: bool = True) -> None:
     """Print a text as it is, which may be kept in a file; on a terminal as it can be shown."""
-    click.echo(shown(text) if sys.stdout.isatty() else text, nl=nl)
+    click.echo(escaped(text) if sys.stdout.isatty() else text, nl=nl)
 
 
 def say(text: str) -> None:
     """Tell people something, beside what the command prints."""
-    click.echo(f"anybatch: {shown(text)}", err=True)
+    click.echo(f"anybatch: {escaped(text)}", err=True)
 
 
 def print_json(plain: object) -> None:

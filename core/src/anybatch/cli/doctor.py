@@ -16,7 +16,7 @@ from anybatch.cli.base import Command, echo, json_option, print_json, say
 from anybatch.cli.inspect import system_meant
 from anybatch.cli.params import complete_system
 from anybatch.errors import AnybatchError
-from anybatch.printable import shown
+from anybatch.printable import escaped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,7 +84,7 @@ def _print(finding: Finding) -> None:
     mark = click.style("PROBLEM", "red")
     if finding.ok:
         mark = "-      " if finding.absent else click.style("ok     ", "green")
-    click.echo(f"{mark}  {shown(finding.check)}: {shown(finding.text)}".replace("\n", INDENT))
+    click.echo(f"{mark}  {escaped(finding.check)}: {escaped(finding.text)}".replace("\n", INDENT))
     for name, value in finding.details.items():
         echo(f"{INDENT[1:]}{name}: {value}")
 

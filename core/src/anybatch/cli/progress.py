@@ -13,7 +13,7 @@ from anybatch.cli.drawing import View, draw, write_line
 from anybatch.cli.pace import Pace
 from anybatch.localhost import LocalHost
 from anybatch.model import State
-from anybatch.printable import shown
+from anybatch.printable import escaped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -147,7 +147,7 @@ class Bar(Progress):
         if live is None:
             super().say(text)
         else:
-            live.console.print(f"anybatch: {shown(text)}", soft_wrap=True)
+            live.console.print(f"anybatch: {escaped(text)}", soft_wrap=True)
 
     def update(self, runs: Sequence[Run]) -> None:
         """Draw how far the runs are."""

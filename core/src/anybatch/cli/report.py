@@ -14,7 +14,7 @@ from anybatch.counts import count_jobs, write_counts
 from anybatch.errors import FolderAway
 from anybatch.model import State
 from anybatch.parameters import describe
-from anybatch.printable import shown
+from anybatch.printable import escaped
 from anybatch.ranges import write_ranges
 from anybatch.units import format_duration
 
@@ -152,7 +152,7 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
     Nothing is cut: the first column (ids, names) keeps its width, other cells use more lines.
     """
-    rows = [[*map(shown, row)] for row in rows]
+    rows = [[*map(escaped, row)] for row in rows]
     if not sys.stdout.isatty() or len(rows) > MOST_FITTED:
         _print_lines([headings, *rows])
         return

@@ -14,7 +14,7 @@ import attrs
 
 from anybatch.counts import count_jobs, write_counts
 from anybatch.failures import MOST, Group
-from anybatch.printable import shown
+from anybatch.printable import escaped
 from anybatch.ranges import write_ranges
 from anybatch.states import State
 from anybatch.units import format_duration
@@ -61,7 +61,7 @@ class End:
 
 def line(text: str) -> str:
     """*text* in one line, without what a terminal or a mail program would obey."""
-    plain = shown(" ".join(text.split()))
+    plain = escaped(" ".join(text.split()))
     return plain.encode("utf-8", "backslashreplace").decode("utf-8")
 
 

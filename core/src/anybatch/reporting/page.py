@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from anybatch import __version__
 from anybatch.model import State
-from anybatch.printable import shown
+from anybatch.printable import escaped
 from anybatch.reporting import analysis, charts
 from anybatch.reporting.rows import is_failure, last_lines
 
@@ -35,7 +35,9 @@ def render(run: Run, rows: Sequence[Row]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(shown=lambda value: shown(str(value)), image=_image, share=_share)
+    environment.filters.update(
+        escaped=lambda value: escaped(str(value)), image=_image, share=_share
+    )
     return environment.get_template("page.html").render(_facts(run, rows))
 
 
@@ -53,7 +55,7 @@ def _facts(run: Run, rows: Sequence[Row]) -> dict[str, Any]:
         "use": _use(rows),
         "tables": _tables(rows),
         "failures": [
-            {"row": row, "lines": shown(last_lines(row.job.stderr) or last_lines(row.job.stdout))}
+            {"row": row, "lines": escaped(last_lines(row.job.stderr) or last_lines(row.job.stdout))}
             for row in failures[:FAILURES]
         ],
         "more_failures": max(0, len(failures) - FAILURES),
