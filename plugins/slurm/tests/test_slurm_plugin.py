@@ -26,7 +26,7 @@ from anybatch.errors import (
 )
 from anybatch.host import Command, Completed
 from anybatch.localhost import LocalHost
-from anybatch.records import Batch, Limits, Submission, Unreachable
+from anybatch.records import Batch, JobStatus, Limits, Submission, Unreachable
 from anybatch.testing import ScriptedHost, await_that
 from anybatch_slurm.cluster import MOST_IDS
 from anybatch_slurm.parse import SQUEUE_FIELDS
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from anybatch.host import Host
-    from anybatch.records import JobStatus
 
 DATA = Path(__file__).parent / "data"
 TOKEN = "tok-2"
@@ -300,6 +299,20 @@ def test_a_list_that_slurm_does_not_take_is_waited_for_by_us() -> None:
 
 
 # -- memory
+
+
+def test_a_kill_of_a_single_job_for_memory_is_told_while_it_is_in_the_queue(
+    tmp_path: Path,
+) -> None:
+    """It is no element of an array; nothing is left to accounting, which tells late."""
+    one = attrs.evolve(submission(), folder=tmp_path)
+    one.system_log.parent.mkdir()
+    one.system_log.write_text(data("slurmstepd memory"))
+    line = f"5369|N/A|5369|FAILED|9|0|1|1|1|n|JobLaunchFailure|{TOKEN}||\n"
+    host = ScriptedHost((SQUEUE, Completed(0, line)))
+    [answers] = Slurm(host).anybatch_status([Batch(submission=one, ids=("5369",))])
+    assert isinstance(answers["5369"], JobStatus)
+    assert answers["5369"].reason is Reason.OUT_OF_MEMORY
 
 
 @pytest.mark.parametrize(

@@ -240,16 +240,19 @@ def memory_kills(log: str) -> dict[str, str]:
 
 
 def own_numbers(stdout: str) -> dict[str, str]:
-    """The number that each element of an array has of its own, from lines of squeue or sacct."""
+    """The number that each job has of its own, from lines of squeue or sacct.
+
+    An element of an array has another than the one it is known by.
+    """
     numbers = {}
     for line in stdout.split("\n"):
         fields = line.split("|")
         if _NAME.fullmatch(fields[0]) and len(fields) > len(SACCT_FIELDS):
-            queued = fields[0].isdecimal() and fields[1].isdecimal()  # squeue's first three columns
-            native, own = (
-                (f"{fields[0]}_{fields[1]}", fields[2]) if queued else (fields[0], fields[-2])
-            )
-            numbers[native] = own
+            # squeue's first three columns; of a job that is no element the second is N/A.
+            if fields[0].isdecimal() and fields[1].isdecimal():
+                numbers[f"{fields[0]}_{fields[1]}"] = fields[2]
+            else:
+                numbers[fields[0]] = fields[2] if fields[1] == "N/A" else fields[-2]
     return numbers
 
 
