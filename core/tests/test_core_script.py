@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import pytest
 from anybatch.quoting import quote, quote_indexed, quote_pattern, quote_words
+from anybatch.worker.job_layout import JobLayout
 from anybatch.worker.script import (
-    JobLayout,
     definitions,
     next_attempt,
     render_script,
