@@ -14,7 +14,7 @@ ab_signals='HUP INT QUIT ABRT PIPE ALRM USR1 USR2 XCPU XFSZ VTALRM PROF TERM'
 ab_pack_who=${ab_holder-}
 unset ab_holder
 ab_phase=setup ab_child='' ab_helper='' ab_tidying='' ab_caught='' ab_status=0 ab_line=''
-ab_files='' ab_links='' ab_kept='' ab_copies='' ab_log_suffix='' ab_scratch='' ab_shared_dir=''
+ab_files='' ab_links='' ab_in_place='' ab_copies='' ab_log_suffix='' ab_scratch='' ab_shared_dir=''
 ab_nl='
 '
 ab_read_task

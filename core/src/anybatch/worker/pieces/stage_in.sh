@@ -3,13 +3,13 @@
 ab_link() { # SOURCE DESTINATION
     [ "$ab_launch" != wrapped ] || ab_note_file "$1"
     ab_place "$1" "$2" ln -s -n
-    ab_kept=$ab_kept./${2#./}$ab_nl
+    ab_in_place=$ab_in_place./${2#./}$ab_nl
     [ ! -L "$2" ] || ab_links=$ab_links./${2#./}$ab_nl
 }
 
 ab_keep() { # SOURCE DESTINATION: an input that is in its place
     ab_need "$1"
-    ab_kept=$ab_kept./${2#./}$ab_nl
+    ab_in_place=$ab_in_place./${2#./}$ab_nl
 }
 
 ab_copy() { # SOURCE DESTINATION; links are followed

@@ -38,13 +38,13 @@ ab_is_input() { # FILE: whether this script has put it there as an input
     esac
 }
 
-ab_is_kept() { # FILE: whether it is an input of the user's own, in one, or has one in it
+ab_is_in_place() { # FILE: whether it is an input that stays, in one, or has one in it
     ab_asked=./${1#./}
-    case $ab_nl$ab_kept in
+    case $ab_nl$ab_in_place in
     *"$ab_nl$ab_asked/"*) return ;;
     esac
     while [ "$ab_asked" != . ]; do
-        case $ab_nl$ab_kept in
+        case $ab_nl$ab_in_place in
         *"$ab_nl$ab_asked$ab_nl"*) return ;;
         esac
         ab_asked=${ab_asked%/*}
@@ -75,8 +75,8 @@ ab_bring() { # FILE
 ab_put() { # FILE
     if [ -d "$1" ] && [ -d "$ab_target" ]; then
         cp -R -P -- "$1/." "$ab_target/" || return 1
-        [ -L "$1" ] || ab_is_kept "$1" || rm -rf -- "$1"
-    elif [ ! -L "$1" ] && ab_is_kept "$1"; then
+        [ -L "$1" ] || ab_is_in_place "$1" || rm -rf -- "$1"
+    elif [ ! -L "$1" ] && ab_is_in_place "$1"; then
         ab_put_whole "$1" cp -R -P -p
     elif [ ! -L "$1" ]; then
         ab_put_whole "$1" mv -f
