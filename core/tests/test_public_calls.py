@@ -225,7 +225,8 @@ def ended(isolated: Path) -> Iterator[tuple[Run, Session, Toy]]:
     with session_of(isolated, toy) as session:
         run = session.submit(Job(["true"]))
         run.terminate()
-        run.wait(10)
+        run.refresh()
+        assert run.finished
         yield run, session, toy
 
 
