@@ -45,9 +45,13 @@ class LocalLease:
     Args:
         folder: what the right is about; the file `lease` in it is locked.
         inherited: the descriptors that commands of a thread hold open.
+        machine: the name of this one.
     """
 
-    def __init__(self, folder: Path, inherited: threading.local) -> None:
+    def __init__(
+        self, folder: Path, inherited: threading.local, machine: str | None = None
+    ) -> None:
+        self._machine = socket.gethostname() if machine is None else machine
         self._folder = folder
         self._path = folder / "lease"
         self._inherited = inherited
@@ -95,7 +99,7 @@ class LocalLease:
 
     def _create(self, path: Path) -> bool:
         """Whether a claim is this one's, now or before."""
-        text = f"{_signature().strip()} {self._id}\n".encode()
+        text = f"{self._signature()} {self._id}\n".encode()
         try:
             descriptor = os.open(path, _CLAIM, 0o600)
         except FileExistsError:
@@ -108,16 +112,20 @@ class LocalLease:
         return True
 
     def _is_over(self, path: Path) -> bool:
-        """Whether somebody else has claimed this and will not go on: it ended, or long ago."""
+        """Whether somebody else has claimed this and will not go on."""
         try:
             words = _words(path)
         except FileNotFoundError:
             return False
         if words[3:] == [self._id]:
             return False
-        if len(words) == 4 and words[2] == socket.gethostname() and words[0].isdecimal():
-            return _process(words[0])[1] != words[1]
+        if words[2:3] == [self._machine]:
+            return True  # the lock, which is held here now, says so
         return time.monotonic() - self._met.setdefault(path, time.monotonic()) > ABANDONED
+
+    def _signature(self) -> str:
+        pid = str(os.getpid())
+        return f"{pid} {_process(pid)[1]} {self._machine}"
 
     def _lock(self) -> bool:
         try:
@@ -131,7 +139,7 @@ class LocalLease:
         if not (holder and holder.alive):
             # Who is on record stays there while it lives: it may come back in a moment.
             os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, _signature().encode(), 0)
+            os.pwrite(descriptor, f"{self._signature()}\n".encode(), 0)
         return True
 
     def _open_locked(self) -> int | None:
@@ -163,7 +171,7 @@ class LocalLease:
         if len(words) != 3 or not words[0].isdecimal():
             return None
         pid, started, host = words
-        if host != socket.gethostname():
+        if host != self._machine:
             return LeaseHolder(f"process {pid} on {host}")
         state, start = _process(pid)
         if start != started:
@@ -197,11 +205,6 @@ def _words(path: Path) -> list[str]:
         return LocalFiles().read(path).split()
     except PermissionError:
         return []
-
-
-def _signature() -> str:
-    pid = str(os.getpid())
-    return f"{pid} {_process(pid)[1]} {socket.gethostname()}\n"
 
 
 def _process(pid: str) -> tuple[str, str]:

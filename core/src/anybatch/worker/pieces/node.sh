@@ -16,7 +16,7 @@ ab_identify() { # sets ab_who to this very shell, a child too
     ab_boot=$ab_first
     ab_space=$(readlink /proc/self/ns/pid)
     ab_space=${ab_space##*[}
-    ab_self=${BASHPID:-$(exec /bin/sh -c 'echo "$PPID"')}
+    ab_find_self
     ab_read_first "/proc/$ab_self/stat"
     ab_started "$ab_first"
     ab_who=$ab_host+$ab_boot+${ab_space%]}+$ab_self+$ab_since

@@ -27,6 +27,10 @@ ab_read_first() { # FILE; sets ab_first to its first line
     fi
 } 2>/dev/null
 
+ab_find_self() { # sets ab_self to the number of this very process
+    ab_self=${BASHPID:-$(exec /bin/sh -c 'echo "$PPID"')}
+}
+
 ab_read_clock() { # sets ab_now, in seconds since 1970
     if [ -n "${BASH_VERSION-}" ]; then
         printf -v ab_now '%(%s)T' -1
