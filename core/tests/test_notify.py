@@ -131,11 +131,12 @@ def test_an_smtp_server_gets_a_mail(start: Start) -> None:
         tell(start(**core).submit(TRUE, notify=["mail:ada@example.org"]), 0)
         tell(start(**core, mail_from="bot@example.org").submit(TRUE, notify=["mail:ada@x"]), 0)
         heard = server.heard()
-    assert [line for line in heard if line.upper().startswith(("MAIL", "RCPT"))] == [
-        "mail FROM:<ada@example.org>",
-        "rcpt TO:<ada@example.org>",
-        "mail FROM:<bot@example.org>",
-        "rcpt TO:<ada@x>",
+    envelopes = [line.lower() for line in heard]  # the case of verbs is each Python's own
+    assert [line for line in envelopes if line.startswith(("mail", "rcpt"))] == [
+        "mail from:<ada@example.org>",
+        "rcpt to:<ada@example.org>",
+        "mail from:<bot@example.org>",
+        "rcpt to:<ada@x>",
     ]
     [first, _] = [text for text in heard if "Subject:" in text]
     assert "the job is done" in first
@@ -147,7 +148,7 @@ def certificate(tmp_path: Path) -> Path:
     """A certificate for 127.0.0.1 that nobody knows, with its key."""
     openssl = which("openssl")
     if openssl is None:
-        pytest.skip("openssl is not installed")
+        pytest.fail("openssl is not installed: apt-get install openssl", pytrace=False)
     key, file = tmp_path / "key.pem", tmp_path / "certificate.pem"
     words = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=x"]
     more = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(file)]

@@ -22,7 +22,7 @@ from anybatch.templates import Names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from typing import IO, BinaryIO
+    from typing import BinaryIO
 
     from anybatch.cli.base import Decorator
     from anybatch.model import Job
@@ -177,15 +177,15 @@ def split_files(text: str) -> list[str]:
         return found
     try:
         with click.open_file(text, "rb") as file:
-            lines = _lines_of(file, "--split", "path or address")
+            data = file.read()
     except OSError as error:
         raise JobError(f"--split: cannot read {text!r}: {error.strerror}") from error
-    if any("\0" in line for line in lines):
+    if b"\0" in data:
         raise JobError(
             f"--split: {text!r} is no list of files but data; a file that is split to the jobs "
             f"has to be named in a list, or matched by a pattern"
         )
-    return [line for line in lines if line]
+    return [line for line in _lines_of(data, "--split", "path or address") if line]
 
 
 def _zipped(axes: Sequence[Columns]) -> sweeps.Axis:
@@ -238,11 +238,11 @@ def read_lines(file: BinaryIO) -> list[str]:
     Raises:
         JobError: the file is empty, or has the line breaks of Windows.
     """
-    return _lines_of(file, "--each", "job")
+    return _lines_of(file.read(), "--each", "job")
 
 
-def _lines_of(file: IO[bytes], option: str, what: str) -> list[str]:
-    text = file.read().decode("utf-8", "surrogateescape")
+def _lines_of(data: bytes, option: str, what: str) -> list[str]:
+    text = data.decode("utf-8", "surrogateescape")
     if not text:
         raise JobError(f"{option}: the file is empty; it needs one line for each {what}")
     if text.startswith("\ufeff"):
