@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from anybatch import Job, Reason, Session, State, UsageError
 from anybatch.testing.answers import HookPromises
+from anybatch.testing.campaigns import CampaignPromises
 from anybatch.testing.limits import LimitPromises
 from anybatch.testing.promises import UNTIL_GO, RunPromises, read_output
 from anybatch.testing.requests import RequestPromises
@@ -49,7 +50,7 @@ print(*own, "", inner.stdout.read_text(), sep="\\0", end="")
 _SHOW_WORDS = ("printf", "%s\\0")
 
 
-class SystemContract(RequestPromises, HookPromises, LimitPromises, RunPromises):
+class SystemContract(RequestPromises, HookPromises, LimitPromises, CampaignPromises, RunPromises):
     """Subclass it as `Test...` and name your system.
 
     Attributes:
@@ -58,8 +59,7 @@ class SystemContract(RequestPromises, HookPromises, LimitPromises, RunPromises):
         settings: tables of settings for all tests, as they stand in `anybatch.toml`:
             `{"slurm": {"account": "physics"}}`.
         signals: whether it can send a job a signal.
-        example_settings: settings of the system with which jobs run here, too; as different as
-            can be from what it has by default.
+        example_settings: settings with which jobs run here, too; as unlike its own as can be.
         waiting: a job that waits in the queue; without it nothing is tested of those.
         held: a job that the system holds; without it nothing is tested of those.
         refused: a job that the system refuses for good.
