@@ -6,7 +6,14 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from anybatch.errors import AnybatchError, CommandTimeout, NotSubmitted, RunNotFound, UsageError
+from anybatch.errors import (
+    AnybatchError,
+    CommandTimeout,
+    FolderError,
+    NotSubmitted,
+    RunNotFound,
+    UsageError,
+)
 from anybatch.hookspecs import hookimpl
 from anybatch.host import Command
 from anybatch.model import Job, Reason, Resources, Retry, State
@@ -200,6 +207,17 @@ def test_many_are_run_again_within_the_system_s_limits(start: Start, toy: Toy) -
     assert run.rerun() == 250
     assert [one.count for one in toy.calls["submit"][3:]] == [100, 100, 50]
     assert states(start().attach(run.id)) == ["queued"] * 250
+
+
+@pytest.mark.parametrize("gone", ["job.sh", "tasks"])
+def test_jobs_whose_files_are_gone_are_not_run_again(start: Start, toy: Toy, gone: str) -> None:
+    """The message names what cannot be read; nothing has changed."""
+    run = start().submit(Job(TRUE))
+    end(run, 1)
+    (run.folder / gone).rename(run.folder / "gone")
+    with pytest.raises(FolderError, match=f"because '{run.folder / gone}.*' cannot be read"):
+        run.rerun()
+    assert (states(run), len(toy.calls["submit"])) == (["failed"], 1)
 
 
 # -- order

@@ -52,7 +52,9 @@ def _factor(value: float | str | None) -> float | None:
     except (TypeError, ValueError, OverflowError):
         factor = 0.0
     if isinstance(value, bool) or not 1 < factor <= 1000:
-        raise InvalidValue(f"{shown(value)} is no growth; give a factor above 1, such as 'x1.5'")
+        raise InvalidValue(
+            f"{shown(value)} is no growth; give a factor above 1 and up to 1000, such as 'x1.5'"
+        )
     return factor
 
 

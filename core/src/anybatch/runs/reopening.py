@@ -114,9 +114,13 @@ class Reopening:
 
         try:
             made = rerun.plan(state, wanted, jobs, limits=limits, host=self.host)
+            if made:
+                self.host.read(state.folder / "job.sh", own=True)
         except OSError as error:
             raise FolderError(
-                f"run {state.id}: its jobs cannot be read: {error.strerror or error}"
+                f"run {state.id}: its jobs cannot be run again, because "
+                f"{str(error.filename or state.folder)!r} cannot be read: "
+                f"{error.strerror or error}. Submit them anew"
             ) from error
         nodes = NodeCheck(run.system, self.hooks)
         for one in made:
