@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from anybatch.errors import CommandFailed, CommandTimeout, NotSubmitted
@@ -13,10 +13,11 @@ from anybatch.runs.lookup import SETTLE
 from anybatch.runs.observation import FRESH
 from anybatch.runs.submitter import EQUAL_REFUSALS, PAUSES
 
-from .toy import Clock, Toy, leave_record, local_host, plugins_of
+from .toy import Clock, Toy, leave_record, local_host, plugins_of, session_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from anybatch.run import Run
     from anybatch.session import Session
@@ -235,3 +236,22 @@ def test_settling_goes_on_in_the_next_process(
         session.attach(name).refresh()
     (one,) = session.attach(name).watched.state.submissions
     assert one.phase is Phase.WAITING
+
+
+def test_a_slow_stop_is_not_told_a_second_time(isolated: Path) -> None:
+    """What looks at the run meanwhile leaves it to the one that is at it."""
+
+    class Slow(list[Any]):
+        """Calls that take so long that others look at the run."""
+
+        def append(self, call: Any) -> None:
+            super().append(call)
+            if len(self) == 1:
+                session._engine.step(force=True)
+
+    toy = Toy()
+    toy.calls["terminate"] = Slow()
+    with session_of(isolated, toy) as session:
+        assert session.submit(Job(["true"])).terminate() == 1
+        session._engine.step(force=True)
+    assert toy.calls["terminate"] == [(["1.1"], None)]

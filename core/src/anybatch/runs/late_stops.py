@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from anybatch.plugins.calls import Hooks
+    from anybatch.records import Batch
     from anybatch.runs.state import RunState
 
 PAUSE = 30.0  #: seconds until the system is told again, after that has failed
@@ -52,10 +53,17 @@ class LateStops:
 
     def step(self) -> None:
         """Tell it; what cannot be told, or of jobs that are out of reach, is told later."""
-        with self._mutex:
-            unwanted = stopping.unstopped(self._run) if self.due else []
-        if not unwanted:
-            return
+        if not self._run.telling.acquire(blocking=False):
+            return  # another thread is at it; what it leaves is still due
+        try:
+            with self._mutex:
+                unwanted = stopping.unstopped(self._run) if self.due else []
+            if unwanted:
+                self._tell(unwanted)
+        finally:
+            self._run.telling.release()
+
+    def _tell(self, unwanted: list[Batch]) -> None:
         try:
             told = stopping.tell(self._run.file.system, self._hooks, unwanted, None)
         except AnybatchError as error:

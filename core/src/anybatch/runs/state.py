@@ -7,6 +7,7 @@ applies it; so a process that comes later and reads the journal arrives at the s
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections import defaultdict
 from datetime import datetime, timezone
@@ -60,6 +61,8 @@ class RunState(Fold):
         restore_types: Callable[[Mapping[str, Any]], Mapping[str, Any]],
     ) -> None:
         super().__init__(file, restore_types)
+        #: Held while the batch system is told to stop jobs: one thread at a time does.
+        self.telling = threading.Lock()
         self._journal = journal
         self._stdout = by_index(file.stdout, file.count)
         self._stderr = by_index(file.stderr, file.count)

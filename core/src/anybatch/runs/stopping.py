@@ -108,13 +108,14 @@ def stop(
     """Stop jobs that have not ended, or send them a signal."""
     with mutex:
         indices, torn = _whole_packs(run, indices)
-    ended, batches, refused = _note(run, mutex, indices, signal, reason)
-    refused = [*torn, *refused]
-    told = tell(run.file.system, hooks, batches, signal)
-    if signal is None:
-        with mutex:
-            run.record_stopped(told.settled)
-    else:  # nobody sends it later
+    with run.telling:
+        ended, batches, refused = _note(run, mutex, indices, signal, reason)
+        refused = [*torn, *refused]
+        told = tell(run.file.system, hooks, batches, signal)
+        if signal is None:
+            with mutex:
+                run.record_stopped(told.settled)
+    if signal is not None:  # nobody sends it later
         told = attrs.evolve(told, unreached=(), refused=(*told.refused, *told.unreached))
     return Termination(
         accepted=told.accepted,
