@@ -28,11 +28,16 @@ _FREE = 4  #: checkpoints after which those that are short are paced
 _LONGEST_PAUSE = timedelta(minutes=5)
 
 
-def to_be_retried(run: RunState, outcome: Outcome) -> bool:
-    """Whether a job that ended so gets another attempt."""
+def _ruled(run: RunState, outcome: Outcome) -> tuple[JobRecord, Planned, RetryRule | None]:
+    """The job of an outcome, what it was planned with, and the rule that is for such an end."""
     job = run.jobs[outcome.index]
     planned = run.submissions[job.submission].planned
-    rule = planned.retry.rule(outcome.reason, outcome.exit_code)
+    return job, planned, planned.retry.rule(outcome.reason, outcome.exit_code)
+
+
+def to_be_retried(run: RunState, outcome: Outcome) -> bool:
+    """Whether a job that ended so gets another attempt."""
+    job, planned, rule = _ruled(run, outcome)
     allowed = planned.retry.times if rule is None else rule.times
     if job.terminated or _used(job, planned, rule) >= allowed:
         return False
@@ -50,9 +55,7 @@ def _has_grown(planned: Planned, rule: RetryRule) -> bool:
 
 def why_no_more(run: RunState, outcome: Outcome) -> str:
     """Why a job that may be run again with more is not; empty: there is no such reason."""
-    job = run.jobs[outcome.index]
-    planned = run.submissions[job.submission].planned
-    rule = planned.retry.rule(outcome.reason, outcome.exit_code)
+    job, planned, rule = _ruled(run, outcome)
     if rule is None or job.terminated or _used(job, planned, rule) >= rule.times:
         return ""
     if not _has_grown(planned, rule):
@@ -141,9 +144,7 @@ def plan_retries(run: RunState, outcomes: Iterable[Outcome], host: Host) -> Iter
 
 
 def _like(run: RunState, outcome: Outcome) -> _Like:
-    job = run.jobs[outcome.index]
-    planned = run.submissions[job.submission].planned
-    rule = planned.retry.rule(outcome.reason, outcome.exit_code)
+    job, planned, rule = _ruled(run, outcome)
     avoid = planned.submission.avoid
     if rule is not None and rule.avoids and outcome.host:
         avoid = tuple(dict.fromkeys((*avoid, outcome.host)))
