@@ -15,6 +15,22 @@ if TYPE_CHECKING:
 
 #: Seconds that another process may submit for a run before that is told here.
 LONG = 60.0
+_TRY = 0.02  #: seconds between two tries
+
+
+def wait_for(lease: Lease, seconds: float) -> str:
+    """Take a lease, in so many seconds; who has it, if it could not be taken; else empty.
+
+    Raises:
+        FolderError: it cannot be tried.
+    """
+    deadline = time.monotonic() + seconds
+    while not lease.take():
+        if time.monotonic() >= deadline:
+            holder = lease.holder()
+            return holder.text if holder else "another process"
+        time.sleep(_TRY)
+    return ""
 
 
 class SubmitRight:
@@ -85,16 +101,11 @@ class SubmitRight:
             AnybatchError: it has not ended in time.
             FolderError: the run's folder cannot be written any more.
         """
-        deadline = time.monotonic() + seconds
-        while not self.lease.take():
-            if time.monotonic() >= deadline:
-                holder = self.lease.holder()
-                who = holder.text if holder else "another process"
-                raise AnybatchError(
-                    f"run {self._run}: {who} is submitting its jobs at the moment; nothing was "
-                    f"changed. Try again when it has ended"
-                )
-            time.sleep(0.05)
+        if who := wait_for(self.lease, seconds):
+            raise AnybatchError(
+                f"run {self._run}: {who} is submitting its jobs at the moment; nothing was "
+                f"changed. Try again when it has ended"
+            )
         try:
             yield
         finally:

@@ -20,6 +20,7 @@ import platformdirs
 from anybatch.errors import AnybatchError, FolderError, UsageError
 from anybatch.ownership import distrust
 from anybatch.planning.plan import RunLimit
+from anybatch.runs.right import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -103,13 +104,8 @@ class TotalLimit:
             for folder in (self._folder.parent, self._folder, self._folder / system):
                 self._host.make_private(folder)
             lease = self._leases.setdefault(system, self._host.lease(self._folder / system))
-            deadline = time.monotonic() + PATIENCE
-            while not lease.take():
-                if time.monotonic() >= deadline:
-                    holder = lease.holder()
-                    who = holder.text if holder else "another process"
-                    raise AnybatchError(f"{who} is counting the jobs of all runs, and does not end")
-                time.sleep(0.02)
+            if who := wait_for(lease, PATIENCE):
+                raise AnybatchError(f"{who} is counting the jobs of all runs, and does not end")
         except FolderError as error:  # which is not about a run's folder
             raise AnybatchError(str(error)) from error
         try:
