@@ -17,14 +17,12 @@ runs real jobs. `ScriptedHost` and `submission` are for tests of single hooks, w
 the extra `anybatch[testing]`.
 """
 
+import pkgutil
+
 import pytest
 
-_MODULES = (
-    *("answers", "checks", "contract", "direct", "faults", "limits", "plugin", "promises"),
-    *("recording", "remains", "requests", "scripted", "submissions", "transfer", "waiting"),
-)
-for _module in _MODULES:
-    pytest.register_assert_rewrite(f"anybatch.testing.{_module}")
+for _module in pkgutil.iter_modules(__path__):
+    pytest.register_assert_rewrite(f"anybatch.testing.{_module.name}")
 
 from anybatch.testing.contract import SystemContract  # noqa: E402 - after the registration
 from anybatch.testing.scripted import ScriptedHost  # noqa: E402
